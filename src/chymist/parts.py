@@ -142,19 +142,18 @@ def describer(
     def decorate(build: Callable[Concatenate[Any, P], Any]) -> Callable[P, Part]:
         _REGISTRY[kind][build.__name__] = Definition(kind, build.__name__, build, 1)
 
+        signature = inspect.signature(build)
+        visible = signature.replace(parameters=list(signature.parameters.values())[1:])
+
         @wraps(build)
         def describe(*args: P.args, **options: P.kwargs) -> Part:
-            if args:
-                raise UsageError(
-                    "options of a part are given by name",
-                    where=build.__name__,
-                    received=repr(args[0]),
-                )
-            return part(kind, build.__name__, **options)
+            try:
+                given = visible.bind_partial(*args).arguments if args else {}
+            except TypeError as error:
+                raise UsageError(str(error), where=f"{kind} {build.__name__}") from None
+            return part(kind, build.__name__, **given, **options)
 
-        signature = inspect.signature(build)
-        visible = list(signature.parameters.values())[1:]
-        describe.__signature__ = signature.replace(parameters=visible)  # type: ignore[attr-defined]
+        describe.__signature__ = visible  # type: ignore[attr-defined]
         return describe
 
     return decorate

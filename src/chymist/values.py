@@ -86,7 +86,8 @@ class Data:
     def take(self, rows: np.ndarray) -> Table | np.ndarray:
         """Raw inputs of some rows."""
         if isinstance(self.inputs, np.ndarray):
-            return self.inputs[rows]
+            picked: np.ndarray = self.inputs[rows]
+            return picked
         return {name: cells[rows] for name, cells in self.inputs.items()}
 
     def __repr__(self) -> str:

@@ -1,1 +1,14 @@
-"""(filled in below)"""
+"""Function sets: ordinary `nn.Module`s, described by name and options, one file a family.
+
+May use the small parts (activations) and the values below; knows nothing of data or training.
+"""
+
+from chymist.models.building import build_model as build_model
+from chymist.models.building import initialize as initialize
+from chymist.models.cnn import cnn as cnn
+from chymist.models.cnn import lenet5 as lenet5
+from chymist.models.layers import Dropout as Dropout
+from chymist.models.linear import linear as linear
+from chymist.models.linear import logistic as logistic
+from chymist.models.linear import softmax as softmax
+from chymist.models.mlp import mlp as mlp

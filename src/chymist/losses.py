@@ -1,0 +1,170 @@
+"""Losses: pure functions (outputs, targets) -> mean loss, or one loss per example.
+
+A loss never broadcasts: outputs and targets of different shape are an error, because a silent
+(n,) against (n, 1) makes an n x n table and trains towards the mean. `FORMS` says for each loss
+what it expects of targets and how its outputs become predictions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from chymist.errors import InputError
+from chymist.parts import Fraction, register
+from chymist.values import Task
+
+Reduction = Literal["mean", "none"]
+
+
+@dataclass(frozen=True)
+class Form:
+    """What a loss expects, and how its outputs are read.
+
+    Args:
+        task: the task it is for.
+        outputs: number of model outputs, from the number of classes (or of target columns).
+        targets: class indices or values (as tensor) to the form the loss compares with.
+        predictions: model outputs (batch, outputs) to probabilities (batch, classes) or values.
+        initial: expected loss of an uninformed model, from the number of classes; None if unknown.
+    """
+
+    task: Task
+    outputs: Callable[[int], int]
+    targets: Callable[[Tensor], Tensor]
+    predictions: Callable[[Tensor], Tensor]
+    initial: Callable[[int], float] | None = None
+
+
+@register("loss", fixed=3)
+def mse(outputs: Tensor, targets: Tensor, reduction: Reduction = "mean") -> Tensor:
+    """Mean squared error, (1/m) sum_j (y_j - t_j)^2 per example, averaged over the batch.
+
+    Args:
+        outputs: (batch, m).
+        targets: (batch, m), same unit as the outputs.
+        reduction: "mean" for the batch mean, "none" for one value per example.
+
+    Returns:
+        A scalar, or (batch,).
+
+    Raises:
+        InputError: outputs and targets differ in shape.
+
+    Example:
+        >>> mse(torch.tensor([[1.0], [3.0]]), torch.tensor([[0.0], [0.0]])).item()
+        5.0
+
+    Source: Gauss 1809; the maximum-likelihood loss of Gaussian noise.
+    """
+    same_shape(outputs, targets)
+    if reduction == "mean":
+        return functional.mse_loss(outputs, targets)
+    return (outputs - targets).square().flatten(1).mean(1)
+
+
+@register("loss", fixed=3)
+def cross_entropy(
+    outputs: Tensor,
+    targets: Tensor,
+    reduction: Reduction = "mean",
+    *,
+    label_smoothing: Fraction = 0.0,
+) -> Tensor:
+    """Categorical cross-entropy on logits, -log softmax(z)_t.
+
+    Args:
+        outputs: logits (batch, classes).
+        targets: class indices (batch,), int64.
+        reduction: "mean" for the batch mean, "none" for one value per example.
+        label_smoothing: share of the target spread evenly over all classes, in [0, 1).
+
+    Returns:
+        A scalar, or (batch,), in nats.
+
+    Raises:
+        InputError: targets are not (batch,) class indices.
+
+    Example:
+        >>> round(cross_entropy(torch.zeros(1, 10), torch.tensor([3])).item(), 4)
+        2.3026
+
+    Source: Bishop 2006, section 4.3.4; label smoothing: Szegedy et al. 2016, arXiv:1512.00567.
+    """
+    if outputs.ndim != 2 or targets.shape != outputs.shape[:1]:
+        _refuse(outputs, targets, "cross_entropy needs logits (batch, classes), classes (batch,)")
+    return functional.cross_entropy(
+        outputs, targets, reduction=reduction, label_smoothing=label_smoothing
+    )
+
+
+@register("loss", fixed=3)
+def binary_cross_entropy(
+    outputs: Tensor, targets: Tensor, reduction: Reduction = "mean"
+) -> Tensor:
+    """Binary cross-entropy on logits, -t log s(z) - (1 - t) log(1 - s(z)), s the sigmoid.
+
+    Args:
+        outputs: logits (batch, m).
+        targets: 0 or 1, float, (batch, m).
+        reduction: "mean" for the batch mean, "none" for one value per example.
+
+    Returns:
+        A scalar, or (batch,), in nats.
+
+    Raises:
+        InputError: outputs and targets differ in shape.
+
+    Example:
+        >>> round(binary_cross_entropy(torch.zeros(1, 1), torch.ones(1, 1)).item(), 4)
+        0.6931
+
+    Source: Bishop 2006, section 4.3.2.
+    """
+    same_shape(outputs, targets)
+    loss = functional.binary_cross_entropy_with_logits(outputs, targets, reduction=reduction)
+    return loss if reduction == "mean" else loss.flatten(1).mean(1)
+
+
+def same_shape(outputs: Tensor, targets: Tensor) -> None:
+    """Refuse outputs and targets that would broadcast.
+
+    Raises:
+        InputError: the shapes differ.
+    """
+    if outputs.shape != targets.shape:
+        _refuse(outputs, targets, "they must be equal: nothing is broadcast")
+
+
+def _refuse(outputs: Tensor, targets: Tensor, do: str) -> None:
+    received = f"outputs {tuple(outputs.shape)}, targets {tuple(targets.shape)}"
+    raise InputError(
+        "the model's outputs do not fit the targets", where="loss", received=received, do=do
+    )
+
+
+def _two_columns(outputs: Tensor) -> Tensor:
+    positive = torch.sigmoid(outputs.reshape(-1, 1))
+    return torch.cat([1 - positive, positive], 1)
+
+
+def _log(classes: int) -> float:
+    return float(torch.tensor(float(classes)).log())
+
+
+FORMS: dict[str, Form] = {
+    "mse": Form("regression", lambda columns: columns, lambda t: t, lambda z: z),
+    "cross_entropy": Form(
+        "classification", lambda classes: classes, lambda t: t.long(),
+        lambda z: torch.softmax(z, 1), _log,
+    ),
+    "binary_cross_entropy": Form(
+        "classification", lambda classes: 1, lambda t: t.reshape(-1, 1).to(torch.get_default_dtype()),
+        _two_columns, lambda classes: _log(2),
+    ),
+}  # fmt: skip

@@ -1,0 +1,88 @@
+"""From a description to a module with weights that are a function of (seed, parameter name)."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from chymist.errors import InputError
+from chymist.keys import key, torch_generator
+from chymist.parts import Part
+from chymist.values import Shapes
+
+AFFINE = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+
+
+def build_model(model: Part, shapes: Shapes, seed: int) -> nn.Module:
+    """Build a model for inputs and outputs of given shapes.
+
+    A registered model is initialised parameter by parameter from (seed, name). A user's factory
+    runs with torch's random state set from the seed; a user's instance is copied and its weights
+    are the common start.
+
+    Args:
+        model: the model part of a recipe.
+        shapes: shape of one input, number of outputs.
+        seed: seed of the run.
+
+    Returns:
+        A module on the CPU, in training mode.
+
+    Raises:
+        InputError: the factory returns no module, or the code of the module is not at hand.
+        UsageError: the shapes do not suit the model.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(key(seed, "factory"))
+        if model.factory is None and model.source:
+            raise InputError(
+                "this run was made with a model of the user's own", received=f"'{model.name}'",
+                do="call from Python with model= the same class or factory",
+            )  # fmt: skip
+        module = model.build(shapes) if model.factory is None else _own(model.factory, shapes)
+    if not isinstance(module, nn.Module):
+        raise InputError("the model factory returned no nn.Module", received=type(module).__name__,
+                         do="return a torch.nn.Module")
+    if model.factory is None:
+        initialize(module, seed)
+    return module.train()
+
+
+def initialize(module: nn.Module, seed: int) -> None:
+    """Draw the weights of affine layers from U(-1/sqrt(fan_in), 1/sqrt(fan_in)), keyed by name.
+
+    The distribution is torch's own default for linear and convolutional layers; only the source
+    of the randomness is different. Biases of layers without fan-in and normalisation layers keep
+    their constants.
+
+    Args:
+        module: the module, changed in place.
+        seed: seed of the run.
+
+    Source: torch.nn.Linear.reset_parameters (Kaiming uniform with a = sqrt(5)).
+    """
+    for name, layer in module.named_modules():
+        if isinstance(layer, AFFINE):
+            bound = 1 / math.sqrt(layer.weight[0].numel())
+            for kind, values in layer.named_parameters(recurse=False):
+                with torch.no_grad():
+                    generator = torch_generator(seed, "init", f"{name}.{kind}")
+                    values.uniform_(-bound, bound, generator=generator)
+
+
+def _own(factory: Callable[..., Any], shapes: Shapes) -> Any:
+    """A user's instance (copied), class without arguments, or factory of shapes."""
+    if isinstance(factory, nn.Module):
+        return copy.deepcopy(factory)
+    parameters = inspect.signature(factory).parameters.values()
+    needed = [
+        p for p in parameters
+        if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+    ]  # fmt: skip
+    return factory(shapes) if needed else factory()

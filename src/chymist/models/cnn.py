@@ -1,0 +1,81 @@
+"""Small convolutional networks for images."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from chymist.errors import UsageError
+from chymist.models.layers import Dropout
+from chymist.models.shaping import image_shape
+from chymist.parts import Count, Fraction, describer
+from chymist.values import Shapes
+
+
+@describer("model")
+def cnn(
+    shapes: Shapes,
+    *,
+    channels: tuple[Count, ...] = (32, 64),
+    hidden: tuple[Count, ...] = (128,),
+    dropout: Fraction = 0.25,
+) -> nn.Module:
+    """Convolutional network: blocks of 3x3 convolution, batch normalisation, ReLU, then dense layers.
+
+    A block halves height and width by max pooling while the smaller side is at least 6, so the
+    same description fits 8x8 digits and 28x28 ones.
+
+    Args:
+        channels: output channels of the blocks.
+        hidden: widths of the dense layers before the last one.
+        dropout: probability of dropping a value before each dense layer, while training.
+
+    Example:
+        >>> cnn().build(Shapes((1, 8, 8), 10))(__import__("torch").zeros(2, 1, 8, 8)).shape
+        torch.Size([2, 10])
+
+    Source: LeCun et al. 1998; batch normalisation: Ioffe, Szegedy 2015, arXiv:1502.03167.
+    """
+    depth, height, width = image_shape(shapes, "cnn")
+    layers: list[nn.Module] = []
+    for size in channels:
+        layers += [nn.Conv2d(depth, size, 3, padding=1, bias=False), nn.BatchNorm2d(size), nn.ReLU()]
+        depth = size
+        if min(height, width) >= 6:
+            layers.append(nn.MaxPool2d(2))
+            height, width = height // 2, width // 2
+    layers.append(nn.Flatten())
+    features = depth * height * width
+    for size in (*hidden, shapes.outputs):
+        if dropout:
+            layers.append(Dropout(dropout))
+        layers += [nn.Linear(features, size), nn.ReLU()]
+        features = size
+    return nn.Sequential(*layers[:-1])  # no ReLU after the last dense layer
+
+
+@describer("model")
+def lenet5(shapes: Shapes) -> nn.Module:
+    """LeNet-5 in its modern form: ReLU and max pooling in place of tanh and sub-sampling.
+
+    Two blocks of 5x5 convolution (6 and 16 channels; the first padded by 2) and 2x2 pooling, then
+    dense layers of 120 and 84. On 28x28 inputs with 10 classes it has 61,706 parameters.
+
+    Example:
+        >>> sum(p.numel() for p in lenet5().build(Shapes((1, 28, 28), 10)).parameters())
+        61706
+
+    Source: LeCun et al. 1998, Proceedings of the IEEE 86(11).
+    """
+    depth, height, width = image_shape(shapes, "lenet5")
+    height, width = (height // 2 - 4) // 2, (width // 2 - 4) // 2
+    if min(height, width) < 1:
+        received = f"{shapes.inputs[1]} x {shapes.inputs[2]} pixels"
+        raise UsageError("the images are too small for 'lenet5'", received=received,
+                         do="use 'cnn', or images of 12 pixels a side or more")
+    return nn.Sequential(
+        nn.Conv2d(depth, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+        nn.Linear(16 * height * width, 120), nn.ReLU(),
+        nn.Linear(120, 84), nn.ReLU(),
+        nn.Linear(84, shapes.outputs),
+    )  # fmt: skip

@@ -1,0 +1,52 @@
+"""Layers that torch does not have in the form chymist needs."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from chymist.keys import key
+
+
+class Dropout(nn.Module):
+    """Dropout whose mask is a function of (seed, step, layer) and of nothing else.
+
+    In training each value is set to 0 with probability p and the others are scaled by 1 / (1 - p).
+    Because the mask depends on the step and not on a running random state, a resumed run draws
+    the masks that the uninterrupted one would have drawn.
+
+    Args:
+        p: probability of dropping a value, in [0, 1).
+
+    Example:
+        >>> layer = Dropout(0.5)
+        >>> layer.place(seed=0, step=3, layer="drop")
+        >>> first = layer(torch.ones(8))
+        >>> layer.place(seed=0, step=3, layer="drop")
+        >>> bool((layer(torch.ones(8)) == first).all())
+        True
+
+    Source: Srivastava et al. 2014, JMLR 15.
+    """
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+        self.position = 0
+
+    def place(self, seed: int, step: int, layer: str) -> None:
+        """Say where the run stands; the next mask depends on it."""
+        self.position = key(seed, "dropout", step, layer)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Inputs of any shape, some set to 0 while training."""
+        if not self.training or self.p == 0:
+            return inputs
+        generator = torch.Generator().manual_seed(self.position)
+        mask = torch.empty(inputs.shape, dtype=inputs.dtype)
+        mask.bernoulli_(1 - self.p, generator=generator)
+        return inputs * mask.div_(1 - self.p).to(inputs.device)
+
+    def extra_repr(self) -> str:
+        """The probability, for printing."""
+        return f"p={self.p}"

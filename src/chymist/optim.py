@@ -1,0 +1,116 @@
+"""Optimisers: how the best function of the set is looked for.
+
+Each function describes torch's own optimiser; the fused form is chosen where torch has one for the
+device and dtype of the parameters. Adam's and SGD's weight decay is the L2 term of the gradient,
+AdamW's is decoupled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch.nn import Parameter
+
+from chymist.parts import Fraction, NonNegative, Positive, describer
+
+Parameters = Iterable[Parameter]
+
+
+@describer("optimizer")
+def sgd(
+    parameters: Parameters,
+    *,
+    lr: Positive = 0.1,
+    momentum: Fraction = 0.0,
+    nesterov: bool = False,
+    weight_decay: NonNegative = 0.0,
+) -> torch.optim.Optimizer:
+    """Stochastic gradient descent: v <- momentum v + g;  w <- w - lr v.
+
+    Args:
+        lr: learning rate.
+        momentum: share of the last velocity that is kept, in [0, 1).
+        nesterov: look ahead by one momentum step.
+        weight_decay: factor of w that is added to the gradient (L2 penalty w^2 / 2).
+
+    Example:
+        >>> sgd(lr=0.1, momentum=0.9)
+        sgd(lr=0.1, momentum=0.9)
+
+    Source: Robbins, Monro 1951; Polyak 1964; Nesterov 1983.
+    """
+    return torch.optim.SGD(
+        parameters, lr, momentum, weight_decay=weight_decay, nesterov=nesterov, fused=True
+    )
+
+
+@describer("optimizer")
+def adam(
+    parameters: Parameters,
+    *,
+    lr: Positive = 1e-3,
+    betas: tuple[Fraction, Fraction] = (0.9, 0.999),
+    eps: Positive = 1e-8,
+    weight_decay: NonNegative = 0.0,
+) -> torch.optim.Optimizer:
+    """Adam: m, v are running means of g and g^2;  w <- w - lr m^ / (sqrt(v^) + eps).
+
+    Args:
+        lr: learning rate.
+        betas: decay of the running means of g and of g^2.
+        eps: added to the denominator.
+        weight_decay: factor of w that is added to the gradient (L2 penalty w^2 / 2).
+
+    Example:
+        >>> adam(lr=3e-4).options
+        {'lr': 0.0003}
+
+    Source: Kingma, Ba 2015, arXiv:1412.6980.
+    """
+    return torch.optim.Adam(parameters, lr, betas, eps, weight_decay, fused=True)
+
+
+@describer("optimizer")
+def adamw(
+    parameters: Parameters,
+    *,
+    lr: Positive = 1e-3,
+    betas: tuple[Fraction, Fraction] = (0.9, 0.999),
+    eps: Positive = 1e-8,
+    weight_decay: NonNegative = 1e-2,
+) -> torch.optim.Optimizer:
+    """AdamW: Adam whose decay acts on the weights, w <- (1 - lr decay) w, not on the gradient.
+
+    Args:
+        lr: learning rate.
+        betas: decay of the running means of g and of g^2.
+        eps: added to the denominator.
+        weight_decay: share of w, per unit of lr, removed at each step.
+
+    Example:
+        >>> adamw(weight_decay=0.01)
+        adamw(weight_decay=0.01)
+
+    Source: Loshchilov, Hutter 2019, arXiv:1711.05101.
+    """
+    return torch.optim.AdamW(parameters, lr, betas, eps, weight_decay, fused=True)
+
+
+@describer("optimizer")
+def closed_form(parameters: Parameters, *, l2: NonNegative = 0.0) -> float:
+    """Least squares in one step, by orthogonal factorisation in double precision.
+
+    Minimises sum_i (x_i w + b - t_i)^2 + l2 |w|^2; the intercept b is not penalised. For the model
+    `linear` with the loss `mse` only.
+
+    Args:
+        l2: ridge penalty on the standardised inputs, as a sum over rows.
+
+    Example:
+        >>> closed_form()
+        closed_form()
+
+    Source: Gauss 1809; Golub 1965 (QR); Hoerl, Kennard 1970 (ridge).
+    """
+    return l2
