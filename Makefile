@@ -1,0 +1,43 @@
+# `make demo` and `make test` need Python 3.11 or newer (with venv) and nothing else:
+# they install what they need into .venv. Another Python: make demo PYTHON=/path/to/python3.12
+
+.PHONY: help demo test test-hard bench lock clean
+.NOTPARALLEL:
+
+# The order of sets must not decide a result.
+export PYTHONHASHSEED = 0
+
+help:
+	@echo "make demo       train a network on real handwritten digits and write a report"
+	@echo "make test       all checks and tests"
+	@echo "make test-hard  the slow, exhaustive tests"
+	@echo "make bench      measure speed (training, import, --help)"
+	@echo "make lock       resolve the newest allowed packages into constraints.txt"
+	@echo "make clean      remove .venv and caches; runs/ stays"
+
+demo:
+	@sh tools/demo.sh
+
+test:
+	@sh tools/setup.sh test
+	.venv/bin/python -m ruff format --check .
+	.venv/bin/python -m ruff check .
+	.venv/bin/python -m mypy
+	.venv/bin/python -m importlinter.cli lint
+	.venv/bin/python tools/check_sizes.py
+	.venv/bin/python -m pytest
+
+test-hard:
+	@sh tools/setup.sh test
+	.venv/bin/python -m pytest -m hard
+
+bench:
+	@sh tools/setup.sh test
+	.venv/bin/python bench/run.py
+
+lock:
+	@sh tools/lock.sh
+
+clean:
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find src tests tools bench -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true

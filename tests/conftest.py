@@ -1,0 +1,67 @@
+"""Isolation of every test from the machine: folders, network, threads."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# Read before the tests' own homes hide it.
+DATA = os.environ.get("CHYMIST_DATA", "")
+LOOPBACK = ("127.", "::1", "localhost")
+
+
+@pytest.fixture
+def chymist_data(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of real data sets, $CHYMIST_DATA; the test is skipped where there is none."""
+    if not DATA:
+        pytest.skip("CHYMIST_DATA is not set: no folder with the real data sets")
+    folder = Path(DATA)
+    if not folder.is_dir():
+        pytest.skip("CHYMIST_DATA names no folder")
+    monkeypatch.setenv("CHYMIST_DATA", str(folder.resolve()))
+    return folder.resolve()
+
+
+@pytest.fixture(autouse=True)
+def isolated(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """A home of its own for every test, one thread, and no data but what it asks for."""
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("USERPROFILE", str(home))
+    monkeypatch.setenv("CHYMIST_HOME", str(home / "chymist"))
+    for name in ("CACHE", "CONFIG", "DATA", "STATE"):
+        monkeypatch.setenv(f"XDG_{name}_HOME", str(home / name.lower()))
+    monkeypatch.delenv("CHYMIST_DATA", raising=False)
+    one_thread()
+    yield
+    one_thread()
+
+
+def one_thread() -> None:
+    """Results of tests do not depend on the number of cores; torch is not imported for that."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.get_num_threads() != 1:
+        torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test that connects to another machine fails."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any) -> None:
+        inet = self.family in (socket.AF_INET, socket.AF_INET6)
+        if inet and not str(address[0]).startswith(LOOPBACK):
+            pytest.fail(f"a test connects to another machine: {address[0]}")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+    monkeypatch.setattr(socket.socket, "connect_ex", guarded)
