@@ -1,0 +1,80 @@
+"""chymist, the laboratory of deep learning: experiment instead of feel.
+
+    import chymist as cy
+    run = cy.fit(cy.Recipe(), cy.load("digits"))
+
+Names are imported when they are used, so that `import chymist` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+# Name -> module that defines it. A module stands for itself.
+_PUBLIC = {
+    "Data": "chymist.values", "Floor": "chymist.values", "Length": "chymist.values",
+    "Predictions": "chymist.values", "Recipe": "chymist.values", "Run": "chymist.verbs",
+    "Score": "chymist.values", "Shapes": "chymist.values", "Split": "chymist.values",
+    "Part": "chymist.parts", "part": "chymist.parts",
+    "ChymistError": "chymist.errors", "InputError": "chymist.errors",
+    "UsageError": "chymist.errors", "Diverged": "chymist.errors",
+    "load": "chymist.data", "split": "chymist.data", "named_sets": "chymist.data",
+    "prepare": "chymist.data.preparation",
+    "fit": "chymist.verbs", "resume": "chymist.verbs", "evaluate": "chymist.verbs",
+    "predict": "chymist.verbs", "cross_validate": "chymist.verbs", "load_run": "chymist.verbs",
+    "list_runs": "chymist.verbs", "as_estimator": "chymist.verbs", "coefficients": "chymist.verbs",
+    "activations": "", "clip": "", "losses": "", "metrics": "", "models": "", "optim": "",
+    "schedules": "", "stop": "",
+}  # fmt: skip
+
+if TYPE_CHECKING:
+    from chymist import activations as activations
+    from chymist import clip as clip
+    from chymist import losses as losses
+    from chymist import metrics as metrics
+    from chymist import models as models
+    from chymist import optim as optim
+    from chymist import schedules as schedules
+    from chymist import stop as stop
+    from chymist.data import load as load
+    from chymist.data import named_sets as named_sets
+    from chymist.data import split as split
+    from chymist.data.preparation import prepare as prepare
+    from chymist.errors import ChymistError as ChymistError
+    from chymist.errors import Diverged as Diverged
+    from chymist.errors import InputError as InputError
+    from chymist.errors import UsageError as UsageError
+    from chymist.parts import Part as Part
+    from chymist.parts import part as part
+    from chymist.values import Data as Data
+    from chymist.values import Floor as Floor
+    from chymist.values import Length as Length
+    from chymist.values import Predictions as Predictions
+    from chymist.values import Recipe as Recipe
+    from chymist.values import Run as Run
+    from chymist.values import Score as Score
+    from chymist.values import Shapes as Shapes
+    from chymist.values import Split as Split
+    from chymist.verbs import as_estimator as as_estimator
+    from chymist.verbs import coefficients as coefficients
+    from chymist.verbs import cross_validate as cross_validate
+    from chymist.verbs import evaluate as evaluate
+    from chymist.verbs import fit as fit
+    from chymist.verbs import list_runs as list_runs
+    from chymist.verbs import load_run as load_run
+    from chymist.verbs import predict as predict
+    from chymist.verbs import resume as resume
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'chymist' has no attribute '{name}'")
+    home = _PUBLIC[name]
+    return getattr(import_module(home), name) if home else import_module(f"chymist.{name}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*_PUBLIC, "__version__"])

@@ -1,1 +1,122 @@
-"""(filled in below)"""
+"""The command line: parses, prints, answers with an exit code; it has no logic of its own.
+
+Exit codes: 0 ok, 1 the input is wrong, 2 usage, 3 diverged, 4 out of memory, 5 disk full,
+130 interrupted and saved.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+from chymist.cli.options import VERBS, build_parser, parse
+from chymist.errors import (
+    ChymistError,
+    DiskFull,
+    InputError,
+    Interrupted,
+    OutOfMemory,
+    UsageError,
+    printable,
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: the words after `chymist`; those of the process by default.
+
+    Returns:
+        The exit code.
+
+    Example:
+        >>> main(["--version"]).bit_length()
+        chymist 0.1.0
+        0
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return run(words)
+    except BrokenPipeError:  # the reader of a pipe has gone, for example `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return fail(Interrupted("stopped at once", do="the last checkpoint is kept"), words)
+    except Exception as error:  # the one catch-all: a user never sees a traceback unasked
+        return fail(as_chymist(error), words)
+
+
+def run(words: Sequence[str]) -> int:
+    """Parse and carry out one command."""
+    if not words:
+        build_parser().print_help()
+        return 0
+    options = parse(words)
+    if options.version:
+        from chymist import __version__
+
+        print(f"chymist {__version__}")
+        return 0
+    if options.verb is None:
+        raise UsageError("no verb", do="known: " + ", ".join(VERBS))
+    from chymist.cli.commands import COMMANDS
+
+    tune_allocator()
+    return COMMANDS[options.verb](options)
+
+
+def fail(error: ChymistError, words: Sequence[str]) -> int:
+    """Print an error as one line (or one JSON object) and return its exit code."""
+    if "--json" in words:
+        print(json.dumps({"error": error.to_dict()}, ensure_ascii=False))
+    else:
+        print(f"chymist: {error.line()}", file=sys.stderr)
+    if "--debug" in words:
+        traceback.print_exception(error)
+    return error.exit_code
+
+
+def as_chymist(error: Exception) -> ChymistError:
+    """Any exception as an error that can be said in one line."""
+    text = printable(str(error).strip().split("\n")[0])[:160]
+    found: ChymistError
+    if isinstance(error, ChymistError):
+        return error
+    if isinstance(error, MemoryError) or "not enough memory" in text:
+        found = OutOfMemory("not enough memory", received=text, do="lower --batch-size")
+    elif isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        found = DiskFull("the disk is full", where=str(error.filename or ""),
+                         received=str(error.strerror), do="free some space")
+    elif isinstance(error, OSError):
+        found = InputError(str(error.strerror or text).lower(), where=str(error.filename or ""),
+                           received=type(error).__name__, do="check the path and its permissions")
+    else:
+        found = InputError("something unforeseen went wrong", received=f"{type(error).__name__}: {text}",
+                           do="run again with --debug and report what it prints", code="unforeseen")
+    found.__cause__ = error
+    return found
+
+
+def tune_allocator() -> None:
+    """Let glibc keep freed memory in this process: batches are allocated and freed at every step.
+
+    Only the command does this, never `import chymist` in somebody else's process.
+    """
+    import ctypes
+
+    with contextlib.suppress(OSError, AttributeError):
+        libc = ctypes.CDLL(None)
+        m_trim_threshold, m_mmap_threshold = -1, -3
+        libc.mallopt(m_mmap_threshold, 1 << 30)
+        libc.mallopt(m_trim_threshold, 1 << 30)
+
+
+def console() -> None:
+    """Entry point of the `chymist` command."""
+    sys.exit(main())

@@ -1,0 +1,240 @@
+"""The verbs and their options: argparse for what is fixed, one pass for dotted recipe names."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from chymist.errors import UsageError, nearest
+
+RECIPE_OPTIONS = (
+    "model", "loss", "optimizer", "schedule", "batch-size", "length", "stop", "clip", "data",
+    "precision",
+)  # fmt: skip
+
+EXAMPLES = {
+    "fit": "chymist fit table.csv --target price --model mlp --model.hidden 128,64",
+    "resume": "chymist resume runs/digits-0001",
+    "evaluate": "chymist evaluate runs/digits-0001 --split test",
+    "predict": "chymist predict runs/table-0001 new.csv --out predictions.csv",
+    "cv": "chymist cv table.csv --target price --folds 10",
+    "runs": "chymist runs",
+    "show": "chymist show runs/digits-0001",
+    "report": "chymist report runs/digits-0001",
+    "part": "chymist part adam",
+    "shapes": "chymist shapes cnn --input 1x28x28 --outputs 10",
+    "sets": "chymist sets",
+}
+
+VERBS = {
+    "fit": "train a model on a data source and score it",
+    "resume": "continue a run from its last checkpoint",
+    "evaluate": "score a run on validation or (counted) test rows",
+    "predict": "predict new rows with a run",
+    "cv": "score a recipe by cross-validation",
+    "runs": "list the runs of a folder",
+    "show": "show what a run gave",
+    "report": "write a run's report anew",
+    "part": "explain a part of a recipe (a model, loss, optimiser, ...)",
+    "shapes": "show a model layer by layer, before training",
+    "sets": "list the data sets known by name",
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one-line usage errors with the nearest right name."""
+
+    def error(self, message: str) -> NoReturn:
+        """Turn argparse's message into a usage error."""
+        unknown = "invalid choice: '"
+        if unknown in message and "verb" in message:
+            name = message.split(unknown)[1].split("'")[0]
+            raise UsageError("unknown verb", received=f"'{name}'", do=nearest(name, VERBS))
+        where = self.prog
+        raise UsageError(message.replace("argument ", ""), where=where, do=f"see {where} --help",
+                         code="usage")
+
+
+def build_parser() -> Parser:
+    """The parser of the command line."""
+    parser = Parser(prog="chymist", allow_abbrev=False, formatter_class=_Raw,
+                    description="The laboratory of deep learning: trained models whose score "
+                    "can be believed.",
+                    epilog="example:\n  chymist fit digits\n\n`chymist VERB --help` explains a verb.")
+    parser.add_argument("--version", action="store_true", help="print the version")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs", parser_class=Parser)
+    for name, text in VERBS.items():
+        verb = verbs.add_parser(
+            name, help=text, description=text[0].upper() + text[1:] + ".", allow_abbrev=False,
+            formatter_class=_Raw, epilog=f"example:\n  {EXAMPLES[name]}",
+        )  # fmt: skip
+        _ADD.get(name, lambda verb: None)(verb)
+        common = verb.add_argument_group("output")
+        common.add_argument("--json", action="store_true", help="one JSON object on standard output")
+        common.add_argument("--quiet", action="store_true", help="print the result only")
+        common.add_argument("--debug", action="store_true", help="add the traceback to an error")
+    return parser
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Parse a command line; dotted recipe options end up in `options.dotted`.
+
+    Raises:
+        UsageError: an unknown verb, option or value.
+    """
+    plain, dotted = split_dotted(argv)
+    parser = build_parser()
+    options, rest = parser.parse_known_args(plain)
+    if rest:
+        known = [o for a in _actions(parser, options.verb) for o in a.option_strings]
+        advice = nearest(rest[0], known) if rest[0].startswith("-") else f"see chymist {options.verb} --help"
+        raise UsageError("unknown option" if rest[0].startswith("-") else "one argument too many",
+                         where=f"chymist {options.verb or ''}".strip(), received=f"'{rest[0]}'",
+                         do=advice)
+    if dotted and options.verb not in ("fit", "cv", "shapes"):
+        raise UsageError("unknown option", where=f"chymist {options.verb}",
+                         received=f"'--{next(iter(dotted))}'", do="recipe options are for fit and cv")
+    options.dotted = dotted
+    return options
+
+
+def split_dotted(argv: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """Take `--model.hidden 128,64` and `--model.hidden=128,64` out of a command line.
+
+    Example:
+        >>> split_dotted(["fit", "iris", "--model.hidden", "64", "--seed", "1"])
+        (['fit', 'iris', '--seed', '1'], {'model.hidden': '64'})
+    """
+    plain: list[str] = []
+    dotted: dict[str, str] = {}
+    words = iter(argv)
+    for word in words:
+        name, sign, value = word[2:].partition("=")
+        if word.startswith("--") and "." in name:
+            following = value if sign else next(words, None)
+            if following is None:
+                raise UsageError("an option has no value", received=f"'{word}'")
+            dotted[name] = following
+        else:
+            plain.append(word)
+    return plain, dotted
+
+
+def recipe_fields(options: argparse.Namespace) -> dict[str, Any]:
+    """Recipe fields that the command line gives, in their plain form.
+
+    Raises:
+        UsageError: a dotted option of no known field.
+    """
+    given: dict[str, Any] = {}
+    for option in RECIPE_OPTIONS:
+        value = getattr(options, option.replace("-", "_"), None)
+        if value is not None:
+            given[option.replace("-", "_")] = value
+    for name, value in options.dotted.items():
+        slot, _, option = name.partition(".")
+        slot = slot.replace("-", "_")
+        if slot not in {o.replace("-", "_") for o in RECIPE_OPTIONS}:
+            raise UsageError("unknown option", received=f"'--{name}'", do=nearest(slot, RECIPE_OPTIONS))
+        table = given.get(slot, {})
+        given[slot] = {"name": table} if isinstance(table, str) else table
+        given[slot][option] = value
+    return given
+
+
+class _Raw(argparse.RawDescriptionHelpFormatter):
+    """Keeps line ends in the epilog."""
+
+
+def _actions(parser: argparse.ArgumentParser, verb: str | None) -> list[argparse.Action]:
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction) and verb in action.choices:
+            found: list[argparse.Action] = action.choices[verb]._actions
+            return found
+    return parser._actions
+
+
+def _source(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("source", metavar="SOURCE",
+                      help="a named set (digits), a CSV file, an image folder or a zip of one")
+    group = verb.add_argument_group("data")
+    group.add_argument("--target", metavar="COL", help="target column: name or number (default: last)")
+    group.add_argument("--test", metavar="FILE|FRACTION", help="test file, or share of all rows (0.2)")
+    group.add_argument("--valid", metavar="FRACTION", help="share of all rows for validation (0.2)")
+    group.add_argument("--group", metavar="COL", help="rows with equal values stay together")
+    group.add_argument("--time", metavar="COL", help="order rows by time; the last ones are test rows")
+    group.add_argument("--columns", metavar="NAME=KIND,...",
+                       help="override kinds: number, category, date, text, id")
+    group.add_argument("--header", choices=("yes", "no"), help="whether a CSV has a header (detected)")
+
+
+def _recipe(verb: argparse.ArgumentParser) -> None:
+    group = verb.add_argument_group(
+        "recipe", "options of a part follow its name with a dot: --model mlp --model.hidden 128,64"
+    )
+    group.add_argument("--recipe", metavar="FILE", help="a TOML recipe; options below override it")
+    for option in RECIPE_OPTIONS:
+        if option != "data":
+            group.add_argument(f"--{option}", metavar="NAME" if option not in _PLAIN else _PLAIN[option])
+
+
+_PLAIN = {"batch-size": "N", "length": '"10 epochs"', "precision": "float32|float64"}
+
+
+def _fit(verb: argparse.ArgumentParser) -> None:
+    _source(verb)
+    _recipe(verb)
+    run = verb.add_argument_group("run")
+    run.add_argument("--seed", type=int, default=0, metavar="N", help="seed of everything (0)")
+    run.add_argument("--threads", type=int, metavar="N", help="threads of torch (all cores)")
+    run.add_argument("--out", metavar="DIR", help="the run folder (runs/<data>-NNNN)")
+    run.add_argument("--print-recipe", action="store_true", help="print the complete recipe and end")
+    run.add_argument("--print-script", action="store_true",
+                     help="print the Python script that does the same and end")
+
+
+def _cv(verb: argparse.ArgumentParser) -> None:
+    _source(verb)
+    _recipe(verb)
+    run = verb.add_argument_group("run")
+    run.add_argument("--folds", default="10", metavar="K|loo", help="folds, or one row a fold (10)")
+    run.add_argument("--repeats", type=int, default=1, metavar="R", help="cut into folds R times (1)")
+    run.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the first repeat (0)")
+    run.add_argument("--threads", type=int, metavar="N", help="threads of torch (all cores)")
+    run.add_argument("--out", metavar="DIR", help="folder for the result (runs/<data>-cv-NNNN)")
+
+
+def _run(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("run", metavar="RUN", help="a run folder")
+
+
+def _evaluate(verb: argparse.ArgumentParser) -> None:
+    _run(verb)
+    verb.add_argument("--split", default="test", metavar="valid|test", help="which rows (test)")
+
+
+def _predict(verb: argparse.ArgumentParser) -> None:
+    _run(verb)
+    verb.add_argument("rows", metavar="ROWS", help="new rows: a CSV file, an image, a folder or zip")
+    verb.add_argument("--out", metavar="FILE", help="where to write the predictions (predictions.csv)")
+
+
+def _runs(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("folder", nargs="?", default="runs", metavar="FOLDER", help="where runs are (runs)")
+
+
+def _part(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("name", nargs="?", metavar="NAME", help="name of a part; without it, all are listed")
+
+
+def _shapes(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("model", metavar="MODEL", help="name of a model")
+    verb.add_argument("--input", default="1x28x28", metavar="CxHxW", help="shape of one input (1x28x28)")
+    verb.add_argument("--outputs", type=int, default=10, metavar="N", help="number of outputs (10)")
+
+
+_ADD = {
+    "fit": _fit, "cv": _cv, "resume": _run, "show": _run, "report": _run, "evaluate": _evaluate,
+    "predict": _predict, "runs": _runs, "part": _part, "shapes": _shapes,
+}  # fmt: skip

@@ -1,0 +1,130 @@
+"""What a person sees while a run goes on: rich on a terminal, plain lines when piped."""
+
+from __future__ import annotations
+
+import math
+import sys
+from time import perf_counter
+from typing import Any, TextIO
+
+from chymist.engine.events import Epoch, Event, Step
+from chymist.errors import printable
+from chymist.values import show
+
+REDRAW_SECONDS = 0.125
+PLAIN_SECONDS = 2.0
+LABEL = 8
+
+
+class Screen:
+    """Prints labelled lines and live progress.
+
+    Args:
+        quiet: print results only.
+        json: keep standard output free for one JSON object; all else goes to standard error.
+    """
+
+    def __init__(self, quiet: bool = False, json: bool = False) -> None:
+        self.quiet = quiet
+        self.stream: TextIO = sys.stderr if json else sys.stdout
+        self.live = self.stream.isatty() and not quiet
+
+    def line(self, label: str, text: str, result: bool = False) -> None:
+        """One line: a label and what there is to say; in quiet mode results only."""
+        if not self.quiet or result:
+            print(f"{label:<{LABEL}}{printable(text)}", file=self.stream, flush=True)
+
+    def block(self, text: str) -> None:
+        """Several lines, indented under the last label."""
+        if not self.quiet:
+            for row in text.splitlines():
+                print(" " * LABEL + printable(row), file=self.stream, flush=True)
+
+
+class Progress:
+    """Follows the events of one run; redraws at most eight times a second.
+
+    Args:
+        screen: where to draw.
+        total_steps: length of the run.
+        steps_per_epoch: steps of one epoch.
+        rows: training rows of one epoch.
+    """
+
+    def __init__(self, screen: Screen, total_steps: int, steps_per_epoch: int, rows: int) -> None:
+        self.screen = screen
+        self.total, self.per_epoch, self.rows = total_steps, steps_per_epoch, rows
+        self.began = self.drawn = perf_counter()
+        self.first: int | None = None
+        self.losses: list[float] = []
+        self.values: dict[str, float] = {}
+        self.bar = _LiveLine() if screen.live else None
+
+    def __call__(self, event: Event) -> None:
+        now = perf_counter()
+        last = isinstance(event, Epoch) and event.last
+        if isinstance(event, Epoch):
+            self.values = dict(event.values)
+            self.losses.append(event.values["train_loss"])
+        elif self.first is None:
+            self.first = event.step - 1
+        wait = REDRAW_SECONDS if self.bar else PLAIN_SECONDS
+        if self.screen.quiet or (now - self.drawn < wait and not last):
+            return
+        self.drawn = now
+        text = self.text(event, now)
+        if self.bar:
+            self.bar.draw(text, last)
+        elif isinstance(event, Epoch) or now - self.began > PLAIN_SECONDS:
+            self.screen.line("Train", text)
+
+    def text(self, event: Step | Epoch, now: float) -> str:
+        """The progress line."""
+        from chymist.reports.text import sparkline
+
+        done = event.step - (self.first or 0)
+        speed = done / max(now - self.began, 1e-9)
+        epochs = math.ceil(self.total / self.per_epoch)
+        words = [f"epoch {min(math.ceil(event.step / self.per_epoch), epochs)}/{epochs}"]
+        if self.bar:
+            words.append(_bar(event.step / self.total))
+        for name, value in self.values.items():
+            if name.startswith("val_") and name != "val_loss":
+                words.append(f"{name.replace('_', ' ')} {show(name[4:], value)}")
+        if self.losses:
+            words.append(f"loss {self.losses[-1]:.3g} {sparkline(self.losses[-16:])}")
+        words.append(f"{speed * self.rows / self.per_epoch:,.0f} rows/s")
+        left = (self.total - event.step) / max(speed, 1e-9)
+        if left >= 1:
+            words.append(f"{left:.0f} s left")
+        return "  ".join(words)
+
+    def close(self) -> None:
+        """Leave the last line standing."""
+        if self.bar:
+            self.bar.close()
+
+
+class _LiveLine:
+    """One line on a terminal that is drawn over."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        self.live: Any = Live(console=Console(), auto_refresh=False)
+        self.live.start()
+
+    def draw(self, text: str, last: bool) -> None:
+        from rich.text import Text
+
+        self.live.update(Text(f"{'Train':<{LABEL}}{text}", no_wrap=True, overflow="ellipsis"))
+        self.live.refresh()
+
+    def close(self) -> None:
+        self.live.stop()
+
+
+def _bar(share: float, width: int = 20) -> str:
+    filled = round(share * width)
+    return "━" * filled + "─" * (width - filled)

@@ -1,0 +1,76 @@
+"""Least squares in one step: the exact best function of the linear set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import nn
+
+from chymist.engine.events import Epoch, Event, Step
+from chymist.engine.loop import Program, State
+from chymist.errors import UsageError
+
+
+def least_squares(
+    inputs: np.ndarray, targets: np.ndarray, l2: float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weights and intercept that minimise |X W + b - T|^2 + l2 |W|^2.
+
+    Inputs and targets are centred, so that the intercept is not penalised and the factorisation is
+    better conditioned; a rank-deficient X gives the solution of smallest norm.
+
+    Args:
+        inputs: X, (rows, features).
+        targets: T, (rows, outputs).
+        l2: penalty, summed over rows, >= 0.
+
+    Returns:
+        W (features, outputs) and b (outputs,), float64.
+
+    Example:
+        >>> w, b = least_squares(np.array([[0.0], [1.0], [2.0]]), np.array([[1.0], [3.0], [5.0]]))
+        >>> round(float(w[0, 0]), 9), round(float(b[0]), 9)
+        (2.0, 1.0)
+
+    Source: Golub, Van Loan, Matrix Computations, chapter 5.
+    """
+    x, t = inputs.astype(np.float64), targets.astype(np.float64)
+    x_mean, t_mean = x.mean(0), t.mean(0)
+    x, t = x - x_mean, t - t_mean
+    if l2:
+        x = np.vstack([x, np.sqrt(l2) * np.eye(x.shape[1])])
+        t = np.vstack([t, np.zeros((x.shape[1], t.shape[1]))])
+    weights = np.linalg.lstsq(x, t, rcond=None)[0]
+    return weights, t_mean - x_mean @ weights
+
+
+def solve(program: Program, state: State, l2: float) -> Iterator[Event]:
+    """Put the exact least-squares solution into a linear model; one step, one epoch.
+
+    Yields:
+        The same events as the training loop.
+
+    Raises:
+        UsageError: the model is not linear, or the loss is not the squared error.
+    """
+    affine = [layer for layer in state.model.modules() if isinstance(layer, nn.Linear)]
+    others = sum(p.numel() for p in state.model.parameters())
+    if len(affine) != 1 or others != sum(p.numel() for p in affine[0].parameters()):
+        raise UsageError("closed_form is for the model 'linear'", where="optimizer",
+                         do="use another optimizer, for example adam")
+    layer = affine[0]
+    first = float(program.loss(state.model.train()(program.inputs), program.targets))
+    flat = program.inputs.flatten(1).numpy()
+    weights, intercept = least_squares(flat, program.targets.numpy(), l2)
+    with torch.no_grad():
+        layer.weight.copy_(torch.from_numpy(weights.T))
+        layer.bias.copy_(torch.from_numpy(intercept))
+    state.step = program.total_steps
+    yield Step(state.step, first, 1.0)
+    state.model.eval()
+    with torch.no_grad():
+        last = float(program.loss(state.model(program.inputs), program.targets))
+    values = {"train_loss": last, **program.evaluate(state.model)}
+    yield Epoch(1, state.step, values, False, True)

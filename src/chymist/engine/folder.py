@@ -1,0 +1,230 @@
+"""The run folder: everything a run was made of and everything it gave, as plain files.
+
+    recipe.toml        the complete recipe
+    data.json          where the rows came from, their columns, the fitted preparation
+    split.json         row numbers of training, validation and test
+    environment.json   versions, threads, seed, command
+    records.sqlite     the recorded series
+    checkpoints/       where the run stands, see `engine.checkpoint`
+    result.json        score, floors, verdict, facts (when the run has ended)
+    model.safetensors  the weights of the result
+    valid.npz          per-example predictions on the scored rows
+    report.html        the report
+
+A folder appears by rename when its first five entries are in it.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from chymist.data import Schema, schema_of
+from chymist.data.preparation import Preparation
+from chymist.engine.files import write_file
+from chymist.engine.store import Recorder
+from chymist.errors import InputError
+from chymist.values import Data, Recipe, Shapes, Split
+
+FILES = ("recipe.toml", "data.json", "split.json", "environment.json", "records.sqlite")
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A run folder as it was read back.
+
+    Args:
+        path: the folder.
+        recipe: the complete recipe.
+        schema: what new rows must look like.
+        preparation: raw inputs to tensors and back.
+        shapes: of one prepared input, and number of outputs.
+        source: what `load` needs to read the rows again.
+        split: method, seed and row numbers, as plain values.
+        environment: versions, threads, seed, command.
+        result: what the run gave; empty if it has not ended.
+    """
+
+    path: Path
+    recipe: Recipe
+    schema: Schema
+    preparation: Preparation
+    shapes: Shapes
+    source: Mapping[str, Any]
+    split: Mapping[str, Any]
+    environment: Mapping[str, Any]
+    result: Mapping[str, Any]
+
+    def split_of(self, data: Data) -> Split:
+        """The split of the run on its data, read again.
+
+        Raises:
+            InputError: the data has changed since.
+        """
+        if data.fingerprint != self.schema.fingerprint:
+            raise InputError(
+                "the data has changed since the run", where=self.schema.name,
+                received=f"fingerprint {data.fingerprint[:12]}, not {self.schema.fingerprint[:12]}",
+                do="restore the data, or start a new run",
+            )  # fmt: skip
+        parts = (np.array(self.split[name], np.int64) for name in ("train", "valid", "test"))
+        return Split(data, *parts, seed=self.split["seed"], method=self.split["method"])
+
+
+def create_folder(
+    out: Path | None, recipe: Recipe, split: Split, preparation: Preparation, shapes: Shapes,
+    seed: int,
+) -> Path:  # fmt: skip
+    """Make the folder of a run; it appears by rename, complete.
+
+    Args:
+        out: its place (absent, or an empty folder), or None for a temporary one.
+        recipe: the complete recipe.
+        split: the rows.
+        preparation: fitted on the training rows.
+        shapes: of one prepared input, and number of outputs.
+        seed: seed of the run.
+
+    Returns:
+        The folder.
+
+    Raises:
+        InputError: the place is taken or not writable.
+    """
+    out = Path(tempfile.mkdtemp(prefix="chymist-")) if out is None else out.absolute()
+    check_place(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    draft = out.parent / f".tmp-{out.name}-{os.getpid()}"
+    try:
+        (draft / "checkpoints").mkdir(parents=True)
+        data = split.data
+        rows = {name: split.rows(name).tolist() for name in ("train", "valid", "test")}
+        facts = {
+            "source": data.source,
+            "schema": schema_of(data).to_dict(),
+            "preparation": preparation.to_dict(),
+            "shapes": shapes._asdict(),
+        }
+        write_file(draft / "recipe.toml", recipe.to_toml().encode())
+        _write_json(draft / "data.json", facts)
+        _write_json(draft / "split.json", {"method": split.method, "seed": split.seed, **rows})
+        _write_json(draft / "environment.json", environment(seed))
+        Recorder(draft / "records.sqlite").close()
+        if out.exists():
+            out.rmdir()
+        draft.rename(out)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return out
+
+
+def check_place(out: Path) -> None:
+    """Refuse a run folder that is taken or cannot be made, before any work is done.
+
+    Raises:
+        InputError: with what stands in the way.
+    """
+    do = "choose another --out, or remove it"
+    if out.is_file():
+        raise InputError("the run folder is a file", where=str(out), do=do)
+    if out.is_dir() and any(out.iterdir()):
+        raise InputError("the run folder is not empty", where=str(out), do=do)
+    near = out.absolute()
+    while not near.exists():
+        near = near.parent
+    if not near.is_dir() or not os.access(near, os.W_OK):
+        raise InputError("the run folder cannot be made", where=str(near),
+                         received="no permission to write there", do="choose another --out")
+
+
+def next_folder(name: str, parent: Path = Path("runs")) -> Path:
+    """The next free `runs/<data>-NNNN`."""
+    clean = "".join(c if c.isalnum() or c in "-_." else "-" for c in name)[:40].strip(".-") or "run"
+    taken = [p.name.removeprefix(f"{clean}-") for p in parent.glob(f"{clean}-*")]
+    last = max((int(n) for n in taken if n.isdecimal()), default=0)
+    return parent / f"{clean}-{last + 1:04d}"
+
+
+def open_folder(path: str | Path) -> Saved:
+    """Read a run folder back.
+
+    Raises:
+        InputError: it is no run folder, or a file in it is damaged.
+    """
+    folder = Path(path)
+    if not (folder / "recipe.toml").is_file():
+        raise InputError("not a run folder", where=str(folder),
+                         received="a folder" if folder.is_dir() else "nothing there",
+                         do="see `chymist runs` for the runs under this folder")
+    try:
+        recipe = Recipe.from_toml((folder / "recipe.toml").read_text("utf-8"), "recipe.toml")
+        facts = read_json(folder / "data.json")
+        return Saved(
+            folder, recipe, Schema.from_dict(facts["schema"]),
+            Preparation.from_dict(facts["preparation"]),
+            Shapes(tuple(facts["shapes"]["inputs"]), facts["shapes"]["outputs"]), facts["source"],
+            read_json(folder / "split.json"), read_json(folder / "environment.json"),
+            read_json(folder / "result.json") if (folder / "result.json").exists() else {},
+        )  # fmt: skip
+    except (KeyError, TypeError, UnicodeDecodeError, OSError) as error:
+        raise InputError("the run folder is damaged", where=str(folder),
+                         received=f"{type(error).__name__} {error}"[:80],
+                         do="restore it, or run fit again") from None
+
+
+def read_json(path: Path) -> Any:
+    """Plain values from a JSON file of a run.
+
+    Raises:
+        InputError: it is missing or no JSON.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes())
+    except (OSError, msgspec.DecodeError) as error:
+        raise InputError("a file of the run is damaged", where=str(path),
+                         received=type(error).__name__, do="restore it, or run fit again") from None
+
+
+def write_result(folder: Path, result: Mapping[str, Any]) -> None:
+    """Write what the run gave."""
+    _write_json(folder / "result.json", result)
+
+
+def environment(seed: int) -> dict[str, Any]:
+    """Where the run runs: versions, machine, threads, seed, command."""
+    import torch
+
+    return {
+        "seed": seed,
+        "threads": torch.get_num_threads(),
+        "versions": versions(),
+        "platform": platform.platform(),
+        "processors": os.cpu_count(),
+        "command": sys.argv,
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of chymist and of what the numbers depend on."""
+    found = {"python": platform.python_version()}
+    for package in ("chymist", "torch", "numpy", "scipy", "scikit-learn"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "source"
+    return found
+
+
+def _write_json(path: Path, content: Any) -> None:
+    write_file(path, msgspec.json.format(msgspec.json.encode(content), indent=1))

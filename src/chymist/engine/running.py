@@ -1,0 +1,146 @@
+"""Driving the loop: recording its events, saving checkpoints, ending a run."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import torch
+
+from chymist.engine.assembly import Assembly
+from chymist.engine.checkpoint import load_checkpoint, newest_checkpoint, save_checkpoint
+from chymist.engine.closed_form import solve
+from chymist.engine.events import Event, Step
+from chymist.engine.loop import train
+from chymist.engine.store import Recorder
+from chymist.errors import DiskFull, Diverged, Interrupted
+from chymist.values import Recipe
+
+Observer = Callable[[Event], object]
+
+CHECKPOINT_SECONDS = 20.0  # when to save affects no number, so the clock may decide
+FLUSH_SECONDS = 1.0
+
+
+def execute(
+    recipe: Recipe,
+    assembly: Assembly,
+    recorder: Recorder,
+    checkpoints: Path | None,
+    observer: Observer | None = None,
+    interrupted: Callable[[], bool] | None = None,
+) -> float:
+    """Run an assembly to its end.
+
+    Args:
+        recipe: the complete recipe.
+        assembly: the run; its state is changed.
+        recorder: gets every number.
+        checkpoints: folder for checkpoints, or None for none.
+        observer: sees every event, cannot change the run.
+        interrupted: asked after every event; True saves and ends the run.
+
+    Returns:
+        Seconds of training.
+
+    Raises:
+        Diverged: a loss or weight is not finite.
+        DiskFull: a record or checkpoint could not be written.
+        Interrupted: `interrupted` said so; the run can be resumed.
+    """
+    program, state = assembly.program, assembly.state
+    if recipe.optimizer.name == "closed_form":
+        events = solve(program, state, recipe.optimizer.build(None))
+    else:
+        events = train(program, state)
+    began = saved = flushed = perf_counter()
+    try:
+        for event in events:
+            now = perf_counter()
+            if isinstance(event, Step):
+                recorder.add("loss", event.step, event.loss)
+                recorder.add("rate", event.step, event.rate)
+            else:
+                for name, value in event.values.items():
+                    recorder.add(name, event.step, value)
+            if now - flushed > FLUSH_SECONDS:
+                recorder.flush()
+                flushed = now
+            if observer:
+                observer(event)
+            stop = interrupted is not None and interrupted()
+            if checkpoints and (stop or now - saved > CHECKPOINT_SECONDS):
+                save_checkpoint(checkpoints, state)
+                saved = perf_counter()
+            if stop:
+                raise Interrupted("interrupted", where=f"step {state.step}", code="interrupted")
+        finish(assembly, checkpoints)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise DiskFull("the disk is full", where=str(checkpoints), received="no space left",
+                       do="free some space, then resume the run") from None
+    finally:
+        recorder.flush()
+    return perf_counter() - began
+
+
+def finish(assembly: Assembly, checkpoints: Path | None) -> None:
+    """Check the final weights, save them as the last checkpoint, and put the best ones in place.
+
+    Raises:
+        Diverged: a weight is not finite.
+    """
+    state = assembly.state
+    for name, value in state.model.state_dict().items():
+        if not bool(torch.isfinite(value).all()):
+            raise Diverged("a weight is not finite", where=f"{name} after step {state.step}",
+                           do="lower the learning rate or clip gradients")
+    if checkpoints:
+        save_checkpoint(checkpoints, state)
+    if state.best is not None:
+        state.model.load_state_dict(state.best)
+    state.model.eval()
+
+
+def continue_from(folder: Path, assembly: Assembly, recorder: Recorder) -> tuple[int, list[str]]:
+    """Put an assembly where the newest good checkpoint of a run stands.
+
+    Args:
+        folder: the run folder.
+        assembly: freshly assembled from the recorded recipe, split and seed.
+        recorder: points after the checkpoint are forgotten.
+
+    Returns:
+        The step (0 if there is no checkpoint), and a line for each damaged checkpoint.
+    """
+    path, problems = newest_checkpoint(folder / "checkpoints")
+    if path is not None:
+        load_checkpoint(path, assembly.state)
+    recorder.truncate(assembly.state.step)
+    return assembly.state.step, problems
+
+
+def facts_of(assembly: Assembly, seconds: float, steps: int) -> dict[str, Any]:
+    """What there is to say about the training itself.
+
+    Args:
+        assembly: the finished run.
+        seconds: seconds of training in this process.
+        steps: steps taken in this process.
+    """
+    program, state = assembly.program, assembly.state
+    rows, per_epoch = len(program.targets), -(-len(program.targets) // program.batch_size)
+    return {
+        "steps": state.step,
+        "epochs": round(state.step / per_epoch, 2),
+        "steps_per_epoch": per_epoch,
+        "best_epoch": round(state.best_step / per_epoch, 2) if state.best is not None else None,
+        "samples_per_second": round(steps / per_epoch * rows / max(seconds, 1e-9), 1),
+        "waiting_for_data": round(state.waited / max(seconds, 1e-9), 4),
+        "parameters": sum(p.numel() for p in state.model.parameters()),
+        "threads": torch.get_num_threads(),
+    }

@@ -1,0 +1,158 @@
+"""The record of a run: series of numbers in SQLite, written in blocks, readable while it runs.
+
+A series is a list of blocks of at most 500 points. Each block keeps its first, smallest, largest
+and last value beside the exact points, and 500 blocks are summed up in one block of the level
+above, so that a million points can be drawn at once without hiding a spike.
+"""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+
+BLOCK = 500
+
+_TABLE = """
+CREATE TABLE IF NOT EXISTS blocks (
+    id INTEGER PRIMARY KEY, series TEXT NOT NULL, level INTEGER NOT NULL,
+    first_step INTEGER NOT NULL, last_step INTEGER NOT NULL, points INTEGER NOT NULL,
+    first REAL, min REAL, max REAL, last REAL, steps BLOB, data BLOB)
+"""
+_INSERT = (
+    "INSERT INTO blocks (series, level, first_step, last_step, points, first, min, max, last,"
+    " steps, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+
+class Recorder:
+    """Appends to the series of one run; the only writer of its file.
+
+    Args:
+        path: the SQLite file, made if absent; None records in memory only.
+
+    Example:
+        >>> import tempfile, pathlib
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "records.sqlite"
+        >>> with Recorder(path) as record:
+        ...     record.add("loss", 1, 2.5)
+        >>> read_series(path)["loss"].tolist()
+        [[1.0, 2.5]]
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._base = sqlite3.connect(path or ":memory:")
+        self._base.execute("PRAGMA journal_mode=WAL")
+        self._base.execute("PRAGMA synchronous=NORMAL")
+        self._base.execute(_TABLE)
+        self._base.commit()
+        self._waiting: dict[str, list[tuple[int, float]]] = {}
+
+    def add(self, series: str, step: int, value: float) -> None:
+        """Append one point; a full block goes to the file."""
+        points = self._waiting.setdefault(series, [])
+        points.append((step, value))
+        if len(points) >= BLOCK:
+            self._write(series, points)
+            self._base.commit()
+            self._waiting[series] = []
+
+    def flush(self) -> None:
+        """Write all waiting points."""
+        for series, points in self._waiting.items():
+            if points:
+                self._write(series, points)
+        self._waiting = {}
+        self._base.commit()
+
+    def series(self) -> dict[str, np.ndarray]:
+        """All series so far, see `read_series`."""
+        self.flush()
+        return read_series_of(self._base)
+
+    def truncate(self, step: int) -> None:
+        """Forget all points after a step, so that a resumed run records each step once."""
+        for series, points in read_series_of(self._base).items():
+            kept = points[points[:, 0] <= step]
+            if len(kept) == len(points):
+                continue
+            self._base.execute("DELETE FROM blocks WHERE series = ?", (series,))
+            for start in range(0, len(kept), BLOCK):
+                pairs = [(int(s), float(v)) for s, v in kept[start : start + BLOCK]]
+                self._write(series, pairs)
+        self._base.commit()
+
+    def close(self) -> None:
+        """Write all waiting points and close the file."""
+        self.flush()
+        self._base.close()
+
+    def __enter__(self) -> Recorder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _write(self, series: str, points: list[tuple[int, float]]) -> None:
+        steps = np.array([s for s, _ in points], np.int64)
+        values = np.array([v for _, v in points], np.float64)
+        row = (*_summary(values), steps.tobytes(), values.tobytes())
+        self._base.execute(_INSERT, (series, 0, int(steps[0]), int(steps[-1]), len(steps), *row))
+        self._sum_up(series, 0)
+
+    def _sum_up(self, series: str, level: int) -> None:
+        """Add a block one level up when 500 new blocks are complete below it."""
+        where = (series, level)
+        count = self._base.execute(
+            "SELECT count(*) FROM blocks WHERE series = ? AND level = ?", where
+        ).fetchone()[0]
+        if count % BLOCK:
+            return
+        below = self._base.execute(
+            "SELECT first_step, last_step, points, first, min, max, last FROM blocks"
+            " WHERE series = ? AND level = ? ORDER BY id DESC LIMIT ?", (*where, BLOCK),
+        ).fetchall()[::-1]  # fmt: skip
+        lows = [row[4] for row in below if row[4] is not None]
+        highs = [row[5] for row in below if row[5] is not None]
+        self._base.execute(_INSERT, (
+            series, level + 1, below[0][0], below[-1][1], sum(row[2] for row in below),
+            below[0][3], min(lows, default=None), max(highs, default=None), below[-1][6],
+            None, None,
+        ))  # fmt: skip
+        self._sum_up(series, level + 1)
+
+
+def read_series(path: Path) -> dict[str, np.ndarray]:
+    """All series of a record, exact points, while or after it is written.
+
+    Args:
+        path: the SQLite file.
+
+    Returns:
+        Series name -> array (points, 2) of step and value.
+    """
+    base = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    try:
+        return read_series_of(base)
+    finally:
+        base.close()
+
+
+def read_series_of(base: sqlite3.Connection) -> dict[str, np.ndarray]:
+    """All series of an open record, exact points."""
+    found: dict[str, list[np.ndarray]] = {}
+    rows = base.execute("SELECT series, steps, data FROM blocks WHERE level = 0 ORDER BY id")
+    for series, steps, data in rows:
+        pair = np.frombuffer(steps, np.int64).astype(np.float64), np.frombuffer(data, np.float64)
+        found.setdefault(series, []).append(np.stack(pair, 1))
+    return {series: np.concatenate(blocks) for series, blocks in found.items()}
+
+
+def _summary(values: np.ndarray) -> tuple[float | None, ...]:
+    """First, smallest, largest and last value; NaN becomes NULL, as SQLite has no NaN."""
+    finite = values[~np.isnan(values)]
+    low, high = (finite.min(), finite.max()) if len(finite) else (math.nan, math.nan)
+    ends = (values[0], low, high, values[-1])
+    return tuple(None if math.isnan(v) else float(v) for v in ends)

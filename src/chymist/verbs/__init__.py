@@ -1,0 +1,15 @@
+"""The verbs: what users and the faces call. They wire the layers below and hold no logic of theirs.
+
+May use everything below; draws nothing and prints nothing.
+"""
+
+from chymist.values import Run as Run
+from chymist.verbs.estimator import as_estimator as as_estimator
+from chymist.verbs.fitting import fit as fit
+from chymist.verbs.fitting import resume as resume
+from chymist.verbs.predicting import evaluate as evaluate
+from chymist.verbs.predicting import predict as predict
+from chymist.verbs.reading import coefficients as coefficients
+from chymist.verbs.records import list_runs as list_runs
+from chymist.verbs.records import load_run as load_run
+from chymist.verbs.validation import cross_validate as cross_validate

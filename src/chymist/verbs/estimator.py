@@ -1,0 +1,142 @@
+"""`as_estimator`: a recipe under scikit-learn's protocol."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+
+from chymist.data import load
+from chymist.engine.assembly import assemble, predict_rows
+from chymist.engine.defaults import LOSSES, MODEL_LOSSES, complete
+from chymist.engine.running import execute
+from chymist.engine.store import Recorder
+from chymist.errors import UsageError
+from chymist.keys import key
+from chymist.losses import FORMS
+from chymist.values import Recipe, Split
+
+
+class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type annotations
+    """What classifier and regressor share: fit on all rows given, write nothing."""
+
+    def __init__(self, recipe: Recipe | None = None, random_state: Any = 0) -> None:
+        self.recipe = recipe
+        self.random_state = random_state
+
+    def _train(self, inputs: np.ndarray, targets: np.ndarray, task: str) -> None:
+        """Train on all rows, keep what predicting needs."""
+        data = load((inputs, targets), task=task, name="estimator")
+        rows, none = np.arange(len(targets)), np.array([], np.int64)
+        split = Split(data, rows, none, none, 0, "all rows")
+        recipe = complete(self.recipe or Recipe(), split)
+        seed = self.random_state
+        if not isinstance(seed, int):
+            seed = int(check_random_state(seed).randint(2**31 - 1))
+        with torch.random.fork_rng(devices=[]), Recorder(None) as recorder:
+            torch.manual_seed(key(seed, "foreign"))
+            assembly = assemble(recipe, split, seed)
+            execute(recipe, assembly, recorder, None)
+        # Double precision makes a row's prediction independent of the rows beside it.
+        self.model_ = assembly.state.model.double()
+        self.preparation_ = assembly.preparation
+        self.loss_ = recipe.loss.name
+        self.n_iter_ = assembly.state.step
+
+    def _outputs(self, inputs: Any) -> np.ndarray:
+        """Probabilities, or values in raw units (n, outputs)."""
+        check_is_fitted(self)
+        inputs = validate_data(self, inputs, reset=False, dtype=np.float64)
+        prepared = torch.from_numpy(self.preparation_.inputs(inputs)).double()
+        return predict_rows(self.model_, FORMS[self.loss_], self.preparation_, prepared)
+
+
+class RecipeClassifier(ClassifierMixin, _Estimator):
+    """A recipe as a scikit-learn classifier; see `as_estimator`."""
+
+    def fit(self, X: Any, y: Any) -> RecipeClassifier:
+        """Train on all rows.
+
+        Args:
+            X: (n, features).
+            y: class labels (n,).
+        """
+        X, y = validate_data(self, X, y, dtype=np.float64)
+        check_classification_targets(y)
+        self.classes_, indices = np.unique(y, return_inverse=True)
+        self._train(X, indices.astype(np.int64), "classification")
+        return self
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Class probabilities (n, classes), columns in the order of `classes_`."""
+        return self._outputs(X)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Class labels (n,)."""
+        outputs = self._outputs(X)
+        labels: np.ndarray = self.classes_[outputs.argmax(1)]
+        return labels
+
+
+class RecipeRegressor(RegressorMixin, _Estimator):
+    """A recipe as a scikit-learn regressor; see `as_estimator`."""
+
+    def fit(self, X: Any, y: Any) -> RecipeRegressor:
+        """Train on all rows.
+
+        Args:
+            X: (n, features).
+            y: values (n,).
+        """
+        X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
+        self._train(X, column_or_1d(y, warn=True).astype(np.float64), "regression")
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Values (n,)."""
+        return self._outputs(X)[:, 0]
+
+
+def as_estimator(
+    recipe: Recipe, task: str | None = None, random_state: Any = 0
+) -> RecipeClassifier | RecipeRegressor:
+    """A recipe as a scikit-learn estimator; it trains on all rows it is given and writes nothing.
+
+    Args:
+        recipe: what to train; early stopping needs validation rows and so cannot be used here.
+        task: "classification" or "regression"; read from model and loss where they tell.
+        random_state: seed, as in scikit-learn.
+
+    Returns:
+        A classifier or regressor that passes scikit-learn's own checks.
+
+    Raises:
+        UsageError: the task is not clear from the recipe.
+
+    Example:
+        >>> from sklearn.datasets import load_iris
+        >>> X, y = load_iris(return_X_y=True)
+        >>> estimator = as_estimator(Recipe(model="softmax", length="20 epochs"))
+        >>> estimator.fit(X, y).score(X, y) > 0.8
+        True
+
+    Source: Buitinck et al. 2013, API design for machine learning software, arXiv:1309.0238.
+    """
+    if task is None:
+        loss = recipe.loss.name if recipe.loss else None
+        if loss is None and recipe.model is not None:
+            loss = MODEL_LOSSES.get(recipe.model.name)
+        if loss is None:
+            raise UsageError("the task is not clear from the recipe", where="as_estimator",
+                             do='give task="classification" or task="regression"')
+        task = FORMS[loss].task
+    if task not in LOSSES:
+        raise UsageError("unknown task", received=f"'{task}'", do="known: " + ", ".join(LOSSES))
+    kind = RecipeClassifier if task == "classification" else RecipeRegressor
+    made: RecipeClassifier | RecipeRegressor = kind(recipe, random_state)
+    return made

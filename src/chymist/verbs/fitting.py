@@ -1,0 +1,217 @@
+"""`fit` and `resume`: from a recipe and rows to a trained, scored, saved run."""
+
+from __future__ import annotations
+
+import shutil
+import weakref
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from chymist.data import reload
+from chymist.engine.assembly import HEADLINE, Assembly, assemble, predictions_for
+from chymist.engine.defaults import check_split, complete
+from chymist.engine.folder import (
+    Saved,
+    check_place,
+    create_folder,
+    open_folder,
+    versions,
+    write_result,
+)
+from chymist.engine.running import Observer, continue_from, execute, facts_of
+from chymist.engine.store import Recorder
+from chymist.errors import Diverged
+from chymist.evidence import fit_floors, score, verdict
+from chymist.keys import key
+from chymist.metrics import all_metrics
+from chymist.verbs.reporting import write_report
+from chymist.values import Data, Floor, Recipe, Run, Split
+from chymist.verbs.sources import as_split, with_model
+
+Interrupt = Callable[[], bool]
+Started = Callable[[Assembly, Path], object]
+
+
+def fit(
+    recipe: Recipe,
+    split: Split | Data,
+    seed: int = 0,
+    *,
+    out: str | Path | None = None,
+    observer: Observer | None = None,
+    interrupted: Interrupt | None = None,
+    started: Started | None = None,
+) -> Run:
+    """Train one model and score it on the validation rows; the test rows are not touched.
+
+    Args:
+        recipe: what to train; what it leaves open is filled from the table of defaults.
+        split: the rows, or data that is split with the defaults of `cy.split`.
+        seed: seed of initialisation, order and dropout.
+        out: the run folder (absent or empty); None keeps the run in a temporary folder that goes
+            away with the `Run`, unless `run.save(DIR)` is called.
+        observer: called with every event of the loop; cannot change the run.
+        interrupted: asked after every event; True saves a checkpoint and raises `Interrupted`.
+        started: called once with the assembled run and its folder, before the first step.
+
+    Returns:
+        A `Run` with model, score, floors and record.
+
+    Raises:
+        InputError: data, model and loss do not fit each other; nothing is left behind.
+        UsageError: a name or value is wrong; nothing is left behind.
+        Diverged: the loss became non-finite; the run folder keeps the record.
+
+    Example:
+        >>> import chymist as cy
+        >>> split = cy.split(cy.load("iris"), seed=0)
+        >>> run = cy.fit(cy.Recipe(model="softmax", length="20 epochs"), split, seed=0)
+        >>> run.score.metric, run.score.split, run.score.value > 0.8
+        ('accuracy', 'valid', True)
+    """
+    began = perf_counter()
+    split = as_split(split, seed)
+    check_split(split)
+    if out is not None:
+        check_place(Path(out))
+    recipe = complete(recipe, split)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(key(seed, "foreign"))
+        assembly = assemble(recipe, split, seed)
+        place = None if out is None else Path(out)
+        made = (recipe, split, assembly.preparation, assembly.shapes, seed)
+        folder = create_folder(place, *made)
+        if started:
+            started(assembly, folder)
+        run = _train(recipe, split, seed, assembly, folder, observer, interrupted, began)
+    if out is None:
+        weakref.finalize(run, shutil.rmtree, folder, ignore_errors=True)
+    else:
+        write_report(run)
+    return run
+
+
+def resume(
+    folder: str | Path,
+    *,
+    model: Any = None,
+    data: Data | None = None,
+    observer: Observer | None = None,
+    interrupted: Interrupt | None = None,
+    started: Started | None = None,
+) -> tuple[Run, int, list[str]]:
+    """Continue a run from its newest good checkpoint, to the same result.
+
+    Args:
+        folder: the run folder.
+        model: the user's own module or factory, if the run was made with one.
+        data: the rows, if they came from arrays in memory.
+        observer, interrupted, started: as in `fit`.
+
+    Returns:
+        The finished run, the step it was resumed from (its last one if it had ended already), and
+        a line for each damaged checkpoint that was passed over.
+
+    Raises:
+        InputError: no run folder, changed data, damaged files.
+    """
+    from chymist.verbs.records import load_run
+
+    began = perf_counter()
+    saved = open_folder(folder)
+    if saved.result.get("status") == "finished":
+        run = load_run(folder, model=model, data=data)
+        return run, int(run.facts["steps"]), []
+    recipe = with_model(saved.recipe, model)
+    split = saved.split_of(data if data is not None else reload(saved.source))
+    seed = int(saved.environment["seed"])
+    torch.set_num_threads(int(saved.environment["threads"]))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(key(seed, "foreign"))
+        assembly = assemble(recipe, split, seed)
+        with Recorder(saved.path / "records.sqlite") as recorder:
+            step, problems = continue_from(saved.path, assembly, recorder)
+        if started:
+            started(assembly, saved.path)
+        run = _train(recipe, split, seed, assembly, saved.path, observer, interrupted, began)
+    write_report(run)
+    return run, step, problems
+
+
+def _train(
+    recipe: Recipe, split: Split, seed: int, assembly: Assembly, folder: Path,
+    observer: Observer | None, interrupted: Interrupt | None, began: float,
+) -> Run:  # fmt: skip
+    """Run the loop and write what came out."""
+    first = assembly.state.step
+    with Recorder(folder / "records.sqlite") as recorder:
+        try:
+            seconds = execute(
+                recipe, assembly, recorder, folder / "checkpoints", observer, interrupted
+            )
+        except Diverged as error:
+            write_result(folder, {"status": "diverged", "error": error.to_dict()})
+            raise
+        history = recorder.series()
+    facts = facts_of(assembly, seconds, assembly.state.step - first)
+    run = conclude(recipe, split, seed, assembly, folder, history, facts, began)
+    save_file(dict(_plain(run.model)), folder / "model.safetensors")
+    found = run.predictions
+    np.savez(folder / "valid.npz", rows=found.rows, targets=found.targets, outputs=found.outputs)
+    write_result(folder, result_of(run))
+    return run
+
+
+def conclude(
+    recipe: Recipe, split: Split, seed: int, assembly: Assembly, folder: Path,
+    history: Mapping[str, np.ndarray], facts: Mapping[str, Any], began: float,
+) -> Run:  # fmt: skip
+    """Score a trained assembly against its floors."""
+    data = split.data
+    name = "valid" if len(split.valid) else "train"
+    predictions = predictions_for(assembly, split, name)
+    rule = assembly.program.rule
+    metric, selected = HEADLINE[data.task], rule.monitor if rule and name == "valid" else None
+    number = score(predictions, metric, name, selected, seed)
+    floors = fit_floors(
+        assembly.train.flatten(1).numpy(), data.targets[split.train],
+        (assembly.train if name == "train" else assembly.valid).flatten(1).numpy(),
+        predictions.rows, predictions.targets, task=data.task, classes=data.classes,
+        metric=metric, split=name, seed=seed,
+    )  # fmt: skip
+    sentence = verdict(recipe.model.name, predictions, number, floors, seed)
+    facts = {
+        **facts, "seconds": round(perf_counter() - began, 3), "versions": versions(),
+        "filled": dict(assembly.preparation.filled),
+    }  # fmt: skip
+    return Run(
+        folder, recipe, split, seed, assembly.state.model, assembly.preparation, number,
+        tuple(Floor(f.name, f.score) for f in floors), sentence, all_metrics(predictions),
+        predictions, history, facts,
+    )  # fmt: skip
+
+
+def result_of(run: Run) -> dict[str, Any]:
+    """What a run gave, as plain values for `result.json`."""
+    return {
+        "status": "finished",
+        "score": run.score.to_dict(),
+        "floors": [{"name": f.name, "score": f.score.to_dict()} for f in run.floors],
+        "verdict": run.verdict,
+        "metrics": dict(run.metrics),
+        "facts": dict(run.facts),
+    }
+
+
+def _plain(model: torch.nn.Module) -> Mapping[str, torch.Tensor]:
+    """Weights as independent tensors, tied ones once for each name."""
+    return {name: t.detach().clone().contiguous() for name, t in model.state_dict().items()}
+
+
+__all__ = ["Saved", "conclude", "fit", "result_of", "resume"]

@@ -1,0 +1,205 @@
+"""`evaluate` on known rows and `predict` on new ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from chymist.data import read_inputs, reload, schema_of
+from chymist.engine.assembly import HEADLINE, predict_rows
+from chymist.engine.folder import open_folder
+from chymist.errors import InputError, UsageError, nearest
+from chymist.evidence import Looks, fit_floors, look, score, verdict
+from chymist.losses import FORMS
+from chymist.metrics import all_metrics
+from chymist.values import Data, Floor, Predictions, Run, Score, Split
+from chymist.verbs.records import finished, load_model
+from chymist.verbs.sources import with_model
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """A run's score on one part of its rows.
+
+    Args:
+        score: the headline score.
+        floors: what trivial and cheap methods reach on the same rows, strongest first.
+        verdict: one sentence that says who wins.
+        metrics: all metrics on these rows.
+        predictions: per-example results.
+        looks: how often these test rows have been looked at; None for other parts.
+    """
+
+    score: Score
+    floors: tuple[Floor, ...]
+    verdict: str
+    metrics: Mapping[str, float]
+    predictions: Predictions
+    looks: Looks | None
+
+    def __repr__(self) -> str:
+        return f"Evaluation({self.score}; {self.looks if self.looks else 'not sealed'})"
+
+
+def evaluate(
+    run: Run | str | Path, split: str = "test", *, model: Any = None, data: Data | None = None
+) -> Evaluation:
+    """Score a run on a part of its rows; a look at test rows is counted.
+
+    Args:
+        run: a run, or its folder.
+        split: "test", "valid" or "train".
+        model: the user's own module or factory, if the run was made with one and is read from
+            its folder.
+        data: the rows, if they came from arrays in memory and the run is read from its folder.
+
+    Returns:
+        Score with interval, floors on the same rows, and the count of looks.
+
+    Raises:
+        InputError: the part is empty, or the data has changed.
+        UsageError: there is no such part.
+
+    Example:
+        >>> import chymist as cy
+        >>> run = cy.fit(cy.Recipe(model="softmax", length="20 epochs"), cy.load("iris"))
+        >>> cy.evaluate(run, split="valid").score == run.score
+        True
+    """
+    if split not in ("train", "valid", "test"):
+        raise UsageError("unknown part of the rows", received=f"'{split}'",
+                         do=nearest(split, ["train", "valid", "test"]))
+    path, rows_of, predictor = _opened(run, model, data)
+    whole = rows_of.data
+    rows = rows_of.rows(split)
+    if not len(rows):
+        raise InputError(f"the run has no {split} rows", where=whole.name,
+                         do=f"fit with --{split if split != 'train' else 'valid'} 0.2")
+    inputs = predictor.prepare(whole.take(rows))
+    outputs = predictor.outputs(inputs)
+    found = Predictions(rows, whole.targets[rows], _shaped(outputs, whole))
+    looks = look(whole.fingerprint, rows, str(path.resolve())) if split == "test" else None
+    metric = HEADLINE[whole.task]
+    chosen = predictor.monitor if split == "valid" else None
+    number = score(found, metric, split, chosen, predictor.seed)
+    floors = fit_floors(
+        predictor.prepare(whole.take(rows_of.train)).flatten(1).numpy(),
+        whole.targets[rows_of.train], inputs.flatten(1).numpy(), rows, found.targets,
+        task=whole.task, classes=whole.classes, metric=metric, split=split, seed=predictor.seed,
+    )  # fmt: skip
+    sentence = verdict(predictor.name, found, number, floors, predictor.seed)
+    pairs = tuple(Floor(f.name, f.score) for f in floors)
+    return Evaluation(number, pairs, sentence, all_metrics(found), found, looks)
+
+
+def predict(
+    run: Run | str | Path, rows: Any, *, probabilities: bool = False, model: Any = None
+) -> np.ndarray:
+    """Predict new raw rows, prepared as the training rows were.
+
+    Args:
+        run: a run, or its folder; the data of the run is not needed.
+        rows: a CSV file, an image, a folder or zip of images, an array, or a mapping of columns;
+            a target column is ignored.
+        probabilities: give class probabilities (n, classes) in place of labels.
+        model: the user's own module or factory, if the run was made with one and is read from
+            its folder.
+
+    Returns:
+        Class names (n,), or values (n,) in the unit of the target, or probabilities.
+
+    Raises:
+        InputError: a column is missing or the rows do not fit.
+
+    Example:
+        >>> import chymist as cy
+        >>> data = cy.load("iris")
+        >>> run = cy.fit(cy.Recipe(model="softmax", length="20 epochs"), data)
+        >>> [str(name) for name in cy.predict(run, data.inputs)[:2]]
+        ['setosa', 'setosa']
+    """
+    outputs, classes, _ = predict_named(run, rows, model=model)
+    if probabilities and not classes:
+        raise UsageError("a regression has no probabilities", where="probabilities")
+    if classes and not probabilities:
+        return np.array(classes, dtype=object)[outputs.argmax(1)]
+    return outputs
+
+
+def predict_named(
+    run: Run | str | Path, rows: Any, *, model: Any = None
+) -> tuple[np.ndarray, tuple[str, ...], list[str]]:
+    """Outputs for new raw rows, the class names, and a name for each row."""
+    if isinstance(run, Run):
+        predictor, schema = _predictor(run), schema_of(run.data)
+    else:
+        saved = open_folder(run)
+        finished(saved)
+        module, _ = load_model(saved, model)
+        predictor = Predictor(module, saved.preparation, saved.recipe, 0)
+        schema = saved.schema
+    raw, names = read_inputs(rows, schema)
+    outputs = predictor.outputs(predictor.prepare(raw))
+    if not schema.classes and outputs.shape[1] == 1:
+        outputs = outputs[:, 0]
+    return outputs, schema.classes, names
+
+
+@dataclass(frozen=True, eq=False)
+class Predictor:
+    """What is needed to predict: module, preparation, recipe, seed."""
+
+    module: torch.nn.Module
+    preparation: Any
+    recipe: Any
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Name of the model."""
+        return str(self.recipe.model.name)
+
+    @property
+    def monitor(self) -> str | None:
+        """What early stopping watched, or None."""
+        rule = self.recipe.stop.build(1)
+        return rule.monitor if rule else None
+
+    def prepare(self, raw: Any) -> torch.Tensor:
+        """Raw inputs as a tensor of the model's dtype."""
+        dtype = torch.float64 if self.recipe.precision == "float64" else torch.float32
+        return torch.from_numpy(self.preparation.inputs(raw)).to(dtype)
+
+    def outputs(self, inputs: torch.Tensor) -> np.ndarray:
+        """Probabilities, or values in raw units (n, outputs)."""
+        form = FORMS[self.recipe.loss.name]
+        return predict_rows(self.module, form, self.preparation, inputs)
+
+
+def _predictor(run: Run) -> Predictor:
+    return Predictor(run.model, run.preparation, run.recipe, run.seed)
+
+
+def _opened(
+    run: Run | str | Path, model: Any, data: Data | None
+) -> tuple[Path, Split, Predictor]:
+    """Folder, rows and predictor of a run or run folder."""
+    if isinstance(run, Run):
+        return run.path, run.split, _predictor(run)
+    saved = open_folder(run)
+    finished(saved)
+    split = saved.split_of(data if data is not None else reload(saved.source))
+    module, _ = load_model(saved, model)
+    recipe, seed = with_model(saved.recipe, model), int(saved.environment["seed"])
+    return saved.path, split, Predictor(module, saved.preparation, recipe, seed)
+
+
+def _shaped(outputs: np.ndarray, data: Data) -> np.ndarray:
+    """Values (n, 1) as (n,) where the targets are (n,)."""
+    single = data.task == "regression" and data.targets.ndim == 1
+    return outputs[:, 0] if single else outputs

@@ -1,0 +1,54 @@
+"""What verbs accept: data or a split, a run or its folder, a model of one's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from chymist.data import split as make_split
+from chymist.errors import InputError
+from chymist.parts import own
+from chymist.values import Data, Recipe, Split
+
+
+def as_split(data: Data | Split, seed: int) -> Split:
+    """A split as it is, or data split with the defaults.
+
+    Raises:
+        InputError: something else.
+    """
+    if isinstance(data, Split):
+        return data
+    if isinstance(data, Data):
+        return make_split(data, seed=seed)
+    raise InputError("neither data nor a split", received=type(data).__name__,
+                     do="give cy.load(...) or cy.split(...)")
+
+
+def open_rows(data: Data | Split) -> tuple[Data, np.ndarray, bool]:
+    """The data, the rows that may be used for training and comparison, and whether some are sealed.
+
+    The test rows of a split, and the standard test part of a named set, are never given.
+    """
+    if isinstance(data, Split):
+        return data.data, np.sort(np.concatenate([data.train, data.valid])), len(data.test) > 0
+    everything = np.arange(len(data))
+    if data.test_rows is None:
+        return data, everything, False
+    return data, np.setdiff1d(everything, data.test_rows), True
+
+
+def with_model(recipe: Recipe, model: Any) -> Recipe:
+    """A recorded recipe with the user's own module put back in.
+
+    Raises:
+        InputError: it is not the module that the run was made with.
+    """
+    if model is None or recipe.model is None:
+        return recipe
+    given = own("model", model)
+    if recipe.model.source and given.source != recipe.model.source:
+        raise InputError("another model than the one of the run", received=f"'{given.name}'",
+                         do=f"give '{recipe.model.name}' with unchanged source")
+    return recipe.replace(model=given) if recipe.model.source else recipe
