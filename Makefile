@@ -23,7 +23,7 @@ test:
 	.venv/bin/python -m ruff format --check .
 	.venv/bin/python -m ruff check .
 	.venv/bin/python -m mypy
-	.venv/bin/python -m importlinter.cli lint
+	.venv/bin/lint-imports --no-logo
 	.venv/bin/python tools/check_sizes.py
 	.venv/bin/python -m pytest
 

@@ -8,12 +8,11 @@ cd "$(dirname "$0")/.."
 level=${1:-run}
 log=.venv/install.log
 stamp=.venv/ready-$level
-# A moved folder or a changed list of packages asks for a new installation.
 wanted="$(cat pyproject.toml constraints.txt | cksum) $PWD"
 
 case $level in
-run) extra="" size="37 packages: 300 MB to download, 1.3 GB on disk" ;;
-test) extra="[test]" size="60 packages: 350 MB to download, 1.6 GB on disk" ;;
+run) extra="" packages=39 download="0.3 GB" disk="1.3 GB" ;;
+test) extra="[test]" packages=59 download="0.3 GB" disk="1.6 GB" ;;
 *) echo "setup: unknown level '$level'; use run or test" >&2 && exit 2 ;;
 esac
 
@@ -35,7 +34,7 @@ find_python() {
         fi
     done
     echo "chymist needs Python 3.11 or newer:${found:- no Python found as $*;}" \
-        "install one, or name it: make ${MAKECMDGOALS:-demo} PYTHON=/path/to/python3.12" >&2
+        "install one, or name it: make demo PYTHON=/path/to/python3.12" >&2
     exit 1
 }
 
@@ -44,18 +43,17 @@ give_up() {
     echo "The installation failed. The last lines of $log:" >&2
     tail -n 12 "$log" >&2
     echo "" >&2
-    echo "Nothing else was changed. Start the same command again to retry (finished downloads" >&2
-    echo "are kept). No matching version of a package: this Python ($version) may be too new or" >&2
-    echo "too old for it; try PYTHON=python3.12. Start afresh: make clean." >&2
+    echo "Retry: start the same command again (finished downloads are kept). No network? Set up" >&2
+    echo "pip for yours first. No version of a package for this Python ($version)? Name another:" >&2
+    echo "make demo PYTHON=python3.12" >&2
     exit 1
 }
 
 # Show the seconds and what pip does: one line that changes on a terminal, few lines in a pipe.
 show_progress() {
     seconds=$1
-    doing=$(sed -n -e 's/^ *\(Collecting\|Downloading\|Installing collected\) \([^ ]*\).*/\1 \2/p' \
-        "$log" | tail -n 1 | cut -c 1-60)
-    doing=$(echo "$doing" | sed -e 's/Installing collected.*/Unpacking everything/')
+    doing=$(sed -n -E 's/^ *(Collecting|Downloading|Installing) ([^ ]*).*/\1 \2/p' "$log" |
+        sed -e 's/Installing collected/unpacking (the longest part)/' | tail -n 1 | cut -c 1-60)
     if [ -t 1 ]; then
         printf '\r\033[K  %4d s  %s' "$seconds" "$doing"
     elif [ $((seconds % 20)) -eq 0 ]; then
@@ -82,14 +80,18 @@ pip() {
         --progress-bar off --constraint constraints.txt "$@"
 }
 
+# Scripts in a .venv hold its path, and packages its version of Python: neither can be changed.
 make_venv() {
+    made="$version $PWD"
+    if [ "$(cat .venv/made 2>/dev/null)" = "$made" ] && [ -x .venv/bin/python ]; then return; fi
     "$python" -c 'import venv, ensurepip' 2>/dev/null || {
         echo "$python has no venv module: install it (on Debian and Ubuntu:" \
-            "apt install python3-venv), or name another Python with PYTHON=" >&2
+            "apt install python3-venv), or name another Python: make demo PYTHON=..." >&2
         exit 1
     }
     rm -rf .venv
     "$python" -m venv .venv
+    echo "$made" >.venv/made
 }
 
 if [ -x .venv/bin/python ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then
@@ -100,14 +102,11 @@ fi
 
 python=$(find_python)
 version=$(version_of "$python")
-echo "Setting up chymist (once): Python $version and $size, into .venv"
-[ "$(uname -s)" = Linux ] && [ -z "${PIP_FIND_LINKS:-}${PIP_INDEX_URL:-}" ] &&
-    echo "  (more where pip gets torch with CUDA; CONTRIBUTING.md says how to get the small one)"
+echo "Setting up chymist (once): Python $version, $packages packages, into .venv"
+echo "  about $download to download and $disk on disk; on Linux, where pip takes torch with"
+echo "  CUDA, 2.8 GB and 5.4 GB (CONTRIBUTING.md says how to get the small one)"
 rm -f .venv/ready-*
-if ! .venv/bin/python -m pip --version >/dev/null 2>&1 ||
-    [ "$(version_of .venv/bin/python)" != "$version" ]; then
-    make_venv
-fi
+make_venv
 : >"$log"
 passed=0
 pip hatchling
