@@ -1,0 +1,183 @@
+"""Floors: what trivial and cheap methods reach on the same rows as the model.
+
+The largest class or the mean, the nearest neighbour, and a linear model, on the prepared inputs
+the model itself sees. Each has a budget of multiply-adds; what would cost more learns from fewer
+rows, drawn by class, and says so in its name.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from chymist import keys
+from chymist.evidence.scores import score
+from chymist.metrics import find
+from chymist.values import Floor, Predictions, Score, Task
+
+Array = np.ndarray
+
+BUDGET = 1e11  # multiply-adds per floor: two to three seconds on two cores
+ITERATIONS = 200
+
+
+@dataclass(frozen=True, eq=False)
+class FloorResult:
+    """A floor with its per-example results, for paired comparison.
+
+    Args:
+        name: what it is, with its limits ("nearest neighbour on 10,000 rows").
+        predictions: its results on the rows of the model.
+        score: its score there.
+    """
+
+    name: str
+    predictions: Predictions
+    score: Score
+
+    @property
+    def floor(self) -> Floor:
+        """The floor as it stands in a run: name and score."""
+        return Floor(self.name, self.score)
+
+
+def fit_floors(
+    x_train: Array,
+    y_train: Array,
+    x: Array,
+    rows: Array,
+    targets: Array,
+    task: Task,
+    classes: int | Sequence[str],
+    metric: str,
+    split: str,
+    seed: int = 0,
+    budget: float = BUDGET,
+) -> list[FloorResult]:
+    """Fit the floors on training rows and score them on others.
+
+    A floor that cannot be fitted is left out: the nearest neighbour or the linear model of one
+    class is the majority again.
+
+    Args:
+        x_train: prepared training inputs, (n, ...); flattened to (n, features).
+        y_train: class indices (n,), or values (n,) or (n, outputs) in the units of the data.
+        x: prepared inputs of the scored rows, (m, ...).
+        rows: their row numbers, (m,).
+        targets: their targets, like y_train.
+        task: "classification" or "regression".
+        classes: class names, or their number; ignored for regression.
+        metric: metric to score and rank by.
+        split: which rows they are: "valid", "test", ...
+        seed: seed of the subsample and of the bootstrap.
+        budget: multiply-adds per floor.
+
+    Returns:
+        The floors, strongest first.
+
+    Raises:
+        InputError: wrong shapes or values.
+        UsageError: unknown metric, or one of the other task.
+
+    Example:
+        >>> x, y = np.eye(4, dtype=np.float32), np.array([0, 0, 1, 1])
+        >>> made = fit_floors(x, y, x, np.arange(4), y, "classification", 2, "accuracy", "train")
+        >>> sorted(floor.name for floor in made)
+        ['logistic regression', 'majority class', 'nearest neighbour']
+    """
+    train, new = x_train.reshape(len(x_train), -1), x.reshape(len(x), -1)
+    if task == "classification":
+        count = classes if isinstance(classes, int) else len(classes)
+        outputs = _classifiers(train, y_train, new, count, seed, budget)
+    else:
+        outputs = _regressors(train, y_train, new, seed, budget)
+    made = [Predictions(rows, targets, output) for output in outputs.values()]
+    results = [
+        FloorResult(name, p, score(p, metric, split, seed=seed))
+        for name, p in zip(outputs, made, strict=True)
+    ]
+    sign = -1 if find(metric).greater_is_better else 1
+    return sorted(results, key=lambda floor: sign * floor.score.value)
+
+
+def _classifiers(
+    train: Array, y: Array, new: Array, count: int, seed: int, budget: float
+) -> dict[str, Array]:
+    """Probabilities (m, classes) of each floor, by name."""
+    frequencies = np.bincount(y, minlength=count) / len(y)
+    outputs = {"majority class": np.tile(frequencies, (len(new), 1))}
+    if np.count_nonzero(frequencies) < 2:
+        return outputs
+    kept, suffix = _within(len(new) * train.shape[1], y, seed, budget, stratify=True)
+    outputs["nearest neighbour" + suffix] = np.eye(count)[y[kept][_nearest(train[kept], new)]]
+    columns = 1 if count == 2 else count
+    per_row = 2 * columns * train.shape[1] * ITERATIONS
+    kept, suffix = _within(per_row, y, seed, budget, stratify=True)
+    if len(np.unique(y[kept])) > 1:
+        name = "logistic regression" if count == 2 else "softmax regression"
+        probabilities, note = _softmax(train[kept], y[kept], new, count)
+        outputs[name + suffix + note] = probabilities
+    return outputs
+
+
+def _regressors(train: Array, y: Array, new: Array, seed: int, budget: float) -> dict[str, Array]:
+    """Values of each floor, shaped like the targets of the new rows, by name."""
+    mean = np.broadcast_to(y.mean(0), (len(new), *y.shape[1:])).astype(np.float64)
+    outputs = {"mean of the training rows": mean}
+    kept, suffix = _within(len(new) * train.shape[1], y, seed, budget, stratify=False)
+    outputs["nearest neighbour" + suffix] = y[kept][_nearest(train[kept], new)]
+    kept, suffix = _within(4 * min(train.shape) * train.shape[1], y, seed, budget, stratify=False)
+    outputs["linear regression" + suffix] = _least_squares(train[kept], y[kept], new)
+    return outputs
+
+
+def _within(
+    per_row: float, y: Array, seed: int, budget: float, stratify: bool
+) -> tuple[Array, str]:
+    """Training rows that the budget allows, in ascending order, and what to say about them."""
+    allowed = max(int(budget / max(per_row, 1)), 100)
+    if allowed >= len(y):
+        return np.arange(len(y)), ""
+    rounded = 10 ** (len(str(allowed)) - 2)
+    allowed -= allowed % rounded
+    order = keys.generator(seed, "floors").permutation(len(y))
+    if stratify:  # deal the classes out evenly: sort by (rank within class) / (size of class)
+        labels = y[order]
+        place = np.argsort(labels, kind="stable")
+        sizes = np.bincount(labels)
+        rank = np.arange(len(y)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        order = order[place][np.argsort((rank + 0.5) / np.repeat(sizes, sizes), kind="stable")]
+    return np.sort(order[:allowed]), f" on {allowed:,} rows"
+
+
+def _nearest(train: Array, new: Array) -> Array:
+    """Index of the nearest training row (Euclidean) for each new row."""
+    from sklearn.metrics import pairwise_distances_argmin
+
+    return np.asarray(pairwise_distances_argmin(new, train))
+
+
+def _softmax(train: Array, y: Array, new: Array, count: int) -> tuple[Array, str]:
+    """Probabilities of a regularised logistic or softmax regression, and a note if unfinished."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression(max_iter=ITERATIONS)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ConvergenceWarning)
+        model.fit(train, y)
+    unfinished = any(issubclass(w.category, ConvergenceWarning) for w in caught)
+    probabilities = np.zeros((len(new), count))
+    probabilities[:, model.classes_] = model.predict_proba(new)
+    return probabilities, f", stopped at {ITERATIONS} iterations" if unfinished else ""
+
+
+def _least_squares(train: Array, y: Array, new: Array) -> Array:
+    """Predictions of the least-squares line (the shortest one where several fit)."""
+    from sklearn.linear_model import LinearRegression
+
+    model = LinearRegression().fit(train.astype(np.float64), y)
+    return np.asarray(model.predict(new.astype(np.float64)))
