@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-# Read before the tests' own homes hide it.
+# Read before the tests' own environment hides it, and before a test changes its folder.
 DATA = os.environ.get("CHYMIST_DATA", "")
+FOLDER = Path(DATA).resolve()
 LOOPBACK = ("127.", "::1", "localhost")
 
 
@@ -21,11 +22,10 @@ def chymist_data(monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of real data sets, $CHYMIST_DATA; the test is skipped where there is none."""
     if not DATA:
         pytest.skip("CHYMIST_DATA is not set: no folder with the real data sets")
-    folder = Path(DATA)
-    if not folder.is_dir():
+    if not FOLDER.is_dir():
         pytest.skip("CHYMIST_DATA names no folder")
-    monkeypatch.setenv("CHYMIST_DATA", str(folder.resolve()))
-    return folder.resolve()
+    monkeypatch.setenv("CHYMIST_DATA", str(FOLDER))
+    return FOLDER
 
 
 @pytest.fixture(autouse=True)
