@@ -20,7 +20,8 @@ from chymist.values import Floor, Predictions, Score, Task
 
 Array = np.ndarray
 
-BUDGET = 1e11  # multiply-adds per floor: two to three seconds on two cores
+BUDGET = 3e10  # multiply-adds per floor: at most about three seconds on two cores
+FEWEST = 50  # training rows; a floor that can afford fewer is left out
 ITERATIONS = 200
 
 
@@ -59,8 +60,8 @@ def fit_floors(
 ) -> list[FloorResult]:
     """Fit the floors on training rows and score them on others.
 
-    A floor that cannot be fitted is left out: the nearest neighbour or the linear model of one
-    class is the majority again.
+    A floor that cannot be fitted is left out: with one class in the training rows all are the
+    majority again. So is one whose budget allows fewer than 50 rows.
 
     Args:
         x_train: prepared training inputs, (n, ...); flattened to (n, features).
@@ -112,7 +113,8 @@ def _classifiers(
     if np.count_nonzero(frequencies) < 2:
         return outputs
     kept, suffix = _within(len(new) * train.shape[1], y, seed, budget, stratify=True)
-    outputs["nearest neighbour" + suffix] = np.eye(count)[y[kept][_nearest(train[kept], new)]]
+    if len(kept):
+        outputs["nearest neighbour" + suffix] = np.eye(count)[y[kept][_nearest(train[kept], new)]]
     columns = 1 if count == 2 else count
     per_row = 2 * columns * train.shape[1] * ITERATIONS
     kept, suffix = _within(per_row, y, seed, budget, stratify=True)
@@ -128,9 +130,11 @@ def _regressors(train: Array, y: Array, new: Array, seed: int, budget: float) ->
     mean = np.broadcast_to(y.mean(0), (len(new), *y.shape[1:])).astype(np.float64)
     outputs = {"mean of the training rows": mean}
     kept, suffix = _within(len(new) * train.shape[1], y, seed, budget, stratify=False)
-    outputs["nearest neighbour" + suffix] = y[kept][_nearest(train[kept], new)]
+    if len(kept):
+        outputs["nearest neighbour" + suffix] = y[kept][_nearest(train[kept], new)]
     kept, suffix = _within(4 * min(train.shape) * train.shape[1], y, seed, budget, stratify=False)
-    outputs["linear regression" + suffix] = _least_squares(train[kept], y[kept], new)
+    if len(kept):
+        outputs["linear regression" + suffix] = _least_squares(train[kept], y[kept], new)
     return outputs
 
 
@@ -138,9 +142,9 @@ def _within(
     per_row: float, y: Array, seed: int, budget: float, stratify: bool
 ) -> tuple[Array, str]:
     """Training rows that the budget allows, in ascending order, and what to say about them."""
-    allowed = max(int(budget / max(per_row, 1)), 100)
-    if allowed >= len(y):
-        return np.arange(len(y)), ""
+    allowed = int(budget / max(per_row, 1))
+    if allowed >= len(y) or allowed < FEWEST:
+        return np.arange(len(y) if allowed >= len(y) else 0), ""
     rounded = 10 ** (len(str(allowed)) - 2)
     allowed -= allowed % rounded
     order = keys.generator(seed, "floors").permutation(len(y))
@@ -164,9 +168,11 @@ def _softmax(train: Array, y: Array, new: Array, count: int) -> tuple[Array, str
     """Probabilities of a regularised logistic or softmax regression, and a note if unfinished."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
 
-    model = LogisticRegression(max_iter=ITERATIONS)
-    with warnings.catch_warnings(record=True) as caught:
+    model = LogisticRegression(max_iter=ITERATIONS, tol=1e-3)
+    # The products are small: threads would spend their time waiting for each other.
+    with warnings.catch_warnings(record=True) as caught, threadpool_limits(1):
         warnings.simplefilter("always", ConvergenceWarning)
         model.fit(train, y)
     unfinished = any(issubclass(w.category, ConvergenceWarning) for w in caught)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf
+from math import inf, sqrt
 
 import numpy as np
 
@@ -117,7 +117,7 @@ def mcnemar(only_a: int, only_b: int, n: int) -> PairedDifference:
     z, discordant = normal_quantile(0.975), only_a + only_b
     value = (only_a - only_b) / n
     p_a, p_b = (only_a + 1) / (n + 2), (only_b + 1) / (n + 2)
-    half = z * np.sqrt((p_a + p_b - (p_a - p_b) ** 2) / (n + 2))
+    half = z * sqrt((p_a + p_b - (p_a - p_b) ** 2) / (n + 2))
     first = (p_a - p_b - half, p_a - p_b + half)
     p = min(1.0, 2 * float(bdtr(min(only_a, only_b), discordant, 0.5))) if discordant else 1.0
     low = float(betaincinv(only_a, only_b + 1, 0.025)) if only_a else 0.0
@@ -137,7 +137,7 @@ def _delong_difference(a: Predictions, b: Predictions) -> PairedDifference:
         return PairedDifference(0.0, 0.0, 0.0, 1.0)
     if variance in (0.0, inf):
         return PairedDifference(value, -1.0, 1.0, 1.0)
-    spread = np.sqrt(variance)
+    spread = sqrt(variance)
     half = normal_quantile(0.975) * spread
     p = 2 * normal_share(-abs(value) / spread)
     return PairedDifference(value, max(-1.0, value - half), min(1.0, value + half), float(p))
