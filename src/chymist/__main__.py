@@ -1,5 +1,7 @@
 """`python -m chymist` is the `chymist` command."""
 
-from chymist.cli import console
+import sys
 
-console()
+from chymist.cli import main
+
+sys.exit(main())

@@ -21,8 +21,8 @@ class ChymistError(Exception):
         code: short stable identifier for programs ("unknown-column").
 
     Example:
-        >>> print(InputError("unknown column", where="table.csv", received="'agee'", do="try 'age'"))
-        unknown column, in table.csv: got 'agee'; try 'age'
+        >>> print(InputError("unknown column", where="a.csv", received="'agee'", do="try 'age'"))
+        unknown column, in a.csv: got 'agee'; try 'age'
     """
 
     exit_code = 1

@@ -104,9 +104,7 @@ def cross_entropy(
 
 
 @register("loss", fixed=3)
-def binary_cross_entropy(
-    outputs: Tensor, targets: Tensor, reduction: Reduction = "mean"
-) -> Tensor:
+def binary_cross_entropy(outputs: Tensor, targets: Tensor, reduction: Reduction = "mean") -> Tensor:
     """Binary cross-entropy on logits, -t log s(z) - (1 - t) log(1 - s(z)), s the sigmoid.
 
     Args:
@@ -164,7 +162,7 @@ FORMS: dict[str, Form] = {
         lambda z: torch.softmax(z, 1), _log,
     ),
     "binary_cross_entropy": Form(
-        "classification", lambda classes: 1, lambda t: t.reshape(-1, 1).to(torch.get_default_dtype()),
+        "classification", lambda classes: 1, lambda t: t.reshape(-1, 1).float(),
         _two_columns, lambda classes: _log(2),
     ),
 }  # fmt: skip

@@ -114,9 +114,7 @@ class Part:
     __repr__ = __str__
 
 
-def register(
-    kind: str, fixed: int = 0
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def register(kind: str, fixed: int = 0) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register a function under its own name; the function itself stays as it is.
 
     Args:
@@ -241,7 +239,11 @@ def convert(value: Any, hint: Any, where: str) -> Any:
 
 def own(kind: str, factory: Callable[..., Any]) -> Part:
     """A part made from a user's own module or factory; its name and source hash are recorded."""
-    target = type(factory) if not inspect.isroutine(factory) and not inspect.isclass(factory) else factory
+    target = (
+        type(factory)
+        if not inspect.isroutine(factory) and not inspect.isclass(factory)
+        else factory
+    )
     try:
         text = inspect.getsource(target)
     except (OSError, TypeError):
@@ -261,5 +263,7 @@ def _expects_mapping(hint: Any) -> bool:
 def _pair(item: str, where: str) -> tuple[str, str]:
     name, sign, value = item.partition("=")
     if not sign:
-        raise UsageError("value does not fit", where=where, received=repr(item), do="write NAME=VALUE")
+        raise UsageError(
+            "value does not fit", where=where, received=repr(item), do="write NAME=VALUE"
+        )
     return name.strip(), value.strip()

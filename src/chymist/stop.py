@@ -77,5 +77,9 @@ def check_monitor(monitor: str, produced: list[str]) -> None:
         UsageError: with the nearest name that the run does record.
     """
     if monitor not in produced:
-        raise UsageError("unknown value to monitor", where="stop.monitor",
-                         received=f"'{monitor}'", do=nearest(monitor, produced))
+        raise UsageError(
+            "unknown value to monitor",
+            where="stop.monitor",
+            received=f"'{monitor}'",
+            do=nearest(monitor, produced),
+        )

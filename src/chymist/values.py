@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -117,7 +118,9 @@ class Split:
         """Row numbers of a part: "train", "valid" or "test"."""
         parts = {"train": self.train, "valid": self.valid, "test": self.test}
         if name not in parts:
-            raise UsageError("unknown part of the split", received=f"'{name}'", do=nearest(name, parts))
+            raise UsageError(
+                "unknown part of the split", received=f"'{name}'", do=nearest(name, parts)
+            )
         return parts[name]
 
     def __eq__(self, other: object) -> bool:
@@ -159,7 +162,9 @@ class Length:
         if unit in ("epochs", "steps") and digits.isdecimal() and 0 < int(digits) < 10**12:
             return cls(int(digits), "epochs" if unit == "epochs" else "steps")
         raise UsageError(
-            "a length needs a number and a unit", where=where, received=repr(text),
+            "a length needs a number and a unit",
+            where=where,
+            received=repr(text),
             do='write "10 epochs" or "500 steps"',
         )
 
@@ -232,19 +237,29 @@ class Recipe:
             hint = Literal["all"] | int
             size = convert(self.batch_size, hint, "batch_size")
             if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-                raise UsageError("a batch needs at least one row", where="batch_size",
-                                 received=repr(self.batch_size), do='give a whole number or "all"')
+                raise UsageError(
+                    "a batch needs at least one row",
+                    where="batch_size",
+                    received=repr(self.batch_size),
+                    do='give a whole number or "all"',
+                )
             object.__setattr__(self, "batch_size", size)
         if self.precision not in (None, "float32", "float64"):
-            raise UsageError("unknown precision", received=repr(self.precision),
-                             do=nearest(str(self.precision), ["float32", "float64"]))
+            raise UsageError(
+                "unknown precision",
+                received=repr(self.precision),
+                do=nearest(str(self.precision), ["float32", "float64"]),
+            )
 
     def replace(self, **changes: Any) -> Recipe:
         """The same recipe with some fields changed."""
         unknown = set(changes) - {f.name for f in fields(self)}
         for name in sorted(unknown):
-            raise UsageError("unknown recipe field", received=f"'{name}'",
-                             do=nearest(name, [f.name for f in fields(self)]))
+            raise UsageError(
+                "unknown recipe field",
+                received=f"'{name}'",
+                do=nearest(name, [f.name for f in fields(self)]),
+            )
         return replace(self, **changes)
 
     def to_dict(self) -> dict[str, Any]:
@@ -254,7 +269,9 @@ class Recipe:
             value = getattr(self, item.name)
             if isinstance(value, Part):
                 source = {"source": value.source} if value.source else {}
-                options = {k: v for k, v in msgspec.to_builtins(value.options).items() if v is not None}
+                options = {
+                    k: v for k, v in msgspec.to_builtins(value.options).items() if v is not None
+                }
                 found[item.name] = {"name": value.name, **source, **options}
             elif value is not None:
                 found[item.name] = str(value) if isinstance(value, Length) else value
@@ -267,7 +284,9 @@ class Recipe:
         made: dict[str, Any] = {}
         for name, value in plain.items():
             if name not in known:
-                raise UsageError("unknown recipe field", received=f"'{name}'", do=nearest(name, known))
+                raise UsageError(
+                    "unknown recipe field", received=f"'{name}'", do=nearest(name, known)
+                )
             made[name] = _part_from(name, value) if name in PART_FIELDS else value
         return cls(**made)
 
@@ -286,8 +305,12 @@ class Recipe:
         try:
             plain = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
-            raise InputError("recipe is not valid TOML", where=where, received=str(error),
-                             do="see `chymist fit SOURCE --print-recipe` for an example") from None
+            raise InputError(
+                "recipe is not valid TOML",
+                where=where,
+                received=str(error),
+                do="see `chymist fit SOURCE --print-recipe` for an example",
+            ) from None
         return cls.from_dict(plain)
 
 
@@ -317,8 +340,16 @@ class Score:
         """The score as plain values (the JSON contract)."""
         return {item.name: getattr(self, item.name) for item in fields(self)}
 
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Score:
+        """A score from its plain values; an end that JSON could not hold is infinite."""
+        low, high = plain["low"], plain["high"]
+        low, high = -math.inf if low is None else low, math.inf if high is None else high
+        return cls(**{**plain, "low": low, "high": high})
+
     def __str__(self) -> str:
-        return f"{self.metric} {show(self.metric, self.value)} [{show(self.metric, self.low)}, {show(self.metric, self.high)}] ({self.split}, n={self.n})"
+        value, low, high = (show(self.metric, v) for v in (self.value, self.low, self.high))
+        return f"{self.metric} {value} [{low}, {high}] ({self.split}, n={self.n})"
 
 
 @dataclass(frozen=True)
@@ -346,7 +377,11 @@ class Predictions:
     @property
     def labels(self) -> np.ndarray:
         """Predicted class indices (n,), or the predicted values."""
-        return self.outputs.argmax(1) if self.outputs.ndim == 2 and self.targets.ndim == 1 else self.outputs
+        return (
+            self.outputs.argmax(1)
+            if self.outputs.ndim == 2 and self.targets.ndim == 1
+            else self.outputs
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -433,7 +468,9 @@ def _as_part(slot: str, value: Any) -> Part | None:
         return _part_from(slot, value)
     if slot == "model" and callable(value):
         return own(slot, value)
-    raise UsageError(f"not a {slot}", received=repr(value)[:80], do=f"give a name or cy.{slot}(...)")
+    raise UsageError(
+        f"not a {slot}", received=repr(value)[:80], do=f"give a name or cy.{slot}(...)"
+    )
 
 
 def _part_from(slot: str, value: Any) -> Part:

@@ -91,14 +91,26 @@ def as_chymist(error: Exception) -> ChymistError:
     if isinstance(error, MemoryError) or "not enough memory" in text:
         found = OutOfMemory("not enough memory", received=text, do="lower --batch-size")
     elif isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        found = DiskFull("the disk is full", where=str(error.filename or ""),
-                         received=str(error.strerror), do="free some space")
+        found = DiskFull(
+            "the disk is full",
+            where=str(error.filename or ""),
+            received=str(error.strerror),
+            do="free some space",
+        )
     elif isinstance(error, OSError):
-        found = InputError(str(error.strerror or text).lower(), where=str(error.filename or ""),
-                           received=type(error).__name__, do="check the path and its permissions")
+        found = InputError(
+            str(error.strerror or text).lower(),
+            where=str(error.filename or ""),
+            received=type(error).__name__,
+            do="check the path and its permissions",
+        )
     else:
-        found = InputError("something unforeseen went wrong", received=f"{type(error).__name__}: {text}",
-                           do="run again with --debug and report what it prints", code="unforeseen")
+        found = InputError(
+            "something unforeseen went wrong",
+            received=f"{type(error).__name__}: {text}",
+            do="run again with --debug and report what it prints",
+            code="unforeseen",
+        )
     found.__cause__ = error
     return found
 
@@ -115,8 +127,3 @@ def tune_allocator() -> None:
         m_trim_threshold, m_mmap_threshold = -1, -3
         libc.mallopt(m_mmap_threshold, 1 << 30)
         libc.mallopt(m_trim_threshold, 1 << 30)
-
-
-def console() -> None:
-    """Entry point of the `chymist` command."""
-    sys.exit(main())

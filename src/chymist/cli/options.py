@@ -48,20 +48,24 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Turn argparse's message into a usage error."""
         unknown = "invalid choice: '"
-        if unknown in message and "verb" in message:
+        if unknown in message and message.startswith("argument VERB"):
             name = message.split(unknown)[1].split("'")[0]
             raise UsageError("unknown verb", received=f"'{name}'", do=nearest(name, VERBS))
         where = self.prog
-        raise UsageError(message.replace("argument ", ""), where=where, do=f"see {where} --help",
-                         code="usage")
+        raise UsageError(
+            message.replace("argument ", ""), where=where, do=f"see {where} --help", code="usage"
+        )
 
 
 def build_parser() -> Parser:
     """The parser of the command line."""
-    parser = Parser(prog="chymist", allow_abbrev=False, formatter_class=_Raw,
-                    description="The laboratory of deep learning: trained models whose score "
-                    "can be believed.",
-                    epilog="example:\n  chymist fit digits\n\n`chymist VERB --help` explains a verb.")
+    parser = Parser(
+        prog="chymist",
+        allow_abbrev=False,
+        formatter_class=_Raw,
+        description="The laboratory of deep learning: trained models whose score can be believed.",
+        epilog="example:\n  chymist fit digits\n\n`chymist VERB --help` explains a verb.",
+    )
     parser.add_argument("--version", action="store_true", help="print the version")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs", parser_class=Parser)
     for name, text in VERBS.items():
@@ -69,9 +73,12 @@ def build_parser() -> Parser:
             name, help=text, description=text[0].upper() + text[1:] + ".", allow_abbrev=False,
             formatter_class=_Raw, epilog=f"example:\n  {EXAMPLES[name]}",
         )  # fmt: skip
-        _ADD.get(name, lambda verb: None)(verb)
+        if name in _ADD:
+            _ADD[name](verb)
         common = verb.add_argument_group("output")
-        common.add_argument("--json", action="store_true", help="one JSON object on standard output")
+        common.add_argument(
+            "--json", action="store_true", help="one JSON object on standard output"
+        )
         common.add_argument("--quiet", action="store_true", help="print the result only")
         common.add_argument("--debug", action="store_true", help="add the traceback to an error")
     return parser
@@ -88,13 +95,24 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     options, rest = parser.parse_known_args(plain)
     if rest:
         known = [o for a in _actions(parser, options.verb) for o in a.option_strings]
-        advice = nearest(rest[0], known) if rest[0].startswith("-") else f"see chymist {options.verb} --help"
-        raise UsageError("unknown option" if rest[0].startswith("-") else "one argument too many",
-                         where=f"chymist {options.verb or ''}".strip(), received=f"'{rest[0]}'",
-                         do=advice)
+        advice = (
+            nearest(rest[0], known)
+            if rest[0].startswith("-")
+            else f"see chymist {options.verb} --help"
+        )
+        raise UsageError(
+            "unknown option" if rest[0].startswith("-") else "one argument too many",
+            where=f"chymist {options.verb or ''}".strip(),
+            received=f"'{rest[0]}'",
+            do=advice,
+        )
     if dotted and options.verb not in ("fit", "cv", "shapes"):
-        raise UsageError("unknown option", where=f"chymist {options.verb}",
-                         received=f"'--{next(iter(dotted))}'", do="recipe options are for fit and cv")
+        raise UsageError(
+            "unknown option",
+            where=f"chymist {options.verb}",
+            received=f"'--{next(iter(dotted))}'",
+            do="recipe options are for fit and cv",
+        )
     options.dotted = dotted
     return options
 
@@ -136,7 +154,9 @@ def recipe_fields(options: argparse.Namespace) -> dict[str, Any]:
         slot, _, option = name.partition(".")
         slot = slot.replace("-", "_")
         if slot not in {o.replace("-", "_") for o in RECIPE_OPTIONS}:
-            raise UsageError("unknown option", received=f"'--{name}'", do=nearest(slot, RECIPE_OPTIONS))
+            raise UsageError(
+                "unknown option", received=f"'--{name}'", do=nearest(slot, RECIPE_OPTIONS)
+            )
         table = given.get(slot, {})
         given[slot] = {"name": table} if isinstance(table, str) else table
         given[slot][option] = value
@@ -156,17 +176,31 @@ def _actions(parser: argparse.ArgumentParser, verb: str | None) -> list[argparse
 
 
 def _source(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("source", metavar="SOURCE",
-                      help="a named set (digits), a CSV file, an image folder or a zip of one")
+    verb.add_argument(
+        "source",
+        metavar="SOURCE",
+        help="a named set (digits), a CSV file, an image folder or a zip of one",
+    )
     group = verb.add_argument_group("data")
-    group.add_argument("--target", metavar="COL", help="target column: name or number (default: last)")
-    group.add_argument("--test", metavar="FILE|FRACTION", help="test file, or share of all rows (0.2)")
+    group.add_argument(
+        "--target", metavar="COL", help="target column: name or number (default: last)"
+    )
+    group.add_argument(
+        "--test", metavar="FILE|FRACTION", help="test file, or share of all rows (0.2)"
+    )
     group.add_argument("--valid", metavar="FRACTION", help="share of all rows for validation (0.2)")
     group.add_argument("--group", metavar="COL", help="rows with equal values stay together")
-    group.add_argument("--time", metavar="COL", help="order rows by time; the last ones are test rows")
-    group.add_argument("--columns", metavar="NAME=KIND,...",
-                       help="override kinds: number, category, date, text, id")
-    group.add_argument("--header", choices=("yes", "no"), help="whether a CSV has a header (detected)")
+    group.add_argument(
+        "--time", metavar="COL", help="order rows by time; the last ones are test rows"
+    )
+    group.add_argument(
+        "--columns",
+        metavar="NAME=KIND,...",
+        help="override kinds: number, category, date, text, id",
+    )
+    group.add_argument(
+        "--header", choices=("yes", "no"), help="whether a CSV has a header (detected)"
+    )
 
 
 def _recipe(verb: argparse.ArgumentParser) -> None:
@@ -176,7 +210,7 @@ def _recipe(verb: argparse.ArgumentParser) -> None:
     group.add_argument("--recipe", metavar="FILE", help="a TOML recipe; options below override it")
     for option in RECIPE_OPTIONS:
         if option != "data":
-            group.add_argument(f"--{option}", metavar="NAME" if option not in _PLAIN else _PLAIN[option])
+            group.add_argument(f"--{option}", metavar=_PLAIN.get(option, "NAME"))
 
 
 _PLAIN = {"batch-size": "N", "length": '"10 epochs"', "precision": "float32|float64"}
@@ -187,11 +221,18 @@ def _fit(verb: argparse.ArgumentParser) -> None:
     _recipe(verb)
     run = verb.add_argument_group("run")
     run.add_argument("--seed", type=int, default=0, metavar="N", help="seed of everything (0)")
-    run.add_argument("--threads", type=int, metavar="N", help="threads of torch (all cores)")
+    run.add_argument(
+        "--threads", type=int, metavar="N", help="threads of torch (one for small work, else all)"
+    )
     run.add_argument("--out", metavar="DIR", help="the run folder (runs/<data>-NNNN)")
-    run.add_argument("--print-recipe", action="store_true", help="print the complete recipe and end")
-    run.add_argument("--print-script", action="store_true",
-                     help="print the Python script that does the same and end")
+    run.add_argument(
+        "--print-recipe", action="store_true", help="print the complete recipe and end"
+    )
+    run.add_argument(
+        "--print-script",
+        action="store_true",
+        help="print the Python script that does the same and end",
+    )
 
 
 def _cv(verb: argparse.ArgumentParser) -> None:
@@ -199,9 +240,15 @@ def _cv(verb: argparse.ArgumentParser) -> None:
     _recipe(verb)
     run = verb.add_argument_group("run")
     run.add_argument("--folds", default="10", metavar="K|loo", help="folds, or one row a fold (10)")
-    run.add_argument("--repeats", type=int, default=1, metavar="R", help="cut into folds R times (1)")
-    run.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the first repeat (0)")
-    run.add_argument("--threads", type=int, metavar="N", help="threads of torch (all cores)")
+    run.add_argument(
+        "--repeats", type=int, default=1, metavar="R", help="cut into folds R times (1)"
+    )
+    run.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="seed of the first repeat (0)"
+    )
+    run.add_argument(
+        "--threads", type=int, metavar="N", help="threads of torch (one for small work, else all)"
+    )
     run.add_argument("--out", metavar="DIR", help="folder for the result (runs/<data>-cv-NNNN)")
 
 
@@ -216,21 +263,31 @@ def _evaluate(verb: argparse.ArgumentParser) -> None:
 
 def _predict(verb: argparse.ArgumentParser) -> None:
     _run(verb)
-    verb.add_argument("rows", metavar="ROWS", help="new rows: a CSV file, an image, a folder or zip")
-    verb.add_argument("--out", metavar="FILE", help="where to write the predictions (predictions.csv)")
+    verb.add_argument(
+        "rows", metavar="ROWS", help="new rows: a CSV file, an image, a folder or zip"
+    )
+    verb.add_argument(
+        "--out", metavar="FILE", help="where to write the predictions (predictions.csv)"
+    )
 
 
 def _runs(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("folder", nargs="?", default="runs", metavar="FOLDER", help="where runs are (runs)")
+    verb.add_argument(
+        "folder", nargs="?", default="runs", metavar="FOLDER", help="where runs are (runs)"
+    )
 
 
 def _part(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("name", nargs="?", metavar="NAME", help="name of a part; without it, all are listed")
+    verb.add_argument(
+        "name", nargs="?", metavar="NAME", help="name of a part; without it, all are listed"
+    )
 
 
 def _shapes(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("model", metavar="MODEL", help="name of a model")
-    verb.add_argument("--input", default="1x28x28", metavar="CxHxW", help="shape of one input (1x28x28)")
+    verb.add_argument(
+        "--input", default="1x28x28", metavar="CxHxW", help="shape of one input (1x28x28)"
+    )
     verb.add_argument("--outputs", type=int, default=10, metavar="N", help="number of outputs (10)")
 
 

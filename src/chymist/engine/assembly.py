@@ -123,8 +123,11 @@ def check_loss(recipe: Recipe, data: Data) -> Form:
             do=f"use {' or '.join(n for n, f in FORMS.items() if f.task == data.task)}",
         )  # fmt: skip
     if form.outputs(3) == 1 and len(data.classes) > 2:
-        raise UsageError(f"the loss '{recipe.loss.name}' is for two classes",
-                         received=f"{len(data.classes)} classes", do="use cross_entropy")
+        raise UsageError(
+            f"the loss '{recipe.loss.name}' is for two classes",
+            received=f"{len(data.classes)} classes",
+            do="use cross_entropy",
+        )
     return form
 
 
@@ -156,8 +159,11 @@ def check_first_batch(
             where=type(model).__name__, do=f"it says: {reason}",
         ) from error  # fmt: skip
     if not isinstance(outputs, Tensor):
-        raise InputError("the model must return one tensor", received=type(outputs).__name__,
-                         where=type(model).__name__)
+        raise InputError(
+            "the model must return one tensor",
+            received=type(outputs).__name__,
+            where=type(model).__name__,
+        )
     value = loss(outputs, targets[:2])
     if targets.dtype == torch.int64 and int(targets.max()) >= outputs.shape[1]:
         raise InputError(
@@ -166,8 +172,11 @@ def check_first_batch(
             do="size the last layer by shapes.outputs",
         )  # fmt: skip
     if not bool(torch.isfinite(value)):
-        raise InputError("the loss is not finite before the first step", received=str(value.item()),
-                         do="check the inputs, or the model's initial weights")
+        raise InputError(
+            "the loss is not finite before the first step",
+            received=str(value.item()),
+            do="check the inputs, or the model's initial weights",
+        )
     model.train()
 
 

@@ -9,7 +9,6 @@ rename; older ones are removed only then. Nothing in it can name or run code.
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any
 
 import msgspec
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from chymist.engine.files import flush_folder, write_file
@@ -53,13 +52,16 @@ def save_checkpoint(folder: Path, state: State) -> Path | None:
     draft.mkdir(parents=True)
     try:
         moments, plain = _optimizer_to_files(state.optimizer)
-        _save_tensors(draft / "model.safetensors", weights)
-        _save_tensors(draft / "optimizer.safetensors", moments)
+        write_file(draft / "model.safetensors", tensors_to_bytes(weights))
+        write_file(draft / "optimizer.safetensors", tensors_to_bytes(moments))
         if state.best is not None:
-            _save_tensors(draft / "best.safetensors", state.best)
-        _save_tensors(draft / "random.safetensors", {"torch": torch.get_rng_state()})
+            write_file(draft / "best.safetensors", tensors_to_bytes(state.best))
+        write_file(draft / "random.safetensors", tensors_to_bytes({"torch": torch.get_rng_state()}))
         write_file(draft / "state.json", msgspec.json.encode(_counters(state) | plain))
-        manifest = {"format": FORMAT, "files": {p.name: _digest(p) for p in sorted(draft.iterdir())}}
+        manifest = {
+            "format": FORMAT,
+            "files": {p.name: _digest(p) for p in sorted(draft.iterdir())},
+        }
         write_file(draft / "MANIFEST.json", msgspec.json.encode(manifest))
         flush_folder(draft)
         verify(draft)
@@ -87,8 +89,11 @@ def load_checkpoint(path: Path, state: State) -> None:
     weights = load_file(path / "model.safetensors")
     expected = {name: t.shape for name, t in state.model.state_dict().items()}
     if {name: t.shape for name, t in weights.items()} != expected:
-        raise InputError("checkpoint does not fit the model", where=str(path),
-                         do="resume with the recipe and data that the run was started with")
+        raise InputError(
+            "checkpoint does not fit the model",
+            where=str(path),
+            do="resume with the recipe and data that the run was started with",
+        )
     state.model.load_state_dict(weights)
     moments = load_file(path / "optimizer.safetensors")
     state.optimizer.load_state_dict(_optimizer_from_files(state.optimizer, moments, plain))
@@ -106,7 +111,7 @@ def list_checkpoints(folder: Path) -> list[Path]:
 
 def newest_checkpoint(folder: Path) -> tuple[Path | None, list[str]]:
     """The newest checkpoint that verifies, and one line for each newer one that does not."""
-    problems = []
+    problems: list[str] = []
     for path in reversed(list_checkpoints(folder)):
         try:
             verify(path)
@@ -127,11 +132,18 @@ def verify(path: Path) -> None:
         files: Mapping[str, Any] = manifest["files"]
         for name, digest in files.items():
             if _digest(path / name) != digest:
-                raise InputError("checkpoint is damaged", where=f"{path.name}/{name}",
-                                 do="an older checkpoint is used if there is one")
+                raise InputError(
+                    "checkpoint is damaged",
+                    where=f"{path.name}/{name}",
+                    do="an older checkpoint is used if there is one",
+                )
     except (OSError, msgspec.DecodeError, KeyError, TypeError, AttributeError) as error:
-        raise InputError("checkpoint is damaged", where=path.name, received=type(error).__name__,
-                         do="an older checkpoint is used if there is one") from None
+        raise InputError(
+            "checkpoint is damaged",
+            where=path.name,
+            received=type(error).__name__,
+            do="an older checkpoint is used if there is one",
+        ) from None
 
 
 def _counters(state: State) -> dict[str, Any]:
@@ -165,11 +177,9 @@ def _optimizer_from_files(
     return {**optimizer.state_dict(), "state": state}
 
 
-def _save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Write tensors and flush them to the disk; tied tensors are written once for each name."""
-    save_file({name: t.detach().clone().contiguous() for name, t in tensors.items()}, path)
-    with path.open("rb+") as stream:
-        os.fsync(stream.fileno())
+def tensors_to_bytes(tensors: Mapping[str, Tensor]) -> bytes:
+    """Tensors in the safetensors format; tied ones are written once for each name."""
+    return save({name: t.detach().clone().contiguous() for name, t in tensors.items()})
 
 
 def _digest(path: Path) -> list[Any]:

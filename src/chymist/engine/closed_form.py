@@ -58,8 +58,11 @@ def solve(program: Program, state: State, l2: float) -> Iterator[Event]:
     affine = [layer for layer in state.model.modules() if isinstance(layer, nn.Linear)]
     others = sum(p.numel() for p in state.model.parameters())
     if len(affine) != 1 or others != sum(p.numel() for p in affine[0].parameters()):
-        raise UsageError("closed_form is for the model 'linear'", where="optimizer",
-                         do="use another optimizer, for example adam")
+        raise UsageError(
+            "closed_form is for the model 'linear'",
+            where="optimizer",
+            do="use another optimizer, for example adam",
+        )
     layer = affine[0]
     first = float(program.loss(state.model.train()(program.inputs), program.targets))
     flat = program.inputs.flatten(1).numpy()

@@ -35,7 +35,9 @@ def complete(recipe: Recipe, split: Split) -> Recipe:
     model = recipe.model or part("model", MODELS[data.kind])
     loss = recipe.loss or part("loss", MODEL_LOSSES.get(model.name, LOSSES[data.task]))
     exact = model.name == "linear" and recipe.optimizer is None
-    optimizer = recipe.optimizer or (part("optimizer", "closed_form") if exact else _optimizer(model))
+    optimizer = recipe.optimizer or (
+        part("optimizer", "closed_form") if exact else _optimizer(model)
+    )
     batch_size = recipe.batch_size or _batch_size(len(split.train))
     length = recipe.length or _length(model, len(split.train), batch_size)
     if optimizer.name == "closed_form":
@@ -72,6 +74,9 @@ def check_split(split: Split) -> None:
         InputError: no training rows.
     """
     if not len(split.train):
-        raise InputError("the split has no training rows", where=split.data.name,
-                         received=repr(split), do="lower test and valid")
-
+        raise InputError(
+            "the split has no training rows",
+            where=split.data.name,
+            received=repr(split),
+            do="lower test and valid",
+        )

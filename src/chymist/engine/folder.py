@@ -78,8 +78,10 @@ class Saved:
                 received=f"fingerprint {data.fingerprint[:12]}, not {self.schema.fingerprint[:12]}",
                 do="restore the data, or start a new run",
             )  # fmt: skip
-        parts = (np.array(self.split[name], np.int64) for name in ("train", "valid", "test"))
-        return Split(data, *parts, seed=self.split["seed"], method=self.split["method"])
+        train, valid, test = (
+            np.array(self.split[name], np.int64) for name in ("train", "valid", "test")
+        )
+        return Split(data, train, valid, test, self.split["seed"], self.split["method"])
 
 
 def create_folder(
@@ -144,8 +146,12 @@ def check_place(out: Path) -> None:
     while not near.exists():
         near = near.parent
     if not near.is_dir() or not os.access(near, os.W_OK):
-        raise InputError("the run folder cannot be made", where=str(near),
-                         received="no permission to write there", do="choose another --out")
+        raise InputError(
+            "the run folder cannot be made",
+            where=str(near),
+            received="no permission to write there",
+            do="choose another --out",
+        )
 
 
 def next_folder(name: str, parent: Path = Path("runs")) -> Path:
@@ -164,9 +170,12 @@ def open_folder(path: str | Path) -> Saved:
     """
     folder = Path(path)
     if not (folder / "recipe.toml").is_file():
-        raise InputError("not a run folder", where=str(folder),
-                         received="a folder" if folder.is_dir() else "nothing there",
-                         do="see `chymist runs` for the runs under this folder")
+        raise InputError(
+            "not a run folder",
+            where=str(folder),
+            received="a folder" if folder.is_dir() else "nothing there",
+            do="see `chymist runs` for the runs under this folder",
+        )
     try:
         recipe = Recipe.from_toml((folder / "recipe.toml").read_text("utf-8"), "recipe.toml")
         facts = read_json(folder / "data.json")
@@ -178,9 +187,12 @@ def open_folder(path: str | Path) -> Saved:
             read_json(folder / "result.json") if (folder / "result.json").exists() else {},
         )  # fmt: skip
     except (KeyError, TypeError, UnicodeDecodeError, OSError) as error:
-        raise InputError("the run folder is damaged", where=str(folder),
-                         received=f"{type(error).__name__} {error}"[:80],
-                         do="restore it, or run fit again") from None
+        raise InputError(
+            "the run folder is damaged",
+            where=str(folder),
+            received=f"{type(error).__name__} {error}"[:80],
+            do="restore it, or run fit again",
+        ) from None
 
 
 def read_json(path: Path) -> Any:
@@ -192,8 +204,12 @@ def read_json(path: Path) -> Any:
     try:
         return msgspec.json.decode(path.read_bytes())
     except (OSError, msgspec.DecodeError) as error:
-        raise InputError("a file of the run is damaged", where=str(path),
-                         received=type(error).__name__, do="restore it, or run fit again") from None
+        raise InputError(
+            "a file of the run is damaged",
+            where=str(path),
+            received=type(error).__name__,
+            do="restore it, or run fit again",
+        ) from None
 
 
 def write_result(folder: Path, result: Mapping[str, Any]) -> None:

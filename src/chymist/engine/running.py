@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -51,21 +52,16 @@ def execute(
         DiskFull: a record or checkpoint could not be written.
         Interrupted: `interrupted` said so; the run can be resumed.
     """
-    program, state = assembly.program, assembly.state
+    state = assembly.state
     if recipe.optimizer.name == "closed_form":
-        events = solve(program, state, recipe.optimizer.build(None))
+        events = solve(assembly.program, state, recipe.optimizer.build(None))
     else:
-        events = train(program, state)
+        events = train(assembly.program, state)
     began = saved = flushed = perf_counter()
-    try:
+    with _disk_errors(checkpoints):
         for event in events:
             now = perf_counter()
-            if isinstance(event, Step):
-                recorder.add("loss", event.step, event.loss)
-                recorder.add("rate", event.step, event.rate)
-            else:
-                for name, value in event.values.items():
-                    recorder.add(name, event.step, value)
+            _record(recorder, event)
             if now - flushed > FLUSH_SECONDS:
                 recorder.flush()
                 flushed = now
@@ -76,16 +72,32 @@ def execute(
                 save_checkpoint(checkpoints, state)
                 saved = perf_counter()
             if stop:
-                raise Interrupted("interrupted", where=f"step {state.step}", code="interrupted")
+                raise Interrupted("interrupted", where=f"step {state.step}")
         finish(assembly, checkpoints)
+        recorder.flush()
+    return perf_counter() - began
+
+
+def _record(recorder: Recorder, event: Event) -> None:
+    """Write what an event says into the series of the run."""
+    if isinstance(event, Step):
+        recorder.add("loss", event.step, event.loss)
+        recorder.add("rate", event.step, event.rate)
+        return
+    for name, value in event.values.items():
+        recorder.add(name, event.step, value)
+
+
+@contextmanager
+def _disk_errors(folder: Path | None) -> Iterator[None]:
+    """Say a full disk as one."""
+    try:
+        yield
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise DiskFull("the disk is full", where=str(checkpoints), received="no space left",
-                       do="free some space, then resume the run") from None
-    finally:
-        recorder.flush()
-    return perf_counter() - began
+        raise DiskFull("the disk is full", where=str(folder), received="no space left",
+                       do="free some space, then resume the run") from None  # fmt: skip
 
 
 def finish(assembly: Assembly, checkpoints: Path | None) -> None:
@@ -97,8 +109,11 @@ def finish(assembly: Assembly, checkpoints: Path | None) -> None:
     state = assembly.state
     for name, value in state.model.state_dict().items():
         if not bool(torch.isfinite(value).all()):
-            raise Diverged("a weight is not finite", where=f"{name} after step {state.step}",
-                           do="lower the learning rate or clip gradients")
+            raise Diverged(
+                "a weight is not finite",
+                where=f"{name} after step {state.step}",
+                do="lower the learning rate or clip gradients",
+            )
     if checkpoints:
         save_checkpoint(checkpoints, state)
     if state.best is not None:

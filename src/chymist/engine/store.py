@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -85,8 +86,10 @@ class Recorder:
         self._base.commit()
 
     def close(self) -> None:
-        """Write all waiting points and close the file."""
+        """Write all waiting points and close the file, which is then one plain file."""
         self.flush()
+        with suppress(sqlite3.OperationalError):  # somebody reads: the log stays beside the file
+            self._base.execute("PRAGMA journal_mode=DELETE")
         self._base.close()
 
     def __enter__(self) -> Recorder:

@@ -47,8 +47,11 @@ def build_model(model: Part, shapes: Shapes, seed: int) -> nn.Module:
             )  # fmt: skip
         module = model.build(shapes) if model.factory is None else _own(model.factory, shapes)
     if not isinstance(module, nn.Module):
-        raise InputError("the model factory returned no nn.Module", received=type(module).__name__,
-                         do="return a torch.nn.Module")
+        raise InputError(
+            "the model factory returned no nn.Module",
+            received=type(module).__name__,
+            do="return a torch.nn.Module",
+        )
     if model.factory is None:
         initialize(module, seed)
     return module.train()

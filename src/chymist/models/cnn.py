@@ -19,7 +19,7 @@ def cnn(
     hidden: tuple[Count, ...] = (128,),
     dropout: Fraction = 0.25,
 ) -> nn.Module:
-    """Convolutional network: blocks of 3x3 convolution, batch normalisation, ReLU, then dense layers.
+    """Convolutional network: blocks of 3x3 convolution, batch norm and ReLU, then dense layers.
 
     A block halves height and width by max pooling while the smaller side is at least 6, so the
     same description fits 8x8 digits and 28x28 ones.
@@ -38,7 +38,11 @@ def cnn(
     depth, height, width = image_shape(shapes, "cnn")
     layers: list[nn.Module] = []
     for size in channels:
-        layers += [nn.Conv2d(depth, size, 3, padding=1, bias=False), nn.BatchNorm2d(size), nn.ReLU()]
+        layers += [
+            nn.Conv2d(depth, size, 3, padding=1, bias=False),
+            nn.BatchNorm2d(size),
+            nn.ReLU(),
+        ]
         depth = size
         if min(height, width) >= 6:
             layers.append(nn.MaxPool2d(2))
@@ -70,8 +74,11 @@ def lenet5(shapes: Shapes) -> nn.Module:
     height, width = (height // 2 - 4) // 2, (width // 2 - 4) // 2
     if min(height, width) < 1:
         received = f"{shapes.inputs[1]} x {shapes.inputs[2]} pixels"
-        raise UsageError("the images are too small for 'lenet5'", received=received,
-                         do="use 'cnn', or images of 12 pixels a side or more")
+        raise UsageError(
+            "the images are too small for 'lenet5'",
+            received=received,
+            do="use 'cnn', or images of 12 pixels a side or more",
+        )
     return nn.Sequential(
         nn.Conv2d(depth, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
         nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),

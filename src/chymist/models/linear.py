@@ -26,8 +26,11 @@ def logistic(shapes: Shapes) -> nn.Module:
     Source: Cox 1958.
     """
     if shapes.outputs != 1:
-        raise UsageError("logistic regression is for two classes",
-                         received=f"{shapes.outputs} classes", do="use the model 'softmax'")
+        raise UsageError(
+            "logistic regression is for two classes",
+            received=f"{shapes.outputs} classes",
+            do="use the model 'softmax'",
+        )
     return _affine(shapes)
 
 

@@ -26,7 +26,8 @@ def image_shape(shapes: Shapes, name: str) -> tuple[int, int, int]:
     """
     if len(shapes.inputs) != 3:
         received = f"inputs of shape {shapes.inputs}"
-        raise UsageError(f"the model '{name}' needs images", received=received,
-                         do="use 'mlp' for tables")
+        raise UsageError(
+            f"the model '{name}' needs images", received=received, do="use 'mlp' for tables"
+        )
     channels, height, width = shapes.inputs
     return channels, height, width

@@ -56,7 +56,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
         return predict_rows(self.model_, FORMS[self.loss_], self.preparation_, prepared)
 
 
-class RecipeClassifier(ClassifierMixin, _Estimator):
+class RecipeClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
     """A recipe as a scikit-learn classifier; see `as_estimator`."""
 
     def fit(self, X: Any, y: Any) -> RecipeClassifier:
@@ -83,7 +83,7 @@ class RecipeClassifier(ClassifierMixin, _Estimator):
         return labels
 
 
-class RecipeRegressor(RegressorMixin, _Estimator):
+class RecipeRegressor(RegressorMixin, _Estimator):  # type: ignore[misc]
     """A recipe as a scikit-learn regressor; see `as_estimator`."""
 
     def fit(self, X: Any, y: Any) -> RecipeRegressor:
@@ -132,8 +132,11 @@ def as_estimator(
         if loss is None and recipe.model is not None:
             loss = MODEL_LOSSES.get(recipe.model.name)
         if loss is None:
-            raise UsageError("the task is not clear from the recipe", where="as_estimator",
-                             do='give task="classification" or task="regression"')
+            raise UsageError(
+                "the task is not clear from the recipe",
+                where="as_estimator",
+                do='give task="classification" or task="regression"',
+            )
         task = FORMS[loss].task
     if task not in LOSSES:
         raise UsageError("unknown task", received=f"'{task}'", do="known: " + ", ".join(LOSSES))

@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 
 from chymist.data import reload
 from chymist.engine.assembly import HEADLINE, Assembly, assemble, predictions_for
 from chymist.engine.defaults import check_split, complete
+from chymist.engine.checkpoint import tensors_to_bytes
+from chymist.engine.files import write_file
 from chymist.engine.folder import (
     Saved,
     check_place,
@@ -26,12 +27,13 @@ from chymist.engine.folder import (
 )
 from chymist.engine.running import Observer, continue_from, execute, facts_of
 from chymist.engine.store import Recorder
+from chymist.engine.threads import Threads, choose_threads, using_threads
 from chymist.errors import Diverged
 from chymist.evidence import fit_floors, score, verdict
 from chymist.keys import key
 from chymist.metrics import all_metrics
-from chymist.verbs.reporting import write_report
 from chymist.values import Data, Floor, Recipe, Run, Split
+from chymist.verbs.reporting import write_report
 from chymist.verbs.sources import as_split, with_model
 
 Interrupt = Callable[[], bool]
@@ -44,6 +46,7 @@ def fit(
     seed: int = 0,
     *,
     out: str | Path | None = None,
+    threads: Threads = None,
     observer: Observer | None = None,
     interrupted: Interrupt | None = None,
     started: Started | None = None,
@@ -56,6 +59,8 @@ def fit(
         seed: seed of initialisation, order and dropout.
         out: the run folder (absent or empty); None keeps the run in a temporary folder that goes
             away with the `Run`, unless `run.save(DIR)` is called.
+        threads: threads of torch for this run; "auto" takes one for small work; None leaves
+            torch's setting. Results are bit-identical for the same number only.
         observer: called with every event of the loop; cannot change the run.
         interrupted: asked after every event; True saves a checkpoint and raises `Interrupted`.
         started: called once with the assembled run and its folder, before the first step.
@@ -84,12 +89,13 @@ def fit(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(key(seed, "foreign"))
         assembly = assemble(recipe, split, seed)
-        place = None if out is None else Path(out)
-        made = (recipe, split, assembly.preparation, assembly.shapes, seed)
-        folder = create_folder(place, *made)
-        if started:
-            started(assembly, folder)
-        run = _train(recipe, split, seed, assembly, folder, observer, interrupted, began)
+        with using_threads(threads_of(threads, assembly)):
+            place = None if out is None else Path(out)
+            made = (recipe, split, assembly.preparation, assembly.shapes, seed)
+            folder = create_folder(place, *made)
+            if started:
+                started(assembly, folder)
+            run = _train(recipe, split, seed, assembly, folder, observer, interrupted, began)
     if out is None:
         weakref.finalize(run, shutil.rmtree, folder, ignore_errors=True)
     else:
@@ -131,8 +137,8 @@ def resume(
     recipe = with_model(saved.recipe, model)
     split = saved.split_of(data if data is not None else reload(saved.source))
     seed = int(saved.environment["seed"])
-    torch.set_num_threads(int(saved.environment["threads"]))
-    with torch.random.fork_rng(devices=[]):
+    threads = int(saved.environment["threads"])
+    with torch.random.fork_rng(devices=[]), using_threads(threads):
         torch.manual_seed(key(seed, "foreign"))
         assembly = assemble(recipe, split, seed)
         with Recorder(saved.path / "records.sqlite") as recorder:
@@ -161,7 +167,7 @@ def _train(
         history = recorder.series()
     facts = facts_of(assembly, seconds, assembly.state.step - first)
     run = conclude(recipe, split, seed, assembly, folder, history, facts, began)
-    save_file(dict(_plain(run.model)), folder / "model.safetensors")
+    write_file(folder / "model.safetensors", tensors_to_bytes(run.model.state_dict()))
     found = run.predictions
     np.savez(folder / "valid.npz", rows=found.rows, targets=found.targets, outputs=found.outputs)
     write_result(folder, result_of(run))
@@ -209,9 +215,9 @@ def result_of(run: Run) -> dict[str, Any]:
     }
 
 
-def _plain(model: torch.nn.Module) -> Mapping[str, torch.Tensor]:
-    """Weights as independent tensors, tied ones once for each name."""
-    return {name: t.detach().clone().contiguous() for name, t in model.state_dict().items()}
-
-
-__all__ = ["Saved", "conclude", "fit", "result_of", "resume"]
+def threads_of(threads: Threads, assembly: Assembly) -> int | None:
+    """Number of threads for a run; None leaves torch's setting."""
+    if threads != "auto":
+        return threads
+    program = assembly.program
+    return choose_threads(assembly.state.model, program.inputs, program.batch_size)

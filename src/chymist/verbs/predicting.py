@@ -72,14 +72,20 @@ def evaluate(
         True
     """
     if split not in ("train", "valid", "test"):
-        raise UsageError("unknown part of the rows", received=f"'{split}'",
-                         do=nearest(split, ["train", "valid", "test"]))
+        raise UsageError(
+            "unknown part of the rows",
+            received=f"'{split}'",
+            do=nearest(split, ["train", "valid", "test"]),
+        )
     path, rows_of, predictor = _opened(run, model, data)
     whole = rows_of.data
     rows = rows_of.rows(split)
     if not len(rows):
-        raise InputError(f"the run has no {split} rows", where=whole.name,
-                         do=f"fit with --{split if split != 'train' else 'valid'} 0.2")
+        raise InputError(
+            f"the run has no {split} rows",
+            where=whole.name,
+            do=f"fit with --{split if split != 'train' else 'valid'} 0.2",
+        )
     inputs = predictor.prepare(whole.take(rows))
     outputs = predictor.outputs(inputs)
     found = Predictions(rows, whole.targets[rows], _shaped(outputs, whole))
@@ -185,9 +191,7 @@ def _predictor(run: Run) -> Predictor:
     return Predictor(run.model, run.preparation, run.recipe, run.seed)
 
 
-def _opened(
-    run: Run | str | Path, model: Any, data: Data | None
-) -> tuple[Path, Split, Predictor]:
+def _opened(run: Run | str | Path, model: Any, data: Data | None) -> tuple[Path, Split, Predictor]:
     """Folder, rows and predictor of a run or run folder."""
     if isinstance(run, Run):
         return run.path, run.split, _predictor(run)

@@ -53,8 +53,11 @@ def coefficients(run: Run) -> Coefficients:
     """
     layers = [layer for layer in run.model.modules() if isinstance(layer, nn.Linear)]
     if run.recipe.model.name not in ("linear", "logistic", "softmax") or len(layers) != 1:
-        raise InputError("the model is not linear in its inputs", received=f"'{run.recipe.model.name}'",
-                         do="use linear, logistic or softmax")
+        raise InputError(
+            "the model is not linear in its inputs",
+            received=f"'{run.recipe.model.name}'",
+            do="use linear, logistic or softmax",
+        )
     weights = layers[0].weight.detach().double().numpy().T
     intercept = layers[0].bias.detach().double().numpy()
     shift, scale = (np.asarray(part, np.float64) for part in run.preparation.affine())

@@ -19,8 +19,8 @@ from chymist.engine.store import read_series
 from chymist.errors import ChymistError, InputError
 from chymist.losses import FORMS, Form
 from chymist.models import build_model
-from chymist.verbs.reporting import write_report
 from chymist.values import Data, Floor, Predictions, Run, Score
+from chymist.verbs.reporting import write_report
 from chymist.verbs.sources import with_model
 
 
@@ -43,10 +43,10 @@ def load_run(folder: str | Path, *, model: Any = None, data: Data | None = None)
     split = saved.split_of(data if data is not None else reload(saved.source))
     with np.load(saved.path / "valid.npz", allow_pickle=False) as file:
         predictions = Predictions(file["rows"], file["targets"], file["outputs"])
-    floors = tuple(Floor(f["name"], Score(**f["score"])) for f in result["floors"])
+    floors = tuple(Floor(f["name"], Score.from_dict(f["score"])) for f in result["floors"])
     return Run(
         saved.path, with_model(saved.recipe, model), split, int(saved.environment["seed"]),
-        load_model(saved, model)[0], saved.preparation, Score(**result["score"]), floors,
+        load_model(saved, model)[0], saved.preparation, Score.from_dict(result["score"]), floors,
         result["verdict"], result["metrics"], predictions,
         read_series(saved.path / "records.sqlite"), result["facts"],
     )  # fmt: skip
@@ -61,8 +61,12 @@ def finished(saved: Saved) -> dict[str, Any]:
     if saved.result.get("status") == "finished":
         return dict(saved.result)
     state = saved.result.get("status", "not finished")
-    raise InputError("the run has no result", where=str(saved.path), received=f"it is {state}",
-                     do=f"chymist resume {saved.path}" if state == "not finished" else "run fit again")
+    raise InputError(
+        "the run has no result",
+        where=str(saved.path),
+        received=f"it is {state}",
+        do=f"chymist resume {saved.path}" if state == "not finished" else "run fit again",
+    )
 
 
 def load_model(saved: Saved, model: Any = None) -> tuple[nn.Module, Form]:
@@ -78,8 +82,12 @@ def load_model(saved: Saved, model: Any = None) -> tuple[nn.Module, Form]:
     try:
         module.load_state_dict(load_file(path))
     except (OSError, SafetensorError, RuntimeError) as error:
-        raise InputError("the saved weights do not load", where=str(path),
-                         received=str(error).splitlines()[0][:80], do="run fit again") from None
+        raise InputError(
+            "the saved weights do not load",
+            where=str(path),
+            received=str(error).splitlines()[0][:80],
+            do="run fit again",
+        ) from None
     return module, FORMS[recipe.loss.name]
 
 

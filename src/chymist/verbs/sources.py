@@ -22,8 +22,11 @@ def as_split(data: Data | Split, seed: int) -> Split:
         return data
     if isinstance(data, Data):
         return make_split(data, seed=seed)
-    raise InputError("neither data nor a split", received=type(data).__name__,
-                     do="give cy.load(...) or cy.split(...)")
+    raise InputError(
+        "neither data nor a split",
+        received=type(data).__name__,
+        do="give cy.load(...) or cy.split(...)",
+    )
 
 
 def open_rows(data: Data | Split) -> tuple[Data, np.ndarray, bool]:
@@ -49,6 +52,9 @@ def with_model(recipe: Recipe, model: Any) -> Recipe:
         return recipe
     given = own("model", model)
     if recipe.model.source and given.source != recipe.model.source:
-        raise InputError("another model than the one of the run", received=f"'{given.name}'",
-                         do=f"give '{recipe.model.name}' with unchanged source")
+        raise InputError(
+            "another model than the one of the run",
+            received=f"'{given.name}'",
+            do=f"give '{recipe.model.name}' with unchanged source",
+        )
     return recipe.replace(model=given) if recipe.model.source else recipe

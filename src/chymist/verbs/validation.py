@@ -16,9 +16,12 @@ from chymist.engine.assembly import HEADLINE, assemble, predict_rows
 from chymist.engine.defaults import complete
 from chymist.engine.running import execute, facts_of
 from chymist.engine.store import Recorder
-from chymist.evidence import fit_floors, out_of_fold_score, score
+from chymist.engine.threads import Threads, using_threads
+from chymist.evidence import fit_floors, out_of_fold_score
 from chymist.keys import key
+from chymist.metrics import METRICS, all_metrics
 from chymist.values import Data, Floor, Predictions, Recipe, Score, Split
+from chymist.verbs.fitting import threads_of
 from chymist.verbs.sources import open_rows
 
 STOP_SHARE = 0.1  # of the training rows of a fold, held out to decide early stopping
@@ -55,6 +58,7 @@ def cross_validate(
     repeats: int = 1,
     seed: int = 0,
     *,
+    threads: Threads = None,
     observer: Callable[[Mapping[str, Any]], object] | None = None,
 ) -> CrossValidation:
     """Score a recipe by K-fold cross-validation; test rows are never given.
@@ -69,6 +73,7 @@ def cross_validate(
         folds: number of folds, or "loo" for one row a fold.
         repeats: how often the rows are cut into folds anew.
         seed: seed of the first repeat.
+        threads: as in `fit`.
         observer: called with the record of each fold.
 
     Returns:
@@ -92,31 +97,42 @@ def cross_validate(
     floors: list[dict[str, Predictions]] = []
     facts: dict[str, Any] = {}
     for repeat in range(repeats):
-        for number, held in enumerate(make_folds(whole, folds, seed=seed + repeat, rows=rows)):
+        for fold, held in enumerate(make_folds(whole, folds, seed=seed + repeat, rows=rows)):
             train = np.setdiff1d(rows, held)
-            result, floor, facts = _fit_fold(recipe, whole, train, held, seed + repeat)
-            value = score(result, HEADLINE[whole.task], "out-of-fold", None, seed).value
-            records.append({"repeat": repeat, "fold": number, "n": len(held), "value": value,
+            result, floor, facts = _fit_fold(recipe, whole, train, held, seed + repeat, threads)
+            value = all_metrics(result)[HEADLINE[whole.task]]
+            records.append({"repeat": repeat, "fold": fold, "n": len(held), "value": value,
                             "epochs": facts["epochs"]})  # fmt: skip
             found.append(result)
             floors.append(floor)
             if observer:
                 observer(records[-1])
     metric = HEADLINE[whole.task]
-    common = [name for name in floors[0] if all(name in floor for floor in floors)]
-    scored = [
-        Floor(name, out_of_fold_score(joined([f[name] for f in floors]), metric, seed))
-        for name in common
-    ]
-    better = -1 if metric in ("accuracy",) else 1
-    scored.sort(key=lambda floor: better * floor.score.value)
     total = {
-        "executor": "loop", "seconds": round(perf_counter() - began, 3), "seed": seed,
-        "epochs": sum(r["epochs"] for r in records), "parameters": facts["parameters"],
-    }  # fmt: skip
+        "executor": "loop",
+        "seconds": round(perf_counter() - began, 3),
+        "epochs": sum(record["epochs"] for record in records),
+        "model": facts["model"],
+        "parameters": facts["parameters"],
+    }
     out = joined(found)
-    number_ = out_of_fold_score(out, metric, seed)
-    return CrossValidation(number_, tuple(scored), tuple(records), out, sealed, total)
+    number = out_of_fold_score(out, metric, seed)
+    return CrossValidation(
+        number, joined_floors(floors, metric, seed), tuple(records), out, sealed, total
+    )
+
+
+def joined_floors(
+    floors: list[dict[str, Predictions]], metric: str, seed: int
+) -> tuple[Floor, ...]:
+    """Floors over all folds, strongest first; those that some fold could not fit are left out."""
+    found = [
+        Floor(name, out_of_fold_score(joined([fold[name] for fold in floors]), metric, seed))
+        for name in floors[0]
+        if all(name in fold for fold in floors)
+    ]
+    sign = -1 if METRICS[metric].greater_is_better else 1
+    return tuple(sorted(found, key=lambda floor: sign * floor.score.value))
 
 
 def joined(parts: list[Predictions]) -> Predictions:
@@ -126,7 +142,12 @@ def joined(parts: list[Predictions]) -> Predictions:
 
 
 def _fit_fold(
-    recipe: Recipe, data: Data, train: np.ndarray, held: np.ndarray, seed: int
+    recipe: Recipe,
+    data: Data,
+    train: np.ndarray,
+    held: np.ndarray,
+    seed: int,
+    threads: Threads,
 ) -> tuple[Predictions, dict[str, Predictions], dict[str, Any]]:
     """Train on some rows and predict others; floors do the same."""
     stop = np.array([], np.int64)
@@ -137,7 +158,8 @@ def _fit_fold(
     with torch.random.fork_rng(devices=[]), Recorder(None) as recorder:
         torch.manual_seed(key(seed, "foreign"))
         assembly = assemble(full, split, seed)
-        seconds = execute(full, assembly, recorder, None)
+        with using_threads(threads_of(threads, assembly)):
+            seconds = execute(full, assembly, recorder, None)
     preparation, model = assembly.preparation, assembly.state.model
     inputs = torch.from_numpy(preparation.inputs(data.take(held))).to(assembly.train.dtype)
     outputs = predict_rows(model, assembly.form, preparation, inputs)
@@ -149,9 +171,8 @@ def _fit_fold(
         found.targets, task=data.task, classes=data.classes, metric=HEADLINE[data.task],
         split="out-of-fold", seed=seed,
     )  # fmt: skip
-    return found, {f.name: f.predictions for f in floors}, facts_of(
-        assembly, seconds, assembly.state.step
-    )  # fmt: skip
+    facts = {**facts_of(assembly, seconds, assembly.state.step), "model": full.model.name}
+    return found, {f.name: f.predictions for f in floors}, facts
 
 
 def _cut_stop_rows(data: Data, train: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,374 @@
+"""One function a verb: parsed options in, printed answer and exit code out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import chymist as cy
+from chymist.cli.inputs import load_source, recipe_of, split_of
+from chymist.cli.summaries import (
+    cv_summary,
+    fit_summary,
+    plain_floor,
+    print_data,
+    print_floors,
+    print_model,
+    print_result,
+)
+from chymist.cli.terminal import Progress, Screen
+from chymist.engine.assembly import Assembly
+from chymist.engine.folder import next_folder
+from chymist.errors import ChymistError, Interrupted, UsageError
+from chymist.values import Data, Run, Split, show
+
+
+def fit(options: argparse.Namespace) -> int:
+    """`chymist fit`."""
+    screen = screen_of(options)
+    data = load_source(options)
+    split = split_of(options, data)
+    recipe = recipe_of(options)
+    if options.print_recipe or options.print_script:
+        return print_recipe(options, recipe, split)
+    threads = threads_of(options.threads)
+    out = Path(options.out) if options.out else next_folder(data.name)
+    print_data(screen, split)
+    progress: list[Progress] = []
+    with interruptible(out) as interrupted:
+        try:
+            run = cy.fit(
+                recipe, split, seed=options.seed, out=out, threads=threads, interrupted=interrupted,
+                observer=lambda event: progress[0](event),
+                started=lambda assembly, folder: progress.append(
+                    begin(screen, assembly, split)
+                ),
+            )  # fmt: skip
+        finally:
+            for bar in progress:
+                bar.close()
+    return finish_fit(options, screen, run, fit_summary(run))
+
+
+def resume(options: argparse.Namespace) -> int:
+    """`chymist resume`."""
+    screen = screen_of(options)
+    progress: list[Progress] = []
+
+    def started(assembly: Assembly, folder: Path) -> None:
+        screen.line("Resume", f"{folder} from step {assembly.state.step}")
+        progress.append(Progress(screen, *lengths(assembly)))
+
+    with interruptible(Path(options.run)) as interrupted:
+        try:
+            run, step, problems = cy.resume(
+                options.run, interrupted=interrupted, started=started,
+                observer=lambda event: progress[0](event),
+            )  # fmt: skip
+        finally:
+            for bar in progress:
+                bar.close()
+    for problem in problems:
+        screen.line("Note", problem)
+    if not progress:
+        screen.line("Resume", f"{options.run} had already ended at step {step}; nothing to do")
+    return finish_fit(options, screen, run, {**fit_summary(run), "resumed_from": step})
+
+
+def finish_fit(
+    options: argparse.Namespace, screen: Screen, run: Run, summary: Mapping[str, Any]
+) -> int:
+    """Print what `fit` and `resume` print at the end."""
+    print_result(screen, run)
+    if options.json:
+        emit(summary)
+    return 0
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    """`chymist evaluate`."""
+    screen = screen_of(options)
+    found = cy.evaluate(options.run, options.split)
+    looks = str(found.looks) if found.looks else ""
+    screen.line("Score", f"{found.score}{'   ' + looks if looks else ''}", result=True)
+    print_floors(screen, found.floors)
+    screen.line("Verdict", found.verdict)
+    screen.line("Metrics", " · ".join(f"{n} {show(n, v)}" for n, v in found.metrics.items()))
+    if options.json:
+        floors = [plain_floor(f) for f in found.floors]
+        emit(
+            {
+                "run": options.run,
+                "score": found.score.to_dict(),
+                "metrics": dict(found.metrics),
+                "floor": floors[0] if floors else None,
+                "floors": floors,
+                "verdict": found.verdict,
+                "looks": {"count": found.looks.count, "runs": found.looks.runs}
+                if found.looks
+                else None,
+            }
+        )
+    return 0
+
+
+def predict(options: argparse.Namespace) -> int:
+    """`chymist predict`."""
+    from chymist.verbs.predicting import predict_named
+    from chymist.verbs.writing import write_predictions
+
+    screen = screen_of(options)
+    outputs, classes, names = predict_named(options.run, options.rows)
+    path = Path(options.out or "predictions.csv")
+    write_predictions(path, outputs, classes, names)
+    screen.line("Result", f"{len(names)} predictions in {path}", result=True)
+    if options.json:
+        emit({"run": options.run, "rows": len(names), "predictions": str(path)})
+    return 0
+
+
+def cv(options: argparse.Namespace) -> int:
+    """`chymist cv`."""
+    from chymist.verbs.writing import write_cross_validation
+
+    screen = screen_of(options)
+    folds = folds_of(options.folds)
+    if options.repeats < 1:
+        raise UsageError(
+            "at least one repeat is needed", where="--repeats", received=str(options.repeats)
+        )
+    data = load_source(options)
+    split = split_of(options, data) if options.test or data.test_rows is not None else None
+    recipe = recipe_of(options)
+    threads = threads_of(options.threads)
+    out = Path(options.out) if options.out else next_folder(f"{data.name}-cv")
+    print_data(screen, split or data)
+    total = (folds if isinstance(folds, int) else len(data)) * options.repeats
+
+    def tell(record: Mapping[str, Any]) -> None:
+        number = record["repeat"] * (total // options.repeats) + record["fold"] + 1
+        if number == total or total <= 50 or number % (total // 20) == 0:
+            screen.line("Fold", f"{number}/{total}   {record['value']:.4g} on {record['n']} rows")
+
+    found = cy.cross_validate(
+        recipe, split or data, folds, options.repeats, options.seed, threads=threads, observer=tell
+    )
+    path = write_cross_validation(out, found, recipe, data)
+    screen.line("Score", f"{found.score}   {len(found.folds)} fits", result=True)
+    print_floors(screen, found.floors)
+    if not found.sealed:
+        screen.line("Note", "all rows were used; none is sealed for a last test")
+    screen.line("Files", f"{out}/  cv.json · predictions.csv")
+    if options.json:
+        emit(cv_summary(found, data, recipe, out, path))
+    return 0
+
+
+def runs(options: argparse.Namespace) -> int:
+    """`chymist runs`."""
+    from chymist.reports.text import table
+
+    rows = cy.list_runs(options.folder)
+    screen = screen_of(options)
+    if options.json:
+        emit({"runs": rows})
+        return 0
+    if not rows:
+        screen.line(
+            "Runs", f"none in {options.folder}; start with: chymist fit digits", result=True
+        )
+        return 0
+    cells = []
+    for row in rows:
+        score = row.get("score")
+        value = (
+            f"{score['metric']} {show(score['metric'], score['value'])} ({score['split']})"
+            if score
+            else ""
+        )
+        seconds = f"{row['seconds']:.1f} s" if row.get("seconds") else ""
+        cells.append(
+            [row["run"], row["state"], row.get("data", ""), row.get("model", ""), value, seconds]
+        )
+    print(table(cells, ["run", "state", "data", "model", "score", "time"], width()))
+    return 0
+
+
+def show_run(options: argparse.Namespace) -> int:
+    """`chymist show`."""
+    from chymist.cli.summaries import print_saved
+    from chymist.engine.folder import open_folder
+
+    saved = open_folder(options.run)
+    if options.json:
+        emit(
+            {
+                "run": str(saved.path),
+                "recipe": saved.recipe.to_dict(),
+                "seed": saved.environment["seed"],
+                "data": saved.schema.name,
+                **saved.result,
+            }
+        )
+    else:
+        print_saved(screen_of(options), saved)
+    return 0
+
+
+def report(options: argparse.Namespace) -> int:
+    """`chymist report`."""
+    from chymist.verbs.reporting import write_report
+
+    path = write_report(cy.load_run(options.run))
+    screen_of(options).line("Report", str(path), result=True)
+    if options.json:
+        emit({"run": options.run, "report": str(path)})
+    return 0
+
+
+def part(options: argparse.Namespace) -> int:
+    """`chymist part`."""
+    from chymist.cli.explaining import describe_part, list_parts
+
+    found = describe_part(options.name) if options.name else list_parts()
+    if options.json:
+        emit(found)
+    else:
+        print(found["text"])
+    return 0
+
+
+def shapes(options: argparse.Namespace) -> int:
+    """`chymist shapes`."""
+    from chymist.cli.explaining import layers_of
+
+    found = layers_of(options)
+    if options.json:
+        emit(found)
+    else:
+        print(found["text"])
+    return 0
+
+
+def sets(options: argparse.Namespace) -> int:
+    """`chymist sets`."""
+    known = cy.named_sets()
+    if options.json:
+        emit({"sets": known})
+    else:
+        for name, text in known.items():
+            print(f"{name:<26}{text}")
+    return 0
+
+
+def print_recipe(options: argparse.Namespace, recipe: cy.Recipe, split: Split) -> int:
+    """`--print-recipe` and `--print-script`: what would be done, and nothing is done."""
+    from chymist.engine.defaults import complete
+    from chymist.verbs.reporting import script_of
+
+    full = complete(recipe, split)
+    text = full.to_toml()
+    if options.print_script:
+        cut = {name: getattr(options, name) for name in ("test", "valid", "group", "time")}
+        text = script_of(full, split.data.source, split.seed, options.seed, **cut)
+    emit({"script" if options.print_script else "recipe": text}) if options.json else print(
+        text, end=""
+    )
+    return 0
+
+
+def begin(screen: Screen, assembly: Assembly, split: Split) -> Progress:
+    """Print model and plan, and start the progress line."""
+    print_model(screen, assembly, split)
+    return Progress(screen, *lengths(assembly))
+
+
+def lengths(assembly: Assembly) -> tuple[int, int, int]:
+    """Total steps, steps per epoch and training rows of an assembled run."""
+    from chymist.engine.loop import steps_per_epoch
+
+    program = assembly.program
+    rows = len(program.targets)
+    return program.total_steps, steps_per_epoch(rows, program.batch_size), rows
+
+
+@contextmanager
+def interruptible(out: Path) -> Iterator[Callable[[], bool]]:
+    """Ctrl-C and SIGTERM end the run after the step under way; a second one stops at once."""
+    asked: list[int] = []
+
+    def handle(number: int, frame: object) -> None:
+        asked.append(number)
+        if len(asked) > 1:
+            raise KeyboardInterrupt
+        print("\nstopping after this step; once more to stop at once", file=sys.stderr, flush=True)
+
+    before = {n: signal.signal(n, handle) for n in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(asked)
+    except Interrupted as error:
+        raise Interrupted(
+            "interrupted and saved", where=error.where, do=f"continue with: chymist resume {out}"
+        ) from None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def folds_of(text: str) -> Any:
+    """`--folds`: a number of at least 2, or "loo"."""
+    if text == "loo":
+        return text
+    if not text.isdecimal() or int(text) < 2:
+        raise UsageError("folds must be 2 or more, or loo", where="--folds", received=f"'{text}'")
+    return int(text)
+
+
+def threads_of(threads: int | None) -> Any:
+    """`--threads`: a number, or "auto" if it is not given."""
+    if threads is None:
+        return "auto"
+    if threads < 1:
+        raise UsageError("at least one thread is needed", where="--threads", received=str(threads))
+    return threads
+
+
+def screen_of(options: argparse.Namespace) -> Screen:
+    """Where to print."""
+    return Screen(options.quiet, options.json)
+
+
+def width() -> int:
+    """Columns of the terminal; 100 when piped."""
+    import shutil
+
+    return shutil.get_terminal_size((100, 24)).columns
+
+
+def emit(answer: Mapping[str, Any]) -> None:
+    """The one JSON object on standard output; numbers that are not finite become null."""
+    print(json.dumps(_finite(answer), ensure_ascii=False, allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(v) for v in value]
+    if isinstance(value, float) and (value != value or abs(value) == float("inf")):
+        return None
+    return value
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "fit": fit, "resume": resume, "evaluate": evaluate, "predict": predict, "cv": cv, "runs": runs,
+    "show": show_run, "report": report, "part": part, "shapes": shapes, "sets": sets,
+}  # fmt: skip
+
+__all__ = ["COMMANDS", "ChymistError", "Data"]

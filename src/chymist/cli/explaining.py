@@ -1,0 +1,85 @@
+"""`chymist part` and `chymist shapes`: what a part is and what a model looks like."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+from typing import Any
+
+from chymist.cli.inputs import merged
+from chymist.errors import UsageError, nearest
+from chymist.models import build_model
+from chymist.parts import PALETTE, Definition, registered
+from chymist.reports import layer_table
+from chymist.reports.text import table
+from chymist.values import Recipe, Shapes
+
+
+def list_parts() -> dict[str, Any]:
+    """All parts by kind."""
+    parts = {kind: sorted(registered(kind)) for kind in PALETTE}
+    lines = [f"{kind:<12}{', '.join(names)}" for kind, names in parts.items()]
+    return {"parts": parts, "text": "\n".join([*lines, "", "chymist part NAME explains one."])}
+
+
+def describe_part(name: str) -> dict[str, Any]:
+    """What a part does, its options and their defaults.
+
+    Raises:
+        UsageError: no part has this name.
+    """
+    found = {kind: registered(kind)[name] for kind in PALETTE if name in registered(kind)}
+    if not found:
+        names = [n for kind in PALETTE for n in registered(kind)]
+        raise UsageError("unknown part", received=f"'{name}'", do=nearest(name, names))
+    texts = [_describe(kind, entry) for kind, entry in found.items()]
+    options = {
+        kind: {n: _default(p) for n, p in entry.options.items()} for kind, entry in found.items()
+    }
+    return {"part": name, "options": options, "text": "\n\n".join(texts)}
+
+
+def layers_of(options: argparse.Namespace) -> dict[str, Any]:
+    """A model layer by layer, for inputs of a given shape."""
+    try:
+        sizes = tuple(int(n) for n in options.input.lower().split("x"))
+    except ValueError:
+        sizes = ()
+    if not sizes or min(sizes) < 1 or options.outputs < 1:
+        raise UsageError(
+            "not a shape",
+            where="--input",
+            received=f"'{options.input}'",
+            do="write 1x28x28 for images, 20 for a table",
+        )
+    plain: dict[str, Any] = {"model": {"name": options.model}}
+    for name, value in options.dotted.items():
+        slot, _, option = name.partition(".")
+        if slot != "model":
+            raise UsageError(
+                "unknown option", received=f"'--{name}'", do="only --model.* fits here"
+            )
+        plain = merged(plain, {"model": {option: value}})
+    recipe = Recipe.from_dict(plain)
+    model = build_model(recipe.model, Shapes(sizes, options.outputs), 0)
+    layers = layer_table(model, sizes)
+    cells = [
+        [r.name, r.kind, " x ".join(map(str, r.output_shape)), f"{r.parameters:,}"] for r in layers
+    ]
+    total = sum(r.parameters for r in layers)
+    text = table(
+        [*cells, ["total", "", "", f"{total:,}"]], ["layer", "kind", "output", "parameters"], 100
+    )
+    rows = [{"name": r.name, "kind": r.kind, "output": list(r.output_shape),
+             "parameters": r.parameters} for r in layers]  # fmt: skip
+    return {"model": options.model, "parameters": total, "layers": rows, "text": text}
+
+
+def _describe(kind: str, entry: Definition) -> str:
+    lines = [f"{entry.name} ({kind})", "", inspect.cleandoc(entry.build.__doc__ or "")]
+    given = [f"  {n} = {_default(p)!r}" for n, p in entry.options.items()]
+    return "\n".join([*lines, "", "Options:", *(given or ["  none"])])
+
+
+def _default(parameter: inspect.Parameter) -> Any:
+    return None if parameter.default is parameter.empty else parameter.default

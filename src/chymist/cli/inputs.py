@@ -1,0 +1,129 @@
+"""From options to data, split and recipe."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import chymist as cy
+from chymist.cli.options import recipe_fields
+from chymist.errors import InputError, UsageError
+from chymist.values import Data, Recipe, Split
+
+
+def load_source(options: argparse.Namespace) -> Data:
+    """Read the data source."""
+    header = {"yes": True, "no": False, None: None}[options.header]
+    columns = pairs(options.columns, "--columns") if options.columns else None
+    target: Any = options.target
+    if target is not None and target.lstrip("-").isdecimal():
+        target = int(target)
+    test = options.test if options.test and number(options.test) is None else None
+    return cy.load(options.source, target=target, columns=columns, header=header, test=test)
+
+
+def split_of(options: argparse.Namespace, data: Data) -> Split:
+    """Cut the rows as the options say."""
+    test = number(options.test) if options.test else None
+    valid = 0.2
+    if options.valid is not None:
+        given = number(options.valid)
+        if given is None:
+            raise UsageError(
+                "not a share",
+                where="--valid",
+                received=f"'{options.valid}'",
+                do="give a number from 0 to 1, for example 0.2",
+            )
+        valid = given
+    return cy.split(
+        data,
+        test=test,
+        valid=valid,
+        seed=getattr(options, "seed", 0),
+        group=options.group,
+        time=options.time,
+    )
+
+
+def recipe_of(options: argparse.Namespace) -> Recipe:
+    """The recipe: a file if given, then what the options say on top of it.
+
+    Raises:
+        InputError: the file cannot be read.
+        UsageError: an unknown name or value.
+    """
+    plain: dict[str, Any] = {}
+    if options.recipe:
+        try:
+            text = Path(options.recipe).read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(
+                "the recipe file cannot be read",
+                where=options.recipe,
+                received=getattr(error, "strerror", None) or "no UTF-8 text",
+                do="give a TOML file",
+            ) from None
+        plain = Recipe.from_toml(text, options.recipe).to_dict()
+    return Recipe.from_dict(merged(plain, recipe_fields(options)))
+
+
+def merged(plain: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """Fields of the command line over those of the file.
+
+    A new name replaces a part with its options; options alone change those of the file's part.
+
+    Example:
+        >>> merged({"optimizer": {"name": "adam", "lr": 0.1}}, {"optimizer": {"lr": 0.2}})
+        {'optimizer': {'name': 'adam', 'lr': 0.2}}
+    """
+    result = dict(plain)
+    for field, value in given.items():
+        if isinstance(value, dict):
+            base = result.get(field, {})
+            base = {"name": base} if isinstance(base, str) else base
+            same = "name" not in value or value["name"] == base.get("name")
+            value = {**(base if same else {}), **value}
+            if "name" not in value and field != "data":
+                raise UsageError(
+                    f"options of the {field} without its name",
+                    where=", ".join(f"--{field}.{o}" for o in value),
+                    do=f"add --{field} NAME",
+                )
+        result[field] = value
+    return result
+
+
+def number(text: str) -> float | None:
+    """A share or count as text, or None if it is no number.
+
+    Example:
+        >>> number("0.25"), number("test.csv")
+        (0.25, None)
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return int(value) if value >= 1 and value == int(value) else value
+
+
+def pairs(text: str, where: str) -> dict[str, str]:
+    """`a=x,b=y` as a mapping.
+
+    Raises:
+        UsageError: an item has no equals sign.
+    """
+    found = {}
+    for item in text.split(","):
+        name, sign, value = item.partition("=")
+        if not sign:
+            raise UsageError(
+                "value does not fit",
+                where=where,
+                received=f"'{item}'",
+                do="write NAME=KIND,NAME=KIND",
+            )
+        found[name.strip()] = value.strip()
+    return found

@@ -1,0 +1,205 @@
+"""What the verbs print: labelled lines for people, one object for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from chymist.cli.terminal import Screen
+from chymist.engine.assembly import Assembly, forward
+from chymist.engine.folder import Saved
+from chymist.values import Data, Floor, Recipe, Run, Score, Split, show
+from chymist.verbs.reading import coefficients
+from chymist.verbs.reporting import command_of
+from chymist.verbs.validation import CrossValidation
+
+
+def print_data(screen: Screen, rows: Split | Data) -> None:
+    """What was read, and which rows are for what."""
+    from chymist.reports.text import table
+
+    data = rows.data if isinstance(rows, Split) else rows
+    what = f"{len(data.classes)} classes" if data.classes else f"target {data.target}"
+    kind = {"table": "rows", "array": "rows", "image": "images"}[data.kind]
+    shape = ""
+    if not isinstance(data.inputs, Mapping):
+        shape = " of " + " x ".join(str(n) for n in data.inputs.shape[1:])
+    screen.line(
+        "Data",
+        f"{data.name} · {len(data):,} {kind}{shape} · {what} · fingerprint {data.fingerprint[:12]}",
+    )
+    if data.kind == "table":
+        cells = [
+            [
+                c.name,
+                c.kind,
+                str(c.missing or ""),
+                str(c.distinct),
+                c.note or ("feature" if c.used else "not used"),
+            ]
+            for c in data.columns
+        ]
+        screen.block(table(cells, ["column", "kind", "missing", "distinct", "use"], 92))
+    for note in data.notes:
+        screen.line("Note", note)
+    if isinstance(rows, Split):
+        sealed = f"{len(rows.test):,} test (sealed)" if len(rows.test) else "no test rows"
+        screen.line(
+            "Rows",
+            f"{len(rows.train):,} train · {len(rows.valid):,} valid · {sealed} · "
+            f"{rows.method}, seed {rows.seed}",
+        )
+
+
+def print_model(screen: Screen, assembly: Assembly, split: Split) -> None:
+    """Model, plan, and the loss before the first step beside what it should be."""
+    program, state = assembly.program, assembly.state
+    count = sum(p.numel() for p in state.model.parameters())
+    model = state.model
+    first = float(program.loss(forward(model, program.inputs[:1024]), program.targets[:1024]))
+    expected = assembly.form.initial
+    hint = f" (uninformed: {expected(len(split.data.classes)):.2f})" if expected else ""
+    screen.line(
+        "Model",
+        f"{type(model).__name__ if not count else _name(assembly)} · "
+        f"{count:,} parameters · initial loss {first:.2f}{hint}",
+    )
+    for column, cells in assembly.preparation.filled.items():
+        screen.line("Note", f"{cells:,} empty cells of '{column}' in the training rows are filled")
+
+
+def _name(assembly: Assembly) -> str:
+    shapes = assembly.shapes
+    return f"{' x '.join(map(str, shapes.inputs))} inputs, {shapes.outputs} outputs"
+
+
+def print_result(screen: Screen, run: Run) -> None:
+    """Score, floors, verdict and where everything is."""
+    screen.line("Result", score_text(run.score), result=True)
+    if run.score.selected_on:
+        screen.line(
+            "Note",
+            f"the weights were chosen by {run.score.selected_on} on these rows: "
+            "the score is optimistic",
+        )
+    print_floors(screen, run.floors)
+    screen.line("Verdict", run.verdict)
+    if run.recipe.model.name == "linear" and len(run.preparation.feature_names) <= 12:
+        screen.line("Line", f"{run.data.target} = {coefficients(run)}")
+    facts = run.facts
+    screen.line(
+        "Time",
+        f"{facts['seconds']:.1f} s · {facts['samples_per_second']:,.0f} rows/s · "
+        f"waiting for data {100 * facts['waiting_for_data']:.1f} % · "
+        f"{facts['threads']} threads",
+    )
+    screen.line("Files", f"{run.path}/  report.html · model.safetensors · records.sqlite")
+    again = command_of(run)
+    if again:
+        screen.line("Again", f"{again}   (same bits on this machine and thread count)")
+    screen.line("Report", str(run.path / "report.html"))
+
+
+def print_floors(screen: Screen, floors: Sequence[Floor]) -> None:
+    """What trivial and cheap methods reach on the same rows."""
+    for floor in floors:
+        low, high = (show(floor.score.metric, v) for v in (floor.score.low, floor.score.high))
+        value = show(floor.score.metric, floor.score.value)
+        screen.line("Floor", f"{floor.name} {value} [{low}, {high}]")
+
+
+def score_text(score: Score) -> str:
+    """A score in words."""
+    value, low, high = (show(score.metric, v) for v in (score.value, score.low, score.high))
+    rows = {"valid": "validation", "train": "training"}.get(score.split, score.split)
+    return f"{score.metric} {value} [{low}, {high}]   (95 % interval, {score.n:,} {rows} rows)"
+
+
+def print_saved(screen: Screen, saved: Saved) -> None:
+    """A run as its folder tells it."""
+    result = saved.result
+    screen.line("Run", f"{saved.path} · {result.get('status', 'not finished')}", result=True)
+    recipe = saved.recipe
+    counts = " · ".join(f"{len(saved.split[n]):,} {n}" for n in ("train", "valid", "test"))
+    screen.line(
+        "Data", f"{saved.schema.name} · {counts} · fingerprint {saved.schema.fingerprint[:12]}"
+    )
+    screen.line(
+        "Recipe",
+        f"{recipe.model} · {recipe.loss} · {recipe.optimizer} · {recipe.schedule} · "
+        f"batch {recipe.batch_size} · {recipe.length} · stop {recipe.stop}",
+    )
+    if result.get("status") == "finished":
+        screen.line("Result", score_text(Score.from_dict(result["score"])), result=True)
+        print_floors(
+            screen, [Floor(f["name"], Score.from_dict(f["score"])) for f in result["floors"]]
+        )
+        screen.line("Verdict", result["verdict"])
+        screen.line(
+            "Metrics", " · ".join(f"{n} {show(n, v)}" for n, v in result["metrics"].items())
+        )
+        facts = result["facts"]
+        screen.line(
+            "Time",
+            f"{facts['seconds']:.1f} s · {facts['steps']:,} steps · "
+            f"{facts['epochs']:g} epochs · {facts['parameters']:,} parameters",
+        )
+        screen.line("Report", str(saved.path / "report.html"))
+    elif result.get("status") == "diverged":
+        error = result["error"]
+        screen.line("Failed", f"{error['what']}, in {error['where']}; {error['do']}")
+    else:
+        screen.line("Next", f"chymist resume {saved.path}")
+
+
+def fit_summary(run: Run) -> dict[str, Any]:
+    """The JSON object of `fit`."""
+    facts, data, split = run.facts, run.data, run.split
+    floors = [plain_floor(f) for f in run.floors]
+    return {
+        "run": str(run.path),
+        "data": {"name": data.name, "kind": data.kind, "fingerprint": data.fingerprint,
+                 "rows": len(data), "train": len(split.train), "valid": len(split.valid),
+                 "test": len(split.test)},
+        "model": {"name": run.recipe.model.name, "parameters": facts["parameters"]},
+        "score": run.score.to_dict(),
+        "floor": {k: floors[0][k] for k in ("name", "value")} if floors else None,
+        "floors": floors,
+        "verdict": run.verdict,
+        "metrics": dict(run.metrics),
+        **{k: facts[k] for k in ("epochs", "steps", "seconds", "samples_per_second",
+                                 "waiting_for_data")},
+        "report": str(run.path / "report.html"),
+        "findings": [],
+    }  # fmt: skip
+
+
+def cv_summary(
+    found: CrossValidation, data: Data, recipe: Recipe, out: Path, path: Path
+) -> dict[str, Any]:
+    """The JSON object of `cv`."""
+    floors = [plain_floor(f) for f in found.floors]
+    model = recipe.model.name if recipe.model else found.facts["model"]
+    return {
+        "run": str(out),
+        "data": {"name": data.name, "kind": data.kind, "fingerprint": data.fingerprint,
+                 "rows": len(data)},
+        "model": {"name": model, "parameters": found.facts["parameters"]},
+        "score": found.score.to_dict(),
+        "floor": {k: floors[0][k] for k in ("name", "value")} if floors else None,
+        "floors": floors,
+        "folds": list(found.folds),
+        "predictions": str(path),
+        **{k: found.facts[k] for k in ("executor", "epochs", "seconds")},
+    }  # fmt: skip
+
+
+def plain_floor(floor: Floor) -> dict[str, Any]:
+    """A floor as plain values."""
+    return {
+        "name": floor.name,
+        "value": floor.score.value,
+        "low": floor.score.low,
+        "high": floor.score.high,
+    }

@@ -1,0 +1,119 @@
+"""Tables that verbs write for people and spreadsheets."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from chymist.engine.files import write_file
+from chymist.engine.folder import check_place
+from chymist.errors import InputError
+from chymist.values import Data, Predictions, Recipe
+from chymist.verbs.validation import CrossValidation
+
+
+def write_predictions(
+    path: Path, outputs: np.ndarray, classes: Sequence[str], names: Sequence[str]
+) -> None:
+    """Write predictions of new rows as CSV: row, prediction, and a probability a class.
+
+    Args:
+        path: the file.
+        outputs: probabilities (n, classes), or values (n,) or (n, outputs).
+        classes: class names; empty for values.
+        names: what to call the rows.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    rows: list[list[object]] = []
+    if classes:
+        rows.append(["row", "prediction", *(f"p({name})" for name in classes)])
+        for name, line in zip(names, outputs, strict=True):
+            rows.append([name, classes[int(line.argmax())], *(f"{p:.6g}" for p in line)])
+    else:
+        values = outputs.reshape(len(names), -1)
+        heads = (
+            ["prediction"]
+            if values.shape[1] == 1
+            else [f"prediction {i + 1}" for i in range(values.shape[1])]
+        )
+        rows.append(["row", *heads])
+        rows += [
+            [name, *map(repr, map(float, line))] for name, line in zip(names, values, strict=True)
+        ]
+    _write_csv(path, rows)
+
+
+def write_cross_validation(out: Path, found: CrossValidation, recipe: Recipe, data: Data) -> Path:
+    """Write a cross-validation as a folder: cv.json, recipe.toml, predictions.csv.
+
+    Returns:
+        The path of the predictions.
+
+    Raises:
+        InputError: the folder is taken or not writable.
+    """
+    check_place(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    draft = out.absolute().parent / f".tmp-{out.name}"
+    try:
+        draft.mkdir(parents=True)
+        plain = {
+            "score": found.score.to_dict(), "folds": list(found.folds), "facts": dict(found.facts),
+            "floors": [{"name": f.name, "score": f.score.to_dict()} for f in found.floors],
+            "data": {"name": data.name, "fingerprint": data.fingerprint, "source": data.source},
+        }  # fmt: skip
+        write_file(draft / "cv.json", msgspec.json.format(msgspec.json.encode(plain), indent=1))
+        write_file(draft / "recipe.toml", recipe.to_toml().encode())
+        _write_out_of_fold(draft / "predictions.csv", found.predictions, data)
+        if out.exists():
+            out.rmdir()
+        draft.rename(out)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return out / "predictions.csv"
+
+
+def _write_out_of_fold(path: Path, found: Predictions, data: Data) -> None:
+    """Row numbers from 1, target, prediction and probabilities, one line per row and repeat."""
+    if data.classes:
+        heads: list[object] = ["row", "target", "prediction", *(f"p({name})" for name in data.classes)]
+        rows: list[list[object]] = [heads]
+        for row, target, line in zip(found.rows, found.targets, found.outputs, strict=True):
+            names = data.classes[int(target)], data.classes[int(line.argmax())]
+            rows.append([int(row) + 1, *names, *(f"{p:.6g}" for p in line)])
+    else:
+        rows = [["row", "target", "prediction"]]
+        for row, target, value in zip(found.rows, found.targets, found.outputs, strict=True):
+            rows.append([int(row) + 1, *(repr(float(v)) for v in np.ravel([target, value]))])
+    _write_csv(path, rows)
+
+
+def _write_csv(path: Path, rows: Sequence[Sequence[object]]) -> None:
+    stream = io.StringIO()
+    csv.writer(stream).writerows([[_inert(cell) for cell in row] for row in rows])
+    try:
+        write_file(path, stream.getvalue().encode())
+    except FileNotFoundError:
+        raise InputError(
+            "the folder of the file does not exist",
+            where=str(path),
+            do="make the folder, or choose another --out",
+        ) from None
+
+
+def _inert(cell: object) -> object:
+    """Text that a spreadsheet would run as a formula gets a leading apostrophe."""
+    if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r"):
+        try:
+            float(cell)
+        except ValueError:
+            return "'" + cell
+    return cell
