@@ -1,0 +1,169 @@
+"""Arrays and tensors as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from chymist.data.tabular import Wanted, array_targets, check_rows, finished, mapping_data
+from chymist.errors import InputError, UsageError
+from chymist.values import Column, Data
+
+CHANNELS = (1, 2, 3, 4)
+
+
+def array_data(inputs: Any, targets: Any, wanted: Wanted, missing: str | None = None) -> Data:
+    """Data from arrays, tensors, or a mapping of columns, and targets.
+
+    Args:
+        inputs: (rows, features); images (rows, height, width), (rows, height, width, channels) or
+            (rows, channels, height, width); or columns by name, each (rows,).
+        targets: classes or values (rows,), or values (rows, outputs).
+        wanted: task and name.
+        missing: any value allows NaN in the inputs; `prepare(missing=...)` says how it is filled.
+
+    Returns:
+        Data of kind "array", "image" or "table".
+
+    Raises:
+        InputError: shapes that do not fit, infinite numbers, NaN without `missing`.
+
+    Example:
+        >>> array_data(np.eye(4), np.array([0, 1, 0, 1]), Wanted(name="four")).kind
+        'array'
+    """
+    if is_mapping(inputs):
+        return mapping_data(dict(inputs.items()), to_array(targets), wanted)
+    array, channels_first = to_array(inputs), is_tensor(inputs)
+    labels = to_array(targets)
+    if array.dtype.kind not in "biuf":
+        raise InputError("inputs need numbers", where="inputs", received=f"dtype {array.dtype}",
+                         do="give texts as columns by name: ({'job': [...]}, y)")  # fmt: skip
+    if array.ndim not in (2, 3, 4) or 0 in array.shape[1:]:
+        raise InputError("inputs need 2 axes, or 3 or 4 for images", where="inputs",
+                         received=f"shape {array.shape}", do="reshape to (rows, features)")  # fmt: skip
+    if labels.ndim == 0 or len(labels) != len(array):
+        raise InputError("inputs and targets differ in length", where="targets",
+                         received=f"{len(array)} inputs, targets of shape {labels.shape}",
+                         do="give one target per row")  # fmt: skip
+    check_rows(len(array), wanted.name)
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    check_finite(array, missing)
+    if wanted.columns:
+        raise UsageError("an array has no named columns", where="columns",
+                         do="give columns by name: ({'job': [...]}, y)")  # fmt: skip
+    found = array_targets("target", labels, wanted.task)
+    data = Data(wanted.name, "array", found.task, array, found.values, found.classes)
+    if array.ndim > 2:
+        images, note = as_images(array, channels_first)
+        return finished(replace(data, kind="image", inputs=images, notes=note), found, None)
+    numbers = array.astype(np.float64) if array.dtype.kind != "f" else array
+    return finished(replace(data, inputs=numbers, columns=_columns(numbers)), found, None)
+
+
+def as_images(array: np.ndarray, channels_first: bool = False) -> tuple[np.ndarray, tuple[str, ...]]:
+    """An array of images as (rows, height, width, channels).
+
+    Args:
+        array: (rows, height, width), or 4 axes with the channels last or first.
+        channels_first: where the channels are taken to be if both places are possible.
+
+    Returns:
+        The images, and a note where the place of the channels was inferred.
+
+    Example:
+        >>> as_images(np.zeros((5, 3, 8, 8)))[0].shape, as_images(np.zeros((5, 8, 8)))[0].shape
+        ((5, 8, 8, 3), (5, 8, 8, 1))
+    """
+    if array.dtype.kind in "bi" or (array.dtype.kind == "u" and array.dtype != np.uint8):
+        small = array.size and int(array.min()) >= 0 and int(array.max()) <= 255
+        array = array.astype(np.uint8 if small else np.float32)
+    elif array.dtype.kind == "f" and array.dtype != np.float32:
+        array = array.astype(np.float32)
+    if array.ndim == 3:
+        return array[..., None], ()
+    first, last = array.shape[1] in CHANNELS, array.shape[3] in CHANNELS
+    if (channels_first and (first or not last)) or (first and not last):
+        note = f"axis 2 is read as {array.shape[1]} channels"
+        return np.ascontiguousarray(array.transpose(0, 2, 3, 1)), (note,)
+    return array, (f"axis 4 is read as {array.shape[3]} channels",)
+
+
+def check_finite(array: np.ndarray, missing: str | None, where: str = "inputs") -> None:
+    """Refuse infinite numbers, and NaN unless it is allowed.
+
+    Raises:
+        InputError: the first such row.
+
+    Example:
+        >>> check_finite(np.array([[np.nan]]), "median")
+    """
+    if array.dtype.kind != "f" or bool(np.isfinite(array).all()):
+        return
+    rows = array.reshape(len(array), -1)
+    for test, what, advice in (
+        (np.isinf, "a number is infinite", "correct or remove the row"),
+        (np.isnan, "a number is missing (NaN)", 'fill it, or say missing="median"'),
+    ):
+        row, column = np.nonzero(test(rows))
+        if len(row) and not (missing and test is np.isnan and array.ndim == 2):
+            raise InputError(what, where=f"{where}, row {row[0] + 1}, column {column[0] + 1}",
+                             received=f"{len(row)} such cells", do=advice)  # fmt: skip
+    empty = np.flatnonzero(np.isnan(rows).all(0))
+    if len(empty):
+        raise InputError("the column has no values", where=f"{where}, column {empty[0] + 1}",
+                         received="NaN in all rows", do="remove it")  # fmt: skip
+
+
+def to_array(values: Any) -> np.ndarray:
+    """A NumPy array of an array, tensor or list.
+
+    Raises:
+        InputError: rows of different length.
+
+    Example:
+        >>> to_array([[1, 2], [3, 4]]).shape
+        (2, 2)
+    """
+    if is_tensor(values):
+        values = values.detach().cpu().numpy()
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise InputError("not an array", where="inputs", received=str(error)[:70],
+                         do="give rows of equal length") from None  # fmt: skip
+
+
+def is_tensor(values: Any) -> bool:
+    """Whether it is a torch tensor; torch is not imported for the question.
+
+    Example:
+        >>> is_tensor(np.zeros(2))
+        False
+    """
+    return type(values).__module__.partition(".")[0] == "torch" and hasattr(values, "detach")
+
+
+def is_mapping(values: Any) -> bool:
+    """Whether it holds columns by name: a mapping or a data frame.
+
+    Example:
+        >>> is_mapping({"a": [1]}), is_mapping(np.zeros(2))
+        (True, False)
+    """
+    return isinstance(values, Mapping) or (hasattr(values, "items") and hasattr(values, "columns"))
+
+
+def _columns(numbers: np.ndarray) -> tuple[Column, ...]:
+    """The columns of a flat array, named x1, x2, ..."""
+    missing = np.isnan(numbers).sum(0)
+    low, high = np.nanmin(numbers, 0), np.nanmax(numbers, 0)
+    same = "the same in all rows"
+    return tuple(
+        Column(f"x{n + 1}", "number", int(missing[n]), 0, same if low[n] == high[n] else "")
+        for n in range(numbers.shape[1])
+    )

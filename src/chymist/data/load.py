@@ -1,0 +1,190 @@
+"""`load`: one verb for every source of data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from chymist.data.arrays import array_data, is_mapping, is_tensor
+from chymist.data.cells import short
+from chymist.data.images import folder_data, is_image_zip
+from chymist.data.named import ALIASES, load_named, named_sets
+from chymist.data.tables import read_table, stacked
+from chymist.data.tabular import Wanted, column_index, mapping_data, table_data, target_index
+from chymist.data.targets import check_task
+from chymist.errors import InputError, UsageError, nearest
+from chymist.values import Data
+
+OPTIONS = ("target", "columns", "header", "test", "missing", "name", "task", "image_size")
+
+
+def load(
+    source: Any,
+    *,
+    target: str | int | None = None,
+    columns: Mapping[str, str] | None = None,
+    header: bool | None = None,
+    test: str | Path | None = None,
+    missing: str | None = None,
+    name: str | None = None,
+    task: str | None = None,
+    image_size: int | None = None,
+) -> Data:
+    """Read data from a named set, a file, a folder, or arrays.
+
+    Args:
+        source: name of a set (see `named_sets`); path of a CSV or TSV file (also gzipped), of a
+            folder of images with one sub-folder per class, or of a zip of such a folder; or
+            (inputs, targets) as arrays, tensors, or columns by name and targets.
+        target: name of the target column, its number from 1, or -1; the last one by default.
+        columns: kinds of columns that are not to be inferred, {"zip": "category"}; kinds are
+            number, category, date, text, id.
+        header: whether the file has a header line; inferred by default.
+        test: path of a second file or folder, whose rows become the standard test part.
+        missing: allows NaN in arrays ("median"); `prepare(missing=...)` says how it is filled.
+        name: name of the data, for headings and folders.
+        task: "classification" or "regression"; inferred by default.
+        image_size: side in pixels to which images are cut and resized.
+
+    Returns:
+        The rows as they were read, with what was inferred about them in `columns` and `notes`.
+
+    Raises:
+        InputError: the source is missing or wrong; says where and what to do.
+        UsageError: an option that does not exist or does not suit the source.
+
+    Example:
+        >>> load("iris")
+        Data(iris: 150 rows, table, 3 classes, ...)
+        >>> load(([[0.0], [1.0], [2.0], [3.0]], ["no", "no", "yes", "yes"])).classes
+        ('no', 'yes')
+    """
+    check_task(task)
+    wanted = Wanted(target, columns, task, name or "data")
+    in_memory = isinstance(source, tuple) or is_mapping(source)
+    if in_memory:
+        _refuse("arrays", test=test, header=header, image_size=image_size)
+        return _from_memory(source, wanted, missing)
+    if not isinstance(source, str | Path):
+        raise InputError("no data source", received=type(source).__name__ + _tensor_hint(source),
+                         do="give a name, a path, or (inputs, targets)")  # fmt: skip
+    _refuse("files", missing=missing)
+    known = ALIASES.get(str(source), str(source))
+    if known in named_sets():
+        _refuse("named sets", test=test, header=header, image_size=image_size)
+        data = load_named(known, replace(wanted, name=name or known))
+        return replace(data, source=_source(known, target, columns, task=task, name=name))
+    path = existing(source)
+    if image_size is not None and (isinstance(image_size, bool) or not 1 <= image_size <= 4096):
+        raise UsageError("not an image size", where="image_size", received=repr(image_size),
+                         do="give a number of pixels from 1 to 4096")  # fmt: skip
+    second = None if test is None else existing(test)
+    stem = name or (path.name if path.is_dir() else path.name.split(".")[0]) or "data"
+    if path.is_dir() or is_image_zip(path):
+        _refuse("images", target=target, columns=columns, header=header,
+                task=None if task == "classification" else task)  # fmt: skip
+        images = folder_data(path, stem, second, image_size)
+        full = _source(path, test=second, name=name, image_size=image_size)
+        return replace(images, source=full)
+    _refuse("tables", image_size=image_size)
+    cells = read_table(path, header)
+    if second is not None:
+        wanted = replace(wanted, test_from=len(cells))
+        cells = stacked(cells, read_table(second, header))
+    wanted = replace(wanted, name=stem)
+    chosen = cells.names[target_index(target, cells.names)]
+    full = _source(path, chosen, columns, header=header, test=second, task=task, name=name)
+    return table_data(cells, wanted, full)
+
+
+def reload(source: Mapping[str, Any]) -> Data:
+    """Read the same rows again.
+
+    Args:
+        source: `Data.source` of the rows, possibly from a run folder.
+
+    Raises:
+        InputError: the rows were given in memory, or the source is not one of ours.
+
+    Example:
+        >>> reload(load("iris").source) == load("iris")
+        True
+    """
+    if not source:
+        raise InputError("the data was given in memory and is not stored", where="run",
+                         do="give it again in Python: data=cy.load((inputs, targets))")  # fmt: skip
+    options = dict(source)
+    place = options.pop("load", None)
+    unknown = sorted(set(options) - set(OPTIONS))
+    if not isinstance(place, str) or unknown:
+        raise InputError("the recorded data source cannot be read",
+                         received=", ".join(unknown)[:60] or repr(place)[:60],
+                         do="give the data again")  # fmt: skip
+    return load(place, **options)
+
+
+def existing(source: str | Path) -> Path:
+    """The path of a file or folder that is there.
+
+    Raises:
+        InputError: it is not; the nearest name is given.
+
+    Example:
+        >>> existing(".").is_absolute()
+        True
+    """
+    path = Path(source).expanduser()
+    if path.exists():
+        return path.resolve()
+    beside = path.parent.iterdir() if path.parent.is_dir() else ()
+    near = [entry.name for entry in beside if not entry.name.startswith(".")]
+    names = [*named_sets(), *ALIASES] if path.parent == Path() else []
+    advice = nearest(path.name, [*near[:1000], *names])
+    if advice.startswith("known"):
+        advice = "check the path" if not names else "give a path, or a named set such as digits"
+    raise InputError("no such file, folder or named data set", received=short(str(source), 60),
+                     do=advice[:80], code="source-not-found")  # fmt: skip
+
+
+def _from_memory(source: Any, wanted: Wanted, missing: str | None) -> Data:
+    """Data from arrays or columns."""
+    if not isinstance(source, tuple):
+        columns = dict(source.items())
+        names = tuple(str(column) for column in columns)
+        if wanted.target is None:
+            raise InputError("columns need a target", where="source",
+                             do="give (columns, targets), or target=NAME")  # fmt: skip
+        at = column_index(names[target_index(wanted.target, names)], names, "target")
+        target = list(columns)[at]
+        labels = columns.pop(target)
+        return mapping_data(columns, labels, wanted, str(target))
+    if len(source) != 2:
+        raise InputError("arrays are given as a pair", where="source",
+                         received=f"{len(source)} values", do="give (inputs, targets)")  # fmt: skip
+    if wanted.target is not None:
+        raise UsageError("the targets are already given", where="target",
+                         received=short(wanted.target), do="leave it out")  # fmt: skip
+    return array_data(source[0], source[1], wanted, missing)
+
+
+def _refuse(kind: str, **options: Any) -> None:
+    """Refuse options that do not suit the kind of source."""
+    for option, value in options.items():
+        if value is not None:
+            raise UsageError(f"{option} does not suit {kind}", where=option,
+                             received=short(value), do="leave it out")  # fmt: skip
+
+
+def _source(
+    place: Any, target: Any = None, columns: Any = None, **options: Any
+) -> dict[str, Any]:
+    """What is needed to read the rows again, as plain values."""
+    given = {"target": target, "columns": dict(columns) if columns else None, **options}
+    plain = {k: str(v) if isinstance(v, Path) else v for k, v in given.items() if v is not None}
+    return {"load": str(place), **plain}
+
+
+def _tensor_hint(source: Any) -> str:
+    return " without targets" if is_tensor(source) else ""

@@ -1,0 +1,289 @@
+"""From raw columns and pixels to float32 features, fitted on training rows only, and back.
+
+`prepare` describes a preparation as a part of the recipe; `fit_preparation` fits it; the fitted
+`Preparation` is stored with the model, so that raw rows can be predicted later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+
+from chymist.data.cells import short
+from chymist.data.features import Feature, Options, fit_feature, kind_as
+from chymist.data.pixels import fit_pixels, prepared_pixels
+from chymist.errors import InputError, UsageError, nearest
+from chymist.parts import describer, part
+from chymist.values import Column, Data, Table
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """A fitted preparation: all its numbers, and nothing of the rows themselves.
+
+    Args:
+        kind: kind of the data.
+        features: what becomes of each column, in order; empty for images.
+        columns: number of raw columns of an array; 0 for tables by name and images.
+        shape: (channels, height, width) of an image; empty otherwise.
+        pixels: shift and scale of every pixel of an image.
+        filled: empty cells of the training rows that were filled, by column.
+        target_shift, target_scale: mean and deviation of each regression target; empty for classes.
+        notes: what was done that is not obvious, in sentences.
+    """
+
+    kind: Literal["table", "array", "image"]
+    features: tuple[Feature, ...] = ()
+    columns: int = 0
+    shape: tuple[int, ...] = ()
+    pixels: tuple[float, float] = (0.0, 1.0)
+    filled: dict[str, int] = field(default_factory=dict)
+    target_shift: tuple[float, ...] = ()
+    target_scale: tuple[float, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def inputs(self, raw: Table | np.ndarray) -> np.ndarray:
+        """Raw inputs as the model takes them.
+
+        Args:
+            raw: columns by name, or an array (rows, columns), or images (rows, height, width,
+                channels).
+
+        Returns:
+            float32, C-contiguous: (rows, features), or (rows, channels, height, width).
+
+        Raises:
+            InputError: a column is missing, or the shape or a cell does not fit.
+        """
+        if self.kind == "image":
+            return prepared_pixels(raw, self.shape, self.pixels)
+        columns = self._columns(raw)
+        rows = len(next(iter(columns.values())))
+        made = np.empty((rows, sum(feature.width for feature in self.features)), np.float32)
+        at = 0
+        for feature in self.features:
+            feature.write(columns[feature.name], made[:, at : at + feature.width])
+            at += feature.width
+        return made
+
+    def targets(self, targets: np.ndarray) -> np.ndarray:
+        """Targets as the loss takes them: class indices int64 (rows,), or standardised float32.
+
+        t = (y - mean) / deviation, with mean and deviation of the training rows; (rows, outputs).
+        """
+        if not self.target_scale:
+            return targets.astype(np.int64)
+        values = targets.astype(np.float64).reshape(len(targets), -1)
+        made: np.ndarray = ((values - self.target_shift) / self.target_scale).astype(np.float32)
+        return made
+
+    def outputs(self, outputs: np.ndarray) -> np.ndarray:
+        """Outputs of the model in the unit of the target, (rows, outputs); classes stay as they are."""
+        if not self.target_scale:
+            return outputs
+        values = outputs.astype(np.float64).reshape(len(outputs), -1)
+        made: np.ndarray = values * self.target_scale + self.target_shift
+        return made
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one prepared input."""
+        return self.shape or (sum(feature.width for feature in self.features),)
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """One name per prepared feature: "age", "workclass=Private", "pixel 3,4"."""
+        if self.kind == "image":
+            channels, height, width = self.shape
+            several = [f" of channel {c + 1}" if channels > 1 else "" for c in range(channels)]
+            return tuple(f"pixel {y + 1},{x + 1}{end}" for end in several
+                         for y in range(height) for x in range(width))  # fmt: skip
+        return tuple(name for feature in self.features for name in feature.names)
+
+    def affine(self) -> tuple[np.ndarray, np.ndarray]:
+        """Shift and scale of each feature, float64: x_prepared = (x - shift) / scale.
+
+        x is the raw value, its signed logarithm for a feature named log1p(...), and 0 or 1 for a
+        category (shift 0, scale 1).
+        """
+        if self.kind == "image":
+            count = int(np.prod(self.shape))
+            return np.full(count, self.pixels[0]), np.full(count, self.pixels[1])
+        pairs = [pair for feature in self.features for pair in feature.affine]
+        shift, scale = np.array(pairs, np.float64).reshape(-1, 2).T
+        return shift, scale
+
+    def unseen(self, raw: Table | np.ndarray) -> dict[str, int]:
+        """Cells of each category column whose category no training row had."""
+        if self.kind == "image":
+            return {}
+        columns = self._columns(raw)
+        counts = {f.name: f.unseen(columns[f.name]) for f in self.features}
+        return {name: count for name, count in counts.items() if count}
+
+    def to_dict(self) -> dict[str, Any]:
+        """The preparation as plain values, exact."""
+        plain: dict[str, Any] = msgspec.to_builtins(self)
+        return plain
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Preparation:
+        """A preparation from its plain values.
+
+        Raises:
+            InputError: it is not one.
+        """
+        try:
+            return msgspec.convert(plain, cls)
+        except msgspec.ValidationError as error:
+            raise InputError("the stored preparation cannot be read", received=str(error)[:90],
+                             do="the run folder is damaged: run again") from None  # fmt: skip
+
+    def _columns(self, raw: Table | np.ndarray) -> Mapping[str, np.ndarray]:
+        """The raw columns by name."""
+        if not isinstance(raw, np.ndarray):
+            for feature in self.features:
+                if feature.name not in raw:
+                    raise InputError(f"the column {short(feature.name)} is missing", where="new rows",
+                                     do=nearest(feature.name, raw)[:90])  # fmt: skip
+            return raw
+        if raw.ndim != 2 or raw.shape[1] != self.columns:
+            raise InputError("inputs have another shape than the training rows", where="new rows",
+                             received=f"shape {raw.shape}", do=f"give (rows, {self.columns})")  # fmt: skip
+        return {feature.name: raw[:, feature.position] for feature in self.features}
+
+
+@describer("data")
+def prepare(
+    fitted_on: tuple[Data, np.ndarray],
+    *,
+    columns: dict[str, str] | None = None,
+    missing: Literal["auto", "median", "mean", "mode", "category"] = "auto",
+    scale: Literal["auto", "standard", "minmax", "pixel", "none"] = "auto",
+    encode: Literal["onehot", "integer"] = "onehot",
+    transform: Literal["auto", "none", "log"] = "auto",
+    drop: tuple[str, ...] = (),
+) -> Preparation:
+    """How raw columns become features; everything is fitted on training rows only.
+
+    Args:
+        columns: kinds that differ from the inferred ones, {"zip": "category"}.
+        missing: fill of empty cells. "auto" is the median of numbers and dates, the most frequent
+            category; "category" makes missing a category of its own (for numbers: the median,
+            and a 0/1 feature beside it).
+        scale: "auto" and "standard": (x - mean) / deviation; "minmax": (x - min) / (max - min);
+            "pixel": x / largest possible value (images); "none". Images use one mean and one
+            deviation for all pixels.
+        encode: categories as one 0/1 feature each, or as one number.
+        transform: "log" replaces numbers by sign(x) log(1 + |x|); "auto" does so for columns
+            whose skewness is beyond 4 in at least 100 training rows; "none" never.
+        drop: columns that are left out.
+
+    Returns:
+        A part of the recipe.
+
+    Raises:
+        UsageError: an unknown option or value.
+
+    Example:
+        >>> prepare(scale="minmax", columns={"zip": "category"})
+        prepare(columns={'zip': 'category'}, scale='minmax')
+
+    Source: LeCun, Bottou, Orr, Müller 1998, Efficient BackProp, section 4.3 (standardisation).
+    """
+    data, rows = fitted_on
+    options = Options(missing, scale, encode, transform)
+    if data.kind == "image":
+        found = _image_preparation(data, rows, options, columns, drop)
+    else:
+        found = _table_preparation(data, rows, options, columns or {}, drop)
+    if data.task == "classification":
+        return found
+    values = data.targets[rows].astype(np.float64).reshape(len(rows), -1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        shift, scales = values.mean(0), values.std(0)
+    if not (np.isfinite(shift).all() and np.isfinite(scales).all()):
+        raise InputError("the targets are too large to be scaled", where=data.target,
+                         received=f"{np.abs(values).max():.3g}", do="change their unit")  # fmt: skip
+    # Rounding leaves a tiny deviation where all values are equal.
+    flat = scales <= 1e-12 * np.maximum(np.abs(shift), 1e-300)
+    return replace(found, target_shift=tuple(shift.tolist()),
+                   target_scale=tuple(np.where(flat, 1.0, scales).tolist()))  # fmt: skip
+
+
+def fit_preparation(data: Data, rows: np.ndarray, options: Mapping[str, Any]) -> Preparation:
+    """Fit a preparation on the training rows, and on nothing else.
+
+    Args:
+        data: the data.
+        rows: training rows.
+        options: options of `prepare`; absent ones are the defaults.
+
+    Returns:
+        The fitted preparation.
+
+    Raises:
+        UsageError: an unknown option or value, or one that does not suit the data.
+        InputError: an unknown column, a cell that does not fit, or no feature left.
+
+    Example:
+        >>> import chymist as cy
+        >>> data = cy.load("iris")
+        >>> preparation = fit_preparation(data, np.arange(0, 150, 2), {"scale": "minmax"})
+        >>> preparation.inputs(data.inputs).shape
+        (150, 4)
+    """
+    fitted: Preparation = part("data", "prepare", **options).build((data, np.asarray(rows)))
+    return fitted
+
+
+def _image_preparation(
+    data: Data, rows: np.ndarray, options: Options, columns: Any, drop: tuple[str, ...]
+) -> Preparation:
+    if columns or drop:
+        raise UsageError("images have no columns", where="data.columns" if columns else "data.drop",
+                         received=str(columns or drop)[:60], do="leave it out")  # fmt: skip
+    assert isinstance(data.inputs, np.ndarray)
+    height, width, channels = data.inputs.shape[1:]
+    pixels = fit_pixels(data.inputs, rows, options.scale)
+    return Preparation("image", shape=(channels, height, width), pixels=pixels)
+
+
+def _table_preparation(
+    data: Data, rows: np.ndarray, options: Options, kinds: dict[str, str], drop: tuple[str, ...]
+) -> Preparation:
+    names = [column.name for column in data.columns]
+    for name in (*drop, *kinds):
+        if name not in names:
+            raise InputError("unknown column", where="data.drop" if name in drop else "data.columns",
+                             received=short(name), do=nearest(name, names)[:90])  # fmt: skip
+    features, filled, notes = [], {}, []
+    for position, column in enumerate(data.columns):
+        kind = kinds.get(column.name, column.kind)
+        if column.name in drop or kind in ("text", "id"):
+            continue
+        if isinstance(data.inputs, np.ndarray):
+            cells = data.inputs[rows, position]
+        else:
+            cells = data.inputs[column.name][rows]
+        note = _described(column, kind)
+        feature, empty, said = fit_feature(column.name, position, kind, kind_as(
+            cells, kind, column.kind, note, column.name), options, note)  # fmt: skip
+        features.append(feature)
+        notes += said
+        if empty:
+            filled[column.name] = empty
+    if not any(feature.width for feature in features):
+        raise InputError("no feature is left", where=data.name,
+                         received=f"{len(drop)} columns dropped", do="drop fewer columns")  # fmt: skip
+    columns = len(names) if isinstance(data.inputs, np.ndarray) else 0
+    return Preparation(data.kind, tuple(features), columns, filled=filled, notes=tuple(notes))
+
+
+def _described(column: Column, kind: str) -> str:
+    """How the dates of a column are ordered, where it is one."""
+    return column.note if kind == "date" and column.kind == "date" else ""

@@ -1,0 +1,277 @@
+"""Which rows are for training, validation and test, and the folds of cross-validation."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+
+from chymist.data.cells import short
+from chymist.data.tabular import check_classes, column_index
+from chymist.errors import InputError, UsageError
+from chymist.keys import generator
+from chymist.values import Data, Split
+
+MAX_VALID = 5000
+DEFAULT = 0.2
+
+
+def split(
+    data: Data,
+    *,
+    test: float | int | None = None,
+    valid: float | int = DEFAULT,
+    seed: int = 0,
+    group: Any = None,
+    time: Any = None,
+) -> Split:
+    """Cut the rows into training, validation and test part.
+
+    Classes keep their proportions to within one row (stratified), and a class of one row stays in
+    the training part. A share f of n rows is ceil(f n) rows. Of data with a standard test part,
+    the shares are those of the other rows, and the test part is kept unless `test` is given.
+
+    Args:
+        data: the rows.
+        test: share in [0, 1) or number of test rows; None is the standard test part, else 0.2.
+        valid: share in [0, 1), at most 5,000 rows, or number of validation rows.
+        seed: seed of the draw.
+        group: name of a column, or labels (rows,); rows of a group stay together.
+        time: name of a date or number column, or values (rows,): the last rows are for test,
+            those before them for validation.
+
+    Returns:
+        Row numbers, ascending and disjoint.
+
+    Raises:
+        UsageError: a share out of range.
+        InputError: too few rows, an unknown column, a class without training rows.
+
+    Example:
+        >>> import chymist as cy
+        >>> cy.split(cy.load("iris"))
+        Split(iris: 90 train, 30 valid, 30 test, stratified, seed 0)
+
+    Source: Kohavi 1995, a study of cross-validation and bootstrap (stratification).
+    """
+    if group is not None and time is not None:
+        raise UsageError("a split is either grouped or ordered in time", where="group, time",
+                         do="give one of them")  # fmt: skip
+    open_rows = np.arange(len(data))
+    fixed = np.array([], np.int64)
+    standard = data.test_rows is not None and test in (None, 0)
+    if data.test_rows is not None and standard:
+        fixed = np.sort(data.test_rows) if test is None else fixed
+        open_rows = np.setdiff1d(open_rows, data.test_rows)
+        test = 0
+    sizes = _sizes(len(open_rows), DEFAULT if test is None else test, valid, data.name)
+    if group is not None:
+        parts, method = _grouped(_labels(data, group, "group")[open_rows], sizes, seed), "grouped"
+    elif time is not None:
+        moments = _moments(data, time)[open_rows]
+        parts, method = _cut(np.argsort(moments, kind="stable")[::-1], sizes), "time"
+    elif data.task == "classification":
+        parts, method = _stratified(data.targets[open_rows], sizes, seed), "stratified"
+    else:
+        parts, method = _cut(generator(seed, "split").permutation(len(open_rows)), sizes), "plain"
+    drawn, validation, train = (open_rows[np.sort(part)] for part in parts)
+    if len(fixed):
+        method += ", standard test part"
+    where = f"the training part ({method} split)"
+    check_classes(data.targets[train], data.classes, where)
+    chosen = fixed if len(fixed) else drawn
+    return Split(data, *(part.astype(np.int64) for part in (train, validation, chosen)), seed, method)
+
+
+def folds(
+    data: Data,
+    folds: int | Literal["loo"],
+    *,
+    seed: int,
+    rows: np.ndarray | None = None,
+    group: Any = None,
+) -> list[np.ndarray]:
+    """The held-out rows of each fold; every row is held out once.
+
+    Folds differ in size by at most one row, and so do the rows of each class in them.
+
+    Args:
+        data: the rows.
+        folds: number of folds, or "loo" for one row a fold.
+        seed: seed of the draw.
+        rows: the rows that may be used; None is all but the standard test part.
+        group: name of a column, or labels (rows,); rows of a group stay together.
+
+    Returns:
+        Row numbers, ascending, one array a fold.
+
+    Raises:
+        UsageError: fewer than two folds.
+        InputError: fewer rows or groups than folds, a class of one row.
+
+    Example:
+        >>> import chymist as cy
+        >>> [len(held) for held in folds(cy.load("iris"), 4, seed=0)]
+        [38, 38, 37, 37]
+
+    Source: Stone 1974; Kohavi 1995.
+    """
+    if rows is None:
+        rows = np.arange(len(data))
+        rows = rows if data.test_rows is None else np.setdiff1d(rows, data.test_rows)
+    if folds != "loo" and (not isinstance(folds, int) or isinstance(folds, bool) or folds < 2):
+        raise UsageError("at least two folds are needed", where="folds", received=repr(folds),
+                         do='give a number from 2, or "loo"')  # fmt: skip
+    if data.classes:
+        counts = np.bincount(data.targets[rows], minlength=len(data.classes))
+        if (counts == 1).any():
+            name = data.classes[int(np.flatnonzero(counts == 1)[0])]
+            raise InputError(f"class {short(name)} has no training rows when its row is held out",
+                             where=data.name, received="1 row of it", do="add rows or remove it",
+                             code="class-without-training-rows")  # fmt: skip
+    labels = _labels(data, group, "group")[rows] if group is not None else None
+    units = len(rows) if labels is None else len(np.unique(labels))
+    count = units if folds == "loo" else folds
+    if units < count or count < 2:
+        raise InputError("fewer rows or groups than folds", where=data.name,
+                         received=f"{units}, {count} folds", do="use fewer folds")  # fmt: skip
+    if labels is not None:
+        number = _dealt_groups(labels, count, seed)
+    else:
+        order = generator(seed, "folds").permutation(len(rows))
+        if data.classes and folds != "loo":
+            order = order[np.argsort(data.targets[rows][order], kind="stable")]
+        number = np.empty(len(rows), np.int64)
+        number[order] = np.arange(len(rows)) % count
+    return [np.sort(rows[number == fold]) for fold in range(count)]
+
+
+def _sizes(rows: int, test: float | int, valid: float | int, where: str) -> tuple[int, int]:
+    """Numbers of test and validation rows."""
+    sizes = []
+    for name, share in (("test", test), ("valid", valid)):
+        number = not isinstance(share, bool) and isinstance(share, int | float | np.number)
+        whole = number and isinstance(share, int | np.integer)
+        if not number or not (share >= 0 if whole else 0 <= share < 1):
+            raise UsageError("not a share of the rows", where=name, received=repr(share),
+                             do="give a share from 0 to below 1, or a number of rows")  # fmt: skip
+        count = int(share) if whole else int(np.ceil(share * rows - 1e-9))
+        sizes.append(min(count, MAX_VALID) if name == "valid" and not whole else count)
+    shares = [share for share in (test, valid) if not isinstance(share, int | np.integer)]
+    if sum(shares) >= 1:
+        raise UsageError("test and valid leave no training rows", where="test, valid",
+                         received=f"{test} + {valid}", do="make their sum less than 1")  # fmt: skip
+    if sum(sizes) >= rows:
+        raise InputError("too few rows to split", where=where,
+                         received=f"{rows} rows, {sizes[0]} for test, {sizes[1]} for validation",
+                         do="give more rows, or lower test and valid")  # fmt: skip
+    return sizes[0], sizes[1]
+
+
+def _cut(order: np.ndarray, sizes: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The first rows for test, the next for validation, the others for training."""
+    test, valid, train = np.split(order, np.cumsum(sizes))
+    return test, valid, train
+
+
+def _stratified(
+    classes: np.ndarray, sizes: tuple[int, int], seed: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Test, validation and training rows with the proportions of the classes."""
+    order = generator(seed, "split").permutation(len(classes))
+    counts = np.bincount(classes)
+    test = _allocated(counts, counts - 1, sizes[0])
+    valid = _allocated(counts, counts - 1 - test, sizes[1])
+    order = order[np.argsort(classes[order], kind="stable")]
+    first = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    rank = np.arange(len(classes)) - first[classes[order]]
+    ends = test[classes[order]], (test + valid)[classes[order]]
+    part = (rank >= ends[0]).astype(int) + (rank >= ends[1])
+    return order[part == 0], order[part == 1], order[part == 2]
+
+
+def _allocated(counts: np.ndarray, room: np.ndarray, total: int) -> np.ndarray:
+    """`total` rows shared among classes by largest remainders, at most `room` of each."""
+    quota = counts * total / counts.sum()
+    room = np.maximum(room, 0)
+    given = np.minimum(np.floor(quota).astype(np.int64), room)
+    while given.sum() < total and (given < room).any():
+        behind = np.where(given < room, quota - given, -np.inf)
+        given[int(behind.argmax())] += 1
+    return given
+
+
+def _grouped(
+    labels: np.ndarray, sizes: tuple[int, int], seed: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Test, validation and training rows; a group goes to one part as a whole."""
+    names, index, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    parts = 1 + sum(size > 0 for size in sizes)
+    if len(names) < parts:
+        raise InputError("too few groups to split", where="group",
+                         received=f"{len(names)} groups for {parts} parts",
+                         do="use another column, or lower test and valid")  # fmt: skip
+    order = generator(seed, "split").permutation(len(names))
+    part, at = np.full(len(names), 2), 0
+    for number, size in enumerate(sizes):
+        later = sum(other > 0 for other in sizes[number + 1 :]) + 1
+        filled = 0
+        while size and at < len(order) - later:
+            count = int(counts[order[at]])
+            if filled and filled + count - size > size - filled:
+                break
+            part[order[at]] = number
+            filled, at = filled + count, at + 1
+            if filled >= size:
+                break
+    rows = np.arange(len(labels))
+    test, valid, train = (rows[part[index] == number] for number in range(3))
+    return test, valid, train
+
+
+def _dealt_groups(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Fold of each row: the largest group first, each to the smallest fold."""
+    _, index, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    order = generator(seed, "folds").permutation(len(counts))
+    order = order[np.argsort(-counts[order], kind="stable")]
+    fold, sizes = np.zeros(len(counts), np.int64), np.zeros(count, np.int64)
+    for group in order:
+        fold[group] = sizes.argmin()
+        sizes[fold[group]] += counts[group]
+    dealt: np.ndarray = fold[index]
+    return dealt
+
+
+def _labels(data: Data, given: Any, where: str) -> np.ndarray:
+    """A column of the data by name, or labels that the user gives; none may be missing."""
+    if isinstance(given, str):
+        names = tuple(column.name for column in data.columns)
+        at = column_index(given, names, where)
+        cells = data.inputs[:, at] if isinstance(data.inputs, np.ndarray) else data.inputs[given]
+    else:
+        cells = np.asarray(given)
+        if cells.shape != (len(data),):
+            raise InputError("one label per row is needed", where=where,
+                             received=f"shape {cells.shape} for {len(data)} rows",
+                             do="give the name of a column")  # fmt: skip
+    if cells.dtype == object:
+        empty = np.array([cell is None for cell in cells])
+        cells = np.array(["" if cell is None else str(cell) for cell in cells])
+    else:
+        empty = np.isnan(cells) if cells.dtype.kind == "f" else np.zeros(len(cells), bool)
+    if empty.any():
+        raise InputError(f"a row has no {where}", where=f"row {int(np.flatnonzero(empty)[0]) + 1}",
+                         received="an empty cell", do="fill it in, or remove the row")  # fmt: skip
+    return cells
+
+
+def _moments(data: Data, time: Any) -> np.ndarray:
+    """Numbers that order the rows in time."""
+    cells = _labels(data, time, "time")
+    if cells.dtype.kind in "iufM":
+        return cells
+    kinds = {column.name: column.kind for column in data.columns}
+    if isinstance(time, str) and kinds[time] == "date":
+        return cells.astype("datetime64[us]")
+    raise InputError("the column has no order in time", where=f"column {short(time)}",
+                     received=f"first cell {short(cells[0])}", do="give a date or number column")  # fmt: skip

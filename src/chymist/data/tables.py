@@ -1,0 +1,307 @@
+"""Reading CSV and TSV files into text cells, with the place of every row."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from chymist.data.cells import MISSING, clean, is_number, short
+from chymist.errors import InputError, nearest
+
+DELIMITERS = "\t;|,"
+SAMPLE = 64 * 1024  # characters that decide on the delimiter
+MAX_BYTES = 2**31  # of an unpacked file
+
+# First bytes of files that people give by mistake, and what to do with them.
+FOREIGN = {
+    b"PK\x03\x04": "unpack the zip; export an Excel workbook as CSV",
+    b"\xd0\xcf\x11\xe0": "export the Excel workbook as CSV",
+    b"PAR1": "convert the Parquet file to CSV",
+    b"\x93NUMPY": "load it with numpy and give the arrays (inputs, targets)",
+    b"%PDF": "give a CSV file",
+    b"\xff\xfe": "save it as UTF-8 (it looks like UTF-16)",
+    b"\xfe\xff": "save it as UTF-8 (it looks like UTF-16)",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """A table as text.
+
+    Args:
+        names: names of the columns.
+        columns: cells by column; None is a missing value.
+        places: for each file its label and the line number of each of its rows.
+        header: whether the names were read from the first line.
+    """
+
+    names: tuple[str, ...]
+    columns: tuple[list[str | None], ...]
+    places: tuple[tuple[str, list[int]], ...]
+    header: bool
+
+    def __len__(self) -> int:
+        return sum(len(lines) for _, lines in self.places)
+
+    def place(self, row: int) -> str:
+        """File and line of a row, for messages."""
+        for label, lines in self.places:
+            if row < len(lines):
+                return f"{label}, line {lines[row]}"
+            row -= len(lines)
+        return f"row {row + 1}"
+
+
+def read_table(
+    path: Path, header: bool | None = None, names: Sequence[str] | None = None
+) -> Cells:
+    """Read a CSV or TSV file, optionally gzipped.
+
+    The delimiter is the first of tab, semicolon, bar and comma that cuts the first lines into
+    equally many cells. Empty lines and lines of empty cells are skipped.
+
+    Args:
+        path: the file.
+        header: whether the first line holds column names; None decides, see `has_header`.
+        names: column names to use for a file without header.
+
+    Returns:
+        The cells; a file without header gets the names column_1, column_2, ...
+
+    Raises:
+        InputError: no such file, not text, no rows, ragged rows, names given twice.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "t.csv"
+        >>> _ = path.write_text("a;b\\n1;x\\n2;?\\n")
+        >>> read_table(path).columns
+        (['1', '2'], ['x', None])
+    """
+    label = path.name
+    rows, lines = parse(read_text(path), label)
+    if not rows:
+        raise InputError("the file has no rows", where=label, received="no text",
+                         do="give a table with one row per line")  # fmt: skip
+    width = len(rows[0])
+    for row, line in zip(rows, lines, strict=True):
+        if len(row) != width:
+            raise InputError(
+                "the row has another number of cells", where=f"{label}, line {line}",
+                received=f"{len(row)} cells, not {width}", do="correct the line; quote cells that hold the delimiter",
+            )  # fmt: skip
+    if header is None:
+        header = has_header(rows) if names is None else [c.strip() for c in rows[0]] == [*names]
+    if header:
+        found = _names(rows[0], label)
+        rows, lines = rows[1:], lines[1:]
+        if not rows:
+            raise InputError("the file has a header and no rows", where=label,
+                             received=f"{width} column names",
+                             do="add rows, or say that there is no header")  # fmt: skip
+    else:
+        found = tuple(names or (f"column_{number + 1}" for number in range(width)))
+    if names is not None and len(found) != len(names):
+        raise InputError("another number of columns than expected", where=label,
+                         received=f"{width} columns, not {len(names)}",
+                         do="check the file")  # fmt: skip
+    columns = tuple([clean(cell) for cell in column] for column in zip(*rows, strict=True))
+    return Cells(found, columns, ((label, lines),), header)
+
+
+def stacked(first: Cells, second: Cells) -> Cells:
+    """Two tables with the same columns, one below the other.
+
+    Raises:
+        InputError: the columns differ.
+
+    Example:
+        >>> a = Cells(("x",), (["1"],), (("a.csv", [1]),), False)
+        >>> len(stacked(a, a))
+        2
+    """
+    label = second.places[0][0]
+    if first.header and second.header:
+        for name in first.names:
+            if name not in second.names:
+                raise InputError(f"the column {short(name)} is missing", where=label,
+                                 do=nearest(name, second.names)[:80])  # fmt: skip
+        order = [second.names.index(name) for name in first.names]
+    else:
+        if len(first.names) != len(second.names):
+            raise InputError(
+                "another number of columns than the training file", where=label,
+                received=f"{len(second.names)} columns, not {len(first.names)}", do="give the same columns",
+            )  # fmt: skip
+        order = list(range(len(first.names)))
+    columns = tuple(
+        [*cells, *second.columns[number]] for cells, number in zip(first.columns, order, strict=True)
+    )
+    return Cells(first.names, columns, first.places + second.places, first.header)
+
+
+def read_text(path: Path) -> str:
+    """The text of a UTF-8 file, unpacked if it is gzipped.
+
+    Raises:
+        InputError: no such file, broken gzip, binary content, another encoding.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "t.csv"
+        >>> _ = path.write_bytes(b"\\xef\\xbb\\xbfa,b")
+        >>> read_text(path)
+        'a,b'
+    """
+    label = path.name
+    content = read_bytes(path)
+    for start, advice in FOREIGN.items():
+        if content.startswith(start):
+            raise InputError("the file is not a text table", where=label,
+                             received=f"first bytes {content[:4]!r}", do=advice)  # fmt: skip
+    zero = content.find(b"\0")
+    if zero >= 0:
+        raise InputError("the file is binary, not a text table", where=label,
+                         received=f"a zero byte at position {zero}", do="give a CSV or TSV file")  # fmt: skip
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise InputError(
+            "the file is not UTF-8 text", where=f"{label}, line {line}",
+            received=f"byte 0x{content[error.start]:02x}",
+            do="save it as UTF-8 (iconv -f latin1 -t utf-8)",
+        ) from None  # fmt: skip
+
+
+def read_bytes(path: Path) -> bytes:
+    """The content of a file, unpacked if it is gzipped.
+
+    Raises:
+        InputError: it cannot be read, is empty, or unpacks to more than 2 GiB.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "t.gz"
+        >>> _ = path.write_bytes(gzip.compress(b"abc"))
+        >>> read_bytes(path)
+        b'abc'
+    """
+    label = path.name
+    try:
+        with path.open("rb") as file:
+            packed = file.read(2) == b"\x1f\x8b"
+            file.seek(0)
+            with gzip.GzipFile(fileobj=file) if packed else file as source:
+                content = source.read(MAX_BYTES + 1)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError("the gzip file is damaged", where=label, received=str(error)[:80],
+                         do="fetch or pack it again") from None  # fmt: skip
+    except OSError as error:
+        raise InputError("the file cannot be read", where=label,
+                         received=error.strerror or type(error).__name__,
+                         do="check the path and its permissions") from None  # fmt: skip
+    if len(content) > MAX_BYTES:
+        raise InputError("the file is too big", where=label, received="more than 2 GiB unpacked",
+                         do="give a part of it")  # fmt: skip
+    if not content.strip():
+        raise InputError("the file is empty", where=label, received="0 rows",
+                         do="give a table with one row per line")  # fmt: skip
+    return content
+
+
+def parse(text: str, label: str) -> tuple[list[list[str]], list[int]]:
+    """Rows of a delimited text, and the line on which each starts.
+
+    Raises:
+        InputError: a quote that is not closed, or a cell of more than 128 kB.
+
+    Example:
+        >>> parse('a,"b, c"\\n\\n1,2\\n', "t.csv")
+        ([['a', 'b, c'], ['1', '2']], [1, 3])
+    """
+    reader = _reader(text, delimiter_of(text), True)
+    rows, lines, line = [], [], 1
+    try:
+        for row in reader:
+            if any(row) and any(cell.strip() for cell in row):
+                rows.append(row)
+                lines.append(line)
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise InputError("the line cannot be read", where=f"{label}, line {line}",
+                         received=str(error)[:80], do="check its quotes") from None  # fmt: skip
+    return rows, lines
+
+
+def delimiter_of(text: str) -> str:
+    """The delimiter that cuts the first lines into equally many cells.
+
+    Example:
+        >>> delimiter_of("a;b\\n1,5;2,5\\n"), delimiter_of("one\\ntwo\\n")
+        (';', ',')
+    """
+    sample = text[:SAMPLE]
+    if len(text) > SAMPLE:
+        sample = sample[: sample.rfind("\n") + 1] or sample
+    best, most = ",", 1
+    for delimiter in DELIMITERS:
+        try:
+            widths = [len(row) for row in _reader(sample, delimiter, False) if row]
+        except csv.Error:
+            continue
+        if min(widths, default=1) == max(widths, default=1) > 1:
+            return delimiter
+        if min(widths, default=1) > most:
+            best, most = delimiter, min(widths)
+    return best
+
+
+def has_header(rows: list[list[str]]) -> bool:
+    """Whether the first row holds names.
+
+    It does if none of its cells is a number or a marker for a missing value (the first may be
+    empty, as data frames write it), and either a column below is numbers, or no cell of it comes
+    again in its column while other texts do.
+
+    Example:
+        >>> has_header([["age", "job"], ["39", "clerk"], ["50", "clerk"]])
+        True
+        >>> has_header([["39", "clerk"], ["50", "clerk"]])
+        False
+    """
+    first, rest = [cell.strip() for cell in rows[0]], rows[1:1001]
+    if any(is_number(cell) or (cell in MISSING and cell) for cell in first) or not all(first[1:]):
+        return False
+    if not any(first):
+        return False
+    if not rest:
+        return True
+    columns = [[clean(cell) for cell in column] for column in zip(*rest, strict=True)]
+    present = [[cell for cell in column if cell is not None] for column in columns]
+    if any(column and all(is_number(cell) for cell in column[:100]) for column in present):
+        return True
+    again = any(name in column for name, column in zip(first, columns, strict=True))
+    return not again and any(len(set(column)) < len(column) for column in present)
+
+
+def _names(row: list[str], label: str) -> tuple[str, ...]:
+    names = [cell.strip() or f"column_{number + 1}" for number, cell in enumerate(row)]
+    twice = {name for name in names if names.count(name) > 1}
+    for name in sorted(twice):
+        first, second = [n + 1 for n, other in enumerate(names) if other == name][:2]
+        raise InputError("two columns have the same name", where=f"{label}, line 1",
+                         received=f"{short(name)} as columns {first} and {second}",
+                         do="rename one")  # fmt: skip
+    return tuple(names)
+
+
+def _reader(text: str, delimiter: str, strict: bool) -> csv._reader:
+    return csv.reader(
+        io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=strict
+    )
