@@ -40,13 +40,13 @@ def one_cycle(
         end: factor at the last step.
 
     Example:
-        >>> rate = one_cycle(warmup=0.5).build(101)
-        >>> round(rate(0), 2), rate(50), round(rate(100), 6)
+        >>> rate = one_cycle(warmup=0.5).build(100)
+        >>> round(rate(0), 2), rate(49), round(rate(99), 6)
         (0.04, 1.0, 4e-06)
 
     Source: Smith, Topin 2018, arXiv:1708.07120.
     """
-    peak = warmup * (total - 1)
+    peak = max(warmup * total - 1, 0.0)
 
     def factor(step: int) -> float:
         if step < peak:
