@@ -37,35 +37,30 @@ def array_data(inputs: Any, targets: Any, wanted: Wanted, missing: str | None = 
     """
     if is_mapping(inputs):
         return mapping_data(dict(inputs.items()), to_array(targets), wanted)
-    array, channels_first = to_array(inputs), is_tensor(inputs)
-    labels = to_array(targets)
-    if array.dtype.kind not in "biuf":
-        raise InputError("inputs need numbers", where="inputs", received=f"dtype {array.dtype}",
-                         do="give texts as columns by name: ({'job': [...]}, y)")  # fmt: skip
-    if array.ndim not in (2, 3, 4) or 0 in array.shape[1:]:
-        raise InputError("inputs need 2 axes, or 3 or 4 for images", where="inputs",
-                         received=f"shape {array.shape}", do="reshape to (rows, features)")  # fmt: skip
-    if labels.ndim == 0 or len(labels) != len(array):
-        raise InputError("inputs and targets differ in length", where="targets",
-                         received=f"{len(array)} inputs, targets of shape {labels.shape}",
-                         do="give one target per row")  # fmt: skip
+    array, labels = to_array(inputs), to_array(targets)
+    _check_shapes(array, labels)
     check_rows(len(array), wanted.name)
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     check_finite(array, missing)
     if wanted.columns:
-        raise UsageError("an array has no named columns", where="columns",
-                         do="give columns by name: ({'job': [...]}, y)")  # fmt: skip
+        raise UsageError(
+            "an array has no named columns",
+            where="columns",
+            do="give columns by name: ({'job': [...]}, y)",
+        )
     found = array_targets("target", labels, wanted.task)
     data = Data(wanted.name, "array", found.task, array, found.values, found.classes)
     if array.ndim > 2:
-        images, note = as_images(array, channels_first)
+        images, note = as_images(array, is_tensor(inputs))
         return finished(replace(data, kind="image", inputs=images, notes=note), found, None)
     numbers = array.astype(np.float64) if array.dtype.kind != "f" else array
     return finished(replace(data, inputs=numbers, columns=_columns(numbers)), found, None)
 
 
-def as_images(array: np.ndarray, channels_first: bool = False) -> tuple[np.ndarray, tuple[str, ...]]:
+def as_images(
+    array: np.ndarray, channels_first: bool = False
+) -> tuple[np.ndarray, tuple[str, ...]]:
     """An array of images as (rows, height, width, channels).
 
     Args:
@@ -111,12 +106,20 @@ def check_finite(array: np.ndarray, missing: str | None, where: str = "inputs") 
     ):
         row, column = np.nonzero(test(rows))
         if len(row) and not (missing and test is np.isnan and array.ndim == 2):
-            raise InputError(what, where=f"{where}, row {row[0] + 1}, column {column[0] + 1}",
-                             received=f"{len(row)} such cells", do=advice)  # fmt: skip
+            raise InputError(
+                what,
+                where=f"{where}, row {row[0] + 1}, column {column[0] + 1}",
+                received=f"{len(row)} such cells",
+                do=advice,
+            )
     empty = np.flatnonzero(np.isnan(rows).all(0))
     if len(empty):
-        raise InputError("the column has no values", where=f"{where}, column {empty[0] + 1}",
-                         received="NaN in all rows", do="remove it")  # fmt: skip
+        raise InputError(
+            "the column has no values",
+            where=f"{where}, column {empty[0] + 1}",
+            received="NaN in all rows",
+            do="remove it",
+        )
 
 
 def to_array(values: Any) -> np.ndarray:
@@ -134,8 +137,9 @@ def to_array(values: Any) -> np.ndarray:
     try:
         return np.asarray(values)
     except ValueError as error:
-        raise InputError("not an array", where="inputs", received=str(error)[:70],
-                         do="give rows of equal length") from None  # fmt: skip
+        raise InputError(
+            "not an array", where="inputs", received=str(error)[:70], do="give rows of equal length"
+        ) from None
 
 
 def is_tensor(values: Any) -> bool:
@@ -167,3 +171,28 @@ def _columns(numbers: np.ndarray) -> tuple[Column, ...]:
         Column(f"x{n + 1}", "number", int(missing[n]), 0, same if low[n] == high[n] else "")
         for n in range(numbers.shape[1])
     )
+
+
+def _check_shapes(array: np.ndarray, labels: np.ndarray) -> None:
+    """Refuse inputs without numbers, with too few or many axes, or of another length."""
+    if array.dtype.kind not in "biuf":
+        raise InputError(
+            "inputs need numbers",
+            where="inputs",
+            received=f"dtype {array.dtype}",
+            do="give texts as columns by name: ({'job': [...]}, y)",
+        )
+    if array.ndim not in (2, 3, 4) or 0 in array.shape[1:]:
+        raise InputError(
+            "inputs need 2 axes, or 3 or 4 for images",
+            where="inputs",
+            received=f"shape {array.shape}",
+            do="reshape to (rows, features)",
+        )
+    if labels.ndim == 0 or len(labels) != len(array):
+        raise InputError(
+            "inputs and targets differ in length",
+            where="targets",
+            received=f"{len(array)} inputs, targets of shape {labels.shape}",
+            do="give one target per row",
+        )

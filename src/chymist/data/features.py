@@ -7,8 +7,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from chymist.data.cells import short, to_text
-from chymist.data.kinds import KINDS, check_kind, read_column
+from chymist.data.cells import short, to_date, to_text
+from chymist.data.kinds import KINDS, check_kind
 from chymist.errors import InputError, UsageError, nearest
 
 SKEWED = 4.0  # skewness beyond which "auto" takes the logarithm
@@ -39,6 +39,7 @@ class Feature:
         flag: whether a 0/1 feature tells which numbers were missing.
         categories: categories of the training rows, sorted; empty for numbers and dates.
         codes: whether categories become one number in place of 0/1 features.
+        order: how dates are written, if not in ISO order.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Feature:
     flag: bool = False
     categories: tuple[str, ...] = ()
     codes: bool = False
+    order: str = ""
 
     @property
     def width(self) -> int:
@@ -89,7 +91,7 @@ class Feature:
             known = np.flatnonzero(codes >= 0)
             out[known, codes[known]] = 1.0
             return
-        values = as_numbers(cells, self.kind, self.name)
+        values = as_numbers(cells, self.kind, self.name, self.order)
         empty = np.isnan(values)
         if empty.any():
             values = np.where(empty, self.fill, values)
@@ -101,9 +103,12 @@ class Feature:
             out[:, 0] = (values - self.shift) / self.scale
         wrong = np.flatnonzero(~np.isfinite(out[:, 0]))
         if len(wrong):
-            raise InputError("a number is infinite or too large", received=f"{values[wrong[0]]:.3g}",
-                             where=f"row {wrong[0] + 1}, column {short(self.name)}",
-                             do="correct the cell or leave it empty")  # fmt: skip
+            raise InputError(
+                "a number is infinite or too large",
+                received=f"{values[wrong[0]]:.3g}",
+                where=f"row {wrong[0] + 1}, column {short(self.name)}",
+                do="correct the cell or leave it empty",
+            )
 
     def unseen(self, cells: np.ndarray) -> int:
         """Number of cells with a category that no training row had."""
@@ -121,7 +126,7 @@ MISSING_CATEGORY = "(missing)"
 
 
 def fit_feature(
-    name: str, position: int, kind: str, cells: np.ndarray, options: Options, note: str = ""
+    name: str, position: int, kind: str, cells: np.ndarray, options: Options, order: str = ""
 ) -> tuple[Feature, int, list[str]]:
     """Fit what becomes of a column on its training cells.
 
@@ -129,9 +134,9 @@ def fit_feature(
         name: name of the column.
         position: its place among the columns.
         kind: "number", "date" or "category".
-        cells: its training cells, as `kind_as` gives them.
+        cells: its training cells.
         options: what the user wants.
-        note: how the dates of the column are ordered.
+        order: how the dates of the column are ordered, if not in ISO order.
 
     Returns:
         The feature, the number of empty cells, and notes.
@@ -140,16 +145,18 @@ def fit_feature(
         InputError: a cell that does not fit, or numbers too large to be scaled.
 
     Example:
-        >>> feature, filled, _ = fit_feature("a", 0, "number", np.array([1.0, np.nan, 3.0]), Options())
+        >>> cells = np.array([1.0, np.nan, 3.0])
+        >>> feature, filled, _ = fit_feature("a", 0, "number", cells, Options())
         >>> feature.fill, feature.shift, filled
         (2.0, 2.0, 1)
     """
     if options.scale == "pixel":
-        raise UsageError("the scale 'pixel' is for images", where="data.scale",
-                         do="use standard, minmax or none")  # fmt: skip
+        raise UsageError(
+            "the scale 'pixel' is for images", where="data.scale", do="use standard, minmax or none"
+        )
     if kind == "category":
         return _fit_category(name, position, cells, options)
-    values = as_numbers(cells, kind, name)
+    values = as_numbers(cells, kind, name, order)
     present = values[~np.isnan(values)]
     empty = len(values) - len(present)
     notes = []
@@ -167,40 +174,43 @@ def fit_feature(
         notes.append(f"column '{name}' is the same in all training rows")
     flag = options.missing == "category" and empty > 0
     known: Literal["number", "date"] = "date" if kind == "date" else "number"
-    return Feature(name, position, known, fill, log, shift, scale, flag), empty, notes
+    return Feature(name, position, known, fill, log, shift, scale, flag, order=order), empty, notes
 
 
-def kind_as(cells: np.ndarray, kind: str, read_as: str, note: str, name: str) -> np.ndarray:
-    """Cells of a column in the form of another kind.
+def order_of(cells: np.ndarray, kind: str, read_as: str, name: str) -> str:
+    """Check that cells fit another kind than they were read as.
 
     Args:
         cells: float64 numbers, or texts with None.
         kind: the kind that is wanted.
         read_as: the kind that the column was read as.
-        note: how its dates are ordered.
         name: name of the column, for messages.
+
+    Returns:
+        How its dates are ordered; empty for other kinds, and for dates that were read as such.
 
     Raises:
         UsageError: an unknown kind.
         InputError: a cell that does not fit.
 
     Example:
-        >>> kind_as(np.array([1.0, np.nan]), "category", "number", "", "a")
-        array(['1', None], dtype=object)
+        >>> order_of(np.array(["24.12.2020"], object), "date", "text", "a")
+        'dates are day/month/year'
     """
     if kind not in KINDS:
-        raise UsageError("unknown kind of column", where=f"column {short(name)}",
-                         received=short(kind), do=nearest(kind, KINDS))  # fmt: skip
-    if kind == read_as:
-        return cells
-    texts = [to_text(cell) for cell in cells.tolist()]
+        raise UsageError(
+            "unknown kind of column",
+            where=f"column {short(name)}",
+            received=short(kind),
+            do=nearest(kind, KINDS),
+        )
+    texts = [to_text(cell) for cell in cells.tolist()] if kind != read_as else []
     if all(text is None for text in texts):
-        return np.full(len(texts), np.nan) if kind == "number" else np.array(texts, object)
-    check_kind(name, texts, kind, lambda row: f"training row {row + 1}")
-    return read_column(name, texts, str, kind)[1]
+        return ""
+    return check_kind(name, texts, kind, lambda row: f"training row {row + 1}")
 
 
-def as_numbers(cells: np.ndarray, kind: str, name: str) -> np.ndarray:
+def as_numbers(cells: np.ndarray, kind: str, name: str, order: str = "") -> np.ndarray:
     """Cells as float64 with NaN for missing ones; dates as days since 1970.
 
     Raises:
@@ -212,15 +222,25 @@ def as_numbers(cells: np.ndarray, kind: str, name: str) -> np.ndarray:
     """
     if cells.dtype.kind in "biuf":
         return cells.astype(np.float64)
+    texts = as_texts(cells)
+    if kind == "date":
+        known: dict[str | None, str | None] = {
+            text: to_date(text, "") or to_date(text, order) or text for text in set(texts) if text
+        }
+        texts = [known.get(text) for text in texts]
     try:
-        if kind == "date":
-            moments = np.array(["NaT" if c is None else c for c in cells], "datetime64[us]")
-            days: np.ndarray = (moments - np.datetime64(0, "us")) / DAY
-            return days
-        return np.array([np.nan if c is None else float(c) for c in cells], np.float64)
+        if kind == "number":
+            return np.array([np.nan if text is None else float(text) for text in texts], np.float64)
+        moments = np.array([text or "NaT" for text in texts], "datetime64[us]")
     except ValueError as error:
-        raise InputError(f"a cell is not a {kind}", where=f"column {short(name)}",
-                         received=str(error)[:60], do="correct the cell or leave it empty") from None  # fmt: skip
+        raise InputError(
+            f"a cell is not a {kind}",
+            where=f"column {short(name)}",
+            received=str(error)[:60],
+            do="correct the cell or leave it empty",
+        ) from None
+    days: np.ndarray = (moments - np.datetime64(0, "us")) / DAY
+    return days
 
 
 def as_texts(cells: np.ndarray) -> list[str | None]:
@@ -243,7 +263,8 @@ def signed_log(values: np.ndarray) -> np.ndarray:
         >>> signed_log(np.array([-1.0, 0.0, 1.0])).round(3)
         array([-0.693,  0.   ,  0.693])
     """
-    return np.copysign(np.log1p(np.abs(values)), values)
+    logged: np.ndarray = np.copysign(np.log1p(np.abs(values)), values)
+    return logged
 
 
 def fit_scale(values: np.ndarray, scale: str, name: str) -> tuple[float, float]:
@@ -258,8 +279,10 @@ def fit_scale(values: np.ndarray, scale: str, name: str) -> tuple[float, float]:
         InputError: the numbers are too large for double precision.
 
     Example:
-        >>> fit_scale(np.array([0.0, 4.0]), "minmax", "a"), fit_scale(np.array([3.0, 3.0]), "auto", "a")
-        ((0.0, 4.0), (3.0, 1.0))
+        >>> fit_scale(np.array([0.0, 4.0]), "minmax", "a")
+        (0.0, 4.0)
+        >>> fit_scale(np.array([3.0, 3.0]), "standard", "a")
+        (3.0, 1.0)
     """
     if scale == "none":
         return 0.0, 1.0
@@ -269,8 +292,12 @@ def fit_scale(values: np.ndarray, scale: str, name: str) -> tuple[float, float]:
         else:
             shift, wide = float(values.mean()), float(values.std())
     if not (np.isfinite(shift) and np.isfinite(wide)):
-        raise InputError("numbers are too large to be scaled", where=f"column {short(name)}",
-                         received=f"{np.abs(values).max():.3g}", do="change their unit")  # fmt: skip
+        raise InputError(
+            "numbers are too large to be scaled",
+            where=f"column {short(name)}",
+            received=f"{np.abs(values).max():.3g}",
+            do="change their unit",
+        )
     if bool((values == values[0]).all()) or wide == 0:
         return float(values[0]), 1.0
     return shift, wide

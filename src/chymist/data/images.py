@@ -1,7 +1,11 @@
 """Folders and zips of images (placeholder until the reader lands)."""
+
 from __future__ import annotations
+
 from pathlib import Path
+
 import numpy as np
+
 from chymist.errors import InputError
 from chymist.values import Data
 

@@ -8,7 +8,16 @@ from typing import get_args
 
 import numpy as np
 
-from chymist.data.cells import DAY_FIRST, MONTH_FIRST, date_order, short, to_date, to_numbers, to_text
+from chymist.data.cells import (
+    DAY_FIRST,
+    MONTH_FIRST,
+    date_order,
+    is_number,
+    short,
+    to_date,
+    to_numbers,
+    to_text,
+)
 from chymist.errors import InputError, UsageError, nearest
 from chymist.values import Column, Kind
 
@@ -21,6 +30,7 @@ ID_LENGTH = 40  # characters of the longest identifier
 TEXT_WORDS = 3  # average words above which different texts are prose
 
 Place = Callable[[int], str]
+Seen = dict[str, None]  # different texts in the order in which they come
 
 
 def read_column(
@@ -52,14 +62,21 @@ def read_column(
         ('number', 1, array([39., nan, 50.]))
     """
     if kind is not None and kind not in KINDS:
-        raise UsageError("unknown kind of column", where=f"column {short(name)}",
-                         received=short(kind), do=nearest(kind, KINDS))  # fmt: skip
-    seen = dict.fromkeys(cell for cell in cells if cell is not None)
+        raise UsageError(
+            "unknown kind of column",
+            where=f"column {short(name)}",
+            received=short(kind),
+            do=nearest(kind, KINDS),
+        )
+    seen: Seen = dict.fromkeys(cell for cell in cells if cell is not None)
     missing = cells.count(None)
     if not seen and kind not in ("text", "id"):
-        raise InputError("the column has no values", where=f"column {short(name)}",
-                         received=f"{missing} missing cells",
-                         do="remove it, or declare its kind as text")  # fmt: skip
+        raise InputError(
+            "the column has no values",
+            where=f"column {short(name)}",
+            received=f"{missing} missing cells",
+            do="remove it, or declare its kind as text",
+        )
     if kind is None:
         kind, note = _infer(name, cells, seen, place, first)
     else:
@@ -67,8 +84,12 @@ def read_column(
     values = _converted(cells, kind, note)
     if kind == "number" and bool(np.isinf(values).any()):
         row = int(np.flatnonzero(np.isinf(values))[0])
-        raise InputError("a number is infinite", where=f"{place(row)}, column {short(name)}",
-                         received=short(cells[row]), do="correct the cell or leave it empty")  # fmt: skip
+        raise InputError(
+            "a number is infinite",
+            where=f"{place(row)}, column {short(name)}",
+            received=short(cells[row]),
+            do="correct the cell or leave it empty",
+        )
     if len(seen) == 1 and not note:
         note = "the same in all rows"
     known: Kind = kind  # type: ignore[assignment]  # checked above
@@ -90,16 +111,23 @@ def check_kind(name: str, cells: list[str | None], kind: str, place: Place) -> s
     """
     if kind == "number" and to_numbers(cells) is None:
         row = next(r for r, c in enumerate(cells) if c is not None and to_numbers([c]) is None)
-        raise InputError("the cell is not a number", where=f"{place(row)}, column {short(name)}",
-                         received=short(cells[row]), do="correct it, or declare a category")  # fmt: skip
+        raise InputError(
+            "the cell is not a number",
+            where=f"{place(row)}, column {short(name)}",
+            received=short(cells[row]),
+            do="correct it, or declare a category",
+        )
     if kind == "date":
         order = date_order(cells)
         if order is None:
             bad = [r for r, c in enumerate(cells) if c is not None and date_order([c]) is None]
             row = bad[0] if bad else 0
-            raise InputError("the cell is not a date, or day and month cannot be told apart",
-                             where=f"{place(row)}, column {short(name)}", received=short(cells[row]),
-                             do="write YYYY-MM-DD")  # fmt: skip
+            raise InputError(
+                "the cell is not a date, or day and month cannot be told apart",
+                where=f"{place(row)}, column {short(name)}",
+                received=short(cells[row]),
+                do="write YYYY-MM-DD",
+            )
         return order
     return "not used: declared as " + kind if kind in ("text", "id") else ""
 
@@ -125,11 +153,18 @@ def column_of(name: str, values: np.ndarray, kind: str | None = None) -> tuple[C
         found = numbers[~np.isnan(numbers)]
         infinite = np.flatnonzero(np.isinf(numbers))
         if len(infinite):
-            raise InputError("a number is infinite", where=f"row {infinite[0] + 1}, column {short(name)}",
-                             do="correct or remove it")  # fmt: skip
+            raise InputError(
+                "a number is infinite",
+                where=f"row {infinite[0] + 1}, column {short(name)}",
+                do="correct or remove it",
+            )
         if not len(found):
-            raise InputError("the column has no values", where=f"column {short(name)}",
-                             received=f"{len(numbers)} missing cells", do="remove it")  # fmt: skip
+            raise InputError(
+                "the column has no values",
+                where=f"column {short(name)}",
+                received=f"{len(numbers)} missing cells",
+                do="remove it",
+            )
         distinct = len(np.unique(found))
         note = "the same in all rows" if distinct == 1 else ""
         return Column(name, "number", len(numbers) - len(found), distinct, note), numbers
@@ -138,7 +173,7 @@ def column_of(name: str, values: np.ndarray, kind: str | None = None) -> tuple[C
 
 
 def _infer(
-    name: str, cells: list[str | None], seen: dict[str | None, None], place: Place, first: bool
+    name: str, cells: list[str | None], seen: Seen, place: Place, first: bool
 ) -> tuple[str, str]:
     """Kind and note of a column, from its cells."""
     named = ID_NAME.fullmatch(name) is not None or ID_NAME.fullmatch(name.lower()) is not None
@@ -150,27 +185,29 @@ def _infer(
         if whole and (named or (run and first and numbers[0] in (0, 1))):
             return "id", "not used: numbers the rows"
         return "number", ""
-    order = date_order(cells)
+    order = date_order(list(seen))
     if order is not None:
         return "date", order
-    longest = max(len(cell or "") for cell in seen)
+    longest = max(len(cell) for cell in seen)
     if unique and longest <= ID_LENGTH and (named or len(cells) >= 10):
         return "id", "not used: different in every row"
-    words = sum(len((cell or "").split()) for cell in seen) / len(seen)
+    words = sum(len(cell.split()) for cell in seen) / len(seen)
     most = len(seen) > (len(cells) - cells.count(None)) / 2
     if (most and (words > TEXT_WORDS or len(seen) > 50)) or len(seen) > MAX_CATEGORIES:
-        return "text", _near_miss(cells, place) or "not used: mostly different texts"
-    return "category", _near_miss(cells, place)
+        return "text", _near_miss(cells, seen, place) or "not used: mostly different texts"
+    return "category", _near_miss(cells, seen, place)
 
 
-def _near_miss(cells: list[str | None], place: Place) -> str:
+def _near_miss(cells: list[str | None], seen: Seen, place: Place) -> str:
     """Which cell keeps a column of numbers from being one."""
-    present = [(row, cell) for row, cell in enumerate(cells) if cell is not None]
-    wrong = [(row, cell) for row, cell in present if to_numbers([cell]) is None]
-    if len(present) < 20 or len(wrong) > 0.05 * len(present):
+    texts = {cell for cell in seen if not is_number(cell)}
+    if len(texts) > 0.05 * len(cells):
         return ""
-    row, cell = wrong[0]
-    return f"not a number because of {short(cell, 20)} ({place(row)})"
+    wrong = [row for row, cell in enumerate(cells) if cell in texts]
+    present = len(cells) - cells.count(None)
+    if present < 20 or len(wrong) > 0.05 * present:
+        return ""
+    return f"not a number because of {short(cells[wrong[0]], 20)} ({place(wrong[0])})"
 
 
 def _converted(cells: list[str | None], kind: str, note: str) -> np.ndarray:

@@ -63,40 +63,30 @@ def load(
     """
     check_task(task)
     wanted = Wanted(target, columns, task, name or "data")
-    in_memory = isinstance(source, tuple) or is_mapping(source)
-    if in_memory:
+    if isinstance(source, tuple) or is_mapping(source):
         _refuse("arrays", test=test, header=header, image_size=image_size)
         return _from_memory(source, wanted, missing)
     if not isinstance(source, str | Path):
-        raise InputError("no data source", received=type(source).__name__ + _tensor_hint(source),
-                         do="give a name, a path, or (inputs, targets)")  # fmt: skip
+        raise InputError(
+            "no data source",
+            received=type(source).__name__ + _tensor_hint(source),
+            do="give a name, a path, or (inputs, targets)",
+        )
     _refuse("files", missing=missing)
     known = ALIASES.get(str(source), str(source))
     if known in named_sets():
         _refuse("named sets", test=test, header=header, image_size=image_size)
         data = load_named(known, replace(wanted, name=name or known))
         return replace(data, source=_source(known, target, columns, task=task, name=name))
-    path = existing(source)
-    if image_size is not None and (isinstance(image_size, bool) or not 1 <= image_size <= 4096):
-        raise UsageError("not an image size", where="image_size", received=repr(image_size),
-                         do="give a number of pixels from 1 to 4096")  # fmt: skip
-    second = None if test is None else existing(test)
+    path, second = existing(source), None if test is None else existing(test)
     stem = name or (path.name if path.is_dir() else path.name.split(".")[0]) or "data"
     if path.is_dir() or is_image_zip(path):
-        _refuse("images", target=target, columns=columns, header=header,
-                task=None if task == "classification" else task)  # fmt: skip
+        _refuse("images", target=target, columns=columns, header=header)
+        _refuse("images", task=None if task == "classification" else task)
         images = folder_data(path, stem, second, image_size)
-        full = _source(path, test=second, name=name, image_size=image_size)
-        return replace(images, source=full)
+        return replace(images, source=_source(path, test=second, name=name, image_size=image_size))
     _refuse("tables", image_size=image_size)
-    cells = read_table(path, header)
-    if second is not None:
-        wanted = replace(wanted, test_from=len(cells))
-        cells = stacked(cells, read_table(second, header))
-    wanted = replace(wanted, name=stem)
-    chosen = cells.names[target_index(target, cells.names)]
-    full = _source(path, chosen, columns, header=header, test=second, task=task, name=name)
-    return table_data(cells, wanted, full)
+    return _from_file(path, second, header, replace(wanted, name=stem), name)
 
 
 def reload(source: Mapping[str, Any]) -> Data:
@@ -113,15 +103,20 @@ def reload(source: Mapping[str, Any]) -> Data:
         True
     """
     if not source:
-        raise InputError("the data was given in memory and is not stored", where="run",
-                         do="give it again in Python: data=cy.load((inputs, targets))")  # fmt: skip
+        raise InputError(
+            "the data was given in memory and is not stored",
+            where="run",
+            do="give it again in Python: data=cy.load((inputs, targets))",
+        )
     options = dict(source)
     place = options.pop("load", None)
     unknown = sorted(set(options) - set(OPTIONS))
     if not isinstance(place, str) or unknown:
-        raise InputError("the recorded data source cannot be read",
-                         received=", ".join(unknown)[:60] or repr(place)[:60],
-                         do="give the data again")  # fmt: skip
+        raise InputError(
+            "the recorded data source cannot be read",
+            received=", ".join(unknown)[:60] or repr(place)[:60],
+            do="give the data again",
+        )
     return load(place, **options)
 
 
@@ -144,8 +139,25 @@ def existing(source: str | Path) -> Path:
     advice = nearest(path.name, [*near[:1000], *names])
     if advice.startswith("known"):
         advice = "check the path" if not names else "give a path, or a named set such as digits"
-    raise InputError("no such file, folder or named data set", received=short(str(source), 60),
-                     do=advice[:80], code="source-not-found")  # fmt: skip
+    raise InputError(
+        "no such file, folder or named data set",
+        received=short(str(source), 60),
+        do=advice[:80],
+        code="source-not-found",
+    )
+
+
+def _from_file(
+    path: Path, second: Path | None, header: bool | None, wanted: Wanted, name: str | None
+) -> Data:
+    """Data from one table, or from two of which the second is for test."""
+    cells = read_table(path, header)
+    if second is not None:
+        wanted = replace(wanted, test_from=len(cells))
+        cells = stacked(cells, read_table(second, header))
+    chosen = cells.names[target_index(wanted.target, cells.names)]
+    options = {"header": header, "test": second, "task": wanted.task, "name": name}
+    return table_data(cells, wanted, _source(path, chosen, wanted.columns, **options))
 
 
 def _from_memory(source: Any, wanted: Wanted, missing: str | None) -> Data:
@@ -154,18 +166,29 @@ def _from_memory(source: Any, wanted: Wanted, missing: str | None) -> Data:
         columns = dict(source.items())
         names = tuple(str(column) for column in columns)
         if wanted.target is None:
-            raise InputError("columns need a target", where="source",
-                             do="give (columns, targets), or target=NAME")  # fmt: skip
+            raise InputError(
+                "columns need a target",
+                where="source",
+                do="give (columns, targets), or target=NAME",
+            )
         at = column_index(names[target_index(wanted.target, names)], names, "target")
         target = list(columns)[at]
         labels = columns.pop(target)
         return mapping_data(columns, labels, wanted, str(target))
     if len(source) != 2:
-        raise InputError("arrays are given as a pair", where="source",
-                         received=f"{len(source)} values", do="give (inputs, targets)")  # fmt: skip
+        raise InputError(
+            "arrays are given as a pair",
+            where="source",
+            received=f"{len(source)} values",
+            do="give (inputs, targets)",
+        )
     if wanted.target is not None:
-        raise UsageError("the targets are already given", where="target",
-                         received=short(wanted.target), do="leave it out")  # fmt: skip
+        raise UsageError(
+            "the targets are already given",
+            where="target",
+            received=short(wanted.target),
+            do="leave it out",
+        )
     return array_data(source[0], source[1], wanted, missing)
 
 
@@ -173,13 +196,15 @@ def _refuse(kind: str, **options: Any) -> None:
     """Refuse options that do not suit the kind of source."""
     for option, value in options.items():
         if value is not None:
-            raise UsageError(f"{option} does not suit {kind}", where=option,
-                             received=short(value), do="leave it out")  # fmt: skip
+            raise UsageError(
+                f"{option} does not suit {kind}",
+                where=option,
+                received=short(value),
+                do="leave it out",
+            )
 
 
-def _source(
-    place: Any, target: Any = None, columns: Any = None, **options: Any
-) -> dict[str, Any]:
+def _source(place: Any, target: Any = None, columns: Any = None, **options: Any) -> dict[str, Any]:
     """What is needed to read the rows again, as plain values."""
     given = {"target": target, "columns": dict(columns) if columns else None, **options}
     plain = {k: str(v) if isinstance(v, Path) else v for k, v in given.items() if v is not None}

@@ -25,8 +25,10 @@ def fit_pixels(images: np.ndarray, rows: np.ndarray, scale: str) -> tuple[float,
 
     Example:
         >>> images = np.array([0, 4], np.uint8).reshape(2, 1, 1, 1)
-        >>> fit_pixels(images, np.array([0, 1]), "standard"), fit_pixels(images, np.array([1]), "pixel")
-        ((2.0, 2.0), (0.0, 4.0))
+        >>> fit_pixels(images, np.array([0, 1]), "standard")
+        (2.0, 2.0)
+        >>> fit_pixels(images, np.array([1]), "pixel")
+        (0.0, 4.0)
     """
     if scale == "none":
         return 0.0, 1.0
@@ -50,9 +52,7 @@ def fit_pixels(images: np.ndarray, rows: np.ndarray, scale: str) -> tuple[float,
     return mean, float(np.sqrt((counts * (levels - mean) ** 2).sum() / counts.sum()))
 
 
-def prepared_pixels(
-    raw: Any, shape: tuple[int, ...], pixels: tuple[float, float]
-) -> np.ndarray:
+def prepared_pixels(raw: Any, shape: tuple[int, ...], pixels: tuple[float, float]) -> np.ndarray:
     """Images as models take them.
 
     Args:
@@ -73,12 +73,17 @@ def prepared_pixels(
     channels, height, width = shape
     images = np.asarray(raw)
     if images.shape[1:] != (height, width, channels):
-        raise InputError("images have another shape than the training images", where="new rows",
-                         received=f"shape {images.shape}",
-                         do=f"give (rows, {height}, {width}, {channels})")  # fmt: skip
+        raise InputError(
+            "images have another shape than the training images",
+            where="new rows",
+            received=f"shape {images.shape}",
+            do=f"give (rows, {height}, {width}, {channels})",
+        )
     made = np.array(images.transpose(0, 3, 1, 2), np.float32, order="C")
     if images.dtype.kind == "f" and not bool(np.isfinite(made).all()):
-        raise InputError("a pixel is not finite", where="new rows", do="correct or remove the image")
+        raise InputError(
+            "a pixel is not finite", where="new rows", do="correct or remove the image"
+        )
     made -= np.float32(pixels[0])
     made /= np.float32(pixels[1])
     return made

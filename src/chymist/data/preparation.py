@@ -14,11 +14,11 @@ import msgspec
 import numpy as np
 
 from chymist.data.cells import short
-from chymist.data.features import Feature, Options, fit_feature, kind_as
+from chymist.data.features import Feature, Options, fit_feature, order_of
 from chymist.data.pixels import fit_pixels, prepared_pixels
 from chymist.errors import InputError, UsageError, nearest
 from chymist.parts import describer, part
-from chymist.values import Column, Data, Table
+from chymist.values import Data, Table
 
 
 @dataclass(frozen=True)
@@ -77,12 +77,14 @@ class Preparation:
         """
         if not self.target_scale:
             return targets.astype(np.int64)
-        values = targets.astype(np.float64).reshape(len(targets), -1)
+        values = targets.astype(np.float64).reshape(
+            len(targets), targets.shape[1] if targets.ndim > 1 else 1
+        )
         made: np.ndarray = ((values - self.target_shift) / self.target_scale).astype(np.float32)
         return made
 
     def outputs(self, outputs: np.ndarray) -> np.ndarray:
-        """Outputs of the model in the unit of the target, (rows, outputs); classes stay as they are."""
+        """Outputs of the model in the unit of the target, (rows, outputs)."""
         if not self.target_scale:
             return outputs
         values = outputs.astype(np.float64).reshape(len(outputs), -1)
@@ -100,8 +102,12 @@ class Preparation:
         if self.kind == "image":
             channels, height, width = self.shape
             several = [f" of channel {c + 1}" if channels > 1 else "" for c in range(channels)]
-            return tuple(f"pixel {y + 1},{x + 1}{end}" for end in several
-                         for y in range(height) for x in range(width))  # fmt: skip
+            return tuple(
+                f"pixel {y + 1},{x + 1}{end}"
+                for end in several
+                for y in range(height)
+                for x in range(width)
+            )
         return tuple(name for feature in self.features for name in feature.names)
 
     def affine(self) -> tuple[np.ndarray, np.ndarray]:
@@ -140,20 +146,30 @@ class Preparation:
         try:
             return msgspec.convert(plain, cls)
         except msgspec.ValidationError as error:
-            raise InputError("the stored preparation cannot be read", received=str(error)[:90],
-                             do="the run folder is damaged: run again") from None  # fmt: skip
+            raise InputError(
+                "the stored preparation cannot be read",
+                received=str(error)[:90],
+                do="the run folder is damaged: run again",
+            ) from None
 
     def _columns(self, raw: Table | np.ndarray) -> Mapping[str, np.ndarray]:
         """The raw columns by name."""
         if not isinstance(raw, np.ndarray):
             for feature in self.features:
                 if feature.name not in raw:
-                    raise InputError(f"the column {short(feature.name)} is missing", where="new rows",
-                                     do=nearest(feature.name, raw)[:90])  # fmt: skip
+                    raise InputError(
+                        f"the column {short(feature.name)} is missing",
+                        where="new rows",
+                        do=nearest(feature.name, raw)[:90],
+                    )
             return raw
         if raw.ndim != 2 or raw.shape[1] != self.columns:
-            raise InputError("inputs have another shape than the training rows", where="new rows",
-                             received=f"shape {raw.shape}", do=f"give (rows, {self.columns})")  # fmt: skip
+            raise InputError(
+                "inputs have another shape than the training rows",
+                where="new rows",
+                received=f"shape {raw.shape}",
+                do=f"give (rows, {self.columns})",
+            )
         return {feature.name: raw[:, feature.position] for feature in self.features}
 
 
@@ -207,12 +223,19 @@ def prepare(
     with np.errstate(over="ignore", invalid="ignore"):
         shift, scales = values.mean(0), values.std(0)
     if not (np.isfinite(shift).all() and np.isfinite(scales).all()):
-        raise InputError("the targets are too large to be scaled", where=data.target,
-                         received=f"{np.abs(values).max():.3g}", do="change their unit")  # fmt: skip
+        raise InputError(
+            "the targets are too large to be scaled",
+            where=data.target,
+            received=f"{np.abs(values).max():.3g}",
+            do="change their unit",
+        )
     # Rounding leaves a tiny deviation where all values are equal.
     flat = scales <= 1e-12 * np.maximum(np.abs(shift), 1e-300)
-    return replace(found, target_shift=tuple(shift.tolist()),
-                   target_scale=tuple(np.where(flat, 1.0, scales).tolist()))  # fmt: skip
+    return replace(
+        found,
+        target_shift=tuple(shift.tolist()),
+        target_scale=tuple(np.where(flat, 1.0, scales).tolist()),
+    )
 
 
 def fit_preparation(data: Data, rows: np.ndarray, options: Mapping[str, Any]) -> Preparation:
@@ -245,8 +268,12 @@ def _image_preparation(
     data: Data, rows: np.ndarray, options: Options, columns: Any, drop: tuple[str, ...]
 ) -> Preparation:
     if columns or drop:
-        raise UsageError("images have no columns", where="data.columns" if columns else "data.drop",
-                         received=str(columns or drop)[:60], do="leave it out")  # fmt: skip
+        raise UsageError(
+            "images have no columns",
+            where="data.columns" if columns else "data.drop",
+            received=str(columns or drop)[:60],
+            do="leave it out",
+        )
     assert isinstance(data.inputs, np.ndarray)
     height, width, channels = data.inputs.shape[1:]
     pixels = fit_pixels(data.inputs, rows, options.scale)
@@ -259,31 +286,32 @@ def _table_preparation(
     names = [column.name for column in data.columns]
     for name in (*drop, *kinds):
         if name not in names:
-            raise InputError("unknown column", where="data.drop" if name in drop else "data.columns",
-                             received=short(name), do=nearest(name, names)[:90])  # fmt: skip
+            raise InputError(
+                "unknown column",
+                where="data.drop" if name in drop else "data.columns",
+                received=short(name),
+                do=nearest(name, names)[:90],
+            )
     features, filled, notes = [], {}, []
     for position, column in enumerate(data.columns):
-        kind = kinds.get(column.name, column.kind)
-        if column.name in drop or kind in ("text", "id"):
+        name, kind = column.name, kinds.get(column.name, column.kind)
+        if name in drop or kind in ("text", "id"):
             continue
         if isinstance(data.inputs, np.ndarray):
             cells = data.inputs[rows, position]
         else:
-            cells = data.inputs[column.name][rows]
-        note = _described(column, kind)
-        feature, empty, said = fit_feature(column.name, position, kind, kind_as(
-            cells, kind, column.kind, note, column.name), options, note)  # fmt: skip
+            cells = data.inputs[name][rows]
+        order = order_of(cells, kind, column.kind, name)
+        feature, empty, said = fit_feature(name, position, kind, cells, options, order)
         features.append(feature)
         notes += said
-        if empty:
-            filled[column.name] = empty
+        filled.update({name: empty} if empty else {})
     if not any(feature.width for feature in features):
-        raise InputError("no feature is left", where=data.name,
-                         received=f"{len(drop)} columns dropped", do="drop fewer columns")  # fmt: skip
+        raise InputError(
+            "no feature is left",
+            where=data.name,
+            received=f"{len(drop)} columns dropped",
+            do="drop fewer columns",
+        )
     columns = len(names) if isinstance(data.inputs, np.ndarray) else 0
     return Preparation(data.kind, tuple(features), columns, filled=filled, notes=tuple(notes))
-
-
-def _described(column: Column, kind: str) -> str:
-    """How the dates of a column are ordered, where it is one."""
-    return column.note if kind == "date" and column.kind == "date" else ""

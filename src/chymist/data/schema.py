@@ -59,8 +59,11 @@ class Schema:
         try:
             return msgspec.convert(plain, cls)
         except msgspec.ValidationError as error:
-            raise InputError("the stored schema cannot be read", received=str(error)[:90],
-                             do="the run folder is damaged: run again") from None  # fmt: skip
+            raise InputError(
+                "the stored schema cannot be read",
+                received=str(error)[:90],
+                do="the run folder is damaged: run again",
+            ) from None
 
 
 def schema_of(data: Data) -> Schema:
@@ -83,8 +86,18 @@ def schema_of(data: Data) -> Schema:
         position = int(number) - 1
     elif data.source.get("load") in named_sets():
         position = len(data.columns)
-    return Schema(data.name, data.kind, data.task, data.target, data.classes, data.columns,
-                  data.fingerprint, shape, levels, position)  # fmt: skip
+    return Schema(
+        data.name,
+        data.kind,
+        data.task,
+        data.target,
+        data.classes,
+        data.columns,
+        data.fingerprint,
+        shape,
+        levels,
+        position,
+    )
 
 
 def read_inputs(rows_source: Any, like: Schema) -> tuple[Table | np.ndarray, list[str]]:
@@ -117,8 +130,12 @@ def read_inputs(rows_source: Any, like: Schema) -> tuple[Table | np.ndarray, lis
             images, names = image_rows(path, like.shape)
             return _levelled(images, like.levels), names
         if path.is_dir():
-            raise InputError("the model takes a table", where=path.name, received="a folder",
-                             do="give a CSV file")  # fmt: skip
+            raise InputError(
+                "the model takes a table",
+                where=path.name,
+                received="a folder",
+                do="give a CSV file",
+            )
         table = _by_name(_matched(path, like), like)
         return _as_array(table, like), _numbered(len(next(iter(table.values()))))
     if is_mapping(rows_source):
@@ -131,9 +148,12 @@ def _from_array(rows_source: Any, like: Schema) -> tuple[Table | np.ndarray, lis
     array = to_array(rows_source)
     wanted: tuple[int, ...] = (len(like.columns),)
     if array.dtype.kind not in "biuf" or array.ndim < 2:
-        raise InputError("new rows need numbers and at least 2 axes", where="new rows",
-                         received=f"shape {array.shape}, dtype {array.dtype}",
-                         do="give (rows, ...), or columns by name")  # fmt: skip
+        raise InputError(
+            "new rows need numbers and at least 2 axes",
+            where="new rows",
+            received=f"shape {array.shape}, dtype {array.dtype}",
+            do="give (rows, ...), or columns by name",
+        )
     allowed = "median" if any(column.missing for column in like.columns) else None
     check_finite(array, allowed, "new rows") if len(array) else None
     if like.kind == "image":
@@ -144,8 +164,12 @@ def _from_array(rows_source: Any, like: Schema) -> tuple[Table | np.ndarray, lis
         if array.shape[1:] != wanted:
             array, _ = as_images(array, is_tensor(rows_source)) if array.ndim == 4 else (array, ())
     if array.shape[1:] != wanted:
-        raise InputError("inputs have another shape than the training rows", where="new rows",
-                         received=f"shape {array.shape}", do=f"give (rows, {str(wanted)[1:-1].rstrip(',')})")  # fmt: skip
+        raise InputError(
+            "inputs have another shape than the training rows",
+            where="new rows",
+            received=f"shape {array.shape}",
+            do=f"give (rows, {str(wanted)[1:-1].rstrip(',')})",
+        )
     names = _numbered(len(array))
     if like.kind == "table":
         given = {column.name: array[:, n] for n, column in enumerate(like.columns)}
@@ -167,9 +191,12 @@ def _matched(path: Path, like: Schema) -> dict[str, Any]:
     if len(cells.names) == len(needed) + 1 and like.position is not None:
         names.insert(like.position, like.target)
     if len(cells.names) != len(names):
-        raise InputError("columns cannot be matched by position", where=path.name,
-                         received=f"{len(cells.names)} columns without header, not {len(needed)}",
-                         do="add a header line with the names of the columns")  # fmt: skip
+        raise InputError(
+            "columns cannot be matched by position",
+            where=path.name,
+            received=f"{len(cells.names)} columns without header, not {len(needed)}",
+            do="add a header line with the names of the columns",
+        )
     return {name: (cells, n) for n, name in enumerate(names)}
 
 
@@ -180,14 +207,21 @@ def _by_name(given: Mapping[str, Any], like: Schema) -> dict[str, np.ndarray]:
         if column.name not in given:
             if not column.used:
                 continue
-            raise InputError(f"the column {short(column.name)} is missing", where="new rows",
-                             received=f"{len(given)} columns", do=nearest(column.name, given)[:80])  # fmt: skip
+            raise InputError(
+                f"the column {short(column.name)} is missing",
+                where="new rows",
+                received=f"{len(given)} columns",
+                do=nearest(column.name, given)[:80],
+            )
         found[column.name] = _cells_as(given[column.name], column)
     lengths = {len(cells) for cells in found.values()}
     if len(lengths) != 1:
-        raise InputError("columns differ in length", where="new rows",
-                         received=f"{min(lengths, default=0)} to {max(lengths, default=0)} cells",
-                         do="give one cell per row and column")  # fmt: skip
+        raise InputError(
+            "columns differ in length",
+            where="new rows",
+            received=f"{min(lengths, default=0)} to {max(lengths, default=0)} cells",
+            do="give one cell per row and column",
+        )
     return found
 
 
@@ -217,9 +251,12 @@ def _dates(texts: list[str | None], column: Column, place: Callable[[int], str])
     for row, text in enumerate(texts):
         made[row] = text and (to_date(text, column.note) or to_date(text, ""))
         if text and made[row] is None:
-            raise InputError("the cell is not a date", received=short(text),
-                             where=f"{place(row)}, column {short(column.name)}",
-                             do="write YYYY-MM-DD")  # fmt: skip
+            raise InputError(
+                "the cell is not a date",
+                received=short(text),
+                where=f"{place(row)}, column {short(column.name)}",
+                do="write YYYY-MM-DD",
+            )
     return made
 
 

@@ -55,12 +55,13 @@ def split(
     Source: Kohavi 1995, a study of cross-validation and bootstrap (stratification).
     """
     if group is not None and time is not None:
-        raise UsageError("a split is either grouped or ordered in time", where="group, time",
-                         do="give one of them")  # fmt: skip
-    open_rows = np.arange(len(data))
-    fixed = np.array([], np.int64)
-    standard = data.test_rows is not None and test in (None, 0)
-    if data.test_rows is not None and standard:
+        raise UsageError(
+            "a split is either grouped or ordered in time",
+            where="group, time",
+            do="give one of them",
+        )
+    open_rows, fixed = np.arange(len(data)), np.array([], np.int64)
+    if data.test_rows is not None and test in (None, 0):
         fixed = np.sort(data.test_rows) if test is None else fixed
         open_rows = np.setdiff1d(open_rows, data.test_rows)
         test = 0
@@ -75,12 +76,10 @@ def split(
     else:
         parts, method = _cut(generator(seed, "split").permutation(len(open_rows)), sizes), "plain"
     drawn, validation, train = (open_rows[np.sort(part)] for part in parts)
-    if len(fixed):
-        method += ", standard test part"
-    where = f"the training part ({method} split)"
-    check_classes(data.targets[train], data.classes, where)
-    chosen = fixed if len(fixed) else drawn
-    return Split(data, *(part.astype(np.int64) for part in (train, validation, chosen)), seed, method)
+    method += ", standard test part" if len(fixed) else ""
+    check_classes(data.targets[train], data.classes, f"the training part ({method} split)")
+    chosen = fixed.astype(np.int64) if len(fixed) else drawn
+    return Split(data, train, validation, chosen, seed, method)
 
 
 def folds(
@@ -120,21 +119,23 @@ def folds(
         rows = np.arange(len(data))
         rows = rows if data.test_rows is None else np.setdiff1d(rows, data.test_rows)
     if folds != "loo" and (not isinstance(folds, int) or isinstance(folds, bool) or folds < 2):
-        raise UsageError("at least two folds are needed", where="folds", received=repr(folds),
-                         do='give a number from 2, or "loo"')  # fmt: skip
-    if data.classes:
-        counts = np.bincount(data.targets[rows], minlength=len(data.classes))
-        if (counts == 1).any():
-            name = data.classes[int(np.flatnonzero(counts == 1)[0])]
-            raise InputError(f"class {short(name)} has no training rows when its row is held out",
-                             where=data.name, received="1 row of it", do="add rows or remove it",
-                             code="class-without-training-rows")  # fmt: skip
+        raise UsageError(
+            "at least two folds are needed",
+            where="folds",
+            received=repr(folds),
+            do='give a number from 2, or "loo"',
+        )
+    _check_singles(data, rows)
     labels = _labels(data, group, "group")[rows] if group is not None else None
     units = len(rows) if labels is None else len(np.unique(labels))
     count = units if folds == "loo" else folds
     if units < count or count < 2:
-        raise InputError("fewer rows or groups than folds", where=data.name,
-                         received=f"{units}, {count} folds", do="use fewer folds")  # fmt: skip
+        raise InputError(
+            "fewer rows or groups than folds",
+            where=data.name,
+            received=f"{units}, {count} folds",
+            do="use fewer folds",
+        )
     if labels is not None:
         number = _dealt_groups(labels, count, seed)
     else:
@@ -146,6 +147,21 @@ def folds(
     return [np.sort(rows[number == fold]) for fold in range(count)]
 
 
+def _check_singles(data: Data, rows: np.ndarray) -> None:
+    """Refuse a class of one row: when that row is held out, the class has no training rows."""
+    if not data.classes:
+        return
+    alone = np.flatnonzero(np.bincount(data.targets[rows], minlength=len(data.classes)) == 1)
+    if len(alone):
+        raise InputError(
+            f"class {short(data.classes[alone[0]])} has no training rows when its row is held out",
+            where=data.name,
+            received="1 row of it",
+            do="add rows or remove it",
+            code="class-without-training-rows",
+        )
+
+
 def _sizes(rows: int, test: float | int, valid: float | int, where: str) -> tuple[int, int]:
     """Numbers of test and validation rows."""
     sizes = []
@@ -153,18 +169,29 @@ def _sizes(rows: int, test: float | int, valid: float | int, where: str) -> tupl
         number = not isinstance(share, bool) and isinstance(share, int | float | np.number)
         whole = number and isinstance(share, int | np.integer)
         if not number or not (share >= 0 if whole else 0 <= share < 1):
-            raise UsageError("not a share of the rows", where=name, received=repr(share),
-                             do="give a share from 0 to below 1, or a number of rows")  # fmt: skip
+            raise UsageError(
+                "not a share of the rows",
+                where=name,
+                received=repr(share),
+                do="give a share from 0 to below 1, or a number of rows",
+            )
         count = int(share) if whole else int(np.ceil(share * rows - 1e-9))
         sizes.append(min(count, MAX_VALID) if name == "valid" and not whole else count)
     shares = [share for share in (test, valid) if not isinstance(share, int | np.integer)]
     if sum(shares) >= 1:
-        raise UsageError("test and valid leave no training rows", where="test, valid",
-                         received=f"{test} + {valid}", do="make their sum less than 1")  # fmt: skip
+        raise UsageError(
+            "test and valid leave no training rows",
+            where="test, valid",
+            received=f"{test} + {valid}",
+            do="make their sum less than 1",
+        )
     if sum(sizes) >= rows:
-        raise InputError("too few rows to split", where=where,
-                         received=f"{rows} rows, {sizes[0]} for test, {sizes[1]} for validation",
-                         do="give more rows, or lower test and valid")  # fmt: skip
+        raise InputError(
+            "too few rows to split",
+            where=where,
+            received=f"{rows} rows, {sizes[0]} for test, {sizes[1]} for validation",
+            do="give more rows, or lower test and valid",
+        )
     return sizes[0], sizes[1]
 
 
@@ -208,9 +235,12 @@ def _grouped(
     names, index, counts = np.unique(labels, return_inverse=True, return_counts=True)
     parts = 1 + sum(size > 0 for size in sizes)
     if len(names) < parts:
-        raise InputError("too few groups to split", where="group",
-                         received=f"{len(names)} groups for {parts} parts",
-                         do="use another column, or lower test and valid")  # fmt: skip
+        raise InputError(
+            "too few groups to split",
+            where="group",
+            received=f"{len(names)} groups for {parts} parts",
+            do="use another column, or lower test and valid",
+        )
     order = generator(seed, "split").permutation(len(names))
     part, at = np.full(len(names), 2), 0
     for number, size in enumerate(sizes):
@@ -251,17 +281,24 @@ def _labels(data: Data, given: Any, where: str) -> np.ndarray:
     else:
         cells = np.asarray(given)
         if cells.shape != (len(data),):
-            raise InputError("one label per row is needed", where=where,
-                             received=f"shape {cells.shape} for {len(data)} rows",
-                             do="give the name of a column")  # fmt: skip
+            raise InputError(
+                "one label per row is needed",
+                where=where,
+                received=f"shape {cells.shape} for {len(data)} rows",
+                do="give the name of a column",
+            )
     if cells.dtype == object:
         empty = np.array([cell is None for cell in cells])
         cells = np.array(["" if cell is None else str(cell) for cell in cells])
     else:
         empty = np.isnan(cells) if cells.dtype.kind == "f" else np.zeros(len(cells), bool)
     if empty.any():
-        raise InputError(f"a row has no {where}", where=f"row {int(np.flatnonzero(empty)[0]) + 1}",
-                         received="an empty cell", do="fill it in, or remove the row")  # fmt: skip
+        raise InputError(
+            f"a row has no {where}",
+            where=f"row {int(np.flatnonzero(empty)[0]) + 1}",
+            received="an empty cell",
+            do="fill it in, or remove the row",
+        )
     return cells
 
 
@@ -273,5 +310,9 @@ def _moments(data: Data, time: Any) -> np.ndarray:
     kinds = {column.name: column.kind for column in data.columns}
     if isinstance(time, str) and kinds[time] == "date":
         return cells.astype("datetime64[us]")
-    raise InputError("the column has no order in time", where=f"column {short(time)}",
-                     received=f"first cell {short(cells[0])}", do="give a date or number column")  # fmt: skip
+    raise InputError(
+        "the column has no order in time",
+        where=f"column {short(time)}",
+        received=f"first cell {short(cells[0])}",
+        do="give a date or number column",
+    )

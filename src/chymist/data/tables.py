@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from chymist.data.cells import MISSING, clean, is_number, short
 from chymist.errors import InputError, nearest
@@ -57,9 +58,7 @@ class Cells:
         return f"row {row + 1}"
 
 
-def read_table(
-    path: Path, header: bool | None = None, names: Sequence[str] | None = None
-) -> Cells:
+def read_table(path: Path, header: bool | None = None, names: Sequence[str] | None = None) -> Cells:
     """Read a CSV or TSV file, optionally gzipped.
 
     The delimiter is the first of tab, semicolon, bar and comma that cuts the first lines into
@@ -86,30 +85,34 @@ def read_table(
     label = path.name
     rows, lines = parse(read_text(path), label)
     if not rows:
-        raise InputError("the file has no rows", where=label, received="no text",
-                         do="give a table with one row per line")  # fmt: skip
-    width = len(rows[0])
-    for row, line in zip(rows, lines, strict=True):
-        if len(row) != width:
-            raise InputError(
-                "the row has another number of cells", where=f"{label}, line {line}",
-                received=f"{len(row)} cells, not {width}", do="correct the line; quote cells that hold the delimiter",
-            )  # fmt: skip
+        raise InputError(
+            "the file has no rows",
+            where=label,
+            received="no text",
+            do="give a table with one row per line",
+        )
+    _check_widths(rows, lines, label)
     if header is None:
         header = has_header(rows) if names is None else [c.strip() for c in rows[0]] == [*names]
     if header:
         found = _names(rows[0], label)
         rows, lines = rows[1:], lines[1:]
         if not rows:
-            raise InputError("the file has a header and no rows", where=label,
-                             received=f"{width} column names",
-                             do="add rows, or say that there is no header")  # fmt: skip
+            raise InputError(
+                "the file has a header and no rows",
+                where=label,
+                received=f"{len(found)} column names",
+                do="add rows, or say that there is no header",
+            )
     else:
-        found = tuple(names or (f"column_{number + 1}" for number in range(width)))
+        found = tuple(names or (f"column_{number + 1}" for number in range(len(rows[0]))))
     if names is not None and len(found) != len(names):
-        raise InputError("another number of columns than expected", where=label,
-                         received=f"{width} columns, not {len(names)}",
-                         do="check the file")  # fmt: skip
+        raise InputError(
+            "another number of columns than expected",
+            where=label,
+            received=f"{len(found)} columns, not {len(names)}",
+            do="check the file",
+        )
     columns = tuple([clean(cell) for cell in column] for column in zip(*rows, strict=True))
     return Cells(found, columns, ((label, lines),), header)
 
@@ -129,18 +132,24 @@ def stacked(first: Cells, second: Cells) -> Cells:
     if first.header and second.header:
         for name in first.names:
             if name not in second.names:
-                raise InputError(f"the column {short(name)} is missing", where=label,
-                                 do=nearest(name, second.names)[:80])  # fmt: skip
+                raise InputError(
+                    f"the column {short(name)} is missing",
+                    where=label,
+                    do=nearest(name, second.names)[:80],
+                )
         order = [second.names.index(name) for name in first.names]
     else:
         if len(first.names) != len(second.names):
             raise InputError(
-                "another number of columns than the training file", where=label,
-                received=f"{len(second.names)} columns, not {len(first.names)}", do="give the same columns",
-            )  # fmt: skip
+                "another number of columns than the training file",
+                where=label,
+                received=f"{len(second.names)} columns, not {len(first.names)}",
+                do="give the same columns",
+            )
         order = list(range(len(first.names)))
     columns = tuple(
-        [*cells, *second.columns[number]] for cells, number in zip(first.columns, order, strict=True)
+        [*cells, *second.columns[number]]
+        for cells, number in zip(first.columns, order, strict=True)
     )
     return Cells(first.names, columns, first.places + second.places, first.header)
 
@@ -162,21 +171,30 @@ def read_text(path: Path) -> str:
     content = read_bytes(path)
     for start, advice in FOREIGN.items():
         if content.startswith(start):
-            raise InputError("the file is not a text table", where=label,
-                             received=f"first bytes {content[:4]!r}", do=advice)  # fmt: skip
+            raise InputError(
+                "the file is not a text table",
+                where=label,
+                received=f"first bytes {content[:4]!r}",
+                do=advice,
+            )
     zero = content.find(b"\0")
     if zero >= 0:
-        raise InputError("the file is binary, not a text table", where=label,
-                         received=f"a zero byte at position {zero}", do="give a CSV or TSV file")  # fmt: skip
+        raise InputError(
+            "the file is binary, not a text table",
+            where=label,
+            received=f"a zero byte at position {zero}",
+            do="give a CSV or TSV file",
+        )
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise InputError(
-            "the file is not UTF-8 text", where=f"{label}, line {line}",
+            "the file is not UTF-8 text",
+            where=f"{label}, line {line}",
             received=f"byte 0x{content[error.start]:02x}",
             do="save it as UTF-8 (iconv -f latin1 -t utf-8)",
-        ) from None  # fmt: skip
+        ) from None
 
 
 def read_bytes(path: Path) -> bytes:
@@ -200,18 +218,33 @@ def read_bytes(path: Path) -> bytes:
             with gzip.GzipFile(fileobj=file) if packed else file as source:
                 content = source.read(MAX_BYTES + 1)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError("the gzip file is damaged", where=label, received=str(error)[:80],
-                         do="fetch or pack it again") from None  # fmt: skip
+        raise InputError(
+            "the gzip file is damaged",
+            where=label,
+            received=str(error)[:80],
+            do="fetch or pack it again",
+        ) from None
     except OSError as error:
-        raise InputError("the file cannot be read", where=label,
-                         received=error.strerror or type(error).__name__,
-                         do="check the path and its permissions") from None  # fmt: skip
+        raise InputError(
+            "the file cannot be read",
+            where=label,
+            received=error.strerror or type(error).__name__,
+            do="check the path and its permissions",
+        ) from None
     if len(content) > MAX_BYTES:
-        raise InputError("the file is too big", where=label, received="more than 2 GiB unpacked",
-                         do="give a part of it")  # fmt: skip
+        raise InputError(
+            "the file is too big",
+            where=label,
+            received="more than 2 GiB unpacked",
+            do="give a part of it",
+        )
     if not content.strip():
-        raise InputError("the file is empty", where=label, received="0 rows",
-                         do="give a table with one row per line")  # fmt: skip
+        raise InputError(
+            "the file is empty",
+            where=label,
+            received="0 rows",
+            do="give a table with one row per line",
+        )
     return content
 
 
@@ -234,8 +267,12 @@ def parse(text: str, label: str) -> tuple[list[list[str]], list[int]]:
                 lines.append(line)
             line = reader.line_num + 1
     except csv.Error as error:
-        raise InputError("the line cannot be read", where=f"{label}, line {line}",
-                         received=str(error)[:80], do="check its quotes") from None  # fmt: skip
+        raise InputError(
+            "the line cannot be read",
+            where=f"{label}, line {line}",
+            received=str(error)[:80],
+            do="check its quotes",
+        ) from None
     return rows, lines
 
 
@@ -290,18 +327,34 @@ def has_header(rows: list[list[str]]) -> bool:
     return not again and any(len(set(column)) < len(column) for column in present)
 
 
+def _check_widths(rows: list[list[str]], lines: list[int], label: str) -> None:
+    """Refuse a row with another number of cells than the first."""
+    width = len(rows[0])
+    for row, line in zip(rows, lines, strict=True):
+        if len(row) != width:
+            raise InputError(
+                "the row has another number of cells",
+                where=f"{label}, line {line}",
+                received=f"{len(row)} cells, not {width}",
+                do="correct the line; quote cells that hold the delimiter",
+            )
+
+
 def _names(row: list[str], label: str) -> tuple[str, ...]:
     names = [cell.strip() or f"column_{number + 1}" for number, cell in enumerate(row)]
     twice = {name for name in names if names.count(name) > 1}
     for name in sorted(twice):
         first, second = [n + 1 for n, other in enumerate(names) if other == name][:2]
-        raise InputError("two columns have the same name", where=f"{label}, line 1",
-                         received=f"{short(name)} as columns {first} and {second}",
-                         do="rename one")  # fmt: skip
+        raise InputError(
+            "two columns have the same name",
+            where=f"{label}, line 1",
+            received=f"{short(name)} as columns {first} and {second}",
+            do="rename one",
+        )
     return tuple(names)
 
 
-def _reader(text: str, delimiter: str, strict: bool) -> csv._reader:
+def _reader(text: str, delimiter: str, strict: bool) -> Any:
     return csv.reader(
         io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=strict
     )

@@ -66,8 +66,11 @@ def table_data(cells: Cells, wanted: Wanted, source: Mapping[str, Any]) -> Data:
         labels, note = without_stops(labels, wanted.test_from)
         notes += note
     if not cells.header:
-        notes.append(f"no header line: columns are named {cells.names[0]} to {cells.names[-1]}"
-                     if cells.names[0] == "column_1" else "the file has no header line")  # fmt: skip
+        notes.append(
+            f"no header line: columns are named {cells.names[0]} to {cells.names[-1]}"
+            if cells.names[0] == "column_1"
+            else "the file has no header line"
+        )
     if wanted.target is None:
         notes.append(f"the target is the last column, '{name}'")
     if wanted.drop_unlabelled and None in labels:
@@ -76,7 +79,7 @@ def table_data(cells: Cells, wanted: Wanted, source: Mapping[str, Any]) -> Data:
         cells = _take(cells, keep)
         labels = cells.columns[target]
     task = wanted.task or {"category": "classification", "number": "regression"}.get(
-        kinds.get(name, ""), None
+        kinds.get(name, "")
     )
     targets = read_targets(name, labels, cells.place, task)
     read = [
@@ -110,9 +113,12 @@ def mapping_data(
     labels = np.asarray(targets)
     for name, values in arrays.items():
         if len(values) != len(labels):
-            raise InputError("columns and targets differ in length", where=f"column {short(name)}",
-                             received=f"{len(values)} cells, {len(labels)} targets",
-                             do="give one target per row")  # fmt: skip
+            raise InputError(
+                "columns and targets differ in length",
+                where=f"column {short(name)}",
+                received=f"{len(values)} cells, {len(labels)} targets",
+                do="give one target per row",
+            )
     read = [column_of(name, values, kinds.get(name)) for name, values in arrays.items()]
     found = array_targets(target, labels, wanted.task)
     return assembled(read, found, target, wanted, {}, [])
@@ -130,8 +136,12 @@ def as_column(name: str, values: Any) -> np.ndarray:
     """
     cells = np.asarray(values)
     if cells.ndim != 1:
-        raise InputError("a column needs one axis", where=f"column {short(name)}",
-                         received=f"shape {cells.shape}", do="give one value per row")  # fmt: skip
+        raise InputError(
+            "a column needs one axis",
+            where=f"column {short(name)}",
+            received=f"shape {cells.shape}",
+            do="give one value per row",
+        )
     return cells
 
 
@@ -145,21 +155,30 @@ def array_targets(name: str, labels: np.ndarray, task: str | None) -> Targets:
         >>> array_targets("y", np.array([True, False]), None).classes
         ('False', 'True')
     """
+
     def place(row: int) -> str:
         return f"row {row + 1}"
 
     if labels.dtype.kind in "iuf":
         return number_targets(name, labels, place, task)
     if labels.ndim != 1:
-        raise InputError("targets need one axis", where=short(name),
-                         received=f"shape {labels.shape}", do="give one target per row")  # fmt: skip
+        raise InputError(
+            "targets need one axis",
+            where=short(name),
+            received=f"shape {labels.shape}",
+            do="give one target per row",
+        )
     return read_targets(name, [to_text(label) for label in labels.tolist()], place, task)
 
 
 def assembled(
-    read: list[tuple[Column, np.ndarray]], targets: Targets, target: str, wanted: Wanted,
-    source: Mapping[str, Any], notes: list[str],
-) -> Data:  # fmt: skip
+    read: list[tuple[Column, np.ndarray]],
+    targets: Targets,
+    target: str,
+    wanted: Wanted,
+    source: Mapping[str, Any],
+    notes: list[str],
+) -> Data:
     """Data of kind "table" from its columns and targets.
 
     Raises:
@@ -174,18 +193,34 @@ def assembled(
     if read and not any(column.used for column, _ in read):
         read = [_as_feature(column, cells) for column, cells in read]
     if not any(column.used for column, _ in read):
-        raise InputError("no column can be used as a feature", where=wanted.name,
-                         received=", ".join(f"'{c.name}' is {c.kind}" for c, _ in read)[:80] or "no column",
-                         do="declare the kinds of columns, for example category")  # fmt: skip
+        raise InputError(
+            "no column can be used as a feature",
+            where=wanted.name,
+            received=", ".join(f"'{c.name}' is {c.kind}" for c, _ in read)[:80] or "no column",
+            do="declare the kinds of columns, for example category",
+        )
     inputs = {column.name: cells for column, cells in read}
     for column, _ in read:
         if "because of" in column.note:
             notes.append(f"column '{column.name}' is {column.kind}, {column.note}")
     return finished(
-        Data(wanted.name, "table", targets.task, inputs, targets.values, targets.classes,
-             tuple(column for column, _ in read), target, None, "", dict(source), tuple(notes)),
-        targets, wanted.test_from,
-    )  # fmt: skip
+        Data(
+            wanted.name,
+            "table",
+            targets.task,
+            inputs,
+            targets.values,
+            targets.classes,
+            tuple(column for column, _ in read),
+            target,
+            None,
+            "",
+            dict(source),
+            tuple(notes),
+        ),
+        targets,
+        wanted.test_from,
+    )
 
 
 def finished(data: Data, targets: Targets, test_from: int | None) -> Data:
@@ -205,9 +240,11 @@ def finished(data: Data, targets: Targets, test_from: int | None) -> Data:
         test_rows = np.arange(test_from, len(data), dtype=np.int64)
         check_classes(data.targets[:test_from], data.classes)
     return replace(
-        data, test_rows=test_rows, notes=(*data.notes, *targets.notes),
+        data,
+        test_rows=test_rows,
+        notes=(*data.notes, *targets.notes),
         fingerprint=fingerprint(data.inputs, data.targets, data.classes, data.target),
-    )  # fmt: skip
+    )
 
 
 def check_classes(targets: np.ndarray, classes: tuple[str, ...], where: str = "") -> None:
@@ -227,9 +264,13 @@ def check_classes(targets: np.ndarray, classes: tuple[str, ...], where: str = ""
     counts = np.bincount(targets, minlength=len(classes)) if classes else np.ones(1)
     if not counts.all():
         name = classes[int(np.flatnonzero(counts == 0)[0])]
-        raise InputError(f"class {short(name)} has no training rows", where=where,
-                         received=f"{int((counts > 0).sum())} of {len(classes)} classes",
-                         do="add rows of it, remove it, or split otherwise", code="class-without-training-rows")  # fmt: skip
+        raise InputError(
+            f"class {short(name)} has no training rows",
+            where=where,
+            received=f"{int((counts > 0).sum())} of {len(classes)} classes",
+            do="add rows of it, remove it, or split otherwise",
+            code="class-without-training-rows",
+        )
 
 
 def check_rows(rows: int, where: str) -> None:
@@ -242,8 +283,12 @@ def check_rows(rows: int, where: str) -> None:
         >>> check_rows(2, "t")
     """
     if rows < 2:
-        raise InputError("at least two rows are needed", where=where,
-                         received=f"{rows} sample{'s' * (rows != 1)}", do="give more rows")  # fmt: skip
+        raise InputError(
+            "at least two rows are needed",
+            where=where,
+            received=f"{rows} sample{'s' * (rows != 1)}",
+            do="give more rows",
+        )
 
 
 def target_index(target: str | int | None, names: tuple[str, ...]) -> int:
@@ -265,8 +310,12 @@ def target_index(target: str | int | None, names: tuple[str, ...]) -> int:
     if isinstance(target, int) and not isinstance(target, bool):
         if 1 <= target <= len(names):
             return target - 1
-        raise InputError("there is no such column", where="target", received=str(target),
-                         do=f"give a number from 1 to {len(names)}, or a name")  # fmt: skip
+        raise InputError(
+            "there is no such column",
+            where="target",
+            received=str(target),
+            do=f"give a number from 1 to {len(names)}, or a name",
+        )
     return column_index(str(target), names, "target")
 
 
@@ -281,14 +330,13 @@ def column_index(name: str, names: tuple[str, ...], where: str) -> int:
         1
     """
     if name not in names:
-        raise InputError("unknown column", where=where, received=short(name),
-                         do=nearest(name, names)[:90])  # fmt: skip
+        raise InputError(
+            "unknown column", where=where, received=short(name), do=nearest(name, names)[:90]
+        )
     return names.index(name)
 
 
-def without_stops(
-    labels: list[str | None], test_from: int
-) -> tuple[list[str | None], list[str]]:
+def without_stops(labels: list[str | None], test_from: int) -> tuple[list[str | None], list[str]]:
     """Labels of a test file without the full stop that some end with (adult census).
 
     Example:

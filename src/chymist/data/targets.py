@@ -56,17 +56,23 @@ def read_targets(
     check_task(task)
     if None in cells:
         row = cells.index(None)
-        raise InputError("the target is missing", where=f"{place(row)}, column {short(name)}",
-                         received=f"{cells.count(None)} of {len(cells)} rows without one",
-                         do="fill in or remove the rows")  # fmt: skip
+        raise InputError(
+            "the target is missing",
+            where=f"{place(row)}, column {short(name)}",
+            received=f"{cells.count(None)} of {len(cells)} rows without one",
+            do="fill in or remove the rows",
+        )
     numbers = to_numbers(cells)
     if numbers is not None:
         return number_targets(name, numbers, place, task)
     if task == "regression":
         row = next(r for r, c in enumerate(cells) if not is_number(c))
-        raise InputError("a regression needs numbers as targets",
-                         where=f"{place(row)}, column {short(name)}", received=short(cells[row]),
-                         do="correct the cell, choose another target, or use classification")  # fmt: skip
+        raise InputError(
+            "a regression needs numbers as targets",
+            where=f"{place(row)}, column {short(name)}",
+            received=short(cells[row]),
+            do="correct the cell, choose another target, or use classification",
+        )
     return as_classes(name, [cell or "" for cell in cells])
 
 
@@ -90,15 +96,22 @@ def number_targets(
         row = int(wrong[0])
         bad = rows[row][~np.isfinite(rows[row])][0]
         what = "a target is not a number" if np.isnan(bad) else "a target is infinite"
-        raise InputError(what, where=f"{place(row)}, column {short(name)}",
-                         received=str(bad), do="correct or remove the row")  # fmt: skip
+        raise InputError(
+            what,
+            where=f"{place(row)}, column {short(name)}",
+            received=str(bad),
+            do="correct or remove the row",
+        )
     if task is None:
         task = "classification" if _is_class(values) else "regression"
     if task == "classification":
         if values.ndim > 1:
-            raise InputError("a classification needs one target per row", where=short(name),
-                             received=f"targets of shape {values.shape}",
-                             do="give class indices (rows,)")  # fmt: skip
+            raise InputError(
+                "a classification needs one target per row",
+                where=short(name),
+                received=f"targets of shape {values.shape}",
+                do="give class indices (rows,)",
+            )
         return as_classes(name, [to_text(value) or "" for value in values.tolist()])
     notes = ("the target is the same in all rows",) if len(np.unique(values)) == 1 else ()
     return Targets("regression", values, (), notes)
@@ -116,13 +129,19 @@ def as_classes(name: str, labels: list[str]) -> Targets:
     """
     classes = class_names(labels)
     if len(classes) == 1:
-        raise InputError("the target has one class only", where=f"column {short(name)}",
-                         received=f"{short(classes[0])} in all {len(labels)} rows",
-                         do="give rows of at least two classes")  # fmt: skip
+        raise InputError(
+            "the target has one class only",
+            where=f"column {short(name)}",
+            received=f"{short(classes[0])} in all {len(labels)} rows",
+            do="give rows of at least two classes",
+        )
     if len(classes) == len(labels) > 5:
-        raise InputError("the target is different in every row", where=f"column {short(name)}",
-                         received=f"{len(classes)} classes in {len(labels)} rows, {short(labels[0], 20)}",
-                         do="choose another target")  # fmt: skip
+        raise InputError(
+            "the target is different in every row",
+            where=f"column {short(name)}",
+            received=f"{len(classes)} classes in {len(labels)} rows, {short(labels[0], 20)}",
+            do="choose another target",
+        )
     index = {label: number for number, label in enumerate(classes)}
     values = np.fromiter((index[label] for label in labels), np.int64, len(labels))
     return Targets("classification", values, classes)
