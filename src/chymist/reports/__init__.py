@@ -1,1 +1,16 @@
-"""(filled in below)"""
+"""Reports: what a run looks like on a page, in a notebook and in a terminal.
+
+What lives here: `page` (the one HTML file of a run) with its sections, `charts` and `svg` (own
+small SVG kit), `markup` (HTML that escapes by itself), `layers` (a model layer by layer), `views`
+(`Run.plot()` and the notebook), `text` (tables and sparklines for terminals). It reads values,
+metrics and evidence and changes nothing. Importing it gives `Run` its plots.
+"""
+
+from chymist.reports.layers import LayerRow as LayerRow
+from chymist.reports.layers import layer_table as layer_table
+from chymist.reports.page import report_html as report_html
+from chymist.reports.views import notebook_html, plot
+from chymist.values import Run
+
+Run.views["plot"] = plot
+Run.views["html"] = notebook_html

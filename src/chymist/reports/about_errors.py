@@ -1,0 +1,211 @@
+"""Where the model errs: confusion and recall of classes, residuals of values, all metrics."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from chymist.evidence.intervals import wilson
+from chymist.metrics import METRICS, confusion_matrix
+from chymist.reports.charts import binned, fit, histogram, scatter
+from chymist.reports.markup import Markup, data_name, figure, join, table, tag
+from chymist.reports.numbers import count, metric_name, number, part_name, share
+from chymist.values import Run, show
+
+MATRIX = 20  # classes of a full confusion matrix
+PAIRS = 30  # most confused pairs
+POINTS = 1500  # points of a scatter
+OUTPUTS = 4  # outputs of a regression with figures of their own
+
+
+def errors_section(run: Run) -> Markup:
+    """Errors by class, or residuals, and all metrics."""
+    if not len(run.predictions.rows):
+        return tag("p", "There are no rows to look at.")
+    body = _classification(run) if run.data.classes else _regression(run)
+    return join(body, metrics_table(run))
+
+
+def metrics_table(run: Run) -> Markup:
+    """All metrics on the scored rows."""
+    heading = f"All metrics on the {count(run.score.n, f'{part_name(run.score.split)} row')}"
+    rows = []
+    for name, value in run.metrics.items():
+        better = ""
+        if name in METRICS:
+            better = "more is better" if METRICS[name].greater_is_better else "less is better"
+        rows.append([metric_name(name), show(name, float(value)), better])
+    return join(tag("h3", heading), table(["metric", "value", ""], rows, {1}))
+
+
+def confused_pairs(matrix: np.ndarray) -> list[tuple[int, int, int]]:
+    """Pairs of different classes with errors, the most frequent first: true, predicted, rows.
+
+    Example:
+        >>> confused_pairs(np.array([[5, 1, 0], [2, 4, 0], [0, 0, 3]]))
+        [(1, 0, 2), (0, 1, 1)]
+    """
+    off = matrix.copy()
+    np.fill_diagonal(off, 0)
+    true, predicted = np.nonzero(off)
+    order = np.argsort(-off[true, predicted], kind="stable")
+    return [(int(true[i]), int(predicted[i]), int(off[true[i], predicted[i]])) for i in order]
+
+
+def thinned(errors: np.ndarray, most: int = POINTS) -> np.ndarray:
+    """Which points to draw: all, or the largest errors and an even sample of the others.
+
+    Args:
+        errors: absolute errors, (n,).
+        most: points at most.
+
+    Returns:
+        Positions, ascending.
+
+    Example:
+        >>> 7 in thinned(np.eye(20)[7], most=8), len(thinned(np.eye(20)[7], most=8)) <= 8
+        (True, True)
+    """
+    if len(errors) <= most:
+        return np.arange(len(errors))
+    largest = np.argsort(-errors, kind="stable")[: most // 4]
+    rest = np.linspace(0, len(errors) - 1, most - len(largest)).astype(np.int64)
+    return np.unique(np.concatenate([largest, rest]))
+
+
+def _classification(run: Run) -> Markup:
+    classes, found = run.data.classes, run.predictions
+    matrix = confusion_matrix(found.targets, found.labels, len(classes))
+    errors = int(matrix.sum() - np.trace(matrix))
+    ranked = confused_pairs(matrix)
+    title = f"{count(errors, 'error')} on {count(int(matrix.sum()), 'row')}."
+    if ranked:
+        true, predicted, rows = ranked[0]
+        title = title[:-1] + (
+            f"; most often {fit(classes[true], 30)} is taken for {fit(classes[predicted], 30)} "
+            f"({count(rows, 'row')})."
+        )
+    if len(classes) <= MATRIX:
+        caption = (
+            "Down: the true class; across: what the model said. Counts, and below them the share "
+            "of the true class in percent."
+        )
+        picture = _matrix(matrix, classes)
+    else:
+        shown = min(PAIRS, len(ranked))
+        caption = f"The {shown} most confused of {count(len(ranked), 'pair')} of classes."
+        picture = _pairs_table(matrix, ranked, classes)
+    made = tag("figure", tag("figcaption", title), picture, tag("p", caption, class_="note"))
+    return join(made, _recalls(matrix, classes))
+
+
+def _matrix(matrix: np.ndarray, classes: tuple[str, ...]) -> Markup:
+    """The confusion matrix as a table with tinted cells."""
+    totals = matrix.sum(1)
+    heads = [tag("th", data_name(name, 14), scope="col") for name in classes]
+    lines = []
+    for row, name in enumerate(classes):
+        cells = []
+        for column in range(len(classes)):
+            rows, part = int(matrix[row, column]), matrix[row, column] / max(totals[row], 1)
+            if not rows:
+                cells.append(tag("td", "·", class_="z"))
+                continue
+            strength = 0.55 * part if row == column else 0.12 + 0.5 * part**0.5
+            kind, style = "h" if row == column else "m", f"--a:{strength:.2f}"
+            percent = f"{100 * part:.0f} %" if part >= 0.0995 else f"{100 * part:.1f} %"
+            cells.append(tag("td", f"{rows:,}", tag("small", percent), class_=kind, style=style))
+        lines.append(tag("tr", tag("th", data_name(name, 14), scope="row"), *cells))
+    corner = tag("th", "true \\ said", scope="col")
+    made = tag(
+        "table", tag("thead", tag("tr", corner, *heads)), tag("tbody", *lines), class_="matrix"
+    )
+    return tag("div", made, class_="scroll", tabindex="0")
+
+
+def _pairs_table(
+    matrix: np.ndarray, ranked: list[tuple[int, int, int]], classes: tuple[str, ...]
+) -> Markup:
+    totals = matrix.sum(1)
+    rows = [
+        [data_name(classes[t]), data_name(classes[p]), f"{n:,}", share(n, int(totals[t]))]
+        for t, p, n in ranked[:PAIRS]
+    ]
+    return table(["true class", "the model said", "rows", "of the true class"], rows, {2, 3})
+
+
+def _recalls(matrix: np.ndarray, classes: tuple[str, ...]) -> Markup:
+    """Recall of each class with its interval, and precision; the worst first."""
+    rows = []
+    for i, name in enumerate(classes):
+        right, true, said = int(matrix[i, i]), int(matrix[i].sum()), int(matrix[:, i].sum())
+        low, high = wilson(right, true) if true else (0.0, 1.0)
+        interval = f"{100 * low:.0f} to {100 * high:.0f} %" if true else "–"
+        recall = right / true if true else 2.0  # classes without rows come last
+        rows.append(
+            (
+                recall,
+                [data_name(name), f"{true:,}", share(right, true), interval, share(right, said)],
+            )
+        )
+    rows.sort(key=lambda pair: pair[0])
+    worst = rows[0]
+    heading = "Each class by itself, the hardest first" if worst[0] < 1 else "Each class by itself"
+    note = (
+        "Recall: share of the class that was found, with Wilson's 95 % interval. "
+        "Precision: share of right ones among those said to be of the class."
+    )
+    made = table(
+        ["class", "rows", "recall", "95 % interval", "precision"],
+        [r for _, r in rows],
+        {1, 2, 3, 4},
+    )
+    return join(tag("h3", heading), made, tag("p", note, class_="note"))
+
+
+def _regression(run: Run) -> Markup:
+    n = len(run.predictions.rows)
+    targets = np.asarray(run.predictions.targets, np.float64).reshape(n, -1)
+    outputs = np.asarray(run.predictions.outputs, np.float64).reshape(n, -1)
+    figures = []
+    for i in range(min(OUTPUTS, targets.shape[1])):
+        name = run.data.target if targets.shape[1] == 1 else f"{run.data.target} {i + 1}"
+        figures += [_truth_figure(targets[:, i], outputs[:, i], name),
+                    _residual_figure(outputs[:, i] - targets[:, i], name)]  # fmt: skip
+    return tag("div", *figures, class_="grid")
+
+
+def _truth_figure(truth: np.ndarray, said: np.ndarray, name: str) -> Markup:
+    finite = np.isfinite(truth) & np.isfinite(said)
+    truth, said = truth[finite], said[finite]
+    errors = np.abs(said - truth)
+    chosen = thinned(errors)
+    middle = number(float(np.median(errors))) if len(errors) else "unknown"
+    title = f"Half of the predictions of {name} are within {middle} of the truth."
+    drawn = "all drawn" if len(chosen) == len(truth) else (
+        f"{len(chosen):,} drawn: the largest errors and an even sample of the others"
+    )  # fmt: skip
+    worst = np.argsort(-errors, kind="stable")[:60]
+    twin = table(
+        ["truth", "prediction", "error"],
+        [[number(truth[i]), number(said[i]), number(said[i] - truth[i])] for i in worst],
+        {0, 1, 2},
+    )
+    picture = scatter(title, truth[chosen], said[chosen], f"true {name}", f"predicted {name}")
+    caption = f"{count(len(truth), 'row')}, {drawn}. The table has the {len(worst)} largest errors."
+    return figure(title, picture, caption, twin)
+
+
+def _residual_figure(residuals: np.ndarray, name: str) -> Markup:
+    finite = residuals[np.isfinite(residuals)]
+    mean, spread = (float(finite.mean()), float(finite.std())) if len(finite) else (0.0, 0.0)
+    way = "too high" if mean > 0 else "too low"
+    title = (
+        f"Predictions are {number(abs(mean))} {way} on average, with a spread of {number(spread)}."
+    )
+    counts, edges = binned(finite)
+    rows = [
+        [number(a), number(b), f"{n:,}"] for a, b, n in zip(edges, edges[1:], counts, strict=False)
+    ]
+    picture = histogram(title, finite, f"prediction − truth, {name}", zero=True)
+    caption = f"{count(len(finite), 'row')}; spread is the standard deviation."
+    return figure(title, picture, caption, table(["from", "to", "rows"], rows, {0, 1, 2}))

@@ -1,0 +1,343 @@
+"""Charts of the SVG kit: lines with their envelope, bars, histogram, scatter and intervals.
+
+Each is a pure function from numbers to one drawing. Points are never left out in silence: where
+there are more than pixels, every pixel column shows its first, least, greatest and last value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import isfinite
+
+import numpy as np
+
+from chymist.reports.markup import Markup, join, tag
+from chymist.reports.svg import (
+    BOTTOM,
+    COLORS,
+    HEIGHT,
+    LEFT,
+    RIGHT,
+    TOP,
+    WIDTH,
+    Scale,
+    axes,
+    dot,
+    drawing,
+    label,
+    line,
+    path,
+    px,
+    span,
+    wide,
+)
+
+COLUMNS = WIDTH - LEFT - RIGHT  # one pixel column each
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """One line of a chart.
+
+    Args:
+        name: its direct label.
+        x: positions, ascending, (points,).
+        y: values, (points,); not all need be finite.
+        kind: "s1" (dashed), "s2" (solid) or "s3" (dotted).
+        faint: drawn thin and pale, without label.
+    """
+
+    name: str
+    x: np.ndarray
+    y: np.ndarray
+    kind: str = "s2"
+    faint: bool = False
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A level or position worth pointing at: value and its label."""
+
+    value: float
+    name: str
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """Points gathered into columns: position, number, first, least, greatest and last value."""
+
+    x: np.ndarray
+    count: np.ndarray
+    first: np.ndarray
+    least: np.ndarray
+    greatest: np.ndarray
+    last: np.ndarray
+    mean: np.ndarray
+
+
+def envelope(x: np.ndarray, y: np.ndarray, columns: int = COLUMNS) -> Columns:
+    """Gather points into equally wide columns; no extreme value is lost.
+
+    Args:
+        x: positions, ascending, (points,).
+        y: finite values, (points,).
+        columns: how many at most.
+
+    Returns:
+        `Columns` of those that hold a point; x is the mean position.
+
+    Example:
+        >>> found = envelope(np.arange(6.0), np.array([1.0, 9.0, 2.0, 3.0, 0.0, 4.0]), columns=2)
+        >>> found.greatest.tolist(), found.least.tolist(), found.count.tolist()
+        ([9.0, 4.0], [1.0, 0.0], [3, 3])
+
+    Source: Jugel et al. 2014, M4: a visualization-oriented time series data aggregation.
+    """
+    width = (x[-1] - x[0]) / columns or 1.0
+    place = np.minimum(((x - x[0]) / width).astype(np.int64), columns - 1)
+    starts = np.flatnonzero(np.diff(place, prepend=-1))
+    ends = np.append(starts[1:], len(x))
+    count = ends - starts
+    return Columns(
+        np.add.reduceat(x / np.repeat(count, count), starts), count, y[starts],
+        np.minimum.reduceat(y, starts), np.maximum.reduceat(y, starts), y[ends - 1],
+        np.add.reduceat(y / np.repeat(count, count), starts),
+    )  # fmt: skip
+
+
+def line_chart(
+    description: str,
+    lines: Sequence[Line],
+    x_title: str,
+    y_title: str,
+    *,
+    percent: bool = False,
+    zero: bool = False,
+    best: Mark | None = None,
+    floor: Mark | None = None,
+) -> Markup:
+    """Lines over a common axis, labelled at their ends; logarithmic where values span decades.
+
+    Args:
+        description: what it shows, for those who hear it.
+        lines: what to draw; their non-finite points become crosses at the top.
+        x_title, y_title: what the axes are, with units.
+        percent: whether the vertical axis is written in percent.
+        zero: whether the vertical axis starts at zero.
+        best: a position marked with a vertical line.
+        floor: a level marked with a horizontal line.
+
+    Returns:
+        An SVG element.
+    """
+    values = np.concatenate([one.y for one in lines] or [np.zeros(0)])
+    places = np.concatenate([one.x for one in lines] or [np.zeros(0)])
+    log = wide(values) and not zero
+    level = [floor.value] if floor else []
+    x = Scale(*_tight(places), LEFT, WIDTH - RIGHT)
+    low, high = span(np.append(values, level), log, zero)
+    high = min(high, 1.0) if percent and np.nanmax(values, initial=0.0) <= 1 else high
+    y = Scale(low, high, HEIGHT - BOTTOM, TOP, log)
+    parts = [axes(x, y, x_title, y_title + (", logarithmic axis" if log else ""), percent)]
+    if floor:
+        at = y(floor.value)
+        parts += [line(x.start, at, x.end, at, "floor"), label(floor.name, x.start + 4, at - 5)]
+    if best:
+        at = x(best.value)
+        side = "end" if at > (x.start + x.end) / 2 else "start"
+        parts.append(line(at, y.start, at, y.end, "best"))
+        parts.append(label(best.name, at + (-5 if side == "end" else 5), y.end + 9, side))
+    parts += [_curve(one, x, y) for one in lines]
+    parts.append(_end_labels(lines, y))
+    return drawing(description, HEIGHT, *parts)
+
+
+def bars(description: str, rows: Sequence[tuple[str, float, str]]) -> Markup:
+    """Horizontal bars from zero.
+
+    Args:
+        description: what it shows.
+        rows: name, length and text of each bar.
+
+    Returns:
+        An SVG element.
+    """
+    left, room, height = 120, 84, 22
+    scale = Scale(0.0, max((r[1] for r in rows), default=0.0) or 1.0, left, WIDTH - room)
+    parts = []
+    for number, (name, value, text) in enumerate(rows):
+        at = number * height + 4
+        end = scale(value)
+        parts.append(label(fit(name, 17), left - 8, at + 12.5, "end"))
+        parts.append(_bar(left, at + 1, max(end - left, 0.5), height - 6))
+        parts.append(label(text, end + 6, at + 12.5))
+    return drawing(description, len(rows) * height + 6, *parts)
+
+
+def histogram(description: str, values: np.ndarray, x_title: str, zero: bool = False) -> Markup:
+    """Counts of finite values in equally wide bins; `zero` marks the value zero.
+
+    Args:
+        description: what it shows.
+        values: any numbers; only finite ones count.
+        x_title: what they are, with their unit.
+        zero: whether to draw a line at zero.
+
+    Returns:
+        An SVG element.
+    """
+    counts, edges = binned(values)
+    x = Scale(float(edges[0]), float(edges[-1]), LEFT, WIDTH - 16)
+    y = Scale(0.0, max(float(counts.max()) * 1.05, 1.0), HEIGHT - BOTTOM, TOP)
+    parts = [axes(x, y, x_title, "rows")]
+    for count, start, end in zip(counts, edges[:-1], edges[1:], strict=True):
+        if count:
+            wide_, at = max(x(end) - x(start) - 1, 0.5), y(float(count))
+            parts.append(_bar(x(start) + 0.5, at, wide_, y.start - at))
+    if zero and edges[0] < 0 < edges[-1]:
+        parts.append(line(x(0.0), y.start, x(0.0), y.end, "best"))
+    return drawing(description, HEIGHT, *parts)
+
+
+def binned(values: np.ndarray, most: int = 40) -> tuple[np.ndarray, np.ndarray]:
+    """Counts and edges of at most 40 equally wide bins (Freedman and Diaconis, else Sturges).
+
+    Example:
+        >>> counts, edges = binned(np.array([1.0, 2.0, 2.0, np.nan]))
+        >>> int(counts.sum())
+        3
+    """
+    finite = np.asarray(values, np.float64)[np.isfinite(values)]
+    low, high = span(finite)
+    if len(finite) and finite.min() < finite.max():
+        low, high = float(finite.min()), float(finite.max())
+    if not isfinite(high - low):
+        return np.array([len(finite)]), np.array([low, high])
+    quarters = np.subtract(*np.percentile(finite, [75, 25])) if len(finite) else 0.0
+    width = 2 * quarters / max(len(finite), 1) ** (1 / 3)
+    count = int(min(most, np.ceil((high - low) / width))) if width > 0 else 10
+    return np.histogram(finite, bins=max(count, 5), range=(low, high))
+
+
+def scatter(
+    description: str, x_values: np.ndarray, y_values: np.ndarray, x_title: str, y_title: str
+) -> Markup:
+    """Points, with the diagonal on which both values agree.
+
+    Args:
+        description: what it shows.
+        x_values, y_values: finite, (points,).
+        x_title, y_title: what they are, with units.
+
+    Returns:
+        An SVG element.
+    """
+    low, high = span(np.concatenate([x_values, y_values]))
+    x = Scale(low, high, LEFT, WIDTH - RIGHT)
+    y = Scale(low, high, HEIGHT - BOTTOM, TOP)
+    spots = "".join(f"M{px(x(a))} {px(y(b))}h0" for a, b in zip(x_values, y_values, strict=True))
+    cloud = tag(
+        "path", d=Markup(spots), class_="s1 cloud", fill="none", stroke=COLORS["s1"],
+        stroke_width="4.5", stroke_linecap="round", stroke_opacity="0.45",
+    )  # fmt: skip
+    diagonal = line(x.start, y.start, x.end, y.end, "best")
+    hint = label("equal", x.end + 6, y.end + 4)
+    return drawing(description, HEIGHT, axes(x, y, x_title, y_title), diagonal, hint, cloud)
+
+
+def interval_chart(
+    description: str,
+    rows: Sequence[tuple[str, float, float, float]],
+    text: Callable[[float], str],
+) -> Markup:
+    """Values with their intervals, one below the other; the first is the one in question.
+
+    Args:
+        description: what it shows.
+        rows: name, value, low and high end.
+        text: a value as text.
+
+    Returns:
+        An SVG element.
+    """
+    left, room, height = 150, 64, 26
+    ends = np.array([v for row in rows for v in row[1:]], np.float64)
+    low, high = span(ends)
+    x = Scale(low, high, left, WIDTH - room)
+    bottom = len(rows) * height + 4
+    parts = []
+    for value in x.ticks:
+        parts += [line(x(value), 4, x(value), bottom, "grid")]
+    for value in (x.ticks[0], x.ticks[-1]) if len(x.ticks) > 1 else x.ticks:
+        parts += [label(text(value), x(value), bottom + 16, "middle")]
+    for number, (name, value, least, most) in enumerate(rows):
+        at, kind = number * height + 17, "s1" if number else "s2"
+        parts.append(label(fit(name, 21), left - 10, at + 4, "end", "lead" if not number else None))
+        if isfinite(least) and isfinite(most):
+            parts.append(line(x(least), at, x(most), at, kind))
+        if isfinite(value):
+            parts.append(dot(x(value), at, kind, 4.2 if not number else 3.4))
+        parts.append(
+            label(text(value), WIDTH - room + 10, at + 4, kind="lead" if not number else None)
+        )
+    return drawing(description, bottom + 22, *parts)
+
+
+def fit(name: str, most: int) -> str:
+    """A name cut to a number of characters."""
+    return name if len(name) <= most else name[: most - 1] + "…"
+
+
+def _bar(x: float, y: float, width: float, height: float) -> Markup:
+    place = {"x": px(x), "y": px(y), "width": px(width), "height": px(height)}
+    return tag("rect", **place, class_="bar", fill=COLORS["s1"])
+
+
+def _tight(values: np.ndarray) -> tuple[float, float]:
+    """The range of positions, without room, never empty."""
+    if not len(values):
+        return 0.0, 1.0
+    low, high = float(values.min()), float(values.max())
+    return (low, high) if low < high else (low - 0.5, high + 0.5)
+
+
+def _curve(drawn: Line, x: Scale, y: Scale) -> Markup:
+    """One line: broken at non-finite values, each of them a cross at the top."""
+    finite = np.isfinite(drawn.y)
+    runs = []
+    for part in np.split(np.arange(len(finite)), np.flatnonzero(np.diff(finite)) + 1):
+        if len(part) and finite[part[0]]:
+            runs.append(_points(drawn.x[part], drawn.y[part], x, y))
+    parts = [path(runs, drawn.kind, drawn.faint)]
+    if len(drawn.y) <= 40 and not drawn.faint:
+        parts += [dot(*p, drawn.kind, 2.4) for run in runs for p in run]
+    elif len(runs) > 1:
+        parts += [dot(*run[0], drawn.kind, 1.2) for run in runs if len(run) == 1]
+    lost = np.unique(np.round([x(v) for v in drawn.x[~finite]]))
+    parts += [label("×", at, y.end - 2, "middle", "lost") for at in lost]
+    return join(*parts)
+
+
+def _points(
+    places: np.ndarray, values: np.ndarray, x: Scale, y: Scale
+) -> list[tuple[float, float]]:
+    if len(values) <= 2 * COLUMNS:
+        return [(x(float(a)), y(float(b))) for a, b in zip(places, values, strict=True)]
+    c = envelope(places, values)
+    corners = np.stack([c.first, c.least, c.greatest, c.last], axis=1)
+    return [(x(float(at)), y(float(v))) for at, row in zip(c.x, corners, strict=True) for v in row]
+
+
+def _end_labels(lines: Sequence[Line], y: Scale) -> Markup:
+    """Names at the right, pushed apart where they would overlap."""
+    ends = []
+    for drawn in lines:
+        finite = drawn.y[np.isfinite(drawn.y)]
+        if len(finite) and not drawn.faint:
+            ends.append((y(float(finite[-1])), drawn))
+    parts, above = [], -100.0
+    for at, drawn in sorted(ends, key=lambda pair: pair[0]):
+        above = max(at + 4, above + 15)
+        parts.append(label(drawn.name, WIDTH - RIGHT + 7, above, kind=drawn.kind))
+    return join(*parts)

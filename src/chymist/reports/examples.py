@@ -1,0 +1,148 @@
+"""The rows that the model finds hardest: pictures, or the cells as they were read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from chymist.metrics import surprise
+from chymist.reports.markup import Markup, data_name, join, table, tag
+from chymist.reports.numbers import count, number, part_name
+from chymist.reports.pictures import data_uri, to_bytes
+from chymist.values import Run
+
+PICTURES = 24
+TABLE_ROWS = 12
+CELLS = 12  # columns of the raw table that are shown
+
+
+def examples_section(run: Run) -> Markup:
+    """The rows with the largest loss."""
+    losses = example_losses(run)
+    if not len(losses):
+        return tag("p", "There are no rows to look at.")
+    most = PICTURES if run.data.kind == "image" else TABLE_ROWS
+    order = np.argsort(-np.nan_to_num(losses, nan=np.inf), kind="stable")[:most]
+    intro = _intro(run, order, losses)
+    body = _pictures(run, order, losses) if run.data.kind == "image" else _rows(run, order, losses)
+    return join(tag("p", intro), body)
+
+
+def example_losses(run: Run) -> np.ndarray:
+    """Loss of each scored row: surprise -log p(truth) in nats, or the absolute error.
+
+    Args:
+        run: the run.
+
+    Returns:
+        float64, (n,); the mean over outputs where there are several.
+    """
+    found = run.predictions
+    if not len(found.rows):
+        return np.zeros(0)
+    if run.data.classes:
+        return surprise(found.targets, found.outputs)
+    errors = np.abs(np.asarray(found.outputs, np.float64) - np.asarray(found.targets, np.float64))
+    return np.asarray(errors.reshape(len(found.rows), -1).mean(1))
+
+
+def _intro(run: Run, order: np.ndarray, losses: np.ndarray) -> str:
+    rows = f"{count(len(order), f'{part_name(run.score.split)} row')} with the largest "
+    numbers = "Row numbers count from 1 in the data as it was read."
+    if not run.data.classes:
+        return f"The {rows}error of {len(losses):,}. {numbers}"
+    wrong = int((run.predictions.labels[order] != run.predictions.targets[order]).sum())
+    return (
+        f"The {rows}loss of {len(losses):,}; {wrong} of them {'is' if wrong == 1 else 'are'} "
+        f"wrong. Loss is −ln of the probability given to the truth. {numbers}"
+    )
+
+
+def _pictures(run: Run, order: np.ndarray, losses: np.ndarray) -> Markup:
+    rows = run.predictions.rows[order]
+    images, said = to_bytes(np.asarray(run.data.take(rows)))
+    items = []
+    for image, place, row in zip(images, order, rows, strict=True):
+        lines = _said(run, int(place), float(losses[place]))
+        picture = tag("img", src=Markup(data_uri(image)), alt=f"row {row + 1:,}")
+        text = join(*(join(line, tag("br")) for line in lines), f"row {row + 1:,}")
+        items.append(tag("li", picture, tag("p", text)))
+    note = f"{said} {' × '.join(map(str, images.shape[1:3]))} pixels, enlarged or reduced to fit."
+    return join(tag("ul", *items, class_="shots"), tag("p", note.strip(), class_="note"))
+
+
+def _said(run: Run, place: int, loss: float) -> list[Markup]:
+    """What the truth is, what the model said, and how sure it was."""
+    found, classes = run.predictions, run.data.classes
+    if not classes:
+        return [
+            join("true ", _values(np.ravel(found.targets[place]))),
+            join("said ", _values(np.ravel(found.outputs[place]))),
+            join("error ", number(loss)),
+        ]
+    truth, said = int(found.targets[place]), int(found.labels[place])
+    sure = f"{100 * found.outputs[place, said]:.1f} %"
+    verdict = join("said ", data_name(classes[said], 24))
+    if said != truth:
+        verdict = tag("span", verdict, class_="wrong")
+    return [
+        join("true ", data_name(classes[truth], 24)),
+        join(verdict, f", {sure}"),
+        join(f"loss {loss:.2f}"),
+    ]
+
+
+def _rows(run: Run, order: np.ndarray, losses: np.ndarray) -> Markup:
+    rows = run.predictions.rows[order]
+    names, cells = _cells(run, rows)
+    shown = names[:CELLS]
+    found, classes = run.predictions, run.data.classes
+    lines = []
+    for i, place in enumerate(order):
+        if classes:
+            said = int(found.labels[place])
+            right = said == int(found.targets[place])
+            answer = data_name(classes[said])
+            head = [data_name(classes[int(found.targets[place])]),
+                    answer if right else tag("span", answer, class_="wrong"),
+                    f"{100 * found.outputs[place, said]:.1f} %"]  # fmt: skip
+        else:
+            head = [
+                _values(np.ravel(found.targets[place])),
+                _values(np.ravel(found.outputs[place])),
+            ]
+        raw = [_cell(cells[name][i]) for name in shown]
+        lines.append([f"{rows[i] + 1:,}", *head, number(float(losses[place])), *raw])
+    heads = ["row", "truth", "said", *(["sure"] if classes else []), "loss" if classes else "error"]
+    made = table([*heads, *(data_name(n, 30) for n in shown)], lines,
+                 {0, len(heads) - 1, len(heads) - 2} | (set() if classes else {1}))  # fmt: skip
+    more = len(names) - len(shown)
+    note = f"The first {len(shown)} of {len(names):,} columns." if more > 0 else ""
+    return join(made, tag("p", note, class_="note") if note else "")
+
+
+def _cells(run: Run, rows: np.ndarray) -> tuple[list[str], Mapping[str, Any]]:
+    """Names of the raw columns and their cells in some rows."""
+    taken = run.data.take(rows)
+    if isinstance(taken, Mapping):
+        return list(taken), taken
+    flat = taken.reshape(len(rows), prod(taken.shape[1:]))
+    named = [c.name for c in run.data.columns]
+    fits = len(named) == flat.shape[1] and len(set(named)) == len(named)
+    names = named if fits else [f"x{i + 1}" for i in range(flat.shape[1])]
+    return names, {name: flat[:, i] for i, name in enumerate(names)}
+
+
+def _cell(value: Any) -> str:
+    if value is None or (isinstance(value, float) and np.isnan(value)):
+        return "(empty)"
+    return number(float(value)) if isinstance(value, float | int | np.number) else str(value)
+
+
+def _values(values: np.ndarray) -> Markup:
+    return join(
+        ", ".join(number(float(v)) for v in values[:4]) + (", …" if len(values) > 4 else "")
+    )

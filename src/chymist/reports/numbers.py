@@ -1,0 +1,84 @@
+"""Numbers and counts as texts, the same in the report and the notebook."""
+
+from __future__ import annotations
+
+from math import isfinite
+
+from chymist.values import Score, show
+
+PARTS = {"train": "training", "valid": "validation", "test": "test"}
+
+
+def number(value: float) -> str:
+    """A number with four significant digits.
+
+    Example:
+        >>> number(0.123456), number(1234567.0), number(12.0)
+        ('0.1235', '1.235e+06', '12')
+    """
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.4g}"
+
+
+def share(part: float, whole: float) -> str:
+    """A share in percent.
+
+    Example:
+        >>> share(1, 8), share(0, 0)
+        ('12.5 %', '–')
+    """
+    return f"{100 * part / whole:.1f} %" if whole else "–"
+
+
+def count(n: int, name: str, several: str = "") -> str:
+    """A count with its noun.
+
+    Example:
+        >>> count(1, "row"), count(2000, "class", "classes")
+        ('1 row', '2,000 classes')
+    """
+    return f"{n:,} {name if n == 1 else several or name + 's'}"
+
+
+def part_name(split: str) -> str:
+    """A part of the split as an adjective.
+
+    Example:
+        >>> part_name("valid"), part_name("out-of-fold")
+        ('validation', 'out-of-fold')
+    """
+    return PARTS.get(split, split)
+
+
+def metric_name(name: str) -> str:
+    """A metric's name in words.
+
+    Example:
+        >>> metric_name("log_loss"), metric_name("rmse"), metric_name("f1_macro")
+        ('log loss', 'RMSE', 'F1 macro')
+    """
+    words = name.split("_")
+    known = {"rmse": "RMSE", "mae": "MAE", "auc": "AUC", "r2": "R²", "f1": "F1"}
+    return " ".join(known.get(word, word) for word in words)
+
+
+def interval(score: Score) -> str:
+    """The 95 % interval of a score."""
+    return f"{show(score.metric, score.low)} to {show(score.metric, score.high)}"
+
+
+def seconds(value: float) -> str:
+    """A duration.
+
+    Example:
+        >>> seconds(0.25), seconds(75.0), seconds(7300.0)
+        ('0.25 s', '75.0 s', '2 h 1 min')
+    """
+    if not isfinite(value):
+        return "unknown"
+    if value < 10:
+        return f"{value:.2f} s"
+    if value < 120:
+        return f"{value:.1f} s"
+    if value < 7200:
+        return f"{int(value // 60)} min {int(value % 60)} s"
+    return f"{int(value // 3600)} h {int(value % 3600 // 60)} min"

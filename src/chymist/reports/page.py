@@ -1,0 +1,140 @@
+"""The report of a run: one HTML file that needs nothing but itself."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from chymist.reports.about_data import data_section
+from chymist.reports.about_errors import errors_section
+from chymist.reports.about_model import Affine, model_section
+from chymist.reports.about_training import curves_section, time_section
+from chymist.reports.examples import examples_section
+from chymist.reports.layers import LayerRow
+from chymist.reports.markup import Markup, block, data_name, join, pairs, safe, tag
+from chymist.reports.numbers import count, part_name
+from chymist.reports.style import STYLE
+from chymist.reports.verdict import verdict_section
+from chymist.values import Run, Split
+
+
+def report_html(
+    run: Run,
+    layers: Sequence[LayerRow],
+    script: str,
+    command: str,
+    coefficients: Affine | None = None,
+) -> str:
+    """The report of a run as one HTML page: no script, no request to anywhere, at most 2 MB.
+
+    The same run gives the same bytes. Names and cells from the data are escaped.
+
+    Args:
+        run: the run.
+        layers: its model layer by layer, see `layer_table`.
+        script: Python source that does the same.
+        command: command that does the same; may be empty.
+        coefficients: of a linear model, in raw units (names, weights, intercept); None for others.
+
+    Returns:
+        The page.
+    """
+    sections = [
+        ("verdict", "Verdict", verdict_section(run)),
+        ("data", "Data", data_section(run)),
+        ("model", "Model", model_section(run, layers, coefficients)),
+        ("curves", "Training", curves_section(run)),
+        ("errors", "Errors", errors_section(run)),
+        ("examples", "Hardest rows", examples_section(run)),
+        ("time", "Where the time went", time_section(run)),
+        ("again", "Doing it again", reproduction_section(run, script, command)),
+        ("limits", "What this report cannot tell", limits_section(run)),
+    ]
+    body = tag("main", *(
+        tag("section", tag("h2", heading, id=f"{key}-title"), content, id=key,
+            aria_labelledby=f"{key}-title")
+        for key, heading, content in sections
+    ))  # fmt: skip
+    links = [tag("a", heading, href=f"#{key}") for key, heading, _ in sections]
+    foot = tag(
+        "footer", tag("p", "Made by chymist. This page needs no network and runs no script.")
+    )
+    return "<!DOCTYPE html>\n" + tag(
+        "html", _head(run), tag("body", _header(run, links), body, foot), lang="en"
+    )
+
+
+def _head(run: Run) -> Markup:
+    return tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", name_="viewport", content="width=device-width, initial-scale=1"),
+        tag("title", safe(f"{run.data.name}: {run.score}")),
+        tag("style", Markup(STYLE)),
+    )
+
+
+def _header(run: Run, links: Sequence[Markup]) -> Markup:
+    name = run.recipe.model.name if run.recipe.model else "run"
+    return tag(
+        "header",
+        tag("p", f"chymist report of a run, seed {run.seed}", class_="eyebrow"),
+        tag("h1", data_name(run.data.name), f", {name}"),
+        tag("nav", *links, aria_label="Sections"),
+    )
+
+
+def reproduction_section(run: Run, script: str, command: str) -> Markup:
+    """Command, script, recipe, seed, versions and hashes."""
+    versions = run.facts.get("versions") or {}
+    card = pairs([
+        ("seed", run.seed),
+        ("threads", run.facts.get("threads", "unknown")),
+        ("data fingerprint", tag("code", run.data.fingerprint)),
+        ("hash of the split", tag("code", split_hash(run.split))),
+        *versions.items(),
+    ])  # fmt: skip
+    parts = [card]
+    if command:
+        parts += [tag("h3", "The command"), block(command)]
+    parts += [tag("h3", "The same in Python"), block(script)]
+    parts += [tag("h3", "The recipe, complete"), block(run.recipe.to_toml())]
+    promise = (
+        "The same seed, versions, machine and number of threads give the same bits; "
+        "another machine gives the same up to rounding."
+    )
+    return join(*parts, tag("p", promise, class_="note"))
+
+
+def split_hash(split: Split) -> str:
+    """Hash of which rows are for training, validation and test."""
+    digest = hashlib.sha256()
+    for name in ("train", "valid", "test"):
+        rows = split.rows(name)
+        digest.update(f"{name} {len(rows)}:".encode())
+        digest.update(rows.astype("<i8").tobytes())
+    return digest.hexdigest()[:16]
+
+
+def limits_section(run: Run) -> Markup:
+    """What a careful reader would ask and this report has no answer to."""
+    score = run.score
+    found = [
+        f"One run with one seed. The interval is about the {count(score.n, 'row')} as a sample of "
+        "all rows; it does not cover what another seed or other training rows would give.",
+    ]
+    if score.selected_on:
+        found.append(
+            f"{score.selected_on} on the {part_name(score.split)} rows chose the weights. Rows "
+            "that chose something flatter it: only the test rows can tell by how much."
+        )
+    if score.split == "train":
+        found.append("There are no validation rows: nothing here is about new rows.")
+    if len(run.split.test):
+        found.append(f"The {count(len(run.split.test), 'test row')} were not looked at.")
+    else:
+        found.append("No test rows are sealed for a last, honest look.")
+    if run.data.classes:
+        found.append("Probabilities are the model's own; they were not checked for calibration.")
+    found.append("New rows are taken to come from where these rows came from.")
+    return tag("ul", *(tag("li", safe(text, 400)) for text in found))
