@@ -54,6 +54,8 @@ def array_data(inputs: Any, targets: Any, wanted: Wanted, missing: str | None = 
     if array.ndim > 2:
         images, note = as_images(array, is_tensor(inputs))
         return finished(replace(data, kind="image", inputs=images, notes=note), found, None)
+    if array.dtype.kind == "f":
+        _check_columns(array)
     numbers = array.astype(np.float64) if array.dtype.kind != "f" else array
     return finished(replace(data, inputs=numbers, columns=_columns(numbers)), found, None)
 
@@ -112,14 +114,6 @@ def check_finite(array: np.ndarray, missing: str | None, where: str = "inputs") 
                 received=f"{len(row)} such cells",
                 do=advice,
             )
-    empty = np.flatnonzero(np.isnan(rows).all(0))
-    if len(empty):
-        raise InputError(
-            "the column has no values",
-            where=f"{where}, column {empty[0] + 1}",
-            received="NaN in all rows",
-            do="remove it",
-        )
 
 
 def to_array(values: Any) -> np.ndarray:
@@ -195,4 +189,16 @@ def _check_shapes(array: np.ndarray, labels: np.ndarray) -> None:
             where="targets",
             received=f"{len(array)} inputs, targets of shape {labels.shape}",
             do="give one target per row",
+        )
+
+
+def _check_columns(rows: np.ndarray) -> None:
+    """Refuse a column without any number."""
+    empty = np.flatnonzero(np.isnan(rows).all(0))
+    if len(empty):
+        raise InputError(
+            "the column has no values",
+            where=f"inputs, column {empty[0] + 1}",
+            received="NaN in all rows",
+            do="remove it",
         )

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from chymist.data.arrays import array_data, is_mapping, is_tensor
+from chymist.data.catalogue import ALIASES
 from chymist.data.cells import short
 from chymist.data.images import folder_data, is_image_zip
-from chymist.data.named import ALIASES, load_named, named_sets
+from chymist.data.named import load_named, named_sets
 from chymist.data.tables import read_table, stacked
 from chymist.data.tabular import Wanted, column_index, mapping_data, table_data, target_index
 from chymist.data.targets import check_task

@@ -221,7 +221,7 @@ def _allocated(counts: np.ndarray, room: np.ndarray, total: int) -> np.ndarray:
     """`total` rows shared among classes by largest remainders, at most `room` of each."""
     quota = counts * total / counts.sum()
     room = np.maximum(room, 0)
-    given = np.minimum(np.floor(quota).astype(np.int64), room)
+    given: np.ndarray = np.minimum(np.floor(quota).astype(np.int64), room)
     while given.sum() < total and (given < room).any():
         behind = np.where(given < room, quota - given, -np.inf)
         given[int(behind.argmax())] += 1
