@@ -22,7 +22,7 @@ class Options(NamedTuple):
     missing: str = "auto"
     scale: str = "auto"
     encode: str = "onehot"
-    transform: str = "auto"
+    transform: str = "none"
 
 
 @dataclass(frozen=True)

@@ -181,7 +181,7 @@ def prepare(
     missing: Literal["auto", "median", "mean", "mode", "category"] = "auto",
     scale: Literal["auto", "standard", "minmax", "pixel", "none"] = "auto",
     encode: Literal["onehot", "integer"] = "onehot",
-    transform: Literal["auto", "none", "log"] = "auto",
+    transform: Literal["auto", "none", "log"] = "none",
     drop: tuple[str, ...] = (),
 ) -> Preparation:
     """How raw columns become features; everything is fitted on training rows only.
@@ -196,7 +196,8 @@ def prepare(
             deviation for all pixels.
         encode: categories as one 0/1 feature each, or as one number.
         transform: "log" replaces numbers by sign(x) log(1 + |x|); "auto" does so for columns
-            whose skewness is beyond 4 in at least 100 training rows; "none" never.
+            whose skewness is beyond 4 in at least 100 training rows; "none" never. Measured on
+            adult it costs half a point of accuracy, hence it is not the default.
         drop: columns that are left out.
 
     Returns:

@@ -170,9 +170,13 @@ def _optimizer_from_files(
     optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], plain: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The optimiser's own state dict with its per-parameter state replaced."""
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
     state: dict[int, dict[str, Any]] = {}
     for key, value in {**plain["optimizer"], **tensors}.items():
         index, _, name = key.partition(".")
+        like = parameters[int(index)]
+        if isinstance(value, Tensor) and value.shape == like.shape:
+            value = torch.empty_like(like).copy_(value)  # fused steps need equal memory layouts
         state.setdefault(int(index), {})[name] = value
     return {**optimizer.state_dict(), "state": state}
 

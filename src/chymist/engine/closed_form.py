@@ -53,18 +53,11 @@ def solve(program: Program, state: State, l2: float) -> Iterator[Event]:
         The same events as the training loop.
 
     Raises:
-        UsageError: the model is not linear, or the loss is not the squared error.
+        UsageError: the model is not one affine layer.
     """
-    affine = [layer for layer in state.model.modules() if isinstance(layer, nn.Linear)]
-    others = sum(p.numel() for p in state.model.parameters())
-    if len(affine) != 1 or others != sum(p.numel() for p in affine[0].parameters()):
-        raise UsageError(
-            "closed_form is for the model 'linear'",
-            where="optimizer",
-            do="use another optimizer, for example adam",
-        )
-    layer = affine[0]
-    first = float(program.loss(state.model.train()(program.inputs), program.targets))
+    layer = only_layer(state.model)
+    with torch.no_grad():
+        first = float(program.loss(state.model(program.inputs), program.targets))
     flat = program.inputs.flatten(1).numpy()
     weights, intercept = least_squares(flat, program.targets.numpy(), l2)
     with torch.no_grad():
@@ -77,3 +70,19 @@ def solve(program: Program, state: State, l2: float) -> Iterator[Event]:
         last = float(program.loss(state.model(program.inputs), program.targets))
     values = {"train_loss": last, **program.evaluate(state.model)}
     yield Epoch(1, state.step, values, False, True)
+
+
+def only_layer(model: nn.Module) -> nn.Linear:
+    """The one affine layer that a linear model consists of.
+
+    Raises:
+        UsageError: the model is anything else.
+    """
+    layers = [layer for layer in model.modules() if isinstance(layer, nn.Linear)]
+    if len(layers) == 1 and len(list(model.parameters())) == len(list(layers[0].parameters())):
+        return layers[0]
+    raise UsageError(
+        "closed_form is for the model 'linear'",
+        where="optimizer",
+        do="use another optimizer, for example adam",
+    )

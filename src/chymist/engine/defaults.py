@@ -5,17 +5,21 @@ The same table stands in `docs/defaults.md`.
 
 from __future__ import annotations
 
+import math
+
 from chymist.errors import InputError
 from chymist.parts import Part, part
 from chymist.values import Length, Recipe, Split
 
 MODELS = {"image": "cnn", "table": "mlp", "array": "mlp"}
 
-# Least number of optimiser steps of a default run: small tables need more epochs than large ones.
-MIN_STEPS = 1500
-
 LOSSES = {"classification": "cross_entropy", "regression": "mse"}
 MODEL_LOSSES = {"linear": "mse", "logistic": "binary_cross_entropy", "softmax": "cross_entropy"}
+
+# Images: batches of 64, of 128 from so many rows on; few passes, at least so many steps.
+LARGE_IMAGE_SET, IMAGE_EPOCHS, IMAGE_STEPS = 10_000, 4, 340
+# Tables: batches of about a 16th of the rows between two bounds, passes, at least so many steps.
+TABLE_BATCHES, TABLE_EPOCHS, TABLE_STEPS = (16, 256), 15, 1000
 
 
 def complete(recipe: Recipe, split: Split) -> Recipe:
@@ -28,43 +32,65 @@ def complete(recipe: Recipe, split: Split) -> Recipe:
     Returns:
         A recipe without None.
 
-    Raises:
-        UsageError: the model does not suit the task.
+    Example:
+        >>> import chymist as cy
+        >>> full = complete(Recipe(), cy.split(cy.load("iris")))
+        >>> full.model, full.batch_size, str(full.length)
+        (mlp(), 16, '167 epochs')
     """
-    data = split.data
+    data, rows = split.data, len(split.train)
     model = recipe.model or part("model", MODELS[data.kind])
     loss = recipe.loss or part("loss", MODEL_LOSSES.get(model.name, LOSSES[data.task]))
     exact = model.name == "linear" and recipe.optimizer is None
-    optimizer = recipe.optimizer or (
-        part("optimizer", "closed_form") if exact else _optimizer(model)
-    )
-    batch_size = recipe.batch_size or _batch_size(len(split.train))
-    length = recipe.length or _length(model, len(split.train), batch_size)
+    optimizer = recipe.optimizer or (part("optimizer", "closed_form") if exact else _optimizer())
+    image = data.kind == "image"
+    batch_size = recipe.batch_size or (_image_batch(rows) if image else _table_batch(rows))
+    length = recipe.length or _length(image, rows, batch_size)
     if optimizer.name == "closed_form":
         batch_size, length = "all", Length(1, "steps")
-    schedule = "constant" if model.name == "linear" else "one_cycle"
     return recipe.replace(
-        model=model, loss=loss, optimizer=optimizer, batch_size=batch_size, length=length,
-        schedule=recipe.schedule or part("schedule", schedule),
-        stop=recipe.stop or part("stop", "none"),
+        model=model,
+        loss=loss,
+        optimizer=optimizer,
+        batch_size=batch_size,
+        length=length,
+        schedule=recipe.schedule or part("schedule", "one_cycle"),
+        stop=recipe.stop or _stop(model, length, image, len(split.valid)),
         clip=recipe.clip or part("clip", "none"),
         data=recipe.data or part("data", "prepare"),
         precision=recipe.precision or "float32",
-    )  # fmt: skip
+    )
 
 
-def _optimizer(model: Part) -> Part:
-    return part("optimizer", "adamw", lr=1e-2 if model.name in MODEL_LOSSES else 3e-3)
+def _optimizer() -> Part:
+    return part("optimizer", "adamw", lr=3e-3)
 
 
-def _batch_size(rows: int) -> int:
-    """Small sets get small batches, so that an epoch has some steps."""
-    return 64 if rows < 10_000 else 128
+def _image_batch(rows: int) -> int:
+    return 64 if rows < LARGE_IMAGE_SET else 128
 
 
-def _length(model: Part, rows: int, batch_size: int | str) -> Length:
+def _table_batch(rows: int) -> int:
+    """The largest power of two within the bounds that gives an epoch 16 steps."""
+    low, high = TABLE_BATCHES
+    size = low
+    while size * 2 <= min(high, rows // 16):
+        size *= 2
+    return size
+
+
+def _length(image: bool, rows: int, batch_size: int | str) -> Length:
+    """Some passes over the rows, more of them where an epoch has few steps."""
     per_epoch = max(1, rows // batch_size) if isinstance(batch_size, int) else 1
-    return Length(max(8, -(-MIN_STEPS // per_epoch)), "epochs")
+    epochs, steps = (IMAGE_EPOCHS, IMAGE_STEPS) if image else (TABLE_EPOCHS, TABLE_STEPS)
+    return Length(max(epochs, math.ceil(steps / per_epoch)), "epochs")
+
+
+def _stop(model: Part, length: Length, image: bool, valid_rows: int) -> Part:
+    """Tables keep the best weights of the whole run; convex models and images the last ones."""
+    if image or not valid_rows or model.name in MODEL_LOSSES:
+        return part("stop", "none")
+    return part("stop", "early", monitor="val_loss", patience=str(length))
 
 
 def check_split(split: Split) -> None:

@@ -14,7 +14,7 @@ from chymist.values import Shapes
 def mlp(
     shapes: Shapes,
     *,
-    hidden: tuple[Count, ...] = (128,),
+    hidden: tuple[Count, ...] = (64,),
     activation: str = "relu",
     dropout: Fraction = 0.0,
 ) -> nn.Module:
