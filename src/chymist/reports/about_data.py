@@ -10,8 +10,10 @@ import numpy as np
 from chymist.reports.charts import bars, binned, fit, histogram
 from chymist.reports.markup import Markup, data_name, figure, join, pairs, table, tag
 from chymist.reports.numbers import count, number, share
+from chymist.reports.pictures import data_uri, to_bytes
 from chymist.values import Column, Run
 
+SAMPLED, SAMPLES, SAMPLE_SIDE = 10, 6, 40  # classes, pictures of each, pixels
 BARS = 30  # classes with a bar of their own
 
 
@@ -35,12 +37,36 @@ def data_section(run: Run) -> Markup:
     ])  # fmt: skip
     notes = [tag("li", note) for note in data.notes[:50]]
     said = tag("ul", *notes, class_="note") if notes else ""
-    return join(card, said, tag("div", target_figure(run), class_="grid"), columns_table(run))
+    return join(
+        card,
+        said,
+        tag("div", target_figure(run), samples_figure(run), class_="grid"),
+        columns_table(run),
+    )
 
 
 def target_figure(run: Run) -> Markup:
     """How often each class occurs, or how the target is spread."""
     return _classes_figure(run) if run.data.classes else _target_figure(run)
+
+
+def samples_figure(run: Run) -> Markup:
+    """A few training pictures of each class, as they were read."""
+    data, train = run.data, run.split.train
+    if data.kind != "image" or not data.classes or not len(train):
+        return Markup("")
+    labels = data.targets[train]
+    picked = [train[labels == i][:SAMPLES] for i in range(min(len(data.classes), SAMPLED))]
+    images, said = to_bytes(np.asarray(data.take(np.concatenate(picked))))
+    uris = iter([data_uri(image, SAMPLE_SIDE) for image in images])
+    cells: list[Markup] = []
+    for name, rows in zip(data.classes, picked, strict=False):
+        cells.append(tag("span", data_name(name, 24)))
+        cells += [tag("img", src=Markup(next(uris)), alt="") for _ in rows]
+        cells += [tag("i")] * (SAMPLES - len(rows))
+    which = "each class" if len(data.classes) <= SAMPLED else f"the first {SAMPLED} classes"
+    title = f"The first {SAMPLES} training pictures of {which}."
+    return figure(title, tag("div", *cells, class_="samples"), said)
 
 
 def columns_table(run: Run) -> Markup:

@@ -33,7 +33,7 @@ def metrics_table(run: Run) -> Markup:
         better = ""
         if name in METRICS:
             better = "more is better" if METRICS[name].greater_is_better else "less is better"
-        rows.append([metric_name(name), show(name, float(value)), better])
+        rows.append([metric_name(name), show(name, float(value)), tag("span", better, class_="t")])
     return join(tag("h3", heading), table(["metric", "value", ""], rows, {1}))
 
 
@@ -94,8 +94,8 @@ def _classification(run: Run) -> Markup:
         shown = min(PAIRS, len(ranked))
         caption = f"The {shown} most confused of {count(len(ranked), 'pair')} of classes."
         picture = _pairs_table(matrix, ranked, classes)
-    made = tag("figure", tag("figcaption", title), picture, tag("p", caption, class_="note"))
-    return join(made, _recalls(matrix, classes))
+    made = tag("div", tag("h3", title), picture, tag("p", caption, class_="note"))
+    return tag("div", made, tag("div", _recalls(matrix, classes)), class_="beside")
 
 
 def _matrix(matrix: np.ndarray, classes: tuple[str, ...]) -> Markup:
@@ -112,7 +112,7 @@ def _matrix(matrix: np.ndarray, classes: tuple[str, ...]) -> Markup:
                 continue
             strength = 0.55 * part if row == column else 0.12 + 0.5 * part**0.5
             kind, style = "h" if row == column else "m", f"--a:{strength:.2f}"
-            percent = f"{100 * part:.0f} %" if part >= 0.0995 else f"{100 * part:.1f} %"
+            percent = f"{100 * part:.0f}" if part >= 0.0995 else f"{100 * part:.1f}"
             cells.append(tag("td", f"{rows:,}", tag("small", percent), class_=kind, style=style))
         lines.append(tag("tr", tag("th", data_name(name, 14), scope="row"), *cells))
     corner = tag("th", "true \\ said", scope="col")

@@ -40,7 +40,7 @@ def model_section(run: Run, layers: Sequence[LayerRow], coefficients: Affine | N
     chosen = [slot for slot in slots if getattr(recipe, slot) is not None]
     card = pairs([
         ("parameters", f"{total:,}"),
-        *((slot.replace("_", " "), getattr(recipe, slot)) for slot in chosen),
+        *((s.replace("_", " "), str(getattr(recipe, s)).removesuffix("()")) for s in chosen),
     ])  # fmt: skip
     rows = [_row(row, total) for row in layers[: ROWS - 1]]
     if len(layers) < ROWS:

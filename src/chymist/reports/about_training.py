@@ -46,10 +46,12 @@ def loss_figure(run: Run) -> Markup:
         return Markup("")
     title = _loss_title(lines)
     best = run.facts.get("best_epoch")
-    mark = Mark(float(best), f"best: epoch {best:g}") if best else None
+    mark = Mark(float(best), f"kept: epoch {best:g}") if best else None
     unit = "loss"
     picture = line_chart(title, lines, "epoch", unit, best=mark)
-    caption = _points(lines) + "; training: mean over the epoch, validation: at its end."
+    caption = _points(lines) + " Training: mean over the epoch; validation: at its end."
+    if mark:
+        caption += " The dotted line is the epoch whose weights were kept."
     return figure(title, picture, caption, _epoch_table(run))
 
 
@@ -69,13 +71,13 @@ def metric_figures(run: Run) -> list[Markup]:
         title = _metric_title(name, x, y)
         lines = [Line("validation", x, y, "s2")]
         best = run.facts.get("best_epoch")
-        mark = Mark(float(best), f"best: epoch {best:g}") if best else None
+        mark = Mark(float(best), f"kept: epoch {best:g}") if best else None
         axis = metric_name(name)
         picture = line_chart(title, lines, "epoch", axis, percent=percent, floor=floor, best=mark)
         twin = table(
             ["epoch", axis], [[f"{e:g}", show(name, v)] for e, v in zip(x, y, strict=True)], {0, 1}
         )
-        found.append(figure(title, picture, _points(lines) + ".", twin))
+        found.append(figure(title, picture, _points(lines), twin))
     return found
 
 
@@ -95,7 +97,7 @@ def steps_figure(run: Run) -> Markup:
         drawn = "every one drawn" if len(y) <= 2 * COLUMNS else (
             f"drawn as first, least, greatest and last value of {COLUMNS} columns"
         )  # fmt: skip
-        caption += f", {drawn} (pale); line with dots: means of {len(gathered.x)} equal stretches"
+        caption += f", {drawn} (thin); thick line: means of {len(gathered.x)} equal stretches"
     caption += "." + _lost(y)
     return figure(title, line_chart(title, lines, "step", "loss of a batch"), caption,
                   _column_table(x[finite], y[finite], "loss"))  # fmt: skip
@@ -128,14 +130,19 @@ def time_section(run: Run) -> Markup:
         items.append(("all work", seconds(float(facts["seconds"]))))
     for name, words in (("epochs", "epochs"), ("steps", "steps")):
         if name in facts:
-            items.append((words, f"{facts[name]:,}"))
+            items.append(
+                (words, f"{facts[name]:,g}" if facts[name] < 1e5 else f"{facts[name]:,.0f}")
+            )
     if "samples_per_second" in facts:
         items.append(("training speed", f"{facts['samples_per_second']:,.0f} rows/s"))
     if "waiting_for_data" in facts:
         items.append(("waiting for data", f"{100 * facts['waiting_for_data']:.1f} % of training"))
     if "threads" in facts:
         items.append(("threads", facts["threads"]))
-    note = "All work is reading excluded: preparation, training, scoring and floors."
+    note = (
+        "All work is preparation, training, scoring and floors; reading the data and starting "
+        "Python are not in it."
+    )
     return join(pairs(items), tag("p", note, class_="note"))
 
 
@@ -173,6 +180,8 @@ def _metric_title(name: str, x: np.ndarray, y: np.ndarray) -> str:
 def _steps_title(x: np.ndarray, y: np.ndarray) -> str:
     if not len(y):
         return "The loss was never finite."
+    if len(y) == 1:
+        return f"The loss of the only batch was {number(y[0])}."
     top = int(y.argmax())
     return (
         f"The loss of a batch went from {number(y[0])} to {number(y[-1])}; "
@@ -183,7 +192,7 @@ def _steps_title(x: np.ndarray, y: np.ndarray) -> str:
 def _points(lines: list[Line]) -> str:
     words = " and ".join(f"{len(line.y):,} {line.name}" for line in lines)
     ending = "point" if sum(len(line.y) for line in lines) == 1 else "points"
-    return f"{words} {ending}" + _lost(np.concatenate([line.y for line in lines])).rstrip(".")
+    return f"{words} {ending}." + _lost(np.concatenate([line.y for line in lines]))
 
 
 def _lost(y: np.ndarray) -> str:

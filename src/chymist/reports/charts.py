@@ -30,6 +30,7 @@ from chymist.reports.svg import (
     path,
     px,
     span,
+    tick_texts,
     wide,
 )
 
@@ -139,15 +140,14 @@ def line_chart(
     low, high = span(np.append(values, level), log, zero)
     high = min(high, 1.0) if percent and np.nanmax(values, initial=0.0) <= 1 else high
     y = Scale(low, high, HEIGHT - BOTTOM, TOP, log)
-    parts = [axes(x, y, x_title, y_title + (", logarithmic axis" if log else ""), percent)]
+    parts = [axes(x, y, x_title, y_title + (", logarithmic axis" if log else ""), percent, True)]
     if floor:
-        at = y(floor.value)
-        parts += [line(x.start, at, x.end, at, "floor"), label(floor.name, x.start + 4, at - 5)]
+        parts.append(_floor(floor, lines, x, y))
     if best:
         at = x(best.value)
         side = "end" if at > (x.start + x.end) / 2 else "start"
         parts.append(line(at, y.start, at, y.end, "best"))
-        parts.append(label(best.name, at + (-5 if side == "end" else 5), y.end + 9, side))
+        parts.append(label(best.name, at, y.end - 13, side))
     parts += [_curve(one, x, y) for one in lines]
     parts.append(_end_labels(lines, y))
     return drawing(description, HEIGHT, *parts)
@@ -163,7 +163,7 @@ def bars(description: str, rows: Sequence[tuple[str, float, str]]) -> Markup:
     Returns:
         An SVG element.
     """
-    left, room, height = 120, 84, 22
+    left, room, height = _label_room([row[0] for row in rows], 17), 96, 22
     scale = Scale(0.0, max((r[1] for r in rows), default=0.0) or 1.0, left, WIDTH - room)
     parts = []
     for number, (name, value, text) in enumerate(rows):
@@ -261,32 +261,59 @@ def interval_chart(
     Returns:
         An SVG element.
     """
-    left, room, height = 150, 64, 26
-    ends = np.array([v for row in rows for v in row[1:]], np.float64)
-    low, high = span(ends)
+    room, height = 70, 26
+    left = _label_room([row[0] for row in rows], 21)
+    low, high = span(np.array(window(rows), np.float64))
     x = Scale(low, high, left, WIDTH - room)
     bottom = len(rows) * height + 4
-    parts = []
-    for value in x.ticks:
-        parts += [line(x(value), 4, x(value), bottom, "grid")]
-    for value in (x.ticks[0], x.ticks[-1]) if len(x.ticks) > 1 else x.ticks:
-        parts += [label(text(value), x(value), bottom + 16, "middle")]
+    parts = [line(x(tick), 4, x(tick), bottom, "grid") for tick in x.ticks]
+    parts += tick_texts(x, x.ticks, [text(tick) for tick in x.ticks], bottom + 16)
     for number, (name, value, least, most) in enumerate(rows):
-        at, kind = number * height + 17, "s1" if number else "s2"
-        parts.append(label(fit(name, 21), left - 10, at + 4, "end", "lead" if not number else None))
-        if isfinite(least) and isfinite(most):
-            parts.append(line(x(least), at, x(most), at, kind))
-        if isfinite(value):
-            parts.append(dot(x(value), at, kind, 4.2 if not number else 3.4))
-        parts.append(
-            label(text(value), WIDTH - room + 10, at + 4, kind="lead" if not number else None)
+        at, kind, weight = (
+            number * height + 17,
+            "s1" if number else "s2",
+            None if number else "lead",
         )
+        parts.append(label(fit(name, 21), left - 10, at + 4, "end", weight))
+        parts.append(label(text(value), WIDTH - room + 10, at + 4, kind=weight))
+        if value < low or value > high:
+            parts.append(label("◂" if value < low else "▸", x(low if value < low else high), at + 4,
+                               "middle", kind))  # fmt: skip
+        elif isfinite(value):
+            ends = x(max(least, low)), x(min(most, high))
+            parts.append(line(ends[0], at, ends[1], at, kind))
+            parts.append(dot(x(value), at, kind, 3.4 if number else 4.2))
     return drawing(description, bottom + 22, *parts)
+
+
+def window(rows: Sequence[tuple[str, float, float, float]]) -> tuple[float, float]:
+    """The range that shows the first two rows well; others are in it unless they are far away.
+
+    Args:
+        rows: name, value, low and high end.
+
+    Example:
+        >>> near, far = ("a", 0.96, 0.94, 0.98), ("c", 0.1, 0.08, 0.12)
+        >>> window([near, ("b", 0.97, 0.95, 0.99), far]), window([near, far])
+        ((0.94, 0.99), (0.08, 0.98))
+    """
+    low = high = rows[0][1]
+    for number, row in enumerate(rows):
+        ends = [v for v in row[1:] if isfinite(v)]
+        least, most = min([low, *ends]), max([high, *ends])
+        if number < 2 or most - least <= 8 * (high - low) or high == low:
+            low, high = least, most
+    return low, high
 
 
 def fit(name: str, most: int) -> str:
     """A name cut to a number of characters."""
     return name if len(name) <= most else name[: most - 1] + "…"
+
+
+def _label_room(names: Sequence[str], most: int) -> float:
+    """Pixels that the longest name needs at the left."""
+    return 14 + 8.0 * max((min(len(name), most) for name in names), default=0)
 
 
 def _bar(x: float, y: float, width: float, height: float) -> Markup:
@@ -300,6 +327,15 @@ def _tight(values: np.ndarray) -> tuple[float, float]:
         return 0.0, 1.0
     low, high = float(values.min()), float(values.max())
     return (low, high) if low < high else (low - 0.5, high + 0.5)
+
+
+def _floor(floor: Mark, lines: Sequence[Line], x: Scale, y: Scale) -> Markup:
+    """A level, its name at the right end on the side where no curve ends."""
+    at = y(floor.value)
+    ends = [one.y[np.isfinite(one.y)][-1:] for one in lines]
+    below = y.end + 20 > at or (y.start - 20 > at and any(e > floor.value for e in np.hstack(ends)))
+    name = label(floor.name, x.end - 2, at + (15 if below else -5), "end")
+    return join(line(x.start, at, x.end, at, "floor"), name)
 
 
 def _curve(drawn: Line, x: Scale, y: Scale) -> Markup:

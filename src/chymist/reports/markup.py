@@ -14,6 +14,7 @@ from chymist.errors import printable
 TEXT = 600  # characters of a sentence; longer ones end in an ellipsis
 CELL = 120  # characters of one cell or name
 ROWS = 200  # rows of one table; the caption says how many there are
+LONG = 40  # characters of a value, with its markup, that takes the room of two
 VOID = frozenset({"meta", "img", "br", "hr"})
 
 
@@ -83,7 +84,7 @@ def block(text: str, limit: int = 40_000) -> Markup:
     return tag("pre", Markup(escape("\n".join(lines))), tabindex="0")
 
 
-def data_name(content: object, limit: int = CELL) -> Markup:
+def data_name(content: object, limit: int = 60) -> Markup:
     """A name from the data, set apart from the direction of the text around it."""
     return tag("bdi", safe(content, limit))
 
@@ -136,7 +137,11 @@ def figure(title: object, picture: object, caption: object = "", twin: object = 
 
 def pairs(items: Sequence[tuple[object, object]]) -> Markup:
     """Names and values as a description list."""
-    return tag("dl", *(tag("div", tag("dt", n), tag("dd", v)) for n, v in items))
+    made = [
+        tag("div", tag("dt", n), tag("dd", v), class_="wide" if len(str(v)) > LONG else None)
+        for n, v in items
+    ]
+    return tag("dl", *made)
 
 
 def _attribute(value: object) -> str:

@@ -131,7 +131,7 @@ def limits_section(run: Run) -> Markup:
     if score.split == "train":
         found.append("There are no validation rows: nothing here is about new rows.")
     if len(run.split.test):
-        found.append(f"The {count(len(run.split.test), 'test row')} were not looked at.")
+        found.append(f"Nothing here has looked at the {count(len(run.split.test), 'test row')}.")
     else:
         found.append("No test rows are sealed for a last, honest look.")
     if run.data.classes:

@@ -39,11 +39,12 @@ def to_bytes(images: np.ndarray) -> tuple[np.ndarray, str]:
     return made, said + f"Brightness runs from {low:.4g} (black) to {high:.4g} (white)."
 
 
-def data_uri(image: np.ndarray) -> str:
+def data_uri(image: np.ndarray, side: int = SIDE) -> str:
     """One picture as the address of a PNG within the page.
 
     Args:
-        image: uint8, (height, width, 1 or 3); larger sides than 96 pixels are reduced.
+        image: uint8, (height, width, 1 or 3).
+        side: pixels of the longer side at most; larger pictures are reduced.
 
     Example:
         >>> data_uri(np.zeros((8, 8, 1), np.uint8))[:22]
@@ -52,7 +53,7 @@ def data_uri(image: np.ndarray) -> str:
     from PIL import Image
 
     picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
-    picture.thumbnail((SIDE, SIDE))
+    picture.thumbnail((side, side))
     stream = io.BytesIO()
     picture.save(stream, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode()

@@ -35,7 +35,6 @@ figure{margin:0;min-width:0}
 figcaption{font-weight:600;margin:0 0 .5em;line-height:1.4;overflow-wrap:anywhere}
 svg{display:block;width:100%;height:auto;max-width:560px;overflow:visible}
 svg text{fill:var(--soft)}
-svg .title{font-size:.95em}
 svg .lead{fill:var(--ink);font-weight:600}
 svg .grid{stroke:var(--grid)}svg .axis{stroke:var(--axis)}
 svg line.s1,svg line.s2{stroke-width:2}
@@ -53,18 +52,19 @@ table{border-collapse:collapse;font-size:.88rem;line-height:1.4}
 th,td{text-align:left;padding:.28em 1.3em .28em 0;border-bottom:1px solid var(--grid);
 vertical-align:top;max-width:22em;overflow-wrap:break-word}
 th{color:var(--soft);font-weight:500;border-color:var(--rule);white-space:nowrap}
-.n{text-align:right;white-space:nowrap}
+.n,.t{white-space:nowrap}.n{text-align:right}
 tr.sum td{font-weight:600;border-top:1px solid var(--rule)}
 .matrix{table-layout:auto}
-.matrix td,.matrix th{padding:.3em .45em;text-align:center;border:0;min-width:2.9em}
+.matrix td,.matrix th{vertical-align:middle;padding:.3em .45em;text-align:center;border:0;
+min-width:2.9em}
 .matrix th[scope=row]{text-align:right;padding-right:.8em}
-.matrix td small{display:block;color:var(--soft);font-size:.76em;line-height:1.1}
+.matrix td small{display:block;opacity:.85;font-size:.76em;line-height:1.1}
 .matrix td{border:1px solid var(--bg)}
 .matrix .z{color:var(--rule)}
 .h{background:rgb(var(--hit)/var(--a))}.m{background:rgb(var(--miss)/var(--a))}
 dl{display:grid;grid-template-columns:repeat(auto-fill,minmax(150px,1fr));gap:14px 28px;
 margin:1em 0}
-dl div{min-width:0}
+dl div{min-width:0}dl .wide{grid-column:span 2}
 dt{color:var(--soft);font-size:.84rem}dd{margin:0;overflow-wrap:anywhere}
 pre{background:var(--card);padding:12px 14px;overflow-x:auto;font:.84rem/1.5 ui-monospace,
 SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;margin:.4em 0 1.2em;border-radius:4px}
@@ -77,13 +77,21 @@ padding:0;margin:1em 0;list-style:none}
 .shots img{width:96px;height:96px;object-fit:contain;image-rendering:pixelated;display:block;
 background:var(--card);border:1px solid var(--rule)}
 .shots p{margin:.35em 0 0;font-size:.8rem;line-height:1.4}
+.beside{display:flex;flex-wrap:wrap;gap:20px 64px;align-items:flex-start}
+.beside>*{min-width:min(17em,100%);max-width:100%}.beside h3{margin-top:0}
+.beside .note{contain:inline-size}
+.samples{display:grid;grid-template-columns:minmax(2em,max-content) repeat(6,34px);gap:5px 7px;
+align-items:center;font-size:.85rem;color:var(--soft)}
+.samples span{text-align:right;padding-right:.4em;max-width:9em;overflow:hidden;
+text-overflow:ellipsis;white-space:nowrap}
+.samples img{width:34px;height:34px;object-fit:contain;image-rendering:pixelated;display:block}
 .wrong{color:var(--s2);font-weight:600}
-li{max-width:68ch;margin:.3em 0}
+li{max-width:68ch;overflow-wrap:anywhere;margin:.3em 0}
 footer{padding-top:8px;padding-bottom:48px}
 @media(max-width:760px){header,main,footer{padding-left:16px;padding-right:16px}
 .grid,.head{grid-template-columns:minmax(0,1fr)}
 h1{font-size:1.6rem}.verdict{font-size:1.25rem}.big{font-size:2.9rem}
-section{padding:22px 0 18px}svg text{font-size:14.5px}
+section{padding:22px 0 18px}th,td{padding-right:.75em}svg text{font-size:14.5px}
 .shots{grid-template-columns:repeat(auto-fill,minmax(96px,1fr))}}
 @media print{:root{--bg:#fff}body{font-size:10.5pt}nav,summary{display:none}
 figure,tr,li,dl div{break-inside:avoid}h2,h3{break-after:avoid}.scroll{overflow:visible}

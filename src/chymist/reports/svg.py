@@ -1,8 +1,9 @@
 """The primitives of the SVG kit: scales, round ticks, axes and paths, as pure functions.
 
 Colours are attributes that a style sheet may override: classes `s1`, `s2` and `s3` are the lines
-(blue, vermilion, green of Okabe and Ito's palette, which the colour-blind tell apart), `grid`,
-`axis` and `faint` the rest. A drawing is therefore readable where style sheets are stripped.
+(blue and dashed, vermilion, green: Okabe and Ito's palette, which the colour-blind tell apart),
+`grid`, `axis` and `faint` the rest. A drawing is therefore readable where style sheets are
+stripped.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ import numpy as np
 
 from chymist.reports.markup import Markup, join, tag
 
-WIDTH, HEIGHT = 460, 260
-LEFT, RIGHT, TOP, BOTTOM = 58, 74, 30, 38
+WIDTH, HEIGHT = 460, 265
+LEFT, RIGHT, TOP, BOTTOM = 58, 78, 40, 38
 FONT = 12.5
 COLORS = {"s1": "#0072b2", "s2": "#d55e00", "s3": "#009e73", "axis": "#767676"}
-DASHES = {"s1": "6 4", "s2": None, "s3": "2 3"}
+DASHES = {"s1": "6 4"}  # so that two lines differ without colour
 
 
 @dataclass(frozen=True)
@@ -178,19 +179,36 @@ def path(runs: Sequence[Sequence[tuple[float, float]]], kind: str, faint: bool =
     )  # fmt: skip
 
 
-def axes(x: Scale, y: Scale, x_title: str, y_title: str, percent: bool = False) -> Markup:
-    """Grid lines, tick labels and titles; the horizontal title stands at the top, unturned."""
+def tick_texts(x: Scale, ticks: Sequence[float], texts: Sequence[str], y: float) -> list[Markup]:
+    """Tick labels below an axis; those that would run into the one before are left out."""
+    parts, last = [], -inf
+    for tick, text in zip(ticks, texts, strict=True):
+        at, half = x(tick), 4.2 * len(text)
+        if at - half > last:
+            parts.append(label(text, at, y, "middle"))
+            last = at + half
+    return parts
+
+
+def axes(
+    x: Scale, y: Scale, x_title: str, y_title: str, percent: bool = False, whole: bool = False
+) -> Markup:
+    """Grid lines, tick labels and titles; the vertical axis has its title at the top, unturned.
+
+    Args:
+        x, y: the scales.
+        x_title, y_title: what they show, with units.
+        percent: whether the vertical axis is written in percent.
+        whole: whether the horizontal axis is labelled at whole numbers only.
+    """
     parts = [label(y_title, 0, 13, kind="title")]
     for value, text in zip(y.ticks, tick_labels(y.ticks, percent), strict=True):
         at = y(value)
         parts += [line(x.start, at, x.end, at, "grid"), label(text, x.start - 8, at + 4, "end")]
     parts.append(line(x.start, y.start, x.end, y.start))
-    last = -inf
-    for value, text in zip(x.ticks, tick_labels(x.ticks), strict=True):
-        at, half = x(value), 4.2 * len(text)
-        if at - half > last:  # labels never run into each other
-            parts += [line(at, y.start, at, y.start + 4), label(text, at, y.start + 18, "middle")]
-            last = at + half
+    ticks = [t for t in x.ticks if t == round(t)] if whole else x.ticks
+    parts += [line(x(tick), y.start, x(tick), y.start + 4) for tick in ticks]
+    parts += tick_texts(x, ticks, tick_labels(ticks), y.start + 18)
     parts.append(label(x_title, x.end, y.start + 35, "end", kind="title"))
     return join(*parts)
 

@@ -58,7 +58,8 @@ def floors_figure(run: Run) -> Markup:
     caption = (
         f"Axis: {metric_name(metric)} ({better} is better), on the same "
         f"{count(run.score.n, 'row')}; "
-        "lines are 95 % intervals of each score alone. The verdict compares row by row."
+        "lines are 95 % intervals of each score alone; an arrow is a score off the axis. "
+        "The verdict compares row by row."
     )
     twin = table(
         ["method", metric_name(metric), "low", "high", "rows"],
@@ -74,7 +75,8 @@ def floors_figure(run: Run) -> Markup:
 def _floors_title(run: Run) -> str:
     strongest = run.floors[0]
     value = show(run.score.metric, strongest.score.value)
-    return f"The strongest of {count(len(run.floors), 'floor')}, {strongest.name}, reaches {value}."
+    which = f"strongest of {len(run.floors)} floors" if len(run.floors) > 1 else "only floor"
+    return f"The {which}, {strongest.name}, reaches {value}."
 
 
 def _label(score: Score) -> str:
