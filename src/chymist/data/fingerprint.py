@@ -64,6 +64,8 @@ def _add_column(state: hashlib._Hash, cells: np.ndarray) -> None:
 
 def _add_array(state: hashlib._Hash, values: np.ndarray) -> None:
     values = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
+    if values.dtype.kind == "f":
+        values = np.where(np.isnan(values), np.nan, values).astype(values.dtype)  # one NaN of many
     _add_text(state, f"{values.dtype.str}{values.shape}")
     state.update(values.data if values.size else b"")
 

@@ -26,6 +26,7 @@ from chymist.values import Data
 
 MIXED_SIDE = 64  # side of images of different sizes where the user names none
 MAX_MEMORY = 2**32  # bytes of all decoded images
+NO_IMAGES = (".xlsx", ".ods", ".docx", ".npz", ".pt", ".whl")  # zips of other things
 TRAIN = ("train", "training")
 VALID = ("val", "valid", "validation")
 TEST = ("test", "testing")
@@ -248,12 +249,7 @@ def is_image_zip(path: Path) -> bool:
         >>> is_image_zip(Path(__file__))
         False
     """
-    return zipfile.is_zipfile(path) and path.suffix.lower() not in (
-        ".xlsx",
-        ".docx",
-        ".npz",
-        ".ods",
-    )
+    return zipfile.is_zipfile(path) and path.suffix.lower() not in NO_IMAGES
 
 
 def _root(images: list[str]) -> PurePosixPath:

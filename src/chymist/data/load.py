@@ -137,12 +137,13 @@ def existing(source: str | Path) -> Path:
     beside = path.parent.iterdir() if path.parent.is_dir() else ()
     near = [entry.name for entry in beside if not entry.name.startswith(".")]
     names = [*named_sets(), *ALIASES] if path.parent == Path() else []
+    shown = str(source)
     advice = nearest(path.name, [*near[:1000], *names])
     if advice.startswith("known"):
         advice = "check the path" if not names else "give a path, or a named set such as digits"
     raise InputError(
         "no such file, folder or named data set",
-        received=short(str(source), 60),
+        received=short(shown if len(shown) <= 60 else "..." + shown[-57:], 60),
         do=advice[:80],
         code="source-not-found",
     )

@@ -230,13 +230,9 @@ def prepare(
             received=f"{np.abs(values).max():.3g}",
             do="change their unit",
         )
-    # Rounding leaves a tiny deviation where all values are equal.
-    flat = scales <= 1e-12 * np.maximum(np.abs(shift), 1e-300)
-    return replace(
-        found,
-        target_shift=tuple(shift.tolist()),
-        target_scale=tuple(np.where(flat, 1.0, scales).tolist()),
-    )
+    flat = (values == values[:1]).all(0)  # rounding may leave a tiny deviation of equal values
+    shift, scales = np.where(flat, values[0], shift), np.where(flat, 1.0, scales)
+    return replace(found, target_shift=tuple(shift.tolist()), target_scale=tuple(scales.tolist()))
 
 
 def fit_preparation(data: Data, rows: np.ndarray, options: Mapping[str, Any]) -> Preparation:

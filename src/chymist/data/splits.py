@@ -139,7 +139,9 @@ def folds(
     if labels is not None:
         number = _dealt_groups(labels, count, seed)
     else:
-        order = generator(seed, "folds").permutation(len(rows))
+        order = np.arange(len(rows))
+        if folds != "loo":
+            order = generator(seed, "folds").permutation(len(rows))
         if data.classes and folds != "loo":
             order = order[np.argsort(data.targets[rows][order], kind="stable")]
         number = np.empty(len(rows), np.int64)

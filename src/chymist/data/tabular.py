@@ -16,6 +16,9 @@ from chymist.data.targets import Targets, number_targets, read_targets
 from chymist.errors import InputError, nearest
 from chymist.values import Column, Data
 
+# The task that a declared kind of the target means.
+TASK_OF_KIND = {"category": "classification", "number": "regression"}
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -78,9 +81,8 @@ def table_data(cells: Cells, wanted: Wanted, source: Mapping[str, Any]) -> Data:
         notes.append(f"{len(labels) - len(keep):,} rows without a target are left out")
         cells = _take(cells, keep)
         labels = cells.columns[target]
-    task = wanted.task or {"category": "classification", "number": "regression"}.get(
-        kinds.get(name, "")
-    )
+    task = wanted.task or TASK_OF_KIND.get(kinds.get(name, ""))
+    check_rows(len(cells), wanted.name)
     targets = read_targets(name, labels, cells.place, task)
     read = [
         read_column(column, cells.columns[number], cells.place, kinds.get(column), number == 0)

@@ -13,7 +13,7 @@ from chymist.errors import InputError, UsageError, nearest
 from chymist.values import Task
 
 MAX_WHOLE_CLASSES = 20  # different whole numbers up to which they are classes
-ROWS_PER_CLASS = 5  # below this many rows a class, whole numbers are values
+ROWS_PER_CLASS = 5  # below this many rows a class, whole numbers are values; 2 for 0, 1, 2, ...
 
 Place = Callable[[int], str]
 
@@ -34,7 +34,8 @@ def read_targets(
     """Targets from the cells of a column.
 
     Texts are classes. Whole numbers are classes if there are two different ones, or at most 20
-    with at least five rows each on average; all other numbers are values.
+    with at least five rows each on average (two if they number 0, 1, 2, ... or 1, 2, 3, ...); all
+    other numbers are values.
 
     Args:
         name: name of the target.
@@ -177,7 +178,7 @@ def _is_class(values: np.ndarray) -> bool:
     """Whether numbers look like class indices rather than amounts."""
     if values.ndim > 1 or not bool((values == np.floor(values)).all()):
         return False
-    different = len(np.unique(values))
-    return different <= 2 or (
-        different <= MAX_WHOLE_CLASSES and len(values) >= ROWS_PER_CLASS * different
-    )
+    different = np.unique(values)
+    numbered = different[0] in (0, 1) and bool((np.diff(different) == 1).all())
+    enough = (2 if numbered else ROWS_PER_CLASS) * len(different)
+    return len(different) <= 2 or (len(different) <= MAX_WHOLE_CLASSES and len(values) >= enough)
