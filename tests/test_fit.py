@@ -54,7 +54,9 @@ def test_a_run_holds_what_the_contract_says(iris: cy.Split, tmp_path: Path) -> N
 
 def test_one_seed_is_one_result_bit_for_bit(iris: cy.Split, tmp_path: Path) -> None:
     recipe = SHORT.replace(model=cy.models.mlp(dropout=0.3))
-    paths = [cy.fit(recipe, iris, seed=s, out=tmp_path / str(i)).path for i, s in enumerate([1, 1, 2])]
+    paths = [
+        cy.fit(recipe, iris, seed=s, out=tmp_path / str(i)).path for i, s in enumerate([1, 1, 2])
+    ]
     first, second, other = ((p / "model.safetensors").read_bytes() for p in paths)
     assert first == second != other
 
@@ -158,7 +160,9 @@ def test_a_run_is_read_back_whole(iris: cy.Split, tmp_path: Path) -> None:
     assert back.split == run.split
     assert back.verdict == run.verdict
     np.testing.assert_array_equal(back.predictions.outputs, run.predictions.outputs)
-    np.testing.assert_array_equal(cy.predict(back, run.data.inputs), cy.predict(run, run.data.inputs))
+    np.testing.assert_array_equal(
+        cy.predict(back, run.data.inputs), cy.predict(run, run.data.inputs)
+    )
     assert [row["state"] for row in cy.list_runs(tmp_path)] == ["finished"]
 
 
@@ -210,7 +214,9 @@ def test_linear_coefficients_equal_scikit_learn() -> None:
 def test_logistic_and_softmax_agree_on_two_classes() -> None:
     split = cy.split(cy.load("breast_cancer"), seed=0)
     common = {"length": "60 epochs", "batch_size": 32}
-    scores = [cy.fit(cy.Recipe(model=m, **common), split).score.value for m in ("logistic", "softmax")]
+    scores = [
+        cy.fit(cy.Recipe(model=m, **common), split).score.value for m in ("logistic", "softmax")
+    ]
     assert min(scores) > 0.95
     assert abs(scores[0] - scores[1]) < 0.02
 
@@ -333,7 +339,9 @@ def test_events_tell_the_run_from_outside(iris: cy.Split) -> None:
     epochs = [event for event in events if isinstance(event, Epoch)]
     assert len(epochs) == 8
     assert epochs[-1].last
-    np.testing.assert_allclose(run.history["val_loss"][:, 1], [e.values["val_loss"] for e in epochs])
+    np.testing.assert_allclose(
+        run.history["val_loss"][:, 1], [e.values["val_loss"] for e in epochs]
+    )
 
 
 def test_training_rows_only_scores_say_so(iris: cy.Split) -> None:

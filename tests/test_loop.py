@@ -43,7 +43,9 @@ def program(steps: int = 30, batch: int = 16, rule=None, evaluate=None, clip=Non
 
 
 def state(dropout: float = 0.5) -> State:
-    model = build_model(cy.models.mlp(hidden=(8,), dropout=dropout), Shapes((FEATURES,), CLASSES), 7)
+    model = build_model(
+        cy.models.mlp(hidden=(8,), dropout=dropout), Shapes((FEATURES,), CLASSES), 7
+    )
     return State(model, cy.optim.adamw(lr=0.01).build(list(model.parameters())), 0.01)
 
 
@@ -89,8 +91,9 @@ def test_every_row_is_visited_once_an_epoch_in_another_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "batch", "expected"), [(100, 10, 10), (101, 10, 10), (102, 10, 11), (1, 10, 1), (9, 10, 1)]
-)  # fmt: skip
+    ("rows", "batch", "expected"),
+    [(100, 10, 10), (101, 10, 10), (102, 10, 11), (1, 10, 1), (9, 10, 1)],
+)
 def test_no_batch_of_a_single_row(rows: int, batch: int, expected: int) -> None:
     assert steps_per_epoch(rows, batch) == expected
 
@@ -132,15 +135,17 @@ def test_resuming_at_any_step_gives_the_same_bits(tmp_path: Path, stop_at: int) 
 def test_a_non_finite_loss_stops_before_the_step() -> None:
     plan, here = program(), state()
     plan.inputs[13] = math.inf
-    before: list[torch.Tensor] = []
-    with pytest.raises(Diverged, match="not finite") as error:
+    before: list[list[torch.Tensor]] = [weights(here.model)]
+
+    def run() -> None:
         for _ in train(plan, here):
-            before = weights(here.model)
+            before.append(weights(here.model))
+
+    with pytest.raises(Diverged, match="not finite") as error:
+        run()
     assert "batch of training rows" in str(error.value)
-    assert all(torch.isfinite(w).all() for w in weights(here.model))
-    if before:
-        pairs = zip(before, weights(here.model), strict=True)
-        assert all(torch.equal(x, y) for x, y in pairs)
+    pairs = zip(before[-1], weights(here.model), strict=True)
+    assert all(torch.equal(x, y) and bool(torch.isfinite(x).all()) for x, y in pairs)
 
 
 def test_early_stopping_keeps_the_best_weights() -> None:
@@ -153,7 +158,9 @@ def test_early_stopping_keeps_the_best_weights() -> None:
 
     rule = cy.stop.early("val_loss", patience="2 epochs").build(4)
     here = state()
-    events = [e for e in train(program(100, rule=rule, evaluate=evaluate), here) if isinstance(e, Epoch)]
+    events = [
+        e for e in train(program(100, rule=rule, evaluate=evaluate), here) if isinstance(e, Epoch)
+    ]
     assert [event.best for event in events] == [True, True, False, False]
     assert events[-1].last
     assert here.best_step == 8
@@ -183,7 +190,9 @@ def test_a_checkpoint_with_a_non_finite_weight_is_not_written(tmp_path: Path) ->
 
 @pytest.mark.parametrize("name", ["model.safetensors", "optimizer.safetensors", "state.json"])
 @pytest.mark.parametrize("how", ["cut", "flip", "gone"])
-def test_damage_is_found_and_an_older_checkpoint_is_used(tmp_path: Path, name: str, how: str) -> None:
+def test_damage_is_found_and_an_older_checkpoint_is_used(
+    tmp_path: Path, name: str, how: str
+) -> None:
     here = state()
     save_checkpoint(tmp_path, here)
     list(train(program(4), here))

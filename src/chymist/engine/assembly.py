@@ -76,7 +76,7 @@ def assemble(recipe: Recipe, split: Split, seed: int) -> Assembly:
     shapes = Shapes(tuple(train.shape[1:]), form.outputs(columns))
     model = build_model(recipe.model, shapes, seed).to(dtype)
     if train.ndim == 4:  # convolutions run faster on the CPU with the channels innermost
-        model = model.to(memory_format=torch.channels_last)
+        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     loss = recipe.loss.bind()
     check_first_batch(model, loss, train, targets)
 

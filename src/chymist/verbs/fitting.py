@@ -14,11 +14,10 @@ import torch
 
 from chymist.data import reload
 from chymist.engine.assembly import HEADLINE, Assembly, assemble, predictions_for
-from chymist.engine.defaults import check_split, complete
 from chymist.engine.checkpoint import tensors_to_bytes
+from chymist.engine.defaults import check_split, complete
 from chymist.engine.files import write_file
 from chymist.engine.folder import (
-    Saved,
     check_place,
     create_folder,
     open_folder,

@@ -133,7 +133,8 @@ def predict(
     if probabilities and not classes:
         raise UsageError("a regression has no probabilities", where="probabilities")
     if classes and not probabilities:
-        return np.array(classes, dtype=object)[outputs.argmax(1)]
+        labels: np.ndarray = np.array(classes, dtype=object)[outputs.argmax(1)]
+        return labels
     return outputs
 
 

@@ -84,7 +84,12 @@ def write_cross_validation(out: Path, found: CrossValidation, recipe: Recipe, da
 def _write_out_of_fold(path: Path, found: Predictions, data: Data) -> None:
     """Row numbers from 1, target, prediction and probabilities, one line per row and repeat."""
     if data.classes:
-        heads: list[object] = ["row", "target", "prediction", *(f"p({name})" for name in data.classes)]
+        heads: list[object] = [
+            "row",
+            "target",
+            "prediction",
+            *(f"p({name})" for name in data.classes),
+        ]
         rows: list[list[object]] = [heads]
         for row, target, line in zip(found.rows, found.targets, found.outputs, strict=True):
             names = data.classes[int(target)], data.classes[int(line.argmax())]
