@@ -106,7 +106,11 @@ FILES: dict[str, tuple[Callable[[Path], Any], int, tuple[str, ...]]] = {
     ),
     "short row": (lambda f: load(table(f, "a,b,c\n1,2,3\n3,4\n")), 1, ("line 3", "2 cells, not 3")),
     "binary": (lambda f: load(table(f, b"a,b\n1,\x00\x01\n")), 1, ("binary", "position 6")),
-    "latin-1": (lambda f: load(table(f, "a,b\n1,2\n3,é\n".encode("latin-1"))), 1, ("UTF-8", "line 3")),
+    "latin-1": (
+        lambda f: load(table(f, "a,b\n1,2\n3,é\n".encode("latin-1"))),
+        1,
+        ("UTF-8", "line 3"),
+    ),
     "utf-16": (lambda f: load(table(f, ROWS.encode("utf-16"))), 1, ("UTF-16", "table.csv")),
     "workbook": (
         lambda f: load(pack(f / "table.xlsx", {"xl/workbook.xml": b"<x/>"})),
@@ -187,7 +191,11 @@ FILES: dict[str, tuple[Callable[[Path], Any], int, tuple[str, ...]]] = {
         2,
         ("'categorie'", "'category'"),
     ),
-    "unknown task": (lambda f: load(table(f), task="classify"), 2, ("'classify'", "classification")),
+    "unknown task": (
+        lambda f: load(table(f), task="classify"),
+        2,
+        ("'classify'", "classification"),
+    ),
     "no feature": (
         lambda f: load(table(f), columns={"age": "id", "job": "text"}),
         1,
@@ -203,7 +211,11 @@ FILES: dict[str, tuple[Callable[[Path], Any], int, tuple[str, ...]]] = {
         1,
         ("class 'none'", "no training rows"),
     ),
-    "test option of a named set": (lambda f: load("iris", test=table(f)), 2, ("test", "named sets")),
+    "test option of a named set": (
+        lambda f: load("iris", test=table(f)),
+        2,
+        ("test", "named sets"),
+    ),
     "no image": (lambda f: load(table(f).parent), 1, ("no image", "table file")),
     "empty class folder": (lambda f: load(empty_class(f)), 1, ("'wasp'", "photos", "remove")),
     "one class folder": (lambda f: load(one_class(f)), 1, ("one class", "'ant'")),
@@ -215,7 +227,7 @@ FILES: dict[str, tuple[Callable[[Path], Any], int, tuple[str, ...]]] = {
     "target of images": (lambda f: load(photos(f), target="x"), 2, ("target", "images")),
     "image size": (lambda f: load(photos(f), image_size=0), 2, ("image_size", "0")),
     "damaged zip": (
-        lambda f: load(table(f, pack(f / "a.zip", {"a/1.png": png(f)}).read_bytes()[:-30], "b.zip")),
+        lambda f: load(table(f, pack(f / "a", {"a/1.png": png(f)}).read_bytes()[:-30], "b.zip")),
         1,
         ("b.zip",),
     ),
@@ -230,7 +242,7 @@ FILES: dict[str, tuple[Callable[[Path], Any], int, tuple[str, ...]]] = {
         ("unpacks to too much", "a.zip", "16 MiB"),
     ),
     "zip of a table": (lambda f: load(pack(f / "a.zip", {"a.csv": b"a,b"})), 1, ("table file",)),
-}  # fmt: skip
+}
 
 X = np.arange(12.0).reshape(6, 2)
 Y = np.array([0, 1, 0, 1, 0, 1])
@@ -241,9 +253,17 @@ def data(task: str | None = None) -> Any:
     return load((X, Y), task=task)
 
 
+def prepared(rows: Any, options: dict[str, Any]) -> Any:
+    return fit_preparation(rows, np.arange(6), options)
+
+
 MEMORY: dict[str, tuple[Callable[[], Any], int, tuple[str, ...]]] = {
     "NaN": (lambda: load((HOLED, Y)), 1, ("NaN", "row 3, column 2", "missing=")),
-    "Inf": (lambda: load((np.where(X == 4, np.inf, X), Y), missing="median"), 1, ("infinite", "row 3")),
+    "Inf": (
+        lambda: load((np.where(X == 4, np.inf, X), Y), missing="median"),
+        1,
+        ("infinite", "row 3"),
+    ),
     "NaN column": (
         lambda: load((X * [np.nan, 1], Y), missing="median"),
         1,
@@ -286,12 +306,16 @@ MEMORY: dict[str, tuple[Callable[[], Any], int, tuple[str, ...]]] = {
         1,
         ("class '1'", "no training rows"),
     ),
-    "dropped all": (lambda: fit_preparation(data(), np.arange(6), {"drop": ("x1", "x2")}), 1, ("no feature",)),
-    "dropped unknown": (lambda: fit_preparation(data(), np.arange(6), {"drop": ("x9",)}), 1, ("'x9'", "did you mean")),
-    "preparation option": (lambda: fit_preparation(data(), np.arange(6), {"scales": "none"}), 2, ("'scales'", "'scale'")),
-    "preparation value": (lambda: fit_preparation(data(), np.arange(6), {"scale": "zscore"}), 2, ("zscore",)),
-    "pixels of a table": (lambda: fit_preparation(data(), np.arange(6), {"scale": "pixel"}), 2, ("images",)),
-    "too large": (lambda: fit_preparation(load((np.where(X > 4, 1e300, X), Y)), np.arange(6), {}), 1, ("too large",)),
+    "dropped all": (lambda: prepared(data(), {"drop": ("x1", "x2")}), 1, ("no feature",)),
+    "dropped unknown": (lambda: prepared(data(), {"drop": ("x9",)}), 1, ("'x9'", "did you mean")),
+    "preparation option": (
+        lambda: prepared(data(), {"scales": "none"}),
+        2,
+        ("'scales'", "'scale'"),
+    ),
+    "preparation value": (lambda: prepared(data(), {"scale": "zscore"}), 2, ("zscore",)),
+    "pixels of a table": (lambda: prepared(data(), {"scale": "pixel"}), 2, ("images",)),
+    "too large": (lambda: prepared(load((np.where(X > 4, 1e300, X), Y)), {}), 1, ("too large",)),
     "column missing in new rows": (
         lambda: read_inputs({"a": [1.0]}, schema_of(load(({"a": X[:, 0], "bb": X[:, 1]}, Y)))),
         1,
@@ -302,10 +326,18 @@ MEMORY: dict[str, tuple[Callable[[], Any], int, tuple[str, ...]]] = {
         1,
         ("not a number", "row 1", "'a'"),
     ),
-    "shape of new rows": (lambda: read_inputs(np.zeros((2, 3)), schema_of(data())), 1, ("(2, 3)", "(rows, 2)")),
+    "shape of new rows": (
+        lambda: read_inputs(np.zeros((2, 3)), schema_of(data())),
+        1,
+        ("(2, 3)", "(rows, 2)"),
+    ),
     "NaN in new rows": (lambda: read_inputs(HOLED, schema_of(data())), 1, ("NaN", "row 3")),
-    "table for an image model": (lambda: read_inputs(np.zeros((2, 9, 9)), schema_of(load("digits"))), 1, ("(rows, 8, 8, 1)",)),
-}  # fmt: skip
+    "table for an image model": (
+        lambda: read_inputs(np.zeros((2, 9, 9)), schema_of(load("digits"))),
+        1,
+        ("(rows, 8, 8, 1)",),
+    ),
+}
 
 
 def check(action: Callable[[], Any], exit_code: int, words: tuple[str, ...]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, Literal
 
 import numpy as np
@@ -312,6 +313,9 @@ def _moments(data: Data, time: Any) -> np.ndarray:
     kinds = {column.name: column.kind for column in data.columns}
     if isinstance(time, str) and kinds[time] == "date":
         return cells.astype("datetime64[us]")
+    if kinds.get(time) == "id":  # rows numbered one by one are no feature, but they have an order
+        with suppress(ValueError):
+            return cells.astype(np.float64)
     raise InputError(
         "the column has no order in time",
         where=f"column {short(time)}",
