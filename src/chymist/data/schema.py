@@ -78,9 +78,11 @@ def schema_of(data: Data) -> Schema:
     levels, position = 255.0, None
     if isinstance(data.inputs, np.ndarray) and data.kind == "image":
         shape = tuple(data.inputs.shape[1:])
-        most = float(data.inputs.max())
-        dark = most <= (127 if data.inputs.dtype == np.uint8 else 1)
-        levels = max(most, 1.0) if dark else 255.0
+        # Image files have 256 levels; arrays may have fewer, such as the 17 of digits.
+        files = data.source.get("load", "digits") not in named_sets()
+        most = 255.0 if files else float(data.inputs.max())
+        fewer = most <= (127 if data.inputs.dtype == np.uint8 else 1)
+        levels = max(most, 1.0) if fewer else 255.0
     number = data.target.removeprefix("column_")
     if data.target.startswith("column_") and number.isdecimal():
         position = int(number) - 1
