@@ -13,7 +13,7 @@ from chymist.reports.numbers import count, number, share
 from chymist.reports.pictures import data_uri, to_bytes
 from chymist.values import Column, Run
 
-SAMPLED, SAMPLES, SAMPLE_SIDE = 10, 6, 40  # classes, pictures of each, pixels
+SAMPLED, SAMPLES, SAMPLE_SIDE = 10, 6, 34  # classes, pictures of each, pixels
 BARS = 30  # classes with a bar of their own
 
 

@@ -17,12 +17,17 @@ NAMES = {"train_loss": "training", "val_loss": "validation"}
 
 
 def curves_section(run: Run) -> Markup:
-    """Loss and metric by epoch, loss and learning rate by step."""
-    figures = [loss_figure(run), *metric_figures(run), steps_figure(run), rate_figure(run)]
-    shown = [f for f in figures if f]
-    if not shown:
-        return tag("p", "No curve was recorded: the model was solved, not trained step by step.")
-    return tag("div", *shown, class_="grid")
+    """Loss and metric by epoch, loss and learning rate by step; numbers where one point is all."""
+    by_epoch = [name for name in run.history if name not in ("loss", "rate")]
+    figures: list[Markup] = []
+    if any(len(run.history[name]) > 1 for name in by_epoch):
+        figures += [loss_figure(run), *metric_figures(run)]
+    if len(run.history.get("loss", ())) > 1:
+        figures += [steps_figure(run), rate_figure(run)]
+    parts = [tag("div", *figures, class_="grid")] if figures else []
+    if by_epoch and not any(len(run.history[name]) > 1 for name in by_epoch):
+        parts.append(_only_epoch(run, by_epoch))
+    return join(*parts) if parts else tag("p", "No curve was recorded.")
 
 
 def epochs_of(run: Run, name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -144,6 +149,19 @@ def time_section(run: Run) -> Markup:
         "Python are not in it."
     )
     return join(pairs(items), tag("p", note, class_="note"))
+
+
+def _only_epoch(run: Run, names: list[str]) -> Markup:
+    """What a single epoch gave, as a table: one point is no curve."""
+    rows = []
+    for name in sorted(names):
+        part, _, metric = name.partition("_")
+        words = {"train": "training", "val": "validation"}.get(part, part)
+        value = epochs_of(run, name)[1]
+        if len(value):
+            rows.append([f"{words} {metric_name(metric)}", show(metric, float(value[0]))])
+    made = table(["after the only epoch", "value"], rows, {1})
+    return join(tag("p", "There was one epoch: a single point is no curve."), made)
 
 
 def _loss_lines(run: Run) -> list[Line]:

@@ -280,8 +280,8 @@ def interval_chart(
             parts.append(label("◂" if value < low else "▸", x(low if value < low else high), at + 4,
                                "middle", kind))  # fmt: skip
         elif isfinite(value):
-            ends = x(max(least, low)), x(min(most, high))
-            parts.append(line(ends[0], at, ends[1], at, kind))
+            if least <= most:
+                parts.append(line(x(max(least, low)), at, x(min(most, high)), at, kind))
             parts.append(dot(x(value), at, kind, 3.4 if number else 4.2))
     return drawing(description, bottom + 22, *parts)
 

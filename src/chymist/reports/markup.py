@@ -72,7 +72,7 @@ def join(*parts: object) -> Markup:
     return Markup("".join(safe(part) for part in parts))
 
 
-def block(text: str, limit: int = 40_000) -> Markup:
+def block(text: str, limit: int = 20_000) -> Markup:
     r"""Text of several lines, as it is, with everything else inert.
 
     Example:

@@ -14,8 +14,8 @@ def to_bytes(images: np.ndarray) -> tuple[np.ndarray, str]:
     """Raw images as 8-bit grey or colour, and what was done to them.
 
     Args:
-        images: (n, height, width, channels) or (n, height, width); 8-bit as they are, other
-            numbers stretched from their least to their greatest finite value.
+        images: (n, height, width, channels) or (n, height, width); bright 8-bit ones as they
+            are, others stretched from their least to their greatest finite value.
 
     Returns:
         uint8 of shape (n, height, width, 1 or 3), and a sentence, or nothing.
@@ -29,7 +29,7 @@ def to_bytes(images: np.ndarray) -> tuple[np.ndarray, str]:
     said = ""
     if images.shape[-1] not in (1, 3):
         images, said = images.mean(-1, keepdims=True), "Shown is the mean of the channels. "
-    if images.dtype == np.uint8:
+    if images.dtype == np.uint8 and images.max(initial=0) > 127:
         return images, said
     values = np.asarray(images, np.float64)
     finite = values[np.isfinite(values)]

@@ -16,6 +16,7 @@ header{padding-top:40px}
 h1,h2,.verdict{font-family:Charter,"Iowan Old Style",Palatino,Georgia,"Noto Serif",serif;
 font-weight:600;line-height:1.25;overflow-wrap:anywhere}
 h1{font-size:2rem;margin:.1em 0 .3em}
+figcaption,h1,h2,h3,.verdict{text-wrap:balance}
 h2{font-size:1.4rem;margin:0 0 .8em}
 h3{font-size:1rem;margin:2.2em 0 .5em}
 section{border-top:1px solid var(--rule);padding:30px 0 26px;margin-top:26px}

@@ -109,7 +109,13 @@ def tick_labels(ticks: Sequence[float], percent: bool = False) -> list[str]:
     """
     if percent:
         return [f"{100 * t:.6g} %" for t in ticks]
-    return [f"{t:,.0f}" if 1000 <= abs(t) < 1e6 and t == round(t) else f"{t:.4g}" for t in ticks]
+    if all(t == round(t) and abs(t) < 1e6 for t in ticks):
+        return [f"{t:,.0f}" for t in ticks]
+    for digits in range(4, 12):  # ticks that are close together need more
+        texts = [f"{t:.{digits}g}" for t in ticks]
+        if len(set(texts)) == len(texts):
+            break
+    return texts
 
 
 def span(values: np.ndarray, log: bool = False, zero: bool = False) -> tuple[float, float]:
@@ -149,7 +155,7 @@ def label(
     content: object, x: float, y: float, anchor: str = "start", kind: str | None = None
 ) -> Markup:
     """A text; `kind` is its class."""
-    fill = COLORS.get(kind or "", "#555555")
+    fill = COLORS.get(kind or "", "#767676")
     place = anchor if anchor != "start" else None
     return tag("text", content, x=px(x), y=px(y), text_anchor=place, class_=kind, fill=fill)
 
