@@ -153,7 +153,7 @@ def hostile_run() -> Run:
     """Every name that a file can bring tries to break out."""
     made = many_classes_run(HOSTILE)
     data = table_data((HOSTILE[0], HOSTILE[1]))
-    job = data.inputs[HOSTILE[1]]  # type: ignore[index]
+    job = data.inputs[HOSTILE[1]]
     job[:] = HOSTILE[4]
     targets = np.arange(500) % len(HOSTILE)
     data = replace(data, classes=HOSTILE, targets=targets, name=HOSTILE[0], target=HOSTILE[4],

@@ -30,7 +30,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "good.csv").write_text(TABLE)
     (tmp_path / "numbers.csv").write_text(
-        "a,b,price\n" + "".join(f"{i},{i % 7 + 0.5},{3 * i + 0.25}\n" for i in range(60))
+        "a,b,price\n" + "".join(f"{2 * i},{i % 7 + 0.5},{6 * i + 0.25}\n" for i in range(60))
     )
     return tmp_path
 
@@ -88,7 +88,7 @@ WRONG: dict[str, tuple[Callable[[], list[str]], int, tuple[str, ...]]] = {
     "binary": (lambda: ["fit", write("b.csv", b"a,b\n1,\x00\x02\n")], 1, ("binary", "b.csv")),
     "latin-1": (lambda: ["fit", write("l.csv", "a,b\n1,é\n".encode("latin-1"))], 1, ("UTF-8",)),
     "damaged gz": (lambda: ["fit", write("g.csv.gz", b"\x1f\x8b\x08rubbish")], 1, ("g.csv.gz",)),
-    "one column": (lambda: ["fit", write("o.csv", "a\n1\n2\n3\n")], 1, ("o.csv",)),
+    "one column": (lambda: ["fit", write("o.csv", "a\n1\n2\n3\n")], 1, ("feature",)),
     "doubled names": (lambda: ["fit", write("d.csv", "a,a,b\n1,2,x\n3,4,y\n")], 1, ("'a'",)),
     "unknown target": (lambda: ["fit", "good.csv", "--target", "incone"], 1, ("'income'",)),
     "target number": (lambda: ["fit", "good.csv", "--target", "9"], 1, ("9",)),
@@ -102,7 +102,7 @@ WRONG: dict[str, tuple[Callable[[], list[str]], int, tuple[str, ...]]] = {
         lambda: ["fit", write("v.csv", "a,b,c\n1,,x\n2,,y\n3,,x\n4,,y\n")], 1, ("'b'",),
     ),
     "infinite cell": (
-        lambda: ["fit", write("i.csv", "a,b\n1,x\ninf,y\n3,x\n4,y\n")], 1, ("'a'", "row 2"),
+        lambda: ["fit", write("i.csv", "a,b\n1,x\ninf,y\n3,x\n4,y\n")], 1, ("'a'", "line 3"),
     ),
     "text target for a regression": (
         lambda: ["fit", "good.csv", "--loss", "mse"], 2, ("regression", "cross_entropy"),
@@ -117,7 +117,7 @@ WRONG: dict[str, tuple[Callable[[], list[str]], int, tuple[str, ...]]] = {
     "unknown column": (lambda: ["fit", "good.csv", "--columns", "agee=id"], 1, ("'age'",)),
     "columns without kind": (lambda: ["fit", "good.csv", "--columns", "age"], 2, ("NAME=KIND",)),
     "text as number": (
-        lambda: ["fit", "good.csv", "--columns", "job=number"], 1, ("'job'", "row"),
+        lambda: ["fit", "good.csv", "--columns", "job=number"], 1, ("'job'", "line 2"),
     ),
     "empty folder": (lambda: [Path("dir").mkdir() or "fit", "dir"], 1, ("dir",)),
     "corrupt image": (lambda: ["fit", corrupt("p")], 1, ("3.png",)),
@@ -164,7 +164,7 @@ WRONG: dict[str, tuple[Callable[[], list[str]], int, tuple[str, ...]]] = {
         lambda: ["fit", "iris", "--stop", "early", "--stop.patience", "5"], 2, ("stop.patience",),
     ),
     "cnn for a table": (lambda: ["fit", "iris", "--model", "cnn"], 2, ("mlp",)),
-    "logistic for three classes": (lambda: ["fit", "iris", "--model", "logistic"], 2, ("softmax",)),
+    "logistic for three classes": (lambda: ["fit", "iris", "--model", "logistic"], 2, ("two classes",)),
     "one fold": (lambda: ["cv", "iris", "--folds", "1"], 2, ("--folds",)),
     "more folds than rows": (lambda: ["cv", "iris", "--folds", "151", *FAST], 1, ("150",)),
     "no repeats": (lambda: ["cv", "iris", "--repeats", "0"], 2, ("--repeats",)),
@@ -205,7 +205,7 @@ WRONG: dict[str, tuple[Callable[[], list[str]], int, tuple[str, ...]]] = {
     ),
     "predict no file": (lambda: ["predict", a_run(), "gone.csv"], 1, ("gone.csv",)),
     "predict text for number": (
-        lambda: ["predict", a_run(), write("n.csv", "age,job\nold,a\n3,b\n")], 1, ("'age'", "row 1"),
+        lambda: ["predict", a_run(), write("n.csv", "age,job\nold,a\n3,b\n")], 1, ("'age'", "line 2"),
     ),
     "predictions into no folder": (
         lambda: ["predict", a_run(), "good.csv", "--out", "no/where.csv"], 1, ("no/where.csv",),
@@ -307,7 +307,7 @@ def test_the_way_of_a_user(capsys: pytest.CaptureFixture[str], here: Path) -> No
     assert found == {"run": made["run"], "rows": 60, "predictions": "p.csv"}
     rows = Path("p.csv").read_text().splitlines()
     assert rows[0] == "row,prediction"
-    assert float(rows[5].split(",")[1]) == pytest.approx(3 * 4 + 0.25, abs=1e-3)
+    assert float(rows[5].split(",")[1]) == pytest.approx(6 * 4 + 0.25, abs=1e-3)
     again = ask("resume", made["run"])
     assert again["resumed_from"] == made["steps"]
     assert ask("report", made["run"])["report"].endswith("report.html")
@@ -403,14 +403,18 @@ def test_ctrl_c_saves_and_resume_gives_the_same_weights(here: Path) -> None:
     assert process.returncode == 130, error
     assert "chymist resume" in error
     assert "Traceback" not in error
-    subprocess.run([sys.executable, "-m", "chymist", "resume", "cut"], check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "chymist", "resume", "cut"], check=True, capture_output=True
+    )
     subprocess.run([*words, "--out", "whole"], check=True, capture_output=True)
     a, b = (here / name / "model.safetensors" for name in ("cut", "whole"))
     assert a.read_bytes() == b.read_bytes()
 
 
 def test_import_chymist_is_light() -> None:
-    code = "import sys, chymist; print([m for m in ('torch', 'numpy', 'sklearn') if m in sys.modules])"
+    code = (
+        "import sys, chymist; print([m for m in ('torch', 'numpy', 'sklearn') if m in sys.modules])"
+    )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
 

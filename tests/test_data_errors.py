@@ -93,6 +93,9 @@ def only_valid(folder: Path) -> Path:
 FILES: dict[str, tuple[Callable[[Path], Any], int, tuple[str, ...]]] = {
     "missing file": (lambda f: load(f / "tabel.csv"), 1, ("no such file", "tabel.csv")),
     "misspelt file": (lambda f: (table(f), load(f / "tabel.csv")), 1, ("'table.csv'",)),
+    "empty name": (lambda f: load(""), 1, ("no such file", "named set")),
+    "impossible name": (lambda f: load("a\0b"), 1, ("no such file", "null byte")),
+    "very long name": (lambda f: load("a" * 5000), 1, ("no such file", "too long")),
     "misspelt set": (lambda f: load("digitz"), 1, ("digitz", "'digits'")),
     "empty file": (lambda f: load(table(f, b"")), 1, ("empty", "table.csv")),
     "blank lines only": (lambda f: load(table(f, "\n \n\n")), 1, ("empty", "table.csv")),
@@ -188,6 +191,11 @@ FILES: dict[str, tuple[Callable[[Path], Any], int, tuple[str, ...]]] = {
     ),
     "unknown kind": (
         lambda f: load(table(f), columns={"job": "categorie"}),
+        2,
+        ("'categorie'", "'category'"),
+    ),
+    "unknown kind of the target": (
+        lambda f: load(table(f), columns={"income": "categorie"}),
         2,
         ("'categorie'", "'category'"),
     ),

@@ -69,6 +69,15 @@ def test_delimiter_inside_quotes_does_not_count() -> None:
     assert delimiter_of("one\ntwo\n") == ","
 
 
+def test_decimal_commas(tmp_path: Path) -> None:
+    data = load(table(tmp_path, "a;b;y\n1,5;2;n\n-2,25;3;y\n?;4;n\n"))
+    assert kinds(data) == {"a": "number", "b": "number"}
+    assert isinstance(data.inputs, dict)
+    assert data.inputs["a"][:2].tolist() == [1.5, -2.25]
+    lists = load(table(tmp_path, "a;y\n1,5,2;n\n1,2;y\n1,2;n\n"))
+    assert kinds(lists) == {"a": "category"}
+
+
 @pytest.mark.parametrize(
     ("text", "header"),
     [

@@ -134,7 +134,9 @@ def test_users_own_modules() -> None:
     copied = build_model(cy.Recipe(model=instance).model, shapes, 7)
     assert copied is not instance
     assert torch.equal(copied.layer.weight, instance.layer.weight)
-    made = build_model(cy.Recipe(model=lambda s: nn.Linear(s.inputs[0], s.outputs)).model, shapes, 0)
+    made = build_model(
+        cy.Recipe(model=lambda s: nn.Linear(s.inputs[0], s.outputs)).model, shapes, 0
+    )
     assert made.weight.shape == (2, 3)
     with pytest.raises(InputError, match=r"no nn\.Module"):
         build_model(cy.Recipe(model=lambda s: 3).model, shapes, 0)

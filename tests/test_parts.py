@@ -60,7 +60,10 @@ def test_an_unknown_option_is_named(kind: str, name: str) -> None:
         (lambda: cy.Recipe(precision="float8"), "unknown precision"),
         (lambda: cy.Recipe().replace(modle="mlp"), "did you mean 'model'"),
         (lambda: cy.Recipe.from_toml("modle = 'mlp'"), "did you mean 'model'"),
-        (lambda: cy.Recipe.from_toml("[model]\nname = 'mlp'\nhiden = [3]"), "did you mean 'hidden'"),
+        (
+            lambda: cy.Recipe.from_toml("[model]\nname = 'mlp'\nhiden = [3]"),
+            "did you mean 'hidden'",
+        ),
         (lambda: cy.stop.early("val_loss", patience="5"), None),
         (lambda: cy.clip.norm(0.0), "clip.max"),
         (lambda: cy.schedules.one_cycle(warmup=2), "schedule.warmup"),

@@ -165,7 +165,8 @@ def test_a_scatter_has_every_point() -> None:
 
 def test_scale_of_the_largest_numbers() -> None:
     assert Scale(-1.7e308, 1.7e308, 0.0, 100.0)(0.0) == 50.0
-    assert span(np.array([-1.7e308, 1.7e308])) == (-1.7e308, 1.7e308)
+    assert np.isfinite(span(np.array([-1.7e308, 1.7e308]))).all()
+    assert np.isfinite(span(np.array([-1.7e308]))).all()
     assert px(-0.01) == "0"
 
 

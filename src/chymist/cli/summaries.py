@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from chymist.cli.terminal import Screen
 from chymist.engine.assembly import Assembly, forward
 from chymist.engine.folder import Saved
+from chymist.engine.loop import steps_per_epoch
+from chymist.engine.threads import using_threads
 from chymist.values import Data, Floor, Recipe, Run, Score, Split, show
 from chymist.verbs.reading import coefficients
 from chymist.verbs.reporting import command_of
@@ -53,25 +58,42 @@ def print_data(screen: Screen, rows: Split | Data) -> None:
 
 
 def print_model(screen: Screen, assembly: Assembly, split: Split) -> None:
-    """Model, plan, and the loss before the first step beside what it should be."""
-    program, state = assembly.program, assembly.state
-    count = sum(p.numel() for p in state.model.parameters())
-    model = state.model
-    first = float(program.loss(forward(model, program.inputs[:1024]), program.targets[:1024]))
+    """Model and plan, and the loss before the first step beside what it should be."""
+    program, model, recipe = assembly.program, assembly.state.model, assembly.recipe
+    count = sum(p.numel() for p in model.parameters())
+    with using_threads(1):
+        outputs = forward(model, program.inputs[:256])
+    first = float(program.loss(outputs, program.targets[:256]))
     expected = assembly.form.initial
     hint = f" (uninformed: {expected(len(split.data.classes)):.2f})" if expected else ""
+    inputs = " x ".join(map(str, assembly.shapes.inputs))
     screen.line(
         "Model",
-        f"{type(model).__name__ if not count else _name(assembly)} · "
+        f"{recipe.model} · {inputs} inputs, {assembly.shapes.outputs} outputs · "
         f"{count:,} parameters · initial loss {first:.2f}{hint}",
+    )
+    per_epoch = steps_per_epoch(len(program.targets), program.batch_size)
+    rule, threads = program.rule, threads_text(torch.get_num_threads())
+    stop = f" · best {rule.monitor} is kept" if rule else ""
+    screen.line(
+        "Plan",
+        f"{recipe.length}, {per_epoch:,} steps each · batch {program.batch_size} · "
+        f"{recipe.optimizer} · {recipe.schedule.name}{stop} · {threads}",
     )
     for column, cells in assembly.preparation.filled.items():
         screen.line("Note", f"{cells:,} empty cells of '{column}' in the training rows are filled")
 
 
-def _name(assembly: Assembly) -> str:
-    shapes = assembly.shapes
-    return f"{' x '.join(map(str, shapes.inputs))} inputs, {shapes.outputs} outputs"
+def threads_text(count: int) -> str:
+    """A number of threads in words."""
+    return f"{count} thread" if count == 1 else f"{count} threads"
+
+
+def near(path: Path) -> str:
+    """A path as a person would type it from here."""
+    with contextlib.suppress(ValueError):
+        return str(path.relative_to(Path.cwd()))
+    return str(path)
 
 
 def print_result(screen: Screen, run: Run) -> None:
@@ -92,13 +114,13 @@ def print_result(screen: Screen, run: Run) -> None:
         "Time",
         f"{facts['seconds']:.1f} s · {facts['samples_per_second']:,.0f} rows/s · "
         f"waiting for data {100 * facts['waiting_for_data']:.1f} % · "
-        f"{facts['threads']} threads",
+        f"{threads_text(facts['threads'])}",
     )
-    screen.line("Files", f"{run.path}/  report.html · model.safetensors · records.sqlite")
-    again = command_of(run)
+    screen.line("Files", f"{near(run.path)}/  report.html · model.safetensors · records.sqlite")
+    again = command_of(run, near(run.path))
     if again:
         screen.line("Again", f"{again}   (same bits on this machine and thread count)")
-    screen.line("Report", str(run.path / "report.html"))
+    screen.line("Report", near(run.path / "report.html"))
 
 
 def print_floors(screen: Screen, floors: Sequence[Floor]) -> None:

@@ -12,7 +12,7 @@ from chymist.errors import printable
 from chymist.values import show
 
 REDRAW_SECONDS = 0.125
-PLAIN_SECONDS = 2.0
+PLAIN_SECONDS = 5.0
 LABEL = 8
 
 

@@ -8,8 +8,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from chymist.data.cells import short, to_date, to_text
-from chymist.data.kinds import KINDS, check_kind
-from chymist.errors import InputError, UsageError, nearest
+from chymist.data.kinds import check_kind, check_known
+from chymist.errors import InputError, UsageError
 
 SKEWED = 4.0  # skewness beyond which "auto" takes the logarithm
 SKEWED_ROWS = 100  # training rows below which skewness says too little
@@ -197,13 +197,7 @@ def order_of(cells: np.ndarray, kind: str, read_as: str, name: str) -> str:
         >>> order_of(np.array(["24.12.2020"], object), "date", "text", "a")
         'dates are day/month/year'
     """
-    if kind not in KINDS:
-        raise UsageError(
-            "unknown kind of column",
-            where=f"column {short(name)}",
-            received=short(kind),
-            do=nearest(kind, KINDS),
-        )
+    check_known(name, kind)
     texts = [to_text(cell) for cell in cells.tolist()] if kind != read_as else []
     if all(text is None for text in texts):
         return ""

@@ -61,13 +61,8 @@ def read_column(
         >>> column.kind, column.missing, cells
         ('number', 1, array([39., nan, 50.]))
     """
-    if kind is not None and kind not in KINDS:
-        raise UsageError(
-            "unknown kind of column",
-            where=f"column {short(name)}",
-            received=short(kind),
-            do=nearest(kind, KINDS),
-        )
+    if kind is not None:
+        check_known(name, kind)
     seen: Seen = dict.fromkeys(cell for cell in cells if cell is not None)
     missing = cells.count(None)
     if not seen and kind not in ("text", "id"):
@@ -94,6 +89,24 @@ def read_column(
         note = "the same in all rows"
     known: Kind = kind  # type: ignore[assignment]  # checked above
     return Column(name, known, missing, len(seen), note), values
+
+
+def check_known(name: str, kind: str) -> None:
+    """Refuse an unknown kind of column.
+
+    Raises:
+        UsageError: the nearest right kind is named.
+
+    Example:
+        >>> check_known("age", "number")
+    """
+    if kind not in KINDS:
+        raise UsageError(
+            "unknown kind of column",
+            where=f"column {short(name)}",
+            received=short(kind),
+            do=nearest(kind, KINDS),
+        )
 
 
 def check_kind(name: str, cells: list[str | None], kind: str, place: Place) -> str:

@@ -131,16 +131,19 @@ def existing(source: str | Path) -> Path:
         >>> existing(".").is_absolute()
         True
     """
-    path = Path(source).expanduser()
-    if path.exists():
-        return path.resolve()
-    beside = path.parent.iterdir() if path.parent.is_dir() else ()
-    near = [entry.name for entry in beside if not entry.name.startswith(".")]
-    names = [*named_sets(), *ALIASES] if path.parent == Path() else []
     shown = str(source)
-    advice = nearest(path.name, [*near[:1000], *names])
-    if advice.startswith("known"):
-        advice = "check the path" if not names else "give a path, or a named set such as digits"
+    advice = "give a path, or a named set such as digits"
+    try:
+        path = Path(source).expanduser()
+        if shown and path.exists():
+            return path.resolve()
+        beside = path.parent.iterdir() if path.parent.is_dir() else ()
+        near = [entry.name for entry in beside if not entry.name.startswith(".")][:1000]
+        names = [*named_sets(), *ALIASES] if path.parent == Path() else []
+        close = nearest(path.name, [*near, *names]) if shown else ""
+        advice = close if close.startswith("did") else advice
+    except (OSError, ValueError, RuntimeError) as error:
+        advice = f"{error}"[:60] + ": check the path"
     raise InputError(
         "no such file, folder or named data set",
         received=short(shown if len(shown) <= 60 else "..." + shown[-57:], 60),

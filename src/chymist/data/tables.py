@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import Any
 from chymist.data.cells import MISSING, clean, is_number, short
 from chymist.errors import InputError, nearest
 
+_DECIMAL = re.compile(r"[+-]?\d+(,\d+)?([eE][+-]?\d+)?")
 DELIMITERS = "\t;|,"
 SAMPLE = 64 * 1024  # characters that decide on the delimiter
 MAX_BYTES = 2**31  # of an unpacked file
@@ -113,7 +115,7 @@ def read_table(path: Path, header: bool | None = None, names: Sequence[str] | No
             received=f"{len(found)} columns, not {len(names)}",
             do="check the file",
         )
-    columns = tuple([clean(cell) for cell in column] for column in zip(*rows, strict=True))
+    columns = tuple(_cleaned(column) for column in zip(*rows, strict=True))
     return Cells(found, columns, ((label, lines),), header)
 
 
@@ -338,6 +340,19 @@ def _check_widths(rows: list[list[str]], lines: list[int], label: str) -> None:
                 received=f"{len(row)} cells, not {width}",
                 do="correct the line; quote cells that hold the delimiter",
             )
+
+
+def _cleaned(column: Sequence[str]) -> list[str | None]:
+    """Cells without blanks; numbers with a decimal comma get a point.
+
+    A comma that is left inside a cell cannot have been the delimiter, or was quoted.
+    """
+    cells = [clean(cell) for cell in column]
+    present = [cell for cell in cells if cell is not None]
+    commas = present and all(_DECIMAL.fullmatch(cell) for cell in present[:100])
+    if commas and any("," in cell for cell in present) and all(map(_DECIMAL.fullmatch, present)):
+        return [cell and cell.replace(",", ".") for cell in cells]
+    return cells
 
 
 def _names(row: list[str], label: str) -> tuple[str, ...]:

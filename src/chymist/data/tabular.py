@@ -10,7 +10,7 @@ import numpy as np
 
 from chymist.data.cells import short, to_text
 from chymist.data.fingerprint import fingerprint
-from chymist.data.kinds import column_of, read_column
+from chymist.data.kinds import check_known, column_of, read_column
 from chymist.data.tables import Cells
 from chymist.data.targets import Targets, number_targets, read_targets
 from chymist.errors import InputError, nearest
@@ -356,6 +356,7 @@ def without_stops(labels: list[str | None], test_from: int) -> tuple[list[str | 
 def _check_kinds(columns: Mapping[str, str] | None, names: tuple[str, ...]) -> dict[str, str]:
     for name in columns or {}:
         column_index(name, names, "columns")
+        check_known(name, (columns or {})[name])
     return dict(columns or {})
 
 

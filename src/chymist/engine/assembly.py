@@ -29,6 +29,7 @@ class Assembly:
     """A run that is ready to start.
 
     Args:
+        recipe: the complete recipe.
         program: what the loop reads.
         state: where it starts.
         preparation: fitted on the training rows.
@@ -37,6 +38,7 @@ class Assembly:
         train, valid: prepared inputs of the rows, (rows, ...).
     """
 
+    recipe: Recipe
     program: Program
     state: State
     preparation: Preparation
@@ -95,7 +97,9 @@ def assemble(recipe: Recipe, split: Split, seed: int) -> Assembly:
         train, targets, loss, recipe.schedule.build(total), recipe.clip.build(parameters),
         evaluate, rule, batch_size, total, seed,
     )  # fmt: skip
-    return Assembly(program, State(model, optimizer, rate), preparation, form, shapes, train, valid)
+    return Assembly(
+        recipe, program, State(model, optimizer, rate), preparation, form, shapes, train, valid
+    )
 
 
 def build_optimizer(recipe: Recipe, model: nn.Module) -> tuple[torch.optim.Optimizer, float]:

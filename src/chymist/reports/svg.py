@@ -8,6 +8,7 @@ stripped.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, floor, inf, isfinite, log10
@@ -20,6 +21,7 @@ WIDTH, HEIGHT = 460, 265
 LEFT, RIGHT, TOP, BOTTOM = 58, 78, 40, 38
 FONT = 12.5
 COLORS = {"s1": "#0072b2", "s2": "#d55e00", "s3": "#009e73", "axis": "#767676"}
+LARGEST, SMALLEST = sys.float_info.max, 1e-290
 DASHES = {"s1": "6 4"}  # so that two lines differ without colour
 
 
@@ -135,20 +137,19 @@ def span(values: np.ndarray, log: bool = False, zero: bool = False) -> tuple[flo
         return 0.0, 1.0
     low, high = float(finite.min()), float(finite.max())
     if log:
-        return (low / 1.15, high * 1.15) if high * 1.15 < inf else (low / 1.15, high)
+        return low / 1.15, min(high * 1.15, LARGEST)
     low, high = (min(low, 0.0), max(high, 0.0)) if zero else (low, high)
-    if low == high:
-        room = abs(low) / 2 or 0.5
-        return low - room, low + room if isfinite(low + room) else low
-    room = high / 20 - low / 20
-    down, up = (low if zero and low == 0 else low - room), high + room
-    return (down if isfinite(down) else low), (up if isfinite(up) else high)
+    size, half = max(abs(low), abs(high)), high / 2 - low / 2
+    same = half <= 1e-12 * size or half < SMALLEST  # as good as equal: rounding would show
+    room = half / 10 if not same else size / 2 if size > SMALLEST else 0.5
+    down = low if zero and low == 0 else low - room
+    return max(down, -LARGEST), min(high + room, LARGEST)
 
 
 def wide(values: np.ndarray) -> bool:
     """Whether values span so much that only a logarithmic axis shows them."""
     finite = values[np.isfinite(values)]
-    return bool(len(finite)) and finite.min() > 0 and bool(finite.max() / 30 > finite.min())
+    return bool(len(finite)) and finite.min() > SMALLEST and bool(finite.max() / 30 > finite.min())
 
 
 def label(

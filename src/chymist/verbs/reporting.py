@@ -27,8 +27,13 @@ def write_report(run: Run) -> Path:
     return path
 
 
-def command_of(run: Run) -> str:
-    """The command that makes the same run again from its recorded recipe."""
+def command_of(run: Run, folder: str | None = None) -> str:
+    """The command that makes the same run again from its recorded recipe.
+
+    Args:
+        run: the run.
+        folder: how to write its folder; the full path if None.
+    """
     source = run.data.source
     if not source:
         return ""
@@ -36,7 +41,7 @@ def command_of(run: Run) -> str:
     for option in ("target", "test"):
         if source.get(option) is not None:
             words += [f"--{option}", str(source[option])]
-    words += ["--recipe", str(run.path / "recipe.toml"), "--seed", str(run.seed)]
+    words += ["--recipe", str(Path(folder or run.path) / "recipe.toml"), "--seed", str(run.seed)]
     return shlex.join(words)
 
 
