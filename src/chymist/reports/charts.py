@@ -22,6 +22,7 @@ from chymist.reports.svg import (
     TOP,
     WIDTH,
     Scale,
+    alike,
     axes,
     dot,
     drawing,
@@ -201,7 +202,7 @@ def histogram(description: str, values: np.ndarray, x_title: str, zero: bool = F
 
 
 def binned(values: np.ndarray, most: int = 40) -> tuple[np.ndarray, np.ndarray]:
-    """Counts and edges of at most 40 equally wide bins (Freedman and Diaconis, else Sturges).
+    """Counts and edges of at most 40 equally wide bins (Freedman and Diaconis).
 
     Example:
         >>> counts, edges = binned(np.array([1.0, 2.0, 2.0, np.nan]))
@@ -210,13 +211,13 @@ def binned(values: np.ndarray, most: int = 40) -> tuple[np.ndarray, np.ndarray]:
     """
     finite = np.asarray(values, np.float64)[np.isfinite(values)]
     low, high = span(finite)
-    if len(finite) and finite.min() < finite.max():
-        low, high = float(finite.min()), float(finite.max())
-    if not isfinite(high - low):
+    if not len(finite) or not isfinite(high - low):
         return np.array([len(finite)]), np.array([low, high])
-    quarters = np.subtract(*np.percentile(finite, [75, 25])) if len(finite) else 0.0
-    width = 2 * quarters / max(len(finite), 1) ** (1 / 3)
-    count = int(min(most, np.ceil((high - low) / width))) if width > 0 else 10
+    if not alike(float(finite.min()), float(finite.max())):
+        low, high = float(finite.min()), float(finite.max())
+    quarters = np.subtract(*np.percentile((finite - low) / (high - low), [75, 25]))
+    width = 2 * quarters / len(finite) ** (1 / 3)
+    count = int(np.ceil(1 / width)) if width > 1 / most else most if width > 0 else 10
     return np.histogram(finite, bins=max(count, 5), range=(low, high))
 
 

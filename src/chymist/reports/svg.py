@@ -72,9 +72,9 @@ def nice_ticks(low: float, high: float, count: int = 5) -> list[float]:
 
     Source: Heckbert 1990, Nice numbers for graph labels, Graphics Gems.
     """
-    rough = high / count - low / count
-    if not rough > 0 or not isfinite(rough) or rough < 1e-300:
+    if alike(low, high):
         return [low]
+    rough = high / count - low / count
     power = floor(log10(rough))
     unit = next(m for m in (1, 2, 5, 10) if rough <= m * 10.0**power * (1 + 1e-9))
     step = unit * 10.0**power
@@ -139,11 +139,23 @@ def span(values: np.ndarray, log: bool = False, zero: bool = False) -> tuple[flo
     if log:
         return low / 1.15, min(high * 1.15, LARGEST)
     low, high = (min(low, 0.0), max(high, 0.0)) if zero else (low, high)
-    size, half = max(abs(low), abs(high)), high / 2 - low / 2
-    same = half <= 1e-12 * size or half < SMALLEST  # as good as equal: rounding would show
-    room = half / 10 if not same else size / 2 if size > SMALLEST else 0.5
+    size = max(abs(low), abs(high))
+    room = high / 20 - low / 20
+    if alike(low, high):
+        room = size / 2 if size > SMALLEST else 0.5
     down = low if zero and low == 0 else low - room
     return max(down, -LARGEST), min(high + room, LARGEST)
+
+
+def alike(low: float, high: float) -> bool:
+    """Whether two numbers are so near that an axis between them would show rounding.
+
+    Example:
+        >>> alike(0.1 + 0.2, 0.3), alike(0.3, 0.4)
+        (True, False)
+    """
+    half = high / 2 - low / 2
+    return half <= 1e-12 * max(abs(low), abs(high)) or half < SMALLEST
 
 
 def wide(values: np.ndarray) -> bool:
