@@ -94,7 +94,7 @@ FILES: dict[str, tuple[Callable[[Path], Any], int, tuple[str, ...]]] = {
     "missing file": (lambda f: load(f / "tabel.csv"), 1, ("no such file", "tabel.csv")),
     "misspelt file": (lambda f: (table(f), load(f / "tabel.csv")), 1, ("'table.csv'",)),
     "empty name": (lambda f: load(""), 1, ("no such file", "named set")),
-    "impossible name": (lambda f: load("a\0b"), 1, ("no such file", "null byte")),
+    "impossible name": (lambda f: load("a\0b"), 1, ("no such file", r"a\x00b")),
     "very long name": (lambda f: load("a" * 5000), 1, ("no such file", "too long")),
     "misspelt set": (lambda f: load("digitz"), 1, ("digitz", "'digits'")),
     "empty file": (lambda f: load(table(f, b"")), 1, ("empty", "table.csv")),

@@ -74,7 +74,7 @@ def test_decimal_commas(tmp_path: Path) -> None:
     assert kinds(data) == {"a": "number", "b": "number"}
     assert isinstance(data.inputs, dict)
     assert data.inputs["a"][:2].tolist() == [1.5, -2.25]
-    lists = load(table(tmp_path, "a;y\n1,5,2;n\n1,2;y\n1,2;n\n"))
+    lists = load(table(tmp_path, "a;y\n1,5,2;n\n1,2;y\n1,2;n\n1,2;n\n"), header=True)
     assert kinds(lists) == {"a": "category"}
 
 

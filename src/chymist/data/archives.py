@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -16,6 +18,18 @@ MAX_ENTRIES = 200_000
 MAX_BYTES = 2**31  # of all entries of a zip, unpacked
 MAX_RATIO = 200  # unpacked to packed, above which a zip is taken for a bomb
 UNSEEN = ("__MACOSX", "Thumbs.db", "desktop.ini")
+# What Python raises for damaged zips; the last for those that need a newer or secret method.
+DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    OSError,
+    ValueError,
+    OverflowError,
+    RuntimeError,
+)
 SMALL = 2**20  # bytes below which the ratio does not matter
 
 
@@ -80,7 +94,7 @@ def _zip(path: Path) -> Listing:
     try:
         content = path.read_bytes()
         archive = zipfile.ZipFile(io.BytesIO(content))
-    except (zipfile.BadZipFile, OSError) as error:
+    except DAMAGED as error:
         raise InputError(
             "the zip cannot be read",
             where=label,
@@ -97,7 +111,7 @@ def _zip(path: Path) -> Listing:
     def read(name: str) -> bytes:
         try:
             return archive.read(files[name])
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as error:
+        except DAMAGED as error:
             raise InputError(
                 "the file in the zip is damaged or encrypted",
                 where=f"{label}, {name}",

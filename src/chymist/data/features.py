@@ -321,12 +321,13 @@ def _fit_category(
 
 def _filler(present: np.ndarray, missing: str) -> float:
     """What empty cells of numbers become."""
-    if missing == "mean":
-        return float(present.mean())
+    middle = float(np.sort(present)[len(present) // 2])
     if missing == "mode":
         values, counts = np.unique(present, return_counts=True)
         return float(values[counts.argmax()])
-    return float(np.median(present))
+    with np.errstate(over="ignore"):
+        fill = float(present.mean() if missing == "mean" else np.median(present))
+    return fill if np.isfinite(fill) else middle  # sums of huge numbers overflow
 
 
 def _takes_log(present: np.ndarray, transform: str) -> bool:

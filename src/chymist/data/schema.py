@@ -16,7 +16,7 @@ from chymist.data.images import image_rows
 from chymist.data.kinds import read_column
 from chymist.data.load import existing
 from chymist.data.named import named_sets
-from chymist.data.tables import Cells, has_header, parse, read_table, read_text
+from chymist.data.tables import Cells, has_header, read_rows, to_cells
 from chymist.data.tabular import as_column
 from chymist.errors import InputError, nearest
 from chymist.values import Column, Data, Table, Task
@@ -181,12 +181,12 @@ def _from_array(rows_source: Any, like: Schema) -> tuple[Table | np.ndarray, lis
 
 def _matched(path: Path, like: Schema) -> dict[str, Any]:
     """The columns of a file by name, as cells with their places."""
-    rows, _ = parse(read_text(path), path.name)
-    first = [cell.strip() for cell in rows[0]] if rows else []
+    rows, lines = read_rows(path)
+    first = [cell.strip() for cell in rows[0]]
     needed = [column.name for column in like.columns]
     known = sum(name in first for name in (*needed, like.target))
-    header = known > len(needed) / 2 or (bool(rows) and has_header(rows))
-    cells = read_table(path, header)
+    header = known > len(needed) / 2 or has_header(rows)
+    cells = to_cells(rows, lines, path.name, header)
     if header:
         return {name: (cells, n) for n, name in enumerate(cells.names)}
     names = list(needed)

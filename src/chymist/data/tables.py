@@ -84,6 +84,25 @@ def read_table(path: Path, header: bool | None = None, names: Sequence[str] | No
         >>> read_table(path).columns
         (['1', '2'], ['x', None])
     """
+    rows, lines = read_rows(path)
+    if header is None:
+        header = has_header(rows) if names is None else [c.strip() for c in rows[0]] == [*names]
+    return to_cells(rows, lines, path.name, header, names)
+
+
+def read_rows(path: Path) -> tuple[list[list[str]], list[int]]:
+    """The rows of a CSV or TSV file, all of one length, and the line on which each starts.
+
+    Raises:
+        InputError: as `read_table`.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "t.csv"
+        >>> _ = path.write_text("a,b\\n1,2\\n")
+        >>> read_rows(path)
+        ([['a', 'b'], ['1', '2']], [1, 2])
+    """
     label = path.name
     rows, lines = parse(read_text(path), label)
     if not rows:
@@ -93,9 +112,41 @@ def read_table(path: Path, header: bool | None = None, names: Sequence[str] | No
             received="no text",
             do="give a table with one row per line",
         )
-    _check_widths(rows, lines, label)
-    if header is None:
-        header = has_header(rows) if names is None else [c.strip() for c in rows[0]] == [*names]
+    width = len(rows[0])
+    for row, line in zip(rows, lines, strict=True):
+        if len(row) != width:
+            raise InputError(
+                "the row has another number of cells",
+                where=f"{label}, line {line}",
+                received=f"{len(row)} cells, not {width}",
+                do="correct the line; quote cells that hold the delimiter",
+            )
+    return rows, lines
+
+
+def to_cells(
+    rows: list[list[str]],
+    lines: list[int],
+    label: str,
+    header: bool,
+    names: Sequence[str] | None = None,
+) -> Cells:
+    """Rows as columns of cells.
+
+    Args:
+        rows: at least one row, all of one length.
+        lines: the line on which each starts.
+        label: name of the file.
+        header: whether the first row holds the names.
+        names: names of the columns otherwise.
+
+    Raises:
+        InputError: names given twice, no row below the names, another number of names.
+
+    Example:
+        >>> to_cells([["a"], ["1"]], [1, 2], "t.csv", True).columns
+        (['1'],)
+    """
     if header:
         found = _names(rows[0], label)
         rows, lines = rows[1:], lines[1:]
@@ -108,11 +159,11 @@ def read_table(path: Path, header: bool | None = None, names: Sequence[str] | No
             )
     else:
         found = tuple(names or (f"column_{number + 1}" for number in range(len(rows[0]))))
-    if names is not None and len(found) != len(names):
+    if len(found) != len(names or found) or len(found) != len(rows[0]):
         raise InputError(
             "another number of columns than expected",
             where=label,
-            received=f"{len(found)} columns, not {len(names)}",
+            received=f"{len(rows[0])} columns, not {len(names or found)}",
             do="check the file",
         )
     columns = tuple(_cleaned(column) for column in zip(*rows, strict=True))
@@ -327,19 +378,6 @@ def has_header(rows: list[list[str]]) -> bool:
         return True
     again = any(name in column for name, column in zip(first, columns, strict=True))
     return not again and any(len(set(column)) < len(column) for column in present)
-
-
-def _check_widths(rows: list[list[str]], lines: list[int], label: str) -> None:
-    """Refuse a row with another number of cells than the first."""
-    width = len(rows[0])
-    for row, line in zip(rows, lines, strict=True):
-        if len(row) != width:
-            raise InputError(
-                "the row has another number of cells",
-                where=f"{label}, line {line}",
-                received=f"{len(row)} cells, not {width}",
-                do="correct the line; quote cells that hold the delimiter",
-            )
 
 
 def _cleaned(column: Sequence[str]) -> list[str | None]:
