@@ -36,13 +36,15 @@ def complete(recipe: Recipe, split: Split) -> Recipe:
         >>> import chymist as cy
         >>> full = complete(Recipe(), cy.split(cy.load("iris")))
         >>> full.model, full.batch_size, str(full.length)
-        (mlp(), 16, '167 epochs')
+        (mlp(), 16, '200 epochs')
     """
     data, rows = split.data, len(split.train)
     model = recipe.model or part("model", MODELS[data.kind])
     loss = recipe.loss or part("loss", MODEL_LOSSES.get(model.name, LOSSES[data.task]))
     exact = model.name == "linear" and recipe.optimizer is None
-    optimizer = recipe.optimizer or (part("optimizer", "closed_form") if exact else _optimizer())
+    optimizer = recipe.optimizer or (
+        part("optimizer", "closed_form") if exact else _optimizer(model)
+    )
     image = data.kind == "image"
     batch_size = recipe.batch_size or (_image_batch(rows) if image else _table_batch(rows))
     length = recipe.length or _length(image, rows, batch_size)
@@ -62,7 +64,10 @@ def complete(recipe: Recipe, split: Split) -> Recipe:
     )
 
 
-def _optimizer() -> Part:
+def _optimizer(model: Part) -> Part:
+    """AdamW; convex models bear a larger rate and no decay, so that they reach their optimum."""
+    if model.name in MODEL_LOSSES:
+        return part("optimizer", "adamw", lr=2e-2, weight_decay=0.0)
     return part("optimizer", "adamw", lr=3e-3)
 
 

@@ -131,7 +131,20 @@ def mean_t(values: Array, level: float = 0.95) -> Estimate:
 
 
 def student(value: float, spread: float, freedom: float, level: float) -> Estimate:
-    """Value +- t_freedom x spread, with the two-sided p-value of zero."""
+    """Value +- t_freedom x spread, with the two-sided p-value of zero.
+
+    Args:
+        value: the estimate.
+        spread: its standard error.
+        freedom: degrees of freedom.
+        level: coverage.
+
+    Example:
+        >>> round(student(0.0, 1.0, 10, 0.95).high, 3)
+        2.228
+
+    Source: Student 1908.
+    """
     from scipy.special import stdtr, stdtrit
 
     if freedom < 1 or not np.isfinite(spread):
@@ -378,6 +391,10 @@ def grouped_variance(influence: Array, targets: Array) -> float:
 
     Returns:
         The variance; infinite if a class has a single row.
+
+    Example:
+        >>> grouped_variance(np.array([0.0, 2.0, 5.0, 5.0]), np.array([0, 0, 1, 1]))
+        4.0
     """
     counts = np.bincount(targets)
     if counts[counts > 0].min() < 2:

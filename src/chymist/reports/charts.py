@@ -277,9 +277,10 @@ def interval_chart(
         )
         parts.append(label(fit(name, 21), left - 10, at + 4, "end", weight))
         parts.append(label(text(value), WIDTH - room + 10, at + 4, kind=weight))
-        if value < low or value > high:
-            parts.append(label("◂" if value < low else "▸", x(low if value < low else high), at + 4,
-                               "middle", kind))  # fmt: skip
+        if value < low:
+            parts.append(label("◂", x.start, at + 4, kind=kind))
+        elif value > high:
+            parts.append(label("▸", x.end, at + 4, "end", kind))
         elif isfinite(value):
             if least <= most:
                 parts.append(line(x(max(least, low)), at, x(min(most, high)), at, kind))

@@ -44,8 +44,7 @@ svg .dot,svg text.s1,svg text.s2,svg text.s3{stroke:none}
 svg .dot.s1,svg text.s1,svg .bar{fill:var(--s1)}svg .dot.s2,svg text.s2{fill:var(--s2)}
 svg .dot.s3,svg text.s3{fill:var(--s3)}
 svg .bar{opacity:.75}
-svg .best{stroke:var(--axis);stroke-dasharray:2 3}svg .floor{stroke:var(--axis);
-stroke-dasharray:7 3 1 3}
+svg .best,svg .floor{stroke:var(--axis)}
 svg .lost{fill:var(--s2);font-weight:700}
 svg path{stroke-linejoin:round}
 .scroll{overflow-x:auto;max-width:100%;margin:.5em 0}
@@ -61,7 +60,7 @@ min-width:2.9em}
 .matrix th[scope=row]{text-align:right;padding-right:.8em}
 .matrix td small{display:block;opacity:.85;font-size:.76em;line-height:1.1}
 .matrix td{border:1px solid var(--bg)}
-.matrix .z{color:var(--rule)}
+.matrix .z{color:var(--soft)}
 .h{background:rgb(var(--hit)/var(--a))}.m{background:rgb(var(--miss)/var(--a))}
 dl{display:grid;grid-template-columns:repeat(auto-fill,minmax(150px,1fr));gap:14px 28px;
 margin:1em 0}
@@ -71,6 +70,7 @@ pre{background:var(--card);padding:12px 14px;overflow-x:auto;font:.84rem/1.5 ui-
 SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;margin:.4em 0 1.2em;border-radius:4px}
 code{font-family:ui-monospace,Menlo,Consolas,"DejaVu Sans Mono",monospace;font-size:.92em;
 overflow-wrap:anywhere}
+td code{white-space:nowrap}
 details{margin:.5em 0}
 summary{cursor:pointer;color:var(--soft);font-size:.86rem}
 .shots{display:grid;grid-template-columns:repeat(auto-fill,minmax(112px,1fr));gap:22px 18px;
@@ -89,12 +89,13 @@ text-overflow:ellipsis;white-space:nowrap}
 .wrong{color:var(--s2);font-weight:600}
 li{max-width:68ch;overflow-wrap:anywhere;margin:.3em 0}
 footer{padding-top:8px;padding-bottom:48px}
-@media(max-width:760px){header,main,footer{padding-left:16px;padding-right:16px}
+@media screen and (max-width:760px){header,main,footer{padding-left:16px;padding-right:16px}
 .grid,.head{grid-template-columns:minmax(0,1fr)}
 h1{font-size:1.6rem}.verdict{font-size:1.25rem}.big{font-size:2.9rem}
 section{padding:22px 0 18px}th,td{padding-right:.75em}svg text{font-size:14.5px}
 .shots{grid-template-columns:repeat(auto-fill,minmax(96px,1fr))}}
-@media print{:root{--bg:#fff}body{font-size:10.5pt}nav,summary{display:none}
+@media print{:root{--bg:#fff}body{font-size:9.5pt}header,main,footer{padding:0}
+section{padding:14px 0 8px;margin-top:12px}.grid{gap:18px 30px}.big{font-size:2.6rem}nav,summary{display:none}
 figure,tr,li,dl div{break-inside:avoid}h2,h3{break-after:avoid}.scroll{overflow:visible}
 pre{white-space:pre-wrap}*{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
 """

@@ -20,9 +20,17 @@ from chymist.reports.markup import Markup, join, tag
 WIDTH, HEIGHT = 460, 265
 LEFT, RIGHT, TOP, BOTTOM = 58, 78, 40, 38
 FONT = 12.5
-COLORS = {"s1": "#0072b2", "s2": "#d55e00", "s3": "#009e73", "axis": "#767676"}
+COLORS = {
+    "s1": "#0072b2",
+    "s2": "#d55e00",
+    "s3": "#009e73",
+    "axis": "#767676",
+    "best": "#767676",
+    "floor": "#767676",
+}
 LARGEST, SMALLEST = sys.float_info.max, 1e-290
-DASHES = {"s1": "6 4"}  # so that two lines differ without colour
+DASHES = {"s1": "6 4"}  # of curves, so that two differ without colour
+DASHED = {"best": "2 3", "floor": "7 3 1 3"}  # of straight lines
 
 
 @dataclass(frozen=True)
@@ -177,7 +185,7 @@ def line(x1: float, y1: float, x2: float, y2: float, kind: str = "axis") -> Mark
     """A straight line."""
     color = COLORS.get(kind, "#d8d8d8")
     ends = {"x1": px(x1), "y1": px(y1), "x2": px(x2), "y2": px(y2)}
-    return tag("line", **ends, class_=kind, stroke=color)
+    return tag("line", **ends, class_=kind, stroke=color, stroke_dasharray=DASHED.get(kind))
 
 
 def dot(x: float, y: float, kind: str, size: float = 3.0) -> Markup:
@@ -202,7 +210,7 @@ def tick_texts(x: Scale, ticks: Sequence[float], texts: Sequence[str], y: float)
     """Tick labels below an axis; those that would run into the one before are left out."""
     parts, last = [], -inf
     for tick, text in zip(ticks, texts, strict=True):
-        at, half = x(tick), 4.2 * len(text)
+        at, half = x(tick), 5 * len(text)
         if at - half > last:
             parts.append(label(text, at, y, "middle"))
             last = at + half

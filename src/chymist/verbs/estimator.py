@@ -121,7 +121,7 @@ def as_estimator(
     Example:
         >>> from sklearn.datasets import load_iris
         >>> X, y = load_iris(return_X_y=True)
-        >>> estimator = as_estimator(Recipe(model="softmax", length="20 epochs"))
+        >>> estimator = as_estimator(Recipe(model="softmax", length="60 epochs"))
         >>> estimator.fit(X, y).score(X, y) > 0.8
         True
 

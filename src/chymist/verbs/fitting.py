@@ -75,7 +75,7 @@ def fit(
     Example:
         >>> import chymist as cy
         >>> split = cy.split(cy.load("iris"), seed=0)
-        >>> run = cy.fit(cy.Recipe(model="softmax", length="20 epochs"), split, seed=0)
+        >>> run = cy.fit(cy.Recipe(model="softmax", length="60 epochs"), split, seed=0)
         >>> run.score.metric, run.score.split, run.score.value > 0.8
         ('accuracy', 'valid', True)
     """
