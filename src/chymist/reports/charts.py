@@ -164,7 +164,7 @@ def bars(description: str, rows: Sequence[tuple[str, float, str]]) -> Markup:
     Returns:
         An SVG element.
     """
-    left, room, height = _label_room([row[0] for row in rows], 17), 96, 22
+    left, room, height = _label_room([row[0] for row in rows], 17), 116, 22
     scale = Scale(0.0, max((r[1] for r in rows), default=0.0) or 1.0, left, WIDTH - room)
     parts = []
     for number, (name, value, text) in enumerate(rows):

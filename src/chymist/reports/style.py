@@ -95,7 +95,8 @@ h1{font-size:1.6rem}.verdict{font-size:1.25rem}.big{font-size:2.9rem}
 section{padding:22px 0 18px}th,td{padding-right:.75em}svg text{font-size:14.5px}
 .shots{grid-template-columns:repeat(auto-fill,minmax(96px,1fr))}}
 @media print{:root{--bg:#fff}body{font-size:9.5pt}header,main,footer{padding:0}
-section{padding:14px 0 8px;margin-top:12px}.grid{gap:18px 30px}.big{font-size:2.6rem}nav,summary{display:none}
+section{padding:14px 0 8px;margin-top:12px}.grid{gap:18px 30px}.big{font-size:2.6rem}
+nav,summary{display:none}
 figure,tr,li,dl div{break-inside:avoid}h2,h3{break-after:avoid}.scroll{overflow:visible}
 pre{white-space:pre-wrap}*{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
 """
