@@ -241,3 +241,15 @@ def test_verdicts_know_which_direction_is_better():
     assert sentence(poor, good, "rmse").startswith("cnn is WORSE than the strongest floor")
     assert "in rmse (200 validation rows, paired)" in sentence(good, poor, "rmse")
     assert sentence(good, poor, "r2").startswith("cnn is better")
+
+
+def test_a_difference_of_rounding_has_no_winner() -> None:
+    from chymist.evidence import FloorResult, score, verdict
+    from chymist.values import Predictions
+
+    targets = np.linspace(0.0, 100.0, 40)
+    exact, rounded = targets + 3.0, (targets + 3.0).astype(np.float32) + 1e-5
+    a, b = (Predictions(np.arange(40), targets, values) for values in (rounded, exact))
+    floor = FloorResult("linear regression", b, score(b, "rmse", "valid"))
+    said = verdict("linear", a, score(a, "rmse", "valid"), [floor])
+    assert said == "linear says the same as linear regression, to rounding (40 validation rows)."

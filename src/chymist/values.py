@@ -105,6 +105,8 @@ class Split:
         train, valid, test: row numbers, int64, ascending, disjoint; valid and test may be empty.
         seed: seed of the draw.
         method: "stratified", "plain", "grouped", "time" or "standard" in words.
+        options: arguments of `cy.split` that differ from its defaults, so that the cut can be
+            made again.
     """
 
     data: Data
@@ -113,6 +115,7 @@ class Split:
     test: np.ndarray
     seed: int = 0
     method: str = "stratified"
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     def rows(self, name: str) -> np.ndarray:
         """Row numbers of a part: "train", "valid" or "test"."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import chymist as cy
-from chymist.cli.inputs import load_source, number, recipe_of, split_of
+from chymist.cli.inputs import load_source, recipe_of, split_of
 from chymist.cli.summaries import (
     cv_summary,
     fit_summary,
@@ -275,11 +275,7 @@ def print_recipe(options: argparse.Namespace, recipe: cy.Recipe, split: Split) -
     full = complete(recipe, split)
     text = full.to_toml()
     if options.print_script:
-        cut = {name: getattr(options, name) for name in ("group", "time")}
-        for name in ("test", "valid"):
-            given = getattr(options, name)
-            cut[name] = number(given) if given is not None else None
-        text = script_of(full, split.data.source, split.seed, options.seed, **cut)
+        text = script_of(full, split, options.seed)
     emit({"script" if options.print_script else "recipe": text}) if options.json else print(
         text, end=""
     )

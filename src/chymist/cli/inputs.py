@@ -20,7 +20,14 @@ def load_source(options: argparse.Namespace) -> Data:
     if target is not None and target.lstrip("-").isdecimal():
         target = int(target)
     test = options.test if options.test and number(options.test) is None else None
-    return cy.load(options.source, target=target, columns=columns, header=header, test=test)
+    return cy.load(
+        options.source,
+        target=target,
+        columns=columns,
+        header=header,
+        test=test,
+        image_size=options.image_size,
+    )
 
 
 def split_of(options: argparse.Namespace, data: Data) -> Split:

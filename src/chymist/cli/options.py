@@ -199,6 +199,9 @@ def _source(verb: argparse.ArgumentParser) -> None:
         help="override kinds: number, category, date, text, id",
     )
     group.add_argument(
+        "--image-size", type=int, metavar="N", help="scale and cut images to N x N pixels"
+    )
+    group.add_argument(
         "--header", choices=("yes", "no"), help="whether a CSV has a header (detected)"
     )
 

@@ -80,14 +80,14 @@ class Progress:
 
     def text(self, event: Step | Epoch, now: float) -> str:
         """The progress line."""
-        from chymist.reports.text import sparkline
+        from chymist.reports.text import bar, sparkline
 
         done = event.step - (self.first or 0)
         speed = done / max(now - self.began, 1e-9)
         epochs = math.ceil(self.total / self.per_epoch)
         words = [f"epoch {min(math.ceil(event.step / self.per_epoch), epochs)}/{epochs}"]
         if self.bar:
-            words.append(_bar(event.step / self.total))
+            words.append(bar(event.step / self.total))
         for name, value in self.values.items():
             if name.startswith("val_") and name != "val_loss":
                 words.append(f"{name.replace('_', ' ')} {show(name[4:], value)}")
@@ -123,8 +123,3 @@ class _LiveLine:
 
     def close(self) -> None:
         self.live.stop()
-
-
-def _bar(share: float, width: int = 20) -> str:
-    filled = round(share * width)
-    return "━" * filled + "─" * (width - filled)

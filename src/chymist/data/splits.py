@@ -55,6 +55,7 @@ def split(
 
     Source: Kohavi 1995, a study of cross-validation and bootstrap (stratification).
     """
+    given = _given(test, valid, group, time)
     if group is not None and time is not None:
         raise UsageError(
             "a split is either grouped or ordered in time",
@@ -80,7 +81,14 @@ def split(
     method += ", standard test part" if len(fixed) else ""
     check_classes(data.targets[train], data.classes, f"the training part ({method} split)")
     chosen = fixed.astype(np.int64) if len(fixed) else drawn
-    return Split(data, train, validation, chosen, seed, method)
+    return Split(data, train, validation, chosen, seed, method, given)
+
+
+def _given(test: Any, valid: Any, group: Any, time: Any) -> dict[str, Any]:
+    """The arguments that differ from the defaults, as far as they can be written down."""
+    asked = {"test": test, "valid": None if valid == DEFAULT else valid}
+    asked |= {"group": group, "time": time}
+    return {name: value for name, value in asked.items() if isinstance(value, int | float | str)}
 
 
 def folds(

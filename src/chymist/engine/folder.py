@@ -81,7 +81,8 @@ class Saved:
         train, valid, test = (
             np.array(self.split[name], np.int64) for name in ("train", "valid", "test")
         )
-        return Split(data, train, valid, test, self.split["seed"], self.split["method"])
+        seed, method, options = (self.split[name] for name in ("seed", "method", "options"))
+        return Split(data, train, valid, test, seed, method, options)
 
 
 def create_folder(
@@ -120,7 +121,8 @@ def create_folder(
         }
         write_file(draft / "recipe.toml", recipe.to_toml().encode())
         _write_json(draft / "data.json", facts)
-        _write_json(draft / "split.json", {"method": split.method, "seed": split.seed, **rows})
+        how = {"method": split.method, "seed": split.seed, "options": dict(split.options)}
+        _write_json(draft / "split.json", {**how, **rows})
         _write_json(draft / "environment.json", environment(seed))
         Recorder(draft / "records.sqlite").close()
         if out.exists():

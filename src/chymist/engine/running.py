@@ -15,7 +15,7 @@ from chymist.engine.assembly import Assembly
 from chymist.engine.checkpoint import load_checkpoint, newest_checkpoint, save_checkpoint
 from chymist.engine.closed_form import solve
 from chymist.engine.events import Event, Step
-from chymist.engine.loop import train
+from chymist.engine.loop import steps_per_epoch, train
 from chymist.engine.store import Recorder
 from chymist.errors import DiskFull, Diverged, Interrupted
 from chymist.values import Recipe
@@ -148,7 +148,8 @@ def facts_of(assembly: Assembly, seconds: float, steps: int) -> dict[str, Any]:
         steps: steps taken in this process.
     """
     program, state = assembly.program, assembly.state
-    rows, per_epoch = len(program.targets), -(-len(program.targets) // program.batch_size)
+    rows = len(program.targets)
+    per_epoch = steps_per_epoch(rows, program.batch_size)
     return {
         "steps": state.step,
         "epochs": round(state.step / per_epoch, 2),

@@ -184,6 +184,8 @@ def verdict(
     if not floors:
         return f"{model_name} has no floor to compare with ({rows})."
     floor = floors[0]
+    if _equal(predictions, floor.predictions):
+        return f"{model_name} says the same as {floor.name}, to rounding ({rows})."
     found = compare_paired(predictions, floor.predictions, score.metric, seed)
     sign = 1 if find(score.metric).greater_is_better else -1
     if not found.clear:
@@ -194,6 +196,13 @@ def verdict(
     amount = _amount(score.metric, abs(found.value), *ends)
     word = "better" if better else "WORSE"
     return f"{model_name} is {word} than the strongest floor, {floor.name}, by {amount}{ending}"
+
+
+def _equal(a: Predictions, b: Predictions) -> bool:
+    """Whether two regressions differ by rounding only: a difference so small has no winner."""
+    if a.targets.dtype.kind != "f" or a.outputs.shape != b.outputs.shape:
+        return False
+    return bool(np.abs(a.outputs - b.outputs).max(initial=0.0) <= 1e-5 * np.std(a.targets))
 
 
 def _amount(metric: str, value: float, low: float, high: float) -> str:

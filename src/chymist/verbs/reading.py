@@ -10,6 +10,8 @@ from torch import nn
 from chymist.errors import InputError
 from chymist.values import Run
 
+LINEAR = ("linear", "logistic", "softmax")
+
 
 @dataclass(frozen=True, eq=False)
 class Coefficients:
@@ -52,7 +54,7 @@ def coefficients(run: Run) -> Coefficients:
         (10, 1)
     """
     layers = [layer for layer in run.model.modules() if isinstance(layer, nn.Linear)]
-    if run.recipe.model.name not in ("linear", "logistic", "softmax") or len(layers) != 1:
+    if run.recipe.model.name not in LINEAR or len(layers) != 1:
         raise InputError(
             "the model is not linear in its inputs",
             received=f"'{run.recipe.model.name}'",

@@ -10,7 +10,8 @@ from typing import Any
 from chymist.engine.files import write_file
 from chymist.parts import Part
 from chymist.reports import layer_table, report_html
-from chymist.values import PART_FIELDS, Length, Recipe, Run
+from chymist.values import PART_FIELDS, Length, Recipe, Run, Split
+from chymist.verbs.reading import LINEAR, coefficients
 
 MODULES = {
     "model": "models", "optimizer": "optim", "schedule": "schedules", "clip": "clip", "stop": "stop"
@@ -20,15 +21,16 @@ MODULES = {
 def write_report(run: Run) -> Path:
     """Write `report.html` into the run folder; returns its path."""
     layers = layer_table(run.model, run.preparation.input_shape)
-    script = script_of(run.recipe, run.data.source, run.split.seed, run.seed)
-    page = report_html(run, layers, script, command_of(run))
+    script = script_of(run.recipe, run.split, run.seed)
+    linear = coefficients(run) if run.recipe.model.name in LINEAR else None
+    page = report_html(run, layers, script, command_of(run), linear)
     path = run.path / "report.html"
     write_file(path, page.encode())
     return path
 
 
 def command_of(run: Run, folder: str | None = None) -> str:
-    """The command that makes the same run again from its recorded recipe.
+    """The command that makes the same run again from its recorded recipe; empty for arrays.
 
     Args:
         run: the run.
@@ -38,48 +40,61 @@ def command_of(run: Run, folder: str | None = None) -> str:
     if not source:
         return ""
     words = ["chymist", "fit", str(source["load"])]
-    for option in ("target", "test"):
-        if source.get(option) is not None:
-            words += [f"--{option}", str(source[option])]
+    given = {
+        name: source.get(name) for name in ("target", "test", "header", "columns", "image_size")
+    }
+    for name, value in {**given, **run.split.options}.items():
+        if value is not None:
+            words += [f"--{name.replace('_', '-')}", _word(value)]
     words += ["--recipe", str(Path(folder or run.path) / "recipe.toml"), "--seed", str(run.seed)]
     return shlex.join(words)
 
 
-def script_of(
-    recipe: Recipe, source: Mapping[str, Any], split_seed: int, seed: int, **fractions: Any
-) -> str:
+def script_of(recipe: Recipe, split: Split, seed: int) -> str:
     """A Python script that does the same as the command.
 
     Args:
         recipe: the recipe, complete or not.
-        source: what `load` was given; empty for arrays.
-        split_seed: seed of the split.
+        split: the rows.
         seed: seed of the run.
-        **fractions: options of the split that differ from the defaults.
 
     Returns:
         The text of the script.
 
     Example:
-        >>> print(script_of(Recipe(model="mlp"), {"load": "iris"}, 0, 0).splitlines()[2])
-        data = cy.load('iris')
+        >>> import chymist as cy
+        >>> split = cy.split(cy.load("iris"), valid=0.3)
+        >>> print(script_of(Recipe(model="mlp"), split, 0).splitlines()[3])
+        split = cy.split(data, seed=0, valid=0.3)
     """
+    source = split.data.source
     options = {k: v for k, v in source.items() if k != "load" and v is not None}
     given = [repr(source["load"])] if source else ["(inputs, targets)"]
     given += [f"{name}={value!r}" for name, value in options.items()]
-    cut = "".join(f", {name}={value!r}" for name, value in fractions.items() if value is not None)
-    fields = []
-    for name, value in vars(recipe).items():
-        if value is not None:
-            fields.append(f"    {name}={_code(name, value)},")
-    return "\n".join([
-        "import chymist as cy", "",
+    cut = "".join(f", {name}={value!r}" for name, value in split.options.items())
+    fields = [f"    {n}={_code(n, v)}," for n, v in vars(recipe).items() if v is not None]
+    lines = [
+        "import chymist as cy",
+        "",
         f"data = cy.load({', '.join(given)})",
-        f"split = cy.split(data, seed={split_seed}{cut})",
-        "recipe = cy.Recipe(", *fields, ")",
+        f"split = cy.split(data, seed={split.seed}{cut})",
+        "recipe = cy.Recipe(",
+        *fields,
+        ")",
         f"run = cy.fit(recipe, split, seed={seed})",
-        "print(run.score, run.verdict, sep='\\n')", "",
-    ])  # fmt: skip
+        "print(run.score, run.verdict, sep='\\n')",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _word(value: Any) -> str:
+    """A value of an option as a word of a command line."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return ",".join(f"{name}={kind}" for name, kind in value.items())
+    return str(value)
 
 
 def _code(name: str, value: Any) -> str:
