@@ -286,3 +286,24 @@ def test_least_squares_against_scikit_learn() -> None:
     oracle = Ridge(alpha=2.5).fit(x, y)
     np.testing.assert_allclose(weights_.T, oracle.coef_, rtol=1e-9)
     np.testing.assert_allclose(intercept, oracle.intercept_, rtol=1e-9)
+
+
+def test_the_range_test_finds_a_rate_and_leaves_the_run_alone() -> None:
+    split = cy.split(cy.load("iris"), seed=0)
+    recipe = cy.Recipe(model="mlp", optimizer=cy.optim.adam(lr="auto"), length="20 epochs")
+    run = cy.fit(recipe, split, seed=0)
+    found = run.recipe.optimizer.options["lr"]
+    assert 1e-4 < found < 0.5
+    given = cy.fit(recipe.replace(optimizer=cy.optim.adam(lr=found)), split, seed=0)
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(run.model.parameters(), given.model.parameters(), strict=True)
+    )
+    assert cy.Recipe.from_toml(recipe.to_toml()) == recipe
+
+
+def test_a_range_in_which_nothing_falls_is_an_error() -> None:
+    from chymist.engine.rates import read_range
+
+    with pytest.raises(InputError, match="no learning rate"):
+        read_range([1e-6, 1e-3, 1.0], [1.0, 1.0, 2.0])

@@ -8,20 +8,23 @@ AdamW's is decoupled.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal
 
 import torch
 from torch.nn import Parameter
 
+from chymist.errors import UsageError
 from chymist.parts import Fraction, NonNegative, Positive, describer
 
 Parameters = Iterable[Parameter]
+Rate = Positive | Literal["auto"]
 
 
 @describer("optimizer")
 def sgd(
     parameters: Parameters,
     *,
-    lr: Positive = 0.1,
+    lr: Rate = 0.1,
     momentum: Fraction = 0.0,
     nesterov: bool = False,
     weight_decay: NonNegative = 0.0,
@@ -29,7 +32,7 @@ def sgd(
     """Stochastic gradient descent: v <- momentum v + g;  w <- w - lr v.
 
     Args:
-        lr: learning rate.
+        lr: learning rate; "auto" finds one by a range test before the run.
         momentum: share of the last velocity that is kept, in [0, 1).
         nesterov: look ahead by one momentum step.
         weight_decay: factor of w that is added to the gradient (L2 penalty w^2 / 2).
@@ -41,7 +44,7 @@ def sgd(
     Source: Robbins, Monro 1951; Polyak 1964; Nesterov 1983.
     """
     return torch.optim.SGD(
-        parameters, lr, momentum, weight_decay=weight_decay, nesterov=nesterov, fused=True
+        parameters, _number(lr), momentum, weight_decay=weight_decay, nesterov=nesterov, fused=True
     )
 
 
@@ -49,7 +52,7 @@ def sgd(
 def adam(
     parameters: Parameters,
     *,
-    lr: Positive = 1e-3,
+    lr: Rate = 1e-3,
     betas: tuple[Fraction, Fraction] = (0.9, 0.999),
     eps: Positive = 1e-8,
     weight_decay: NonNegative = 0.0,
@@ -57,7 +60,7 @@ def adam(
     """Adam: m, v are running means of g and g^2;  w <- w - lr m^ / (sqrt(v^) + eps).
 
     Args:
-        lr: learning rate.
+        lr: learning rate; "auto" finds one by a range test before the run.
         betas: decay of the running means of g and of g^2.
         eps: added to the denominator.
         weight_decay: factor of w that is added to the gradient (L2 penalty w^2 / 2).
@@ -68,14 +71,14 @@ def adam(
 
     Source: Kingma, Ba 2015, arXiv:1412.6980.
     """
-    return torch.optim.Adam(parameters, lr, betas, eps, weight_decay, fused=True)
+    return torch.optim.Adam(parameters, _number(lr), betas, eps, weight_decay, fused=True)
 
 
 @describer("optimizer")
 def adamw(
     parameters: Parameters,
     *,
-    lr: Positive = 1e-3,
+    lr: Rate = 1e-3,
     betas: tuple[Fraction, Fraction] = (0.9, 0.999),
     eps: Positive = 1e-8,
     weight_decay: NonNegative = 1e-2,
@@ -83,7 +86,7 @@ def adamw(
     """AdamW: Adam whose decay acts on the weights, w <- (1 - lr decay) w, not on the gradient.
 
     Args:
-        lr: learning rate.
+        lr: learning rate; "auto" finds one by a range test before the run.
         betas: decay of the running means of g and of g^2.
         eps: added to the denominator.
         weight_decay: share of w, per unit of lr, removed at each step.
@@ -94,7 +97,7 @@ def adamw(
 
     Source: Loshchilov, Hutter 2019, arXiv:1711.05101.
     """
-    return torch.optim.AdamW(parameters, lr, betas, eps, weight_decay, fused=True)
+    return torch.optim.AdamW(parameters, _number(lr), betas, eps, weight_decay, fused=True)
 
 
 @describer("optimizer")
@@ -114,3 +117,11 @@ def closed_form(parameters: Parameters, *, l2: NonNegative = 0.0) -> float:
     Source: Gauss 1809; Golub 1965 (QR); Hoerl, Kennard 1970 (ridge).
     """
     return l2
+
+
+def _number(rate: Rate) -> float:
+    """A rate that has been found; "auto" is replaced before an optimiser is built."""
+    if rate == "auto":
+        raise UsageError("the learning rate is not found yet", where="optimizer.lr",
+                         do="fit replaces auto; here give a number")  # fmt: skip
+    return rate

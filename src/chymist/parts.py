@@ -232,9 +232,11 @@ def convert(value: Any, hint: Any, where: str) -> Any:
     try:
         return msgspec.convert(value, hint, strict=False)
     except msgspec.ValidationError as error:
-        raise UsageError(
-            "value does not fit", where=where, received=repr(value), do=str(error).lower()
-        ) from None
+        choices = [str(choice) for choice in _choices(hint)]
+        do = nearest(str(value), choices) if "enum" in str(error) else str(error).lower()
+        if choices and _takes_number(hint):
+            do = f"give a number, or {' or '.join(choices)}"
+        raise UsageError("value does not fit", where=where, received=repr(value), do=do) from None
 
 
 def own(kind: str, factory: Callable[..., Any]) -> Part:
@@ -250,6 +252,17 @@ def own(kind: str, factory: Callable[..., Any]) -> Part:
         text = getattr(target, "__qualname__", repr(target))
     name = getattr(target, "__name__", "module").replace("<lambda>", "factory")
     return Part(kind, name, (), hashlib.sha256(text.encode()).hexdigest()[:16], factory)
+
+
+def _choices(hint: Any) -> list[Any]:
+    """The values of a Literal, also inside a union."""
+    if typing.get_origin(hint) is typing.Literal:
+        return list(typing.get_args(hint))
+    return [choice for part_ in typing.get_args(hint) for choice in _choices(part_)]
+
+
+def _takes_number(hint: Any) -> bool:
+    return hint in (int, float) or any(_takes_number(part_) for part_ in typing.get_args(hint))
 
 
 def _expects_tuple(hint: Any) -> bool:

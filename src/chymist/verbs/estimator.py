@@ -20,6 +20,7 @@ from chymist.errors import UsageError
 from chymist.keys import key
 from chymist.losses import FORMS
 from chymist.values import Recipe, Split
+from chymist.verbs.fitting import with_rate
 
 
 class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type annotations
@@ -34,10 +35,10 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
         data = load((inputs, targets), task=task, name="estimator")
         rows, none = np.arange(len(targets)), np.array([], np.int64)
         split = Split(data, rows, none, none, 0, "all rows")
-        recipe = complete(self.recipe or Recipe(), split)
         seed = self.random_state
         if not isinstance(seed, int):
             seed = int(check_random_state(seed).randint(2**31 - 1))
+        recipe = with_rate(complete(self.recipe or Recipe(), split), split, seed)
         with torch.random.fork_rng(devices=[]), Recorder(None) as recorder:
             torch.manual_seed(key(seed, "foreign"))
             assembly = assemble(recipe, split, seed)

@@ -24,6 +24,7 @@ from chymist.engine.folder import (
     versions,
     write_result,
 )
+from chymist.engine.rates import find_rate
 from chymist.engine.running import Observer, continue_from, execute, facts_of
 from chymist.engine.store import Recorder
 from chymist.engine.threads import Threads, choose_threads, using_threads
@@ -84,7 +85,7 @@ def fit(
     check_split(split)
     if out is not None:
         check_place(Path(out))
-    recipe = complete(recipe, split)
+    recipe = with_rate(complete(recipe, split), split, seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(key(seed, "foreign"))
         assembly = assemble(recipe, split, seed)
@@ -212,6 +213,14 @@ def result_of(run: Run) -> dict[str, Any]:
         "metrics": dict(run.metrics),
         "facts": dict(run.facts),
     }
+
+
+def with_rate(recipe: Recipe, split: Split, seed: int) -> Recipe:
+    """A complete recipe with the learning rate "auto" replaced by one that a range test finds."""
+    if recipe.optimizer.options.get("lr") != "auto":
+        return recipe
+    rate = float(f"{find_rate(recipe, split, seed).rate:.2g}")
+    return recipe.replace(optimizer=recipe.optimizer.replace(lr=rate))
 
 
 def threads_of(threads: Threads, assembly: Assembly) -> int | None:

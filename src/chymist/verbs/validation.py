@@ -21,7 +21,7 @@ from chymist.evidence import fit_floors, out_of_fold_score
 from chymist.keys import key
 from chymist.metrics import METRICS, all_metrics
 from chymist.values import Data, Floor, Predictions, Recipe, Score, Split
-from chymist.verbs.fitting import threads_of
+from chymist.verbs.fitting import threads_of, with_rate
 from chymist.verbs.sources import open_rows
 
 STOP_SHARE = 0.1  # of the training rows of a fold, held out to decide early stopping
@@ -154,7 +154,7 @@ def _fit_fold(
     if recipe.stop is not None and recipe.stop.name != "none":
         train, stop = _cut_stop_rows(data, train, seed)
     split = Split(data, train, stop, held, seed, "fold")
-    full = complete(recipe, split)
+    full = with_rate(complete(recipe, split), split, seed)
     with torch.random.fork_rng(devices=[]), Recorder(None) as recorder:
         torch.manual_seed(key(seed, "foreign"))
         assembly = assemble(full, split, seed)
