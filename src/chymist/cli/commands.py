@@ -24,9 +24,9 @@ from chymist.cli.summaries import (
 )
 from chymist.cli.terminal import Progress, Screen
 from chymist.engine.assembly import Assembly
-from chymist.engine.folder import next_folder
-from chymist.errors import ChymistError, Interrupted, UsageError
-from chymist.values import Data, Run, Split, show
+from chymist.engine.folder import check_place, next_folder
+from chymist.errors import Interrupted, UsageError
+from chymist.values import Run, Split, show
 
 
 def fit(options: argparse.Namespace) -> int:
@@ -148,6 +148,7 @@ def cv(options: argparse.Namespace) -> int:
     recipe = recipe_of(options)
     threads = threads_of(options.threads)
     out = Path(options.out) if options.out else next_folder(f"{data.name}-cv")
+    check_place(out)
     print_data(screen, split or data)
     total = (folds if isinstance(folds, int) else len(data)) * options.repeats
 
@@ -369,5 +370,3 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "fit": fit, "resume": resume, "evaluate": evaluate, "predict": predict, "cv": cv, "runs": runs,
     "show": show_run, "report": report, "part": part, "shapes": shapes, "sets": sets,
 }  # fmt: skip
-
-__all__ = ["COMMANDS", "ChymistError", "Data"]

@@ -21,7 +21,8 @@ import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -106,13 +107,11 @@ def create_folder(
         InputError: the place is taken or not writable.
     """
     out = Path(tempfile.mkdtemp(prefix="chymist-")) if out is None else out.absolute()
-    check_place(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    draft = out.parent / f".tmp-{out.name}-{os.getpid()}"
-    try:
-        (draft / "checkpoints").mkdir(parents=True)
+    with whole_folder(out) as draft:
+        (draft / "checkpoints").mkdir()
         data = split.data
         rows = {name: split.rows(name).tolist() for name in ("train", "valid", "test")}
+        how = {"method": split.method, "seed": split.seed, "options": dict(split.options)}
         facts = {
             "source": data.source,
             "schema": schema_of(data).to_dict(),
@@ -120,17 +119,37 @@ def create_folder(
             "shapes": shapes._asdict(),
         }
         write_file(draft / "recipe.toml", recipe.to_toml().encode())
-        _write_json(draft / "data.json", facts)
-        how = {"method": split.method, "seed": split.seed, "options": dict(split.options)}
-        _write_json(draft / "split.json", {**how, **rows})
-        _write_json(draft / "environment.json", environment(seed))
+        write_json(draft / "data.json", facts)
+        write_json(draft / "split.json", {**how, **rows})
+        write_json(draft / "environment.json", environment(seed))
         Recorder(draft / "records.sqlite").close()
+    return out
+
+
+@contextmanager
+def whole_folder(out: Path) -> Iterator[Path]:
+    """A draft beside the place of a folder, which takes that place by rename, whole or not at all.
+
+    Args:
+        out: the place: absent, or an empty folder.
+
+    Yields:
+        The draft; it is removed if the block fails.
+
+    Raises:
+        InputError: the place is taken or not writable.
+    """
+    check_place(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    draft = out.absolute().parent / f".tmp-{out.name}-{os.getpid()}"
+    try:
+        draft.mkdir()
+        yield draft
         if out.exists():
             out.rmdir()
         draft.rename(out)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    return out
 
 
 def check_place(out: Path) -> None:
@@ -216,7 +235,7 @@ def read_json(path: Path) -> Any:
 
 def write_result(folder: Path, result: Mapping[str, Any]) -> None:
     """Write what the run gave."""
-    _write_json(folder / "result.json", result)
+    write_json(folder / "result.json", result)
 
 
 def environment(seed: int) -> dict[str, Any]:
@@ -244,5 +263,6 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _write_json(path: Path, content: Any) -> None:
+def write_json(path: Path, content: Any) -> None:
+    """Write plain values as JSON, whole or not at all."""
     write_file(path, msgspec.json.format(msgspec.json.encode(content), indent=1))

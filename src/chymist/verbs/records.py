@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from torch import nn
 
 from chymist.data import reload
 from chymist.engine.checkpoint import list_checkpoints
-from chymist.engine.folder import Saved, check_place, open_folder, read_json
+from chymist.engine.folder import Saved, open_folder, whole_folder
 from chymist.engine.store import read_series
 from chymist.errors import ChymistError, InputError
 from chymist.losses import FORMS, Form
@@ -100,7 +101,7 @@ def list_runs(parent: str | Path = "runs") -> list[dict[str, Any]]:
     Returns:
         One mapping a run; a damaged folder has the state "damaged".
     """
-    folders = [p for p in Path(parent).glob("*") if (p / "recipe.toml").is_file()]
+    folders = [p for p in Path(parent).glob("*") if (p / "environment.json").is_file()]
     rows = []
     for folder in sorted(folders, key=lambda p: ((p / "environment.json").stat().st_mtime, p.name)):
         row: dict[str, Any] = {"run": str(folder), "state": "damaged"}
@@ -128,23 +129,11 @@ def save_run(run: Run, folder: Path) -> Run:
     Raises:
         InputError: the place is taken or not writable.
     """
-    from dataclasses import replace
-
-    check_place(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = folder.absolute().parent / f".tmp-{folder.name}"
-    try:
-        shutil.copytree(run.path, draft)
-        if folder.exists():
-            folder.rmdir()
-        draft.rename(folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+    with whole_folder(folder) as draft:
+        shutil.copytree(run.path, draft, dirs_exist_ok=True)
     saved = replace(run, path=folder)
     write_report(saved)
     return saved
 
 
 Run.views["save"] = save_run
-
-__all__ = ["finished", "list_runs", "load_model", "load_run", "read_json", "save_run"]

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-import msgspec
 import numpy as np
 
 from chymist.engine.files import write_file
-from chymist.engine.folder import check_place
+from chymist.engine.folder import whole_folder, write_json
 from chymist.errors import InputError
 from chymist.values import Data, Predictions, Recipe
 from chymist.verbs.validation import CrossValidation
@@ -60,24 +58,17 @@ def write_cross_validation(out: Path, found: CrossValidation, recipe: Recipe, da
     Raises:
         InputError: the folder is taken or not writable.
     """
-    check_place(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    draft = out.absolute().parent / f".tmp-{out.name}"
-    try:
-        draft.mkdir(parents=True)
-        plain = {
-            "score": found.score.to_dict(), "folds": list(found.folds), "facts": dict(found.facts),
-            "floors": [{"name": f.name, "score": f.score.to_dict()} for f in found.floors],
-            "data": {"name": data.name, "fingerprint": data.fingerprint, "source": data.source},
-        }  # fmt: skip
-        write_file(draft / "cv.json", msgspec.json.format(msgspec.json.encode(plain), indent=1))
+    plain = {
+        "score": found.score.to_dict(),
+        "folds": list(found.folds),
+        "facts": dict(found.facts),
+        "floors": [{"name": f.name, "score": f.score.to_dict()} for f in found.floors],
+        "data": {"name": data.name, "fingerprint": data.fingerprint, "source": data.source},
+    }
+    with whole_folder(out) as draft:
+        write_json(draft / "cv.json", plain)
         write_file(draft / "recipe.toml", recipe.to_toml().encode())
         _write_out_of_fold(draft / "predictions.csv", found.predictions, data)
-        if out.exists():
-            out.rmdir()
-        draft.rename(out)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
     return out / "predictions.csv"
 
 
