@@ -325,6 +325,15 @@ def test_the_way_of_a_user(capsys: pytest.CaptureFixture[str], here: Path) -> No
     assert os.stat("numbers.csv").st_mtime_ns == stat.st_mtime_ns
 
 
+def test_predict_says_what_it_left_aside(capsys: pytest.CaptureFixture[str]) -> None:
+    run = a_run()
+    write("new.csv", "job,age,shoe\na,33,44\nz,50,38\n")
+    assert main(["predict", run, "new.csv", "--out", "p.csv"]) == 0
+    said = capsys.readouterr().out
+    assert "no influence: shoe" in said
+    assert "1 cells of 'job' hold a value that no training row had" in said
+
+
 def test_the_printed_script_and_recipe_do_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["fit", "good.csv", "--target", "income", *FAST, "--seed", "3", "--valid", "0.3"]
     assert main([*words, "--print-script"]) == 0

@@ -124,7 +124,10 @@ def predict(options: argparse.Namespace) -> int:
     from chymist.verbs.writing import write_predictions
 
     screen = screen_of(options)
-    outputs, classes, names = predict_named(options.run, options.rows)
+    found = predict_named(options.run, options.rows)
+    outputs, classes, names, notes = found
+    for note in notes:
+        screen.line("Note", note)
     path = Path(options.out or "predictions.csv")
     write_predictions(path, outputs, classes, names)
     screen.line("Result", f"{len(names)} predictions in {path}", result=True)

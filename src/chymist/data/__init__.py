@@ -13,6 +13,7 @@ from chymist.data.load import load as load
 from chymist.data.load import reload as reload
 from chymist.data.named import named_sets as named_sets
 from chymist.data.schema import Schema as Schema
+from chymist.data.schema import left_aside as left_aside
 from chymist.data.schema import read_inputs as read_inputs
 from chymist.data.schema import schema_of as schema_of
 from chymist.data.splits import folds as folds

@@ -146,6 +146,32 @@ def read_inputs(rows_source: Any, like: Schema) -> tuple[Table | np.ndarray, lis
     return _from_array(rows_source, like)
 
 
+def left_aside(rows_source: Any, like: Schema) -> list[str]:
+    """Columns of new rows that the run does not know; they have no influence.
+
+    Args:
+        rows_source: as for `read_inputs`.
+        like: what the rows must look like.
+
+    Returns:
+        Their names; empty for images and arrays.
+
+    Example:
+        >>> import chymist as cy
+        >>> schema = schema_of(cy.load(({"a": [1.0, 2.0, 3.0]}, ["n", "y", "n"])))
+        >>> left_aside({"a": [4.0], "b": ["x"]}, schema)
+        ['b']
+    """
+    if like.kind == "image":
+        return []
+    if isinstance(rows_source, str | Path):
+        given = list(_matched(existing(rows_source), like))
+    else:
+        given = [str(name) for name in rows_source] if is_mapping(rows_source) else []
+    known = {like.target, *(column.name for column in like.columns)}
+    return [name for name in given if name not in known]
+
+
 def _from_array(rows_source: Any, like: Schema) -> tuple[Table | np.ndarray, list[str]]:
     array = to_array(rows_source)
     wanted: tuple[int, ...] = (len(like.columns),)

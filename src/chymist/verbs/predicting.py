@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
-from chymist.data import read_inputs, reload, schema_of
+from chymist.data import left_aside, read_inputs, reload, schema_of
 from chymist.engine.assembly import HEADLINE, predict_rows
 from chymist.engine.folder import open_folder
 from chymist.errors import InputError, UsageError, nearest
@@ -129,7 +129,8 @@ def predict(
         >>> [str(name) for name in cy.predict(run, data.inputs)[:2]]
         ['setosa', 'setosa']
     """
-    outputs, classes, _ = predict_named(run, rows, model=model)
+    found = predict_named(run, rows, model=model)
+    outputs, classes = found.outputs, found.classes
     if probabilities and not classes:
         raise UsageError("a regression has no probabilities", where="probabilities")
     if classes and not probabilities:
@@ -138,10 +139,24 @@ def predict(
     return outputs
 
 
-def predict_named(
-    run: Run | str | Path, rows: Any, *, model: Any = None
-) -> tuple[np.ndarray, tuple[str, ...], list[str]]:
-    """Outputs for new raw rows, the class names, and a name for each row."""
+class Predicted(NamedTuple):
+    """Predictions of new rows.
+
+    Args:
+        outputs: probabilities (n, classes), or values (n,) or (n, outputs).
+        classes: class names; empty for values.
+        names: what to call each row.
+        notes: what was left aside or never seen in training, in sentences.
+    """
+
+    outputs: np.ndarray
+    classes: tuple[str, ...]
+    names: list[str]
+    notes: list[str]
+
+
+def predict_named(run: Run | str | Path, rows: Any, *, model: Any = None) -> Predicted:
+    """Predict new raw rows, with their names and with what there is to say about them."""
     if isinstance(run, Run):
         predictor, schema = _predictor(run), schema_of(run.data)
     else:
@@ -154,7 +169,15 @@ def predict_named(
     outputs = predictor.outputs(predictor.prepare(raw))
     if not schema.classes and outputs.shape[1] == 1:
         outputs = outputs[:, 0]
-    return outputs, schema.classes, names
+    aside = left_aside(rows, schema)
+    notes = (
+        [f"columns that the run does not know have no influence: {', '.join(aside)}"]
+        if aside
+        else []
+    )
+    for column, cells in predictor.preparation.unseen(raw).items():
+        notes.append(f"{cells:,} cells of '{column}' hold a value that no training row had")
+    return Predicted(outputs, schema.classes, names, notes)
 
 
 @dataclass(frozen=True, eq=False)
