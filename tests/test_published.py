@@ -22,6 +22,11 @@ def ask(capsys: pytest.CaptureFixture[str], *words: str) -> dict:
     return json.loads(capsys.readouterr().out)
 
 
+def tell(capsys: pytest.CaptureFixture[str], *figures: object) -> None:
+    with capsys.disabled():
+        print("\n", *figures)
+
+
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -29,7 +34,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_digits(capsys: pytest.CaptureFixture[str]) -> None:
     values = [ask(capsys, "fit", "digits", "--seed", str(s))["score"]["value"] for s in SEEDS]
-    print(values)
+    tell(capsys, "digits", values)
     assert np.mean(values) >= 0.98
 
 
@@ -37,7 +42,7 @@ def test_mnist(capsys: pytest.CaptureFixture[str], chymist_data: Path) -> None:
     for seed in SEEDS:
         run = ask(capsys, "fit", "mnist", "--model", "cnn", "--seed", str(seed))
         value = ask(capsys, "evaluate", run["run"], "--split", "test")["score"]["value"]
-        print(seed, value, run["seconds"])
+        tell(capsys, "mnist", seed, value, run["seconds"], "s")
         assert value >= 0.990
 
 
@@ -49,6 +54,6 @@ def test_adult(capsys: pytest.CaptureFixture[str], chymist_data: Path) -> None:
         errors.append(1 - found["score"]["value"])
         floors = {floor["name"]: floor["value"] for floor in found["floors"]}
         linear.append(1 - floors["logistic regression"])
-    print(errors, linear)
+    tell(capsys, "adult", errors, linear)
     assert np.mean(errors) <= 0.146
     assert np.mean(errors) < np.mean(linear)
