@@ -14,6 +14,13 @@ from chymist.values import Shapes
 def linear(shapes: Shapes) -> nn.Module:
     """Linear regression: y = x W + b.
 
+    Inputs of any shape are flattened to (batch, features); outputs are (batch, outputs) in the
+    unit of the (standardised) target. With the optimiser `closed_form` it is solved in one step.
+
+    Example:
+        >>> linear().build(Shapes((3,), 1))(__import__("torch").zeros(5, 3)).shape
+        torch.Size([5, 1])
+
     Source: Gauss 1809.
     """
     return _affine(shapes)
@@ -22,6 +29,15 @@ def linear(shapes: Shapes) -> nn.Module:
 @describer("model")
 def logistic(shapes: Shapes) -> nn.Module:
     """Logistic regression for two classes: P(class 1 | x) = 1 / (1 + exp(-(x w + b))).
+
+    Outputs are logits (batch, 1), for the loss `binary_cross_entropy`.
+
+    Raises:
+        UsageError: there are more than two classes.
+
+    Example:
+        >>> logistic().build(Shapes((3,), 1))(__import__("torch").zeros(5, 3)).shape
+        torch.Size([5, 1])
 
     Source: Cox 1958.
     """
@@ -37,6 +53,12 @@ def logistic(shapes: Shapes) -> nn.Module:
 @describer("model")
 def softmax(shapes: Shapes) -> nn.Module:
     """Softmax regression: P(class k | x) is proportional to exp(x w_k + b_k).
+
+    Outputs are logits (batch, classes), for the loss `cross_entropy`.
+
+    Example:
+        >>> softmax().build(Shapes((3,), 4))(__import__("torch").zeros(5, 3)).shape
+        torch.Size([5, 4])
 
     Source: Bishop 2006, section 4.3.4.
     """
