@@ -38,8 +38,8 @@ INTERFACE = (*PARTS, "data", "errors", "evidence", "keys", "parts", "values")
 WITHOUT_EXAMPLE = {
     "a part without options: its name says all": (
         "activations.py:relu activations.py:tanh activations.py:sigmoid activations.py:gelu "
-        "clip.py:none stop.py:none models/linear.py:linear models/linear.py:logistic "
-        "models/linear.py:softmax"
+        "clip.py:none stop.py:none "
+        ""
     ),
     "a decorator or look-up of the registry, shown by `part`": (
         "parts.py:register parts.py:describer parts.py:definition parts.py:registered parts.py:own"
