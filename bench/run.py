@@ -2,8 +2,9 @@
 
 Everything is interleaved in one process (or one series of fresh processes for start-up), and
 medians are compared. The three training loops start from the same weights and do the same work on
-the same rows (two of them in the same order): 784-128-10, batch 64, Adam at 1e-3, one epoch over 20,000 rows, loss checked at every step; the losses they reach are
-printed, because speed without equal quality is no speed.
+the same rows, two of them in the same order: 784-128-10, batch 64, Adam at 1e-3, one epoch over
+20,000 rows, loss checked at every step. The losses they reach are printed, because speed without
+equal quality is no speed.
 """
 
 from __future__ import annotations
