@@ -269,6 +269,24 @@ def test_models_that_do_not_fit_are_refused_before_the_first_step(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_batch_of_one_row_without_batch_statistics_is_refused(iris: cy.Split) -> None:
+    def build(shapes: cy.Shapes) -> nn.Module:
+        return nn.Sequential(nn.Linear(4, 5), nn.BatchNorm1d(5), nn.Linear(5, 3))
+
+    with pytest.raises(InputError, match="more than 1 value per channel"):
+        cy.fit(SHORT.replace(model=build, batch_size=1), iris)
+    few = cy.fit(SHORT.replace(model=build, batch_size=2, length="1 epoch"), iris)
+    assert few.facts["steps"] == 45
+
+
+def test_a_label_beyond_the_outputs_is_refused_in_any_row() -> None:
+    data = cy.load((np.eye(12), np.array([2, 1, 0] * 4)))
+    with pytest.raises(InputError, match="fewer outputs"):
+        cy.fit(
+            SHORT.replace(model=lambda shapes: nn.Linear(12, 2)), cy.split(data, test=0, valid=0)
+        )
+
+
 def test_outputs_and_targets_that_would_broadcast_are_refused() -> None:
     split = cy.split(cy.load("diabetes"))
     flat = SHORT.replace(model=lambda: nn.Sequential(nn.Linear(10, 1), nn.Flatten(0)))

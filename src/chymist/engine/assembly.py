@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -80,10 +81,9 @@ def assemble(recipe: Recipe, split: Split, seed: int) -> Assembly:
     if train.ndim == 4:  # convolutions run faster on the CPU with the channels innermost
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     loss = recipe.loss.bind()
-    check_first_batch(model, loss, train, targets)
-
     rows = len(split.train)
     batch_size = rows if recipe.batch_size == "all" else min(recipe.batch_size, rows)
+    check_first_batch(model, loss, train, targets, batch_size)
     per_epoch = steps_per_epoch(rows, batch_size)
     total = recipe.length.steps(per_epoch)
     rule = recipe.stop.build(per_epoch)
@@ -151,37 +151,33 @@ def encode_targets(
 
 
 def check_first_batch(
-    model: nn.Module, loss: Callable[..., Tensor], inputs: Tensor, targets: Tensor
+    model: nn.Module, loss: Callable[..., Tensor], inputs: Tensor, targets: Tensor, batch_size: int
 ) -> None:
-    """Run two rows forward and backward, so that a misfit is found before the first step.
+    """Run a row or two through the model and the loss, so that a misfit is found at once.
 
-    The model is left as it was: in evaluation mode no running statistic changes.
+    The model is left as it was: in evaluation mode no running statistic changes, and training
+    mode is tried on a copy.
 
     Raises:
         InputError: the model fails on the inputs, or its outputs do not fit the targets.
     """
-    model.eval()
-    try:
-        outputs = model(inputs[:2])
-    except (RuntimeError, TypeError, ValueError, IndexError) as error:
-        reason = str(error).splitlines()[0][:120]
-        raise InputError(
-            "the model fails on the first batch", received=f"inputs {tuple(inputs[:2].shape)}",
-            where=type(model).__name__, do=f"it says: {reason}",
-        ) from error  # fmt: skip
+    few = inputs[: min(2, batch_size)]
+    _tried(copy.deepcopy(model).train(), few)
+    outputs = _tried(model.eval(), few)
     if not isinstance(outputs, Tensor):
         raise InputError(
             "the model must return one tensor",
             received=type(outputs).__name__,
             where=type(model).__name__,
         )
-    value = loss(outputs, targets[:2])
-    if targets.dtype == torch.int64 and int(targets.max()) >= outputs.shape[1]:
+    classes = int(targets.max()) + 1 if targets.dtype == torch.int64 else 0
+    if outputs.ndim == 2 and classes > outputs.shape[1]:
         raise InputError(
             "the model has fewer outputs than there are classes",
-            received=f"{outputs.shape[1]} outputs, {int(targets.max()) + 1} classes",
+            received=f"{outputs.shape[1]} outputs, {classes} classes",
             do="size the last layer by shapes.outputs",
-        )  # fmt: skip
+        )
+    value = loss(outputs, targets[: len(few)])
     if not bool(torch.isfinite(value)):
         raise InputError(
             "the loss is not finite before the first step",
@@ -189,6 +185,20 @@ def check_first_batch(
             do="check the inputs, or the model's initial weights",
         )
     model.train()
+
+
+def _tried(model: nn.Module, inputs: Tensor) -> Any:
+    """What the model returns, or its failure in one line."""
+    try:
+        return model(inputs)
+    except (RuntimeError, TypeError, ValueError, IndexError) as error:
+        reason = str(error).splitlines()[0][:120]
+        raise InputError(
+            "the model fails on the first batch",
+            received=f"inputs {tuple(inputs.shape)}",
+            where=type(model).__name__,
+            do=f"it says: {reason}",
+        ) from error
 
 
 def forward(model: nn.Module, inputs: Tensor) -> Tensor:
