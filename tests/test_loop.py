@@ -265,12 +265,24 @@ def test_points_after_a_resume_are_recorded_once(tmp_path: Path) -> None:
         for step in range(1, 1201):
             record.add("loss", step, float(step))
     with Recorder(tmp_path / "r.sqlite") as record:
-        record.truncate(700)
+        record.truncate(700, 700)
         for step in range(701, 1001):
             record.add("loss", step, -float(step))
     found = read_series(tmp_path / "r.sqlite")["loss"]
     assert found[:, 0].tolist() == list(range(1, 1001))
     assert (found[700:, 1] < 0).all()
+
+
+def test_an_evaluation_that_is_repeated_is_recorded_once(tmp_path: Path) -> None:
+    with Recorder(tmp_path / "r.sqlite") as record:
+        for step in (4, 8):
+            record.add("loss", step, 1.0)
+            record.add("val_loss", step, 1.0)
+        record.flush()
+        record.truncate(8, 7)  # saved after step 8, before its evaluation
+        found = record.series()
+    assert found["loss"][:, 0].tolist() == [4, 8]
+    assert found["val_loss"][:, 0].tolist() == [4]
 
 
 def test_least_squares_against_scikit_learn() -> None:

@@ -135,8 +135,9 @@ def continue_from(folder: Path, assembly: Assembly, recorder: Recorder) -> tuple
     path, problems = newest_checkpoint(folder / "checkpoints")
     if path is not None:
         load_checkpoint(path, assembly.state)
-    recorder.truncate(assembly.state.step)
-    return assembly.state.step, problems
+    state = assembly.state
+    recorder.truncate(state.step, state.step - (state.loss_rows > 0))
+    return state.step, problems
 
 
 def facts_of(assembly: Assembly, seconds: float, steps: int) -> dict[str, Any]:

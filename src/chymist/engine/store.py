@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 BLOCK = 500
+STEP_SERIES = ("loss", "rate")  # recorded at every step; the others after every epoch
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS blocks (
@@ -73,10 +74,17 @@ class Recorder:
         self.flush()
         return read_series_of(self._base)
 
-    def truncate(self, step: int) -> None:
-        """Forget all points after a step, so that a resumed run records each step once."""
+    def truncate(self, step: int, evaluated: int) -> None:
+        """Forget later points, so that a resumed run records each step and each epoch once.
+
+        Args:
+            step: last step that was taken.
+            evaluated: last step after which an epoch can have been evaluated; one less than
+                `step` if that evaluation is still to come.
+        """
         for series, points in read_series_of(self._base).items():
-            kept = points[points[:, 0] <= step]
+            last = step if series in STEP_SERIES else evaluated
+            kept = points[points[:, 0] <= last]
             if len(kept) == len(points):
                 continue
             self._base.execute("DELETE FROM blocks WHERE series = ?", (series,))
