@@ -198,6 +198,8 @@ WRONG: dict[str, tuple[Callable[[], list[str]], int, tuple[str, ...]]] = {
     "run with damaged weights": (
         lambda: ["predict", damaged_run("model.safetensors"), "good.csv"], 1, ("model.safetensors",),
     ),
+    "run with damaged record": (lambda: ["report", damaged_run("records.sqlite")], 1, ("records.sqlite",)),
+    "run with damaged predictions": (lambda: ["report", damaged_run("valid.npz")], 1, ("valid.npz",)),
     "evaluate what": (lambda: ["evaluate", a_run(), "--split", "tets"], 2, ("'test'",)),
     "data has changed": (lambda: ["evaluate", changed_data()], 1, ("changed",)),
     "predict without a column": (

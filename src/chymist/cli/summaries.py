@@ -119,7 +119,7 @@ def print_result(screen: Screen, run: Run) -> None:
     screen.line("Files", f"{near(run.path)}/  report.html · model.safetensors · records.sqlite")
     again = command_of(run, near(run.path))
     if again:
-        screen.line("Again", f"{again}   (same bits on this machine and thread count)")
+        screen.line("Again", f"{again}   (same bits on this machine)")
     screen.line("Report", near(run.path / "report.html"))
 
 

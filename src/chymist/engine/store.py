@@ -7,12 +7,16 @@ above, so that a million points can be drawn at once without hiding a spike.
 
 from __future__ import annotations
 
+import errno
 import math
 import sqlite3
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
+
+from chymist.errors import InputError
 
 BLOCK = 500
 STEP_SERIES = ("loss", "rate")  # recorded at every step; the others after every epoch
@@ -45,11 +49,12 @@ class Recorder:
     """
 
     def __init__(self, path: Path | None) -> None:
-        self._base = sqlite3.connect(path or ":memory:")
-        self._base.execute("PRAGMA journal_mode=WAL")
-        self._base.execute("PRAGMA synchronous=NORMAL")
-        self._base.execute(_TABLE)
-        self._base.commit()
+        with _readable(path):
+            self._base = sqlite3.connect(path or ":memory:")
+            self._base.execute("PRAGMA journal_mode=WAL")
+            self._base.execute("PRAGMA synchronous=NORMAL")
+            self._base.execute(_TABLE)
+            self._base.commit()
         self._waiting: dict[str, list[tuple[int, float]]] = {}
 
     def add(self, series: str, step: int, value: float) -> None:
@@ -143,12 +148,32 @@ def read_series(path: Path) -> dict[str, np.ndarray]:
 
     Returns:
         Series name -> array (points, 2) of step and value.
+
+    Raises:
+        InputError: the file is missing or damaged.
     """
-    base = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    with _readable(path):
+        base = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        try:
+            return read_series_of(base)
+        finally:
+            base.close()
+
+
+@contextmanager
+def _readable(path: Path | None) -> Iterator[None]:
+    """Say a record that is missing or damaged as such; a full disk stays a full disk."""
     try:
-        return read_series_of(base)
-    finally:
-        base.close()
+        yield
+    except sqlite3.DatabaseError as error:
+        if "full" in str(error):
+            raise OSError(errno.ENOSPC, "no space left", str(path)) from None
+        raise InputError(
+            "the record of the run cannot be read",
+            where=str(path),
+            received=str(error)[:60],
+            do="restore it, or run fit again",
+        ) from None
 
 
 def read_series_of(base: sqlite3.Connection) -> dict[str, np.ndarray]:

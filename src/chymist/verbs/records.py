@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -42,8 +44,7 @@ def load_run(folder: str | Path, *, model: Any = None, data: Data | None = None)
     saved = open_folder(folder)
     result = finished(saved)
     split = saved.split_of(data if data is not None else reload(saved.source))
-    with np.load(saved.path / "valid.npz", allow_pickle=False) as file:
-        predictions = Predictions(file["rows"], file["targets"], file["outputs"])
+    predictions = read_predictions(saved.path / "valid.npz")
     floors = tuple(Floor(f["name"], Score.from_dict(f["score"])) for f in result["floors"])
     return Run(
         saved.path, with_model(saved.recipe, model), split, int(saved.environment["seed"]),
@@ -51,6 +52,21 @@ def load_run(folder: str | Path, *, model: Any = None, data: Data | None = None)
         result["verdict"], result["metrics"], predictions,
         read_series(saved.path / "records.sqlite"), result["facts"],
     )  # fmt: skip
+
+
+def read_predictions(path: Path) -> Predictions:
+    """Per-example results of a run.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
+    try:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
+            return Predictions(file["rows"], file["targets"], file["outputs"])
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+        raise InputError("the predictions of the run cannot be read", where=str(path),
+                         received=type(error).__name__,
+                         do="restore the file, or run fit again") from None  # fmt: skip
 
 
 def finished(saved: Saved) -> dict[str, Any]:

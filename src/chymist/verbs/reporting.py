@@ -47,7 +47,7 @@ def command_of(run: Run, folder: str | None = None) -> str:
         if value is not None:
             words += [f"--{name.replace('_', '-')}", _word(value)]
     words += ["--recipe", str(Path(folder or run.path) / "recipe.toml"), "--seed", str(run.seed)]
-    return shlex.join(words)
+    return shlex.join([*words, "--threads", str(run.facts["threads"])])
 
 
 def script_of(recipe: Recipe, split: Split, seed: int) -> str:
