@@ -23,7 +23,7 @@ EXCEPTIONS = {
         "the loop is one text, to be read from top to bottom",
     ),
     ("src/chymist/engine/loop.py", "State", "arguments"): (
-        11,
+        12,
         "a record made in one place; its fields are what a checkpoint must hold",
     ),
 }

@@ -61,6 +61,10 @@ class UsageError(ChymistError, ValueError):
     exit_code = 2
 
 
+class WorkerLost(ChymistError, RuntimeError):
+    """Processes that prepare batches died or hang (exit code 1); the run can be resumed."""
+
+
 class Diverged(ChymistError, ArithmeticError):
     """A loss or weight became non-finite (exit code 3)."""
 

@@ -191,6 +191,7 @@ class Shapes(NamedTuple):
     outputs: int
 
 
+PRECISIONS = ("float32", "float64", "bfloat16", "float16")
 PART_FIELDS = ("data", "model", "loss", "optimizer", "schedule", "clip", "stop")
 
 
@@ -209,7 +210,10 @@ class Recipe:
         stop: early stopping, or "none".
         clip: gradient clipping, or "none".
         data: preparation of the columns (`cy.prepare(...)`).
-        precision: "float32" or "float64".
+        precision: "float32", "float64", or "bfloat16" or "float16": products in reduced precision
+            (autocast), weights and moments in float32; float16 scales the gradients.
+        accumulate: forward and backward passes of `batch_size` rows whose gradients make one
+            step; the step gets the mean over all their rows.
 
     Raises:
         UsageError: a name, option or value is unknown or out of range.
@@ -230,6 +234,7 @@ class Recipe:
     clip: Any = None
     data: Any = None
     precision: Any = None
+    accumulate: Any = None
 
     def __post_init__(self) -> None:
         for name in PART_FIELDS:
@@ -247,12 +252,18 @@ class Recipe:
                     do='give a whole number or "all"',
                 )
             object.__setattr__(self, "batch_size", size)
-        if self.precision not in (None, "float32", "float64"):
+        if self.precision not in (None, *PRECISIONS):
             raise UsageError(
                 "unknown precision",
                 received=repr(self.precision),
-                do=nearest(str(self.precision), ["float32", "float64"]),
+                do=nearest(str(self.precision), PRECISIONS),
             )
+        if self.accumulate is not None:
+            count = convert(self.accumulate, int, "accumulate")
+            if count < 1:
+                raise UsageError("a step needs at least one pass", where="accumulate",
+                                 received=repr(count), do="give a whole number")  # fmt: skip
+            object.__setattr__(self, "accumulate", count)
 
     def replace(self, **changes: Any) -> Recipe:
         """The same recipe with some fields changed."""

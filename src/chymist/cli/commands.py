@@ -44,7 +44,8 @@ def fit(options: argparse.Namespace) -> int:
     with interruptible(out) as interrupted:
         try:
             run = cy.fit(
-                recipe, split, seed=options.seed, out=out, threads=threads, interrupted=interrupted,
+                recipe, split, seed=options.seed, out=out, threads=threads, workers=options.workers,
+                device=options.device, interrupted=interrupted,
                 observer=lambda event: progress[0](event),
                 started=lambda assembly, folder: progress.append(
                     begin(screen, assembly, split)
@@ -68,7 +69,7 @@ def resume(options: argparse.Namespace) -> int:
     with interruptible(Path(options.run)) as interrupted:
         try:
             run, step, problems = cy.resume(
-                options.run, interrupted=interrupted, started=started,
+                options.run, workers=options.workers, interrupted=interrupted, started=started,
                 observer=lambda event: progress[0](event),
             )  # fmt: skip
         finally:
@@ -294,11 +295,8 @@ def begin(screen: Screen, assembly: Assembly, split: Split) -> Progress:
 
 def lengths(assembly: Assembly) -> tuple[int, int, int]:
     """Total steps, steps per epoch and training rows of an assembled run."""
-    from chymist.engine.loop import steps_per_epoch
-
     program = assembly.program
-    rows = len(program.targets)
-    return program.total_steps, steps_per_epoch(rows, program.batch_size), rows
+    return program.total_steps, program.steps_per_epoch, len(program.rows)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from chymist.errors import UsageError, nearest
 RECIPE_OPTIONS = (
     "model", "loss", "optimizer", "schedule", "batch-size", "length", "stop", "clip", "data",
     "precision",
+    "accumulate",
 )  # fmt: skip
 
 EXAMPLES = {
@@ -216,7 +217,12 @@ def _recipe(verb: argparse.ArgumentParser) -> None:
             group.add_argument(f"--{option}", metavar=_PLAIN.get(option, "NAME"))
 
 
-_PLAIN = {"batch-size": "N", "length": '"10 epochs"', "precision": "float32|float64"}
+_PLAIN = {
+    "batch-size": "N",
+    "length": '"10 epochs"',
+    "precision": "float32|float64|bfloat16|float16",
+    "accumulate": "N",
+}
 
 
 def _fit(verb: argparse.ArgumentParser) -> None:
@@ -227,6 +233,10 @@ def _fit(verb: argparse.ArgumentParser) -> None:
     run.add_argument(
         "--threads", type=int, metavar="N", help="threads of torch (one for small work, else all)"
     )
+    run.add_argument(
+        "--device", metavar="NAME", help="cpu, cuda or cuda:1 (a GPU if there is one, else cpu)"
+    )
+    _workers(run)
     run.add_argument("--out", metavar="DIR", help="the run folder (runs/<data>-NNNN)")
     run.add_argument(
         "--print-recipe", action="store_true", help="print the complete recipe and end"
@@ -236,6 +246,13 @@ def _fit(verb: argparse.ArgumentParser) -> None:
         action="store_true",
         help="print the Python script that does the same and end",
     )
+
+
+def _workers(group: Any) -> None:
+    group.add_argument(
+        "--workers", type=int, metavar="N",
+        help="processes that prepare batches (none while all rows fit into memory)",
+    )  # fmt: skip
 
 
 def _cv(verb: argparse.ArgumentParser) -> None:
@@ -253,6 +270,11 @@ def _cv(verb: argparse.ArgumentParser) -> None:
         "--threads", type=int, metavar="N", help="threads of torch (one for small work, else all)"
     )
     run.add_argument("--out", metavar="DIR", help="folder for the result (runs/<data>-cv-NNNN)")
+
+
+def _resume(verb: argparse.ArgumentParser) -> None:
+    _run(verb)
+    _workers(verb)
 
 
 def _run(verb: argparse.ArgumentParser) -> None:
@@ -295,6 +317,6 @@ def _shapes(verb: argparse.ArgumentParser) -> None:
 
 
 _ADD = {
-    "fit": _fit, "cv": _cv, "resume": _run, "show": _run, "report": _run, "evaluate": _evaluate,
+    "fit": _fit, "cv": _cv, "resume": _resume, "show": _run, "report": _run, "evaluate": _evaluate,
     "predict": _predict, "runs": _runs, "part": _part, "shapes": _shapes,
 }  # fmt: skip

@@ -12,7 +12,6 @@ import torch
 from chymist.cli.terminal import Screen
 from chymist.engine.assembly import Assembly, forward
 from chymist.engine.folder import Saved
-from chymist.engine.loop import steps_per_epoch
 from chymist.engine.threads import using_threads
 from chymist.values import Data, Floor, Recipe, Run, Score, Split, show
 from chymist.verbs.reading import coefficients
@@ -62,8 +61,9 @@ def print_model(screen: Screen, assembly: Assembly, split: Split) -> None:
     program, model, recipe = assembly.program, assembly.state.model, assembly.recipe
     count = sum(p.numel() for p in model.parameters())
     with using_threads(1):
-        outputs = forward(model, program.inputs[:256])
-    first = float(program.loss(outputs, program.targets[:256]))
+        count = min(256, len(program.rows))
+        outputs = forward(model, [program.rows.take(torch.arange(count))])
+    first = float(program.loss(outputs, program.rows.targets[:count]))
     expected = assembly.form.initial
     hint = f" (uninformed: {expected(len(split.data.classes)):.2f})" if expected else ""
     inputs = " x ".join(map(str, assembly.shapes.inputs))
@@ -72,7 +72,7 @@ def print_model(screen: Screen, assembly: Assembly, split: Split) -> None:
         f"{recipe.model} · {inputs} inputs, {assembly.shapes.outputs} outputs · "
         f"{count:,} parameters · initial loss {first:.2f}{hint}",
     )
-    per_epoch = steps_per_epoch(len(program.targets), program.batch_size)
+    per_epoch = program.steps_per_epoch
     rule, threads = program.rule, threads_text(torch.get_num_threads())
     stop = f" · best {rule.monitor} is kept" if rule else ""
     screen.line(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,9 @@ from torch import Tensor, nn
 from chymist import metrics
 from chymist.data.preparation import Preparation, fit_preparation
 from chymist.engine.closed_form import only_layer
-from chymist.engine.loop import Program, State, steps_per_epoch
+from chymist.engine.loop import Program, State, scaler, steps_per_epoch
+from chymist.engine.place import MEMORY, Place
+from chymist.engine.rows import Flat, InMemory, Rows, Streamed, in_turn
 from chymist.errors import InputError, UsageError
 from chymist.losses import FORMS, Form
 from chymist.models import build_model
@@ -22,7 +25,6 @@ from chymist.stop import check_monitor
 from chymist.values import Data, Predictions, Recipe, Shapes, Split
 
 HEADLINE = {"classification": "accuracy", "regression": "rmse"}
-EVALUATION_BATCH = 1024  # rows per forward pass outside training; bounds memory, not results
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +38,7 @@ class Assembly:
         preparation: fitted on the training rows.
         form: how the loss reads outputs.
         shapes: of one input, and number of outputs.
-        train, valid: prepared inputs of the rows, (rows, ...).
+        train, valid: the rows, prepared.
     """
 
     recipe: Recipe
@@ -45,17 +47,26 @@ class Assembly:
     preparation: Preparation
     form: Form
     shapes: Shapes
-    train: Tensor
-    valid: Tensor
+    train: Rows
+    valid: Rows
+
+    def rows(self, name: str) -> Rows:
+        """The prepared rows "train" or "valid"."""
+        return self.train if name == "train" else self.valid
+
+    def matrix(self, rows: Rows) -> Flat:
+        """Prepared rows as a matrix (rows, features)."""
+        return Flat(rows, math.prod(self.shapes.inputs))
 
 
-def assemble(recipe: Recipe, split: Split, seed: int) -> Assembly:
+def assemble(recipe: Recipe, split: Split, seed: int, place: Place = MEMORY) -> Assembly:
     """Prepare the rows, build the model and check the first batch.
 
     Args:
         recipe: a complete recipe.
         split: the rows.
         seed: seed of initialisation, order and dropout.
+        place: the device, and whether rows are streamed.
 
     Returns:
         A run that is ready to start.
@@ -67,24 +78,22 @@ def assemble(recipe: Recipe, split: Split, seed: int) -> Assembly:
     data = split.data
     form = check_loss(recipe, data)
     preparation = fit_preparation(data, split.train, recipe.data.options)
-    dtype = torch.float64 if recipe.precision == "float64" else torch.float32
     train, valid = (
-        torch.from_numpy(preparation.inputs(data.take(rows))).to(dtype)
+        prepared_rows(recipe, form, preparation, data, rows, place)
         for rows in (split.train, split.valid)
     )
-    targets, valid_targets = (
-        encode_targets(form, preparation, data, rows, dtype) for rows in (split.train, split.valid)
-    )
-    columns = len(data.classes) if data.classes else targets.shape[1]
-    shapes = Shapes(tuple(train.shape[1:]), form.outputs(columns))
-    model = build_model(recipe.model, shapes, seed).to(dtype)
-    if train.ndim == 4:  # convolutions run faster on the CPU with the channels innermost
+    columns = len(data.classes) if data.classes else train.targets.shape[1]
+    shapes = Shapes(preparation.input_shape, form.outputs(columns))
+    model = build_model(recipe.model, shapes, seed).to(dtype_of(recipe))
+    if len(shapes.inputs) == 3:  # convolutions run faster with the channels innermost
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    loss = recipe.loss.bind()
+    model = model.to(place.device)
+    loss, apply = recipe.loss.bind(), forward_of(recipe, place.device)
     rows = len(split.train)
     batch_size = rows if recipe.batch_size == "all" else min(recipe.batch_size, rows)
-    check_first_batch(model, loss, train, targets, batch_size)
-    per_epoch = steps_per_epoch(rows, batch_size)
+    check_first_batch(model, loss, apply, train, batch_size)
+    accumulate = recipe.accumulate or 1
+    per_epoch = steps_per_epoch(rows, batch_size * accumulate)
     total = recipe.length.steps(per_epoch)
     rule = recipe.stop.build(per_epoch)
     if rule is not None:
@@ -92,14 +101,63 @@ def assemble(recipe: Recipe, split: Split, seed: int) -> Assembly:
         check_monitor(rule.monitor, ["train_loss", *watched])
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer, rate = build_optimizer(recipe, model)
-    evaluate = evaluator(loss, form, preparation, data, split.valid, valid, valid_targets)
     program = Program(
-        train, targets, loss, recipe.schedule.build(total), recipe.clip.build(parameters),
-        evaluate, rule, batch_size, total, seed,
+        train, apply, loss, recipe.schedule.build(total), recipe.clip.build(parameters),
+        evaluator(loss, form, preparation, data, split.valid, valid), rule, batch_size, total,
+        seed, accumulate,
     )  # fmt: skip
-    return Assembly(
-        recipe, program, State(model, optimizer, rate), preparation, form, shapes, train, valid
-    )
+    state = State(model, optimizer, rate, scaler(place.device.type, recipe.precision == "float16"))
+    return Assembly(recipe, program, state, preparation, form, shapes, train, valid)
+
+
+def prepared_rows(
+    recipe: Recipe, form: Form, preparation: Preparation, data: Data, rows: np.ndarray,
+    place: Place,
+) -> Rows:  # fmt: skip
+    """Rows of the data as the model takes them: all at once, or streamed where that is too much.
+
+    Args:
+        recipe: a complete recipe; its precision counts.
+        form: how the loss reads targets.
+        preparation: fitted on the training rows.
+        data: the data.
+        rows: the row numbers.
+        place: whether to stream, and the device.
+    """
+    dtype = dtype_of(recipe)
+    targets = form.targets(torch.from_numpy(preparation.targets(data.targets[rows])))
+    targets = targets.to(dtype) if targets.is_floating_point() else targets
+    targets = targets.to(place.device)
+
+    def prepare(index: np.ndarray) -> np.ndarray:
+        return preparation.inputs(data.take(rows[index]))
+
+    size = len(rows) * math.prod(preparation.input_shape) * dtype.itemsize
+    workers = place.workers_for(data, size)
+    if workers is not None:
+        return Streamed(prepare, targets, dtype, workers)
+    inputs = torch.from_numpy(preparation.inputs(data.take(rows))).to(dtype)
+    return InMemory(inputs.to(place.device), targets)
+
+
+def dtype_of(recipe: Recipe) -> torch.dtype:
+    """Of inputs and weights; reduced precision is that of the products only."""
+    return torch.float64 if recipe.precision == "float64" else torch.float32
+
+
+def forward_of(recipe: Recipe, device: torch.device) -> Callable[[nn.Module, Tensor], Tensor]:
+    """How the model is applied in training: as it is, or with products in reduced precision."""
+    if recipe.precision not in ("bfloat16", "float16"):
+        return lambda model, inputs: model(inputs)
+    reduced = getattr(torch, recipe.precision)
+
+    def apply(model: nn.Module, inputs: Tensor) -> Tensor:
+        with torch.autocast(device.type, reduced):
+            outputs = model(inputs)
+        made: Tensor = outputs.float()
+        return made
+
+    return apply
 
 
 def build_optimizer(recipe: Recipe, model: nn.Module) -> tuple[torch.optim.Optimizer, float]:
@@ -142,17 +200,10 @@ def check_loss(recipe: Recipe, data: Data) -> Form:
     return form
 
 
-def encode_targets(
-    form: Form, preparation: Preparation, data: Data, rows: np.ndarray, dtype: torch.dtype
-) -> Tensor:
-    """Targets of some rows in the form that the loss compares with."""
-    targets = form.targets(torch.from_numpy(preparation.targets(data.targets[rows])))
-    return targets.to(dtype) if targets.is_floating_point() else targets
-
-
 def check_first_batch(
-    model: nn.Module, loss: Callable[..., Tensor], inputs: Tensor, targets: Tensor, batch_size: int
-) -> None:
+    model: nn.Module, loss: Callable[..., Tensor], apply: Callable[[nn.Module, Tensor], Tensor],
+    rows: Rows, batch_size: int,
+) -> None:  # fmt: skip
     """Run a row or two through the model and the loss, so that a misfit is found at once.
 
     The model is left as it was: in evaluation mode no running statistic changes, and training
@@ -161,9 +212,22 @@ def check_first_batch(
     Raises:
         InputError: the model fails on the inputs, or its outputs do not fit the targets.
     """
-    few = inputs[: min(2, batch_size)]
+    count = min(2, batch_size, len(rows))
+    few, targets = rows.take(torch.arange(count)), rows.targets
     _tried(copy.deepcopy(model).train(), few)
-    outputs = _tried(model.eval(), few)
+    _check_outputs(model, _tried(model.eval(), few), targets)
+    value = loss(apply(model, few), targets[:count])
+    if not bool(torch.isfinite(value)):
+        raise InputError(
+            "the loss is not finite before the first step",
+            received=str(value.item()),
+            do="check the inputs, or the model's initial weights",
+        )
+    model.train()
+
+
+def _check_outputs(model: nn.Module, outputs: Any, targets: Tensor) -> None:
+    """Refuse outputs that the loss could not read."""
     if not isinstance(outputs, Tensor):
         raise InputError(
             "the model must return one tensor",
@@ -177,22 +241,15 @@ def check_first_batch(
             received=f"{outputs.shape[1]} outputs, {classes} classes",
             do="size the last layer by shapes.outputs",
         )
-    value = loss(outputs, targets[: len(few)])
-    if not bool(torch.isfinite(value)):
-        raise InputError(
-            "the loss is not finite before the first step",
-            received=str(value.item()),
-            do="check the inputs, or the model's initial weights",
-        )
-    model.train()
 
 
 def _tried(model: nn.Module, inputs: Tensor) -> Any:
     """What the model returns, or its failure in one line."""
     try:
         return model(inputs)
-    except (RuntimeError, TypeError, ValueError, IndexError) as error:
-        reason = str(error).splitlines()[0][:120]
+    except (RuntimeError, TypeError, ValueError, LookupError, AttributeError,
+            AssertionError) as error:  # fmt: skip
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
         raise InputError(
             "the model fails on the first batch",
             received=f"inputs {tuple(inputs.shape)}",
@@ -201,48 +258,47 @@ def _tried(model: nn.Module, inputs: Tensor) -> Any:
         ) from error
 
 
-def forward(model: nn.Module, inputs: Tensor) -> Tensor:
-    """Outputs of a model in evaluation mode for all rows, in batches, without gradients."""
+def forward(model: nn.Module, batches: Iterable[Tensor]) -> Tensor:
+    """Outputs of a model in evaluation mode for batches of inputs, without gradients."""
     model.eval()
-    with torch.no_grad():
-        batches = inputs.split(EVALUATION_BATCH) if len(inputs) else [inputs]
-        return torch.cat([model(batch) for batch in batches])
+    with torch.no_grad():  # inference mode would poison tensors that a user's module keeps
+        return torch.cat([model(inputs) for inputs in batches])
 
 
 def predict_rows(
-    model: nn.Module, form: Form, preparation: Preparation, inputs: Tensor
+    model: nn.Module, form: Form, preparation: Preparation, batches: Iterable[Tensor]
 ) -> np.ndarray:
-    """Predictions for prepared inputs: probabilities (n, classes), or values in raw units."""
-    outputs = form.predictions(forward(model, inputs)).double().numpy()
+    """Predictions for batches of prepared inputs: probabilities, or values in raw units."""
+    outputs = form.predictions(forward(model, batches)).double().cpu().numpy()
     return preparation.outputs(outputs) if form.task == "regression" else outputs
 
 
 def predictions_for(assembly: Assembly, split: Split, name: str) -> Predictions:
     """Per-example results on the training or validation rows of a run."""
     rows = split.rows(name)
-    inputs = assembly.train if name == "train" else assembly.valid
     model, form = assembly.state.model, assembly.form
-    outputs = predict_rows(model, form, assembly.preparation, inputs)
+    outputs = predict_rows(model, form, assembly.preparation, in_turn(assembly.rows(name)))
     return Predictions(rows, split.data.targets[rows], _like(outputs, split.data.targets))
 
 
 def evaluator(
     loss: Callable[..., Tensor], form: Form, preparation: Preparation, data: Data,
-    rows: np.ndarray, inputs: Tensor, targets: Tensor,
+    numbers: np.ndarray, rows: Rows,
 ) -> Callable[[nn.Module], Mapping[str, float]]:  # fmt: skip
     """What is recorded after every epoch: loss and headline metric on the validation rows."""
     name = HEADLINE[data.task]
 
     def evaluate(model: nn.Module) -> Mapping[str, float]:
-        if not len(inputs):
+        if not len(rows):
             return {}
-        outputs = forward(model, inputs)
-        read: Any = form.predictions(outputs).double().numpy()
+        outputs = forward(model, in_turn(rows))
+        read: Any = form.predictions(outputs).double().cpu().numpy()
+        truth = data.targets[numbers]
         if data.task == "regression":
-            value = metrics.rmse(data.targets[rows], _like(preparation.outputs(read), data.targets))
+            value = metrics.rmse(truth, _like(preparation.outputs(read), truth))
         else:
-            value = metrics.accuracy(data.targets[rows], read.argmax(1))
-        return {"val_loss": float(loss(outputs, targets)), f"val_{name}": value}
+            value = metrics.accuracy(truth, read.argmax(1))
+        return {"val_loss": float(loss(outputs, rows.targets)), f"val_{name}": value}
 
     return evaluate
 

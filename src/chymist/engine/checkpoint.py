@@ -3,28 +3,32 @@
 A checkpoint is a folder `step-00001200` with `model.safetensors`, `optimizer.safetensors`,
 `best.safetensors` (with early stopping), `state.json` and, written last, `MANIFEST.json` with the
 size and SHA-256 of every file. It is written beside its place, flushed, read back, and appears by
-rename; older ones are removed only then. Nothing in it can name or run code.
+rename; older ones are removed only then. A damaged one is never overwritten or counted: it is set
+aside. Nothing in it can name or run code.
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
 from chymist.engine.files import flush_folder, write_file
 from chymist.engine.loop import State
-from chymist.errors import InputError
+from chymist.engine.randomness import random_states, set_random_states
+from chymist.errors import Diverged, InputError
 
 KEEP = 2
-FORMAT = 1
+FORMAT = 2
 
 
 def save_checkpoint(folder: Path, state: State) -> Path | None:
@@ -35,33 +39,32 @@ def save_checkpoint(folder: Path, state: State) -> Path | None:
         state: where the run stands.
 
     Returns:
-        The folder of the checkpoint; None if a weight is not finite, in which case nothing is
-        written and the last healthy checkpoint stays.
+        The folder of the checkpoint.
 
     Raises:
-        OSError: the disk is full or not writable.
+        Diverged: a weight is not finite; nothing is written, the last healthy checkpoint stays.
+        OSError: the disk is full or not writable; so it does then.
     """
-    weights = dict(state.model.state_dict())
-    if not all(bool(torch.isfinite(t).all()) for t in weights.values()):
-        return None
+    check_finite(state)
+    for draft in folder.glob(".tmp-*"):  # of a save or a removal that was killed
+        shutil.rmtree(draft, ignore_errors=True)
     final = folder / f"step-{state.step:08d}"
     if final.exists():
-        return final
-    draft = folder / f".tmp-step-{state.step:08d}"
-    shutil.rmtree(draft, ignore_errors=True)
+        if damage_of(final) is None:
+            return final
+        set_aside(final)
+    draft = folder / f".tmp-{final.name}"
     draft.mkdir(parents=True)
     try:
         moments, plain = _optimizer_to_files(state.optimizer)
-        write_file(draft / "model.safetensors", tensors_to_bytes(weights))
+        tensors, streams = random_states()
+        write_file(draft / "model.safetensors", tensors_to_bytes(state.model.state_dict()))
         write_file(draft / "optimizer.safetensors", tensors_to_bytes(moments))
         if state.best is not None:
             write_file(draft / "best.safetensors", tensors_to_bytes(state.best))
-        write_file(draft / "random.safetensors", tensors_to_bytes({"torch": torch.get_rng_state()}))
-        write_file(draft / "state.json", msgspec.json.encode(_counters(state) | plain))
-        manifest = {
-            "format": FORMAT,
-            "files": {p.name: _digest(p) for p in sorted(draft.iterdir())},
-        }
+        write_file(draft / "random.safetensors", tensors_to_bytes(tensors))
+        write_file(draft / "state.json", msgspec.json.encode(_plain(state, plain, streams)))
+        manifest = Manifest(FORMAT, {p.name: _digest(p) for p in sorted(draft.iterdir())})
         write_file(draft / "MANIFEST.json", msgspec.json.encode(manifest))
         flush_folder(draft)
         verify(draft)
@@ -69,56 +72,123 @@ def save_checkpoint(folder: Path, state: State) -> Path | None:
     finally:
         shutil.rmtree(draft, ignore_errors=True)  # gone already if the rename was reached
     flush_folder(folder)
-    for old in list_checkpoints(folder)[:-KEEP]:
-        shutil.rmtree(old, ignore_errors=True)
+    prune(folder, final)
     return final
 
 
+def check_finite(state: State) -> None:
+    """Refuse weights that a run cannot go on with.
+
+    Raises:
+        Diverged: a parameter is not finite.
+    """
+    for name, value in state.model.named_parameters():
+        if not bool(torch.isfinite(value).all()):
+            raise Diverged(
+                "a weight is not finite",
+                where=f"{name} after step {state.step}",
+                do="lower the learning rate or clip gradients",
+            )
+
+
+def prune(folder: Path, newest: Path) -> None:
+    """Remove what is older than the newest checkpoint, but for the last `KEEP - 1` of them."""
+    older = [path for path in list_checkpoints(folder) if path.name < newest.name]
+    for path in older[: 1 - KEEP]:
+        gone = path.with_name(f".tmp-old-{path.name}")
+        path.rename(gone)  # first, so that a kill cannot leave half of one
+        shutil.rmtree(gone, ignore_errors=True)
+
+
+def set_aside(path: Path) -> None:
+    """Keep a damaged checkpoint for its owner, under a name that no run reads."""
+    number = next(n for n in itertools.count(1) if not _aside(path, n).exists())
+    path.rename(_aside(path, number))
+
+
+def _aside(path: Path, number: int) -> Path:
+    return path.with_name(f"damaged-{path.name}" + (f"-{number}" if number > 1 else ""))
+
+
 def load_checkpoint(path: Path, state: State) -> None:
-    """Put a state where a checkpoint stood.
+    """Put a state where a checkpoint stood; if that fails, the state is left as it was.
 
     Args:
         path: folder of the checkpoint.
         state: a freshly built state of the same recipe; changed in place.
 
     Raises:
-        InputError: a file is missing or damaged, or shapes differ.
+        InputError: a file is missing or damaged, or does not fit the model or the optimiser.
     """
     verify(path)
-    plain = msgspec.json.decode((path / "state.json").read_bytes())
-    weights = load_file(path / "model.safetensors")
-    expected = {name: t.shape for name, t in state.model.state_dict().items()}
-    if {name: t.shape for name, t in weights.items()} != expected:
+    try:
+        plain = msgspec.json.decode((path / "state.json").read_bytes(), type=Plain)
+        names = ("model", "optimizer", "best", "random")
+        files = {n: path / f"{n}.safetensors" for n in names}
+        weights, moments, best, streams = (load_file(f) if f.exists() else None
+                                           for f in files.values())  # fmt: skip
+        if weights is None or moments is None or streams is None:
+            raise KeyError("safetensors")
+        _check_fit(path, weights, state)
+        if best is not None:
+            _check_fit(path, best, state)
+        optimizer = _optimizer_from_files(state.optimizer, moments, plain.optimizer)
+        set_random_states(streams, plain.random)
+    except (OSError, msgspec.DecodeError, SafetensorError, LookupError, TypeError, ValueError,
+            RuntimeError, OverflowError) as error:  # fmt: skip
+        raise error if isinstance(error, InputError) else _damaged(path, error) from None
+    state.model.load_state_dict(weights)
+    state.optimizer.load_state_dict(optimizer)
+    state.best = best
+    state.scaler.load_state_dict(plain.scaler)
+    for name, value in msgspec.structs.asdict(plain.counters).items():
+        setattr(state, name, value)
+
+
+def _check_fit(path: Path, weights: Mapping[str, Tensor], state: State) -> None:
+    """Refuse tensors that are not those of the model."""
+    expected = {name: (t.shape, t.dtype) for name, t in state.model.state_dict().items()}
+    if {name: (t.shape, t.dtype) for name, t in weights.items()} != expected:
         raise InputError(
             "checkpoint does not fit the model",
-            where=str(path),
+            where=path.name,
             do="resume with the recipe and data that the run was started with",
         )
-    state.model.load_state_dict(weights)
-    moments = load_file(path / "optimizer.safetensors")
-    state.optimizer.load_state_dict(_optimizer_from_files(state.optimizer, moments, plain))
-    best = path / "best.safetensors"
-    state.best = load_file(best) if best.exists() else None
-    torch.set_rng_state(load_file(path / "random.safetensors")["torch"])
-    for name, value in plain["counters"].items():
-        setattr(state, name, value)
 
 
 def list_checkpoints(folder: Path) -> list[Path]:
     """Finished checkpoints of a run, oldest first."""
-    return sorted(p for p in folder.glob("step-*") if (p / "MANIFEST.json").exists())
+    return sorted(path for path in folder.glob("step-*") if path.is_dir())
 
 
-def newest_checkpoint(folder: Path) -> tuple[Path | None, list[str]]:
-    """The newest checkpoint that verifies, and one line for each newer one that does not."""
+def load_newest(folder: Path, state: State) -> tuple[Path | None, list[str]]:
+    """Load the newest sound checkpoint; damaged newer ones are set aside.
+
+    Args:
+        folder: the folder of all checkpoints of the run.
+        state: a freshly built state of the same recipe; changed in place.
+
+    Returns:
+        The checkpoint, or None if no one is sound; and one line for each that was passed over.
+    """
     problems: list[str] = []
     for path in reversed(list_checkpoints(folder)):
         try:
-            verify(path)
+            load_checkpoint(path, state)
             return path, problems
         except InputError as error:
             problems.append(error.line())
+            set_aside(path)
     return None, problems
+
+
+def damage_of(path: Path) -> InputError | None:
+    """What `verify` says about a checkpoint; None if it is sound."""
+    try:
+        verify(path)
+    except InputError as error:
+        return error
+    return None
 
 
 def verify(path: Path) -> None:
@@ -128,27 +198,57 @@ def verify(path: Path) -> None:
         InputError: a file is missing, or its size or content differs.
     """
     try:
-        manifest = msgspec.json.decode((path / "MANIFEST.json").read_bytes())
-        files: Mapping[str, Any] = manifest["files"]
-        for name, digest in files.items():
-            if _digest(path / name) != digest:
-                raise InputError(
-                    "checkpoint is damaged",
-                    where=f"{path.name}/{name}",
-                    do="an older checkpoint is used if there is one",
-                )
-    except (OSError, msgspec.DecodeError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(
-            "checkpoint is damaged",
-            where=path.name,
-            received=type(error).__name__,
-            do="an older checkpoint is used if there is one",
-        ) from None
+        manifest = msgspec.json.decode((path / "MANIFEST.json").read_bytes(), type=Manifest)
+        if manifest.format != FORMAT:
+            raise ValueError(f"format {manifest.format}")
+        for name, digest in manifest.files.items():
+            if Path(name).name != name or _digest(path / name) != digest:
+                raise ValueError(f"{name} differs")
+    except (OSError, msgspec.DecodeError, ValueError) as error:
+        raise _damaged(path, error) from None
 
 
-def _counters(state: State) -> dict[str, Any]:
-    names = ("step", "loss_sum", "loss_rows", "best_value", "best_step", "stopped", "rate")
-    return {"counters": {name: getattr(state, name) for name in names}}
+def _damaged(path: Path, error: Exception) -> InputError:
+    return InputError(
+        "checkpoint is damaged",
+        where=path.name,
+        received=(str(error).splitlines() or [""])[0].replace(f"{path}/", "")[:90],
+        do="an older one is used if there is one",
+    )
+
+
+class Manifest(msgspec.Struct, forbid_unknown_fields=True):
+    """The files of a checkpoint: size and SHA-256 of each."""
+
+    format: int
+    files: dict[str, tuple[int, str]]
+
+
+class Counters(msgspec.Struct, forbid_unknown_fields=True):
+    """What a state counts and remembers, see `State`."""
+
+    step: Annotated[int, msgspec.Meta(ge=0)]
+    loss_sum: float
+    loss_rows: Annotated[int, msgspec.Meta(ge=0)]
+    best_value: float | None
+    best_step: Annotated[int, msgspec.Meta(ge=0)]
+    stopped: bool
+    rate: float
+
+
+class Plain(msgspec.Struct, forbid_unknown_fields=True):
+    """What a checkpoint holds beside tensors: numbers and a few words, nothing that could run."""
+
+    counters: Counters
+    scaler: dict[str, float | int]
+    optimizer: dict[str, bool | int | float | str | None]
+    random: dict[str, Any]
+
+
+def _plain(state: State, optimizer: dict[str, Any], random: dict[str, Any]) -> Plain:
+    names = Counters.__struct_fields__
+    counters = Counters(**{name: getattr(state, name) for name in names})
+    return Plain(counters, state.scaler.state_dict(), optimizer, random)
 
 
 def _optimizer_to_files(
@@ -163,7 +263,7 @@ def _optimizer_to_files(
                 tensors[f"{index}.{name}"] = value
             else:
                 plain[f"{index}.{name}"] = value
-    return tensors, {"optimizer": plain}
+    return tensors, plain
 
 
 def _optimizer_from_files(
@@ -172,10 +272,12 @@ def _optimizer_from_files(
     """The optimiser's own state dict with its per-parameter state replaced."""
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     state: dict[int, dict[str, Any]] = {}
-    for key, value in {**plain["optimizer"], **tensors}.items():
+    for key, value in {**plain, **tensors}.items():
         index, _, name = key.partition(".")
         like = parameters[int(index)]
-        if isinstance(value, Tensor) and value.shape == like.shape:
+        if isinstance(value, Tensor) and value.ndim:
+            if value.shape != like.shape:
+                raise ValueError(f"{name} of another shape")
             value = torch.empty_like(like).copy_(value)  # fused steps need equal memory layouts
         state.setdefault(int(index), {})[name] = value
     return {**optimizer.state_dict(), "state": state}
@@ -186,6 +288,6 @@ def tensors_to_bytes(tensors: Mapping[str, Tensor]) -> bytes:
     return save({name: t.detach().clone().contiguous() for name, t in tensors.items()})
 
 
-def _digest(path: Path) -> list[Any]:
-    content = path.read_bytes()
-    return [len(content), hashlib.sha256(content).hexdigest()]
+def _digest(path: Path) -> tuple[int, str]:
+    with path.open("rb") as stream:
+        return path.stat().st_size, hashlib.file_digest(stream, "sha256").hexdigest()

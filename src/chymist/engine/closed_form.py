@@ -56,10 +56,11 @@ def solve(program: Program, state: State, l2: float) -> Iterator[Event]:
         UsageError: the model is not one affine layer.
     """
     layer = only_layer(state.model)
+    inputs, targets = next(program.rows.batches([torch.arange(len(program.rows))]))
     with torch.no_grad():
-        first = float(program.loss(state.model(program.inputs), program.targets))
-    flat = program.inputs.flatten(1).numpy()
-    weights, intercept = least_squares(flat, program.targets.numpy(), l2)
+        first = float(program.loss(state.model(inputs), targets))
+    flat, wanted = inputs.flatten(1).cpu().numpy(), targets.cpu().numpy()
+    weights, intercept = least_squares(flat, wanted, l2)
     with torch.no_grad():
         layer.weight.copy_(torch.from_numpy(weights.T))
         layer.bias.copy_(torch.from_numpy(intercept))
@@ -67,7 +68,7 @@ def solve(program: Program, state: State, l2: float) -> Iterator[Event]:
     yield Step(state.step, first, 1.0)
     state.model.eval()
     with torch.no_grad():
-        last = float(program.loss(state.model(program.inputs), program.targets))
+        last = float(program.loss(state.model(inputs), targets))
     values = {"train_loss": last, **program.evaluate(state.model)}
     yield Epoch(1, state.step, values, False, True)
 

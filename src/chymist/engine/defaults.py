@@ -61,6 +61,7 @@ def complete(recipe: Recipe, split: Split) -> Recipe:
         clip=recipe.clip or part("clip", "none"),
         data=recipe.data or part("data", "prepare"),
         precision=recipe.precision or "float32",
+        accumulate=recipe.accumulate or 1,
     )
 
 

@@ -29,6 +29,11 @@ def write_file(path: Path, content: bytes) -> None:
 
 def flush_folder(path: Path) -> None:
     """Flush a folder's list of names to the disk, so that a rename survives a power failure."""
+    flush_file(path)
+
+
+def flush_file(path: Path) -> None:
+    """Flush what was written to a file by whomever to the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -34,6 +34,7 @@ import numpy as np
 from chymist.data import Schema, schema_of
 from chymist.data.preparation import Preparation
 from chymist.engine.files import write_file
+from chymist.engine.place import Place
 from chymist.engine.store import Recorder
 from chymist.errors import InputError
 from chymist.values import Data, Recipe, Shapes, Split
@@ -88,7 +89,7 @@ class Saved:
 
 def create_folder(
     out: Path | None, recipe: Recipe, split: Split, preparation: Preparation, shapes: Shapes,
-    seed: int,
+    seed: int, place: Place,
 ) -> Path:  # fmt: skip
     """Make the folder of a run; it appears by rename, complete.
 
@@ -99,6 +100,7 @@ def create_folder(
         preparation: fitted on the training rows.
         shapes: of one prepared input, and number of outputs.
         seed: seed of the run.
+        place: where it is computed.
 
     Returns:
         The folder.
@@ -121,7 +123,7 @@ def create_folder(
         write_file(draft / "recipe.toml", recipe.to_toml().encode())
         write_json(draft / "data.json", facts)
         write_json(draft / "split.json", {**how, **rows})
-        write_json(draft / "environment.json", environment(seed))
+        write_json(draft / "environment.json", environment(seed, place))
         Recorder(draft / "records.sqlite").close()
     return out
 
@@ -238,13 +240,15 @@ def write_result(folder: Path, result: Mapping[str, Any]) -> None:
     write_json(folder / "result.json", result)
 
 
-def environment(seed: int) -> dict[str, Any]:
+def environment(seed: int, place: Place) -> dict[str, Any]:
     """Where the run runs: versions, machine, threads, seed, command."""
     import torch
 
     return {
         "seed": seed,
         "threads": torch.get_num_threads(),
+        "device": str(place.device),
+        "workers": place.workers,
         "versions": versions(),
         "platform": platform.platform(),
         "processors": os.cpu_count(),

@@ -6,7 +6,7 @@ It yields events and is never called back: whatever changes a run is a field of 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from chymist.engine.events import Epoch, Event, Step
+from chymist.engine.rows import Rows
 from chymist.errors import Diverged
 from chymist.keys import order
 from chymist.models import Dropout
@@ -26,19 +27,21 @@ class Program:
     """What a run is made of and never changes.
 
     Args:
-        inputs, targets: all training rows, in memory, ready for model and loss.
+        rows: the training rows, ready for model and loss.
+        apply: (model, inputs) -> outputs, in the precision of the recipe.
         loss: (outputs, targets) -> scalar.
         schedule: step -> factor of the learning rate.
         clip: called between backward pass and step, or None.
         evaluate: model -> recorded values, after every epoch.
         rule: early stopping, or None.
-        batch_size: rows per step.
+        batch_size: rows per forward and backward pass.
         total_steps: length of the run.
         seed: seed of order and dropout.
+        accumulate: passes whose gradients make one step.
     """
 
-    inputs: Tensor
-    targets: Tensor
+    rows: Rows
+    apply: Callable[[nn.Module, Tensor], Tensor]
     loss: Callable[..., Tensor]
     schedule: Callable[[int], float]
     clip: Callable[[], object] | None
@@ -47,6 +50,12 @@ class Program:
     batch_size: int
     total_steps: int
     seed: int
+    accumulate: int = 1
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimiser steps of one pass over the rows."""
+        return steps_per_epoch(len(self.rows), self.batch_size * self.accumulate)
 
 
 @dataclass
@@ -56,6 +65,7 @@ class State:
     Args:
         model, optimizer: hold the weights and the moments.
         rate: learning rate before the schedule.
+        scaler: scales the loss so that float16 gradients do not vanish; off in other precisions.
         step: optimiser steps taken.
         loss_sum, loss_rows: the running mean of the epoch under way.
         best_value, best_step: what the stopping rule remembers.
@@ -67,6 +77,7 @@ class State:
     model: nn.Module
     optimizer: torch.optim.Optimizer
     rate: float
+    scaler: torch.amp.GradScaler = field(default_factory=lambda: scaler("cpu", False))
     step: int = 0
     loss_sum: float = 0.0
     loss_rows: int = 0
@@ -95,39 +106,44 @@ def train(program: Program, state: State) -> Iterator[Event]:
     Raises:
         Diverged: a loss is not finite; no step is taken with it.
     """
-    model, optimizer = state.model, state.optimizer
-    rows = len(program.targets)
-    per_epoch = steps_per_epoch(rows, program.batch_size)
+    model, optimizer, scaler = state.model, state.optimizer, state.scaler
+    rows, per_epoch = len(program.rows), program.steps_per_epoch
+    size = program.batch_size * program.accumulate
     while not state.stopped and (state.step < program.total_steps or state.loss_rows):
         epoch, start = divmod(state.step, per_epoch)
         stop = min(per_epoch, start + program.total_steps - state.step)
         if state.loss_rows and start == 0:
             stop = 0  # resumed between the last step of an epoch and its evaluation
         visits = torch.from_numpy(order(program.seed, epoch, rows))
+        indices = [visits[n * size : rows if n == per_epoch - 1 else (n + 1) * size]
+                   for n in range(start, stop)]  # fmt: skip
+        batches = program.rows.batches(indices)
         model.train()
-        for number in range(start, stop):
+        for index in indices:
             began = perf_counter()
-            end = rows if number == per_epoch - 1 else (number + 1) * program.batch_size
-            index = visits[number * program.batch_size : end]
-            inputs = program.inputs.index_select(0, index)
-            targets = program.targets.index_select(0, index)
+            inputs, targets = next(batches)
             state.waited += perf_counter() - began
 
             rate = state.rate * program.schedule(state.step)
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            for name, layer in state.noise:
-                layer.place(program.seed, state.step, name)
-
-            loss = program.loss(model(inputs), targets)
-            value = loss.item()
-            if not math.isfinite(value):
-                raise _diverged(state.step, value, rate, index)
             optimizer.zero_grad()
-            loss.backward()
+            value = 0.0
+            for part, (x, t) in enumerate(parts_of(inputs, targets, program)):
+                for name, layer in state.noise:
+                    layer.place(program.seed, state.step, name, part)
+                loss = program.loss(program.apply(model, x), t)
+                if len(t) < len(index):  # so that the step gets the mean over all its rows
+                    loss = loss * (len(t) / len(index))
+                value += loss.item()
+                if not math.isfinite(value):
+                    raise _diverged(state.step, value, rate, index)
+                scaler.scale(loss).backward()
+            scaler.unscale_(optimizer)
             if program.clip:
                 program.clip()
-            optimizer.step()
+            scaler.step(optimizer)
+            scaler.update()
 
             state.step += 1
             state.loss_sum += value * len(index)
@@ -141,6 +157,23 @@ def train(program: Program, state: State) -> Iterator[Event]:
             best = _remember(program.rule, state, values)
             last = state.stopped or state.step == program.total_steps
             yield Epoch(math.ceil(state.step / per_epoch), state.step, values, best, last)
+
+
+def parts_of(inputs: Tensor, targets: Tensor, program: Program) -> Iterable[tuple[Tensor, Tensor]]:
+    """The rows of one step as the passes that they are computed in, of nearly equal size.
+
+    Without accumulation that is one; with it, no pass has more than a row beyond the batch size,
+    and none has a single row, of which batch statistics do not exist.
+    """
+    if program.accumulate == 1:
+        return ((inputs, targets),)
+    count = max(1, math.ceil((len(targets) - 1) / program.batch_size))
+    return zip(inputs.tensor_split(count), targets.tensor_split(count), strict=True)
+
+
+def scaler(device: str, enabled: bool) -> torch.amp.GradScaler:
+    """A gradient scaler; a disabled one passes everything through."""
+    return torch.amp.GradScaler(device, enabled=enabled)
 
 
 def steps_per_epoch(rows: int, batch_size: int) -> int:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import errno
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -12,17 +11,19 @@ from typing import Any
 import torch
 
 from chymist.engine.assembly import Assembly
-from chymist.engine.checkpoint import load_checkpoint, newest_checkpoint, save_checkpoint
+from chymist.engine.checkpoint import check_finite, load_newest, save_checkpoint
 from chymist.engine.closed_form import solve
 from chymist.engine.events import Event, Step
-from chymist.engine.loop import steps_per_epoch, train
+from chymist.engine.loop import train
+from chymist.engine.space import Patience
 from chymist.engine.store import Recorder
-from chymist.errors import DiskFull, Diverged, Interrupted
+from chymist.errors import Interrupted
 from chymist.values import Recipe
 
 Observer = Callable[[Event], object]
 
 CHECKPOINT_SECONDS = 20.0  # when to save affects no number, so the clock may decide
+CHECKPOINT_SHARE = 0.05  # of the time that saving may take
 FLUSH_SECONDS = 1.0
 
 
@@ -49,7 +50,7 @@ def execute(
 
     Raises:
         Diverged: a loss or weight is not finite.
-        DiskFull: a record or checkpoint could not be written.
+        DiskFull: the disk is full, and the wait for space was interrupted.
         Interrupted: `interrupted` said so; the run can be resumed.
     """
     state = assembly.state
@@ -57,24 +58,32 @@ def execute(
         events = solve(assembly.program, state, recipe.optimizer.build(None))
     else:
         events = train(assembly.program, state)
+    patient = Patience(checkpoints, interrupted)
     began = saved = flushed = perf_counter()
-    with _disk_errors(checkpoints):
-        for event in events:
-            now = perf_counter()
-            _record(recorder, event)
-            if now - flushed > FLUSH_SECONDS:
-                recorder.flush()
-                flushed = now
-            if observer:
-                observer(event)
-            stop = interrupted is not None and interrupted()
-            if checkpoints and (stop or now - saved > CHECKPOINT_SECONDS):
-                save_checkpoint(checkpoints, state)
-                saved = perf_counter()
-            if stop:
-                raise Interrupted("interrupted", where=f"step {state.step}")
-        finish(assembly, checkpoints)
-        recorder.flush()
+    pause = CHECKPOINT_SECONDS
+    for event in events:
+        now = perf_counter()
+        _record(recorder, event)
+        if observer:
+            observer(event)
+        stop = interrupted is not None and interrupted()
+        if checkpoints and (stop or now - saved > pause):
+            patient.write(recorder.sync)  # first: a record must not lag behind its checkpoint
+            patient.write(partial(save_checkpoint, checkpoints, state))
+            saved = flushed = perf_counter()
+            pause = max(CHECKPOINT_SECONDS, (saved - now) / CHECKPOINT_SHARE)
+        elif now - flushed > FLUSH_SECONDS:
+            patient.write(recorder.flush)
+            flushed = now
+        if stop:
+            raise Interrupted("interrupted", where=f"step {state.step}")
+    check_finite(state)
+    if checkpoints:
+        patient.write(recorder.sync)
+        patient.write(partial(save_checkpoint, checkpoints, state))
+    if state.best is not None:
+        state.model.load_state_dict(state.best)
+    state.model.eval()
     return perf_counter() - began
 
 
@@ -88,39 +97,6 @@ def _record(recorder: Recorder, event: Event) -> None:
         recorder.add(name, event.step, value)
 
 
-@contextmanager
-def _disk_errors(folder: Path | None) -> Iterator[None]:
-    """Say a full disk as one."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise DiskFull("the disk is full", where=str(folder), received="no space left",
-                       do="free some space, then resume the run") from None  # fmt: skip
-
-
-def finish(assembly: Assembly, checkpoints: Path | None) -> None:
-    """Check the final weights, save them as the last checkpoint, and put the best ones in place.
-
-    Raises:
-        Diverged: a weight is not finite.
-    """
-    state = assembly.state
-    for name, value in state.model.state_dict().items():
-        if not bool(torch.isfinite(value).all()):
-            raise Diverged(
-                "a weight is not finite",
-                where=f"{name} after step {state.step}",
-                do="lower the learning rate or clip gradients",
-            )
-    if checkpoints:
-        save_checkpoint(checkpoints, state)
-    if state.best is not None:
-        state.model.load_state_dict(state.best)
-    state.model.eval()
-
-
 def continue_from(folder: Path, assembly: Assembly, recorder: Recorder) -> tuple[int, list[str]]:
     """Put an assembly where the newest good checkpoint of a run stands.
 
@@ -132,9 +108,7 @@ def continue_from(folder: Path, assembly: Assembly, recorder: Recorder) -> tuple
     Returns:
         The step (0 if there is no checkpoint), and a line for each damaged checkpoint.
     """
-    path, problems = newest_checkpoint(folder / "checkpoints")
-    if path is not None:
-        load_checkpoint(path, assembly.state)
+    _, problems = load_newest(folder / "checkpoints", assembly.state)
     state = assembly.state
     recorder.truncate(state.step, state.step - (state.loss_rows > 0))
     return state.step, problems
@@ -149,8 +123,7 @@ def facts_of(assembly: Assembly, seconds: float, steps: int) -> dict[str, Any]:
         steps: steps taken in this process.
     """
     program, state = assembly.program, assembly.state
-    rows = len(program.targets)
-    per_epoch = steps_per_epoch(rows, program.batch_size)
+    rows, per_epoch = len(program.rows), program.steps_per_epoch
     return {
         "steps": state.step,
         "epochs": round(state.step / per_epoch, 2),

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from chymist.engine.files import flush_file
 from chymist.errors import InputError
 
 BLOCK = 500
@@ -55,24 +56,30 @@ class Recorder:
             self._base.execute("PRAGMA synchronous=NORMAL")
             self._base.execute(_TABLE)
             self._base.commit()
+        self._path = path
         self._waiting: dict[str, list[tuple[int, float]]] = {}
 
     def add(self, series: str, step: int, value: float) -> None:
-        """Append one point; a full block goes to the file."""
-        points = self._waiting.setdefault(series, [])
-        points.append((step, value))
-        if len(points) >= BLOCK:
-            self._write(series, points)
-            self._base.commit()
-            self._waiting[series] = []
+        """Append one point; it goes to the file with the next `flush`."""
+        self._waiting.setdefault(series, []).append((step, value))
 
     def flush(self) -> None:
-        """Write all waiting points."""
-        for series, points in self._waiting.items():
-            if points:
-                self._write(series, points)
+        """Write all waiting points, or none of them.
+
+        Raises:
+            OSError: the disk is full; the points go on waiting.
+        """
+        with _readable(self._path), self._base:
+            for series, points in self._waiting.items():
+                self._write_all(series, points)
         self._waiting = {}
-        self._base.commit()
+
+    def sync(self) -> None:
+        """Write all waiting points and flush them to the disk, so that no power failure counts."""
+        self.flush()
+        log = self._path and self._path.with_name(self._path.name + "-wal")
+        if log and log.exists():
+            flush_file(log)
 
     def series(self) -> dict[str, np.ndarray]:
         """All series so far, see `read_series`."""
@@ -92,24 +99,28 @@ class Recorder:
             kept = points[points[:, 0] <= last]
             if len(kept) == len(points):
                 continue
-            self._base.execute("DELETE FROM blocks WHERE series = ?", (series,))
-            for start in range(0, len(kept), BLOCK):
-                pairs = [(int(s), float(v)) for s, v in kept[start : start + BLOCK]]
-                self._write(series, pairs)
-        self._base.commit()
+            with self._base:  # all of the series, or nothing
+                self._base.execute("DELETE FROM blocks WHERE series = ?", (series,))
+                self._write_all(series, [(int(s), float(v)) for s, v in kept])
 
     def close(self) -> None:
         """Write all waiting points and close the file, which is then one plain file."""
-        self.flush()
-        with suppress(sqlite3.OperationalError):  # somebody reads: the log stays beside the file
-            self._base.execute("PRAGMA journal_mode=DELETE")
-        self._base.close()
+        try:
+            self.flush()
+            with suppress(sqlite3.OperationalError):  # somebody reads: the log stays beside it
+                self._base.execute("PRAGMA journal_mode=DELETE")
+        finally:
+            self._base.close()
 
     def __enter__(self) -> Recorder:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _write_all(self, series: str, points: list[tuple[int, float]]) -> None:
+        for start in range(0, len(points), BLOCK):
+            self._write(series, points[start : start + BLOCK])
 
     def _write(self, series: str, points: list[tuple[int, float]]) -> None:
         steps = np.array([s for s, _ in points], np.int64)

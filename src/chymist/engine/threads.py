@@ -55,13 +55,13 @@ def choose_threads(model: nn.Module, inputs: Tensor, batch_size: int) -> int:
 
     Args:
         model: the model.
-        inputs: some inputs, at least one.
+        inputs: one input, (1, ...).
         batch_size: rows of a step.
 
     Returns:
         1 for small work, else the number that torch would use.
     """
-    work = multiply_adds(model, inputs[:1]) * batch_size
+    work = multiply_adds(model, inputs) * batch_size
     return 1 if work < SMALL_WORK else torch.get_num_threads()
 
 

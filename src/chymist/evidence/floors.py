@@ -8,8 +8,9 @@ rows, drawn by class, and says so in its name.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -23,6 +24,19 @@ Array = np.ndarray
 BUDGET = 3e10  # multiply-adds per floor: at most about three seconds on two cores
 FEWEST = 50  # training rows; a floor that can afford fewer is left out
 ITERATIONS = 200
+ROWS_AT_ONCE = 50_000
+
+
+class Matrix(Protocol):
+    """Rows of features: a NumPy array, or anything that reads the rows it is asked for."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(rows, features)."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: Any, /) -> Any: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,9 +60,9 @@ class FloorResult:
 
 
 def fit_floors(
-    x_train: Array,
+    x_train: Matrix,
     y_train: Array,
-    x: Array,
+    x: Matrix,
     rows: Array,
     targets: Array,
     task: Task,
@@ -64,9 +78,10 @@ def fit_floors(
     majority again. So is one whose budget allows fewer than 50 rows.
 
     Args:
-        x_train: prepared training inputs, (n, ...); flattened to (n, features).
+        x_train: prepared training inputs, (n, ...); flattened to (n, features); or a `Matrix`
+            that reads rows when they are asked for.
         y_train: class indices (n,), or values (n,) or (n, outputs) in the units of the data.
-        x: prepared inputs of the scored rows, (m, ...).
+        x: prepared inputs of the scored rows, like x_train.
         rows: their row numbers, (m,).
         targets: their targets, like y_train.
         task: "classification" or "regression".
@@ -89,7 +104,7 @@ def fit_floors(
         >>> sorted(floor.name for floor in made)
         ['logistic regression', 'majority class', 'nearest neighbour']
     """
-    train, new = x_train.reshape(len(x_train), -1), x.reshape(len(x), -1)
+    train, new = (v.reshape(len(v), -1) if isinstance(v, np.ndarray) else v for v in (x_train, x))
     if task == "classification":
         count = classes if isinstance(classes, int) else len(classes)
         outputs = _classifiers(train, y_train, new, count, seed, budget)
@@ -105,7 +120,7 @@ def fit_floors(
 
 
 def _classifiers(
-    train: Array, y: Array, new: Array, count: int, seed: int, budget: float
+    train: Matrix, y: Array, new: Matrix, count: int, seed: int, budget: float
 ) -> dict[str, Array]:
     """Probabilities (m, classes) of each floor, by name."""
     frequencies = np.bincount(y, minlength=count) / len(y)
@@ -114,7 +129,8 @@ def _classifiers(
         return outputs
     kept, suffix = _within(len(new) * train.shape[1], y, seed, budget, stratify=True)
     if len(kept):
-        outputs["nearest neighbour" + suffix] = np.eye(count)[y[kept][_nearest(train[kept], new)]]
+        nearest = _nearest(train[kept], new)
+        outputs["nearest neighbour" + suffix] = np.eye(count)[y[kept][nearest]]
     columns = 1 if count == 2 else count
     # Two products an iteration, each at half the speed of the nearest neighbour's large one.
     per_row = 4 * columns * train.shape[1] * ITERATIONS
@@ -126,7 +142,7 @@ def _classifiers(
     return outputs
 
 
-def _regressors(train: Array, y: Array, new: Array, seed: int, budget: float) -> dict[str, Array]:
+def _regressors(train: Matrix, y: Array, new: Matrix, seed: int, budget: float) -> dict[str, Array]:
     """Values of each floor, shaped like the targets of the new rows, by name."""
     mean = np.broadcast_to(y.mean(0), (len(new), *y.shape[1:])).astype(np.float64)
     outputs = {"mean of the training rows": mean}
@@ -158,14 +174,20 @@ def _within(
     return np.sort(order[:allowed]), f" on {allowed:,} rows"
 
 
-def _nearest(train: Array, new: Array) -> Array:
+def _nearest(train: Array, new: Matrix) -> Array:
     """Index of the nearest training row (Euclidean) for each new row."""
     from sklearn.metrics import pairwise_distances_argmin
 
-    return np.asarray(pairwise_distances_argmin(new, train))
+    return _in_parts(new, lambda part: pairwise_distances_argmin(part, train))
 
 
-def _softmax(train: Array, y: Array, new: Array, count: int) -> tuple[Array, str]:
+def _in_parts(new: Matrix, work: Callable[[Array], Any]) -> Array:
+    """A result for each row, of parts of the rows that surely fit into memory."""
+    starts = range(0, max(len(new), 1), ROWS_AT_ONCE)
+    return np.concatenate([np.asarray(work(new[at : at + ROWS_AT_ONCE])) for at in starts])
+
+
+def _softmax(train: Matrix, y: Array, new: Matrix, count: int) -> tuple[Array, str]:
     """Probabilities of a regularised logistic or softmax regression, and a note if unfinished."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
@@ -178,13 +200,13 @@ def _softmax(train: Array, y: Array, new: Array, count: int) -> tuple[Array, str
         model.fit(train, y)
     unfinished = any(issubclass(w.category, ConvergenceWarning) for w in caught)
     probabilities = np.zeros((len(new), count))
-    probabilities[:, model.classes_] = model.predict_proba(new)
+    probabilities[:, model.classes_] = _in_parts(new, model.predict_proba)
     return probabilities, f", stopped at {ITERATIONS} iterations" if unfinished else ""
 
 
-def _least_squares(train: Array, y: Array, new: Array) -> Array:
+def _least_squares(train: Array, y: Array, new: Matrix) -> Array:
     """Predictions of the least-squares line (the shortest one where several fit)."""
     from sklearn.linear_model import LinearRegression
 
     model = LinearRegression().fit(train.astype(np.float64), y)
-    return np.asarray(model.predict(new.astype(np.float64)))
+    return _in_parts(new, lambda part: model.predict(part.astype(np.float64)))

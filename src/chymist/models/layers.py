@@ -34,18 +34,22 @@ class Dropout(nn.Module):
         self.p = p
         self.position = 0
 
-    def place(self, seed: int, step: int, layer: str) -> None:
-        """Say where the run stands; the next mask depends on it."""
-        self.position = key(seed, "dropout", step, layer)
+    def place(self, seed: int, step: int, layer: str, part: int = 0) -> None:
+        """Say where the run stands; the next mask depends on it.
+
+        Args:
+            seed, step, layer: seed of the run, its step, and the name of this layer.
+            part: which of several passes of the step, from 0.
+        """
+        self.position = key(seed, "dropout", step, layer, *([part] if part else []))
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Inputs of any shape, some set to 0 while training."""
         if not self.training or self.p == 0:
             return inputs
-        generator = torch.Generator().manual_seed(self.position)
-        mask = torch.empty(inputs.shape, dtype=inputs.dtype)
-        mask.bernoulli_(1 - self.p, generator=generator)
-        return inputs * mask.div_(1 - self.p).to(inputs.device)
+        generator = torch.Generator(inputs.device).manual_seed(self.position)
+        mask = torch.empty(inputs.shape, dtype=inputs.dtype, device=inputs.device)
+        return inputs * mask.bernoulli_(1 - self.p, generator=generator).div_(1 - self.p)
 
     def extra_repr(self) -> str:
         """The probability, for printing."""

@@ -14,10 +14,10 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 from chymist.data import load
 from chymist.engine.assembly import assemble, predict_rows
 from chymist.engine.defaults import LOSSES, MODEL_LOSSES, complete
+from chymist.engine.randomness import foreign_randomness
 from chymist.engine.running import execute
 from chymist.engine.store import Recorder
 from chymist.errors import UsageError
-from chymist.keys import key
 from chymist.losses import FORMS
 from chymist.values import Recipe, Split
 from chymist.verbs.fitting import with_rate
@@ -39,8 +39,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
         if not isinstance(seed, int):
             seed = int(check_random_state(seed).randint(2**31 - 1))
         recipe = with_rate(complete(self.recipe or Recipe(), split), split, seed)
-        with torch.random.fork_rng(devices=[]), Recorder(None) as recorder:
-            torch.manual_seed(key(seed, "foreign"))
+        with foreign_randomness(seed), Recorder(None) as recorder:
             assembly = assemble(recipe, split, seed)
             execute(recipe, assembly, recorder, None)
         # Double precision makes a row's prediction independent of the rows beside it.
@@ -54,7 +53,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
         check_is_fitted(self)
         inputs = validate_data(self, inputs, reset=False, dtype=np.float64)
         prepared = torch.from_numpy(self.preparation_.inputs(inputs)).double()
-        return predict_rows(self.model_, FORMS[self.loss_], self.preparation_, prepared)
+        return predict_rows(self.model_, FORMS[self.loss_], self.preparation_, [prepared])
 
 
 class RecipeClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import shutil
+import tempfile
 import weakref
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -24,13 +27,15 @@ from chymist.engine.folder import (
     versions,
     write_result,
 )
+from chymist.engine.place import Place, choose_device
+from chymist.engine.randomness import foreign_randomness
 from chymist.engine.rates import find_rate
 from chymist.engine.running import Observer, continue_from, execute, facts_of
+from chymist.engine.space import Patience, check_space
 from chymist.engine.store import Recorder
 from chymist.engine.threads import Threads, choose_threads, using_threads
-from chymist.errors import Diverged
+from chymist.errors import Diverged, UsageError
 from chymist.evidence import fit_floors, score, verdict
-from chymist.keys import key
 from chymist.metrics import all_metrics
 from chymist.values import Data, Floor, Recipe, Run, Split
 from chymist.verbs.reporting import write_report
@@ -47,6 +52,8 @@ def fit(
     *,
     out: str | Path | None = None,
     threads: Threads = None,
+    workers: int | None = None,
+    device: str | None = None,
     observer: Observer | None = None,
     interrupted: Interrupt | None = None,
     started: Started | None = None,
@@ -61,6 +68,10 @@ def fit(
             away with the `Run`, unless `run.save(DIR)` is called.
         threads: threads of torch for this run; "auto" takes one for small work; None leaves
             torch's setting. Results are bit-identical for the same number only.
+        workers: processes that prepare batches while the run trains; 0 prepares each batch when
+            it is needed; None holds all prepared rows in memory if they fit. The result is the
+            same, to the bit.
+        device: "cpu", "cuda", "cuda:1"; None takes a GPU if there is one.
         observer: called with every event of the loop; cannot change the run.
         interrupted: asked after every event; True saves a checkpoint and raises `Interrupted`.
         started: called once with the assembled run and its folder, before the first step.
@@ -85,14 +96,15 @@ def fit(
     check_split(split)
     if out is not None:
         check_place(Path(out))
+    place = Place(choose_device(device), check_workers(workers))
     recipe = with_rate(complete(recipe, split), split, seed)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(key(seed, "foreign"))
-        assembly = assemble(recipe, split, seed)
+    with foreign_randomness(seed):
+        assembly = assemble(recipe, split, seed, place)
         with using_threads(threads_of(threads, assembly)):
-            place = None if out is None else Path(out)
-            made = (recipe, split, assembly.preparation, assembly.shapes, seed)
-            folder = create_folder(place, *made)
+            where = None if out is None else Path(out)
+            check_space(where or Path(tempfile.gettempdir()), assembly.state.model)
+            made = (recipe, split, assembly.preparation, assembly.shapes, seed, place)
+            folder = create_folder(where, *made)
             if started:
                 started(assembly, folder)
             run = _train(recipe, split, seed, assembly, folder, observer, interrupted, began)
@@ -108,6 +120,7 @@ def resume(
     *,
     model: Any = None,
     data: Data | None = None,
+    workers: int | None = None,
     observer: Observer | None = None,
     interrupted: Interrupt | None = None,
     started: Started | None = None,
@@ -118,6 +131,7 @@ def resume(
         folder: the run folder.
         model: the user's own module or factory, if the run was made with one.
         data: the rows, if they came from arrays in memory.
+        workers: as in `fit`; None takes what the run was started with.
         observer, interrupted, started: as in `fit`.
 
     Returns:
@@ -138,9 +152,13 @@ def resume(
     split = saved.split_of(data if data is not None else reload(saved.source))
     seed = int(saved.environment["seed"])
     threads = int(saved.environment["threads"])
-    with torch.random.fork_rng(devices=[]), using_threads(threads):
-        torch.manual_seed(key(seed, "foreign"))
-        assembly = assemble(recipe, split, seed)
+    recorded = saved.environment.get("workers")
+    place = Place(
+        choose_device(saved.environment.get("device", "cpu")),
+        check_workers(recorded if workers is None else workers),
+    )
+    with foreign_randomness(seed), using_threads(threads):
+        assembly = assemble(recipe, split, seed, place)
         with Recorder(saved.path / "records.sqlite") as recorder:
             step, problems = continue_from(saved.path, assembly, recorder)
         if started:
@@ -167,11 +185,17 @@ def _train(
         history = recorder.series()
     facts = facts_of(assembly, seconds, assembly.state.step - first)
     run = conclude(recipe, split, seed, assembly, folder, history, facts, began)
-    write_file(folder / "model.safetensors", tensors_to_bytes(run.model.state_dict()))
-    found = run.predictions
-    np.savez(folder / "valid.npz", rows=found.rows, targets=found.targets, outputs=found.outputs)
-    write_result(folder, result_of(run))
+    Patience(folder, interrupted).write(partial(_write, run))
     return run
+
+
+def _write(run: Run) -> None:
+    """Write what came out of a run; its result comes last, and says that all is there."""
+    write_file(run.path / "model.safetensors", tensors_to_bytes(run.model.state_dict()))
+    found, content = run.predictions, io.BytesIO()
+    np.savez(content, rows=found.rows, targets=found.targets, outputs=found.outputs)
+    write_file(run.path / "valid.npz", content.getvalue())
+    write_result(run.path, result_of(run))
 
 
 def conclude(
@@ -182,12 +206,13 @@ def conclude(
     data = split.data
     name = "valid" if len(split.valid) else "train"
     predictions = predictions_for(assembly, split, name)
+    assembly.state.model.cpu()  # what comes now is small, and the user's
     rule = assembly.program.rule
     metric, selected = HEADLINE[data.task], rule.monitor if rule and name == "valid" else None
     number = score(predictions, metric, name, selected, seed)
     floors = fit_floors(
-        assembly.train.flatten(1).numpy(), data.targets[split.train],
-        (assembly.train if name == "train" else assembly.valid).flatten(1).numpy(),
+        assembly.matrix(assembly.train), data.targets[split.train],
+        assembly.matrix(assembly.rows(name)),
         predictions.rows, predictions.targets, task=data.task, classes=data.classes,
         metric=metric, split=name, seed=seed,
     )  # fmt: skip
@@ -223,9 +248,17 @@ def with_rate(recipe: Recipe, split: Split, seed: int) -> Recipe:
     return recipe.replace(optimizer=recipe.optimizer.replace(lr=rate))
 
 
+def check_workers(workers: int | None) -> int | None:
+    """The number of loader workers, if it is one."""
+    if workers is None or (isinstance(workers, int) and 0 <= workers <= 256):
+        return workers
+    raise UsageError("not a number of workers", where="workers", received=repr(workers),
+                     do="give 0 to 256")  # fmt: skip
+
+
 def threads_of(threads: Threads, assembly: Assembly) -> int | None:
     """Number of threads for a run; None leaves torch's setting."""
     if threads != "auto":
         return threads
-    program = assembly.program
-    return choose_threads(assembly.state.model, program.inputs, program.batch_size)
+    one = assembly.train.take(torch.tensor([0]))
+    return choose_threads(assembly.state.model, one, assembly.program.batch_size)

@@ -13,6 +13,7 @@ import torch
 from chymist.data import left_aside, read_inputs, reload, schema_of
 from chymist.engine.assembly import HEADLINE, predict_rows
 from chymist.engine.folder import open_folder
+from chymist.engine.rows import EVALUATION_BATCH
 from chymist.errors import InputError, UsageError, nearest
 from chymist.evidence import Looks, fit_floors, look, score, verdict
 from chymist.losses import FORMS
@@ -208,7 +209,7 @@ class Predictor:
     def outputs(self, inputs: torch.Tensor) -> np.ndarray:
         """Probabilities, or values in raw units (n, outputs)."""
         form = FORMS[self.recipe.loss.name]
-        return predict_rows(self.module, form, self.preparation, inputs)
+        return predict_rows(self.module, form, self.preparation, inputs.split(EVALUATION_BATCH))
 
 
 def _predictor(run: Run) -> Predictor:

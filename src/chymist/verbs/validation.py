@@ -8,17 +8,18 @@ from time import perf_counter
 from typing import Any, Literal
 
 import numpy as np
-import torch
 
 from chymist.data import folds as make_folds
 from chymist.data import split as make_split
-from chymist.engine.assembly import HEADLINE, assemble, predict_rows
+from chymist.engine.assembly import HEADLINE, assemble, predict_rows, prepared_rows
 from chymist.engine.defaults import complete
+from chymist.engine.place import MEMORY
+from chymist.engine.randomness import foreign_randomness
+from chymist.engine.rows import in_turn
 from chymist.engine.running import execute, facts_of
 from chymist.engine.store import Recorder
 from chymist.engine.threads import Threads, using_threads
 from chymist.evidence import fit_floors, out_of_fold_score
-from chymist.keys import key
 from chymist.metrics import METRICS, all_metrics
 from chymist.values import Data, Floor, Predictions, Recipe, Score, Split
 from chymist.verbs.fitting import threads_of, with_rate
@@ -155,19 +156,18 @@ def _fit_fold(
         train, stop = _cut_stop_rows(data, train, seed)
     split = Split(data, train, stop, held, seed, "fold")
     full = with_rate(complete(recipe, split), split, seed)
-    with torch.random.fork_rng(devices=[]), Recorder(None) as recorder:
-        torch.manual_seed(key(seed, "foreign"))
+    with foreign_randomness(seed), Recorder(None) as recorder:
         assembly = assemble(full, split, seed)
         with using_threads(threads_of(threads, assembly)):
             seconds = execute(full, assembly, recorder, None)
     preparation, model = assembly.preparation, assembly.state.model
-    inputs = torch.from_numpy(preparation.inputs(data.take(held))).to(assembly.train.dtype)
-    outputs = predict_rows(model, assembly.form, preparation, inputs)
+    rows = prepared_rows(full, assembly.form, preparation, data, held, MEMORY)
+    outputs = predict_rows(model, assembly.form, preparation, in_turn(rows))
     if data.task == "regression" and data.targets.ndim == 1:
         outputs = outputs[:, 0]
     found = Predictions(held, data.targets[held], outputs)
     floors = fit_floors(
-        assembly.train.flatten(1).numpy(), data.targets[train], inputs.flatten(1).numpy(), held,
+        assembly.matrix(assembly.train), data.targets[train], assembly.matrix(rows), held,
         found.targets, task=data.task, classes=data.classes, metric=HEADLINE[data.task],
         split="out-of-fold", seed=seed,
     )  # fmt: skip

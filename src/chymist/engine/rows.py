@@ -1,0 +1,267 @@
+"""Where the loop gets its rows: from memory, or prepared batch by batch as they are needed.
+
+The order of the rows is decided by the loop. Whoever prepares them, in however many processes and
+however far ahead, gives the same batches in the same order.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing import get_all_start_methods, get_context
+from time import sleep
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from chymist.errors import ChymistError, InputError, WorkerLost
+
+Batch = tuple[Tensor, Tensor]
+Prepare = Callable[[np.ndarray], np.ndarray]
+
+EVALUATION_BATCH = 1024  # rows per forward pass outside training; bounds memory, not results
+AHEAD = 2  # batches that each worker has under way
+PATIENCE = 60.0  # seconds for one batch, after which a worker counts as stuck
+LOST_IN_A_ROW = 3  # workers lost without a batch in between before the run gives up
+
+_log = logging.getLogger("chymist")
+
+
+class Rows(Protocol):
+    """Prepared rows, in whatever place."""
+
+    @property
+    def targets(self) -> Tensor:
+        """Targets of all rows, on the device of the model."""
+
+    def __len__(self) -> int:
+        """Number of rows."""
+
+    def batches(self, indices: Sequence[Tensor]) -> Iterator[Batch]:
+        """Inputs and targets of each list of row numbers, in order."""
+
+    def take(self, index: Tensor) -> Tensor:
+        """Inputs of some rows."""
+
+
+@dataclass(frozen=True, eq=False)
+class InMemory:
+    """All rows prepared, on the device of the model.
+
+    Args:
+        inputs: (rows, ...).
+        targets: (rows,) or (rows, outputs).
+    """
+
+    inputs: Tensor
+    targets: Tensor
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def batches(self, indices: Iterable[Tensor]) -> Iterator[Batch]:
+        """Inputs and targets of each list of row numbers, in order."""
+        for index in indices:
+            index = index.to(self.inputs.device)
+            yield self.inputs.index_select(0, index), self.targets.index_select(0, index)
+
+    def take(self, index: Tensor) -> Tensor:
+        """Inputs of some rows."""
+        return self.inputs.index_select(0, index.to(self.inputs.device))
+
+
+@dataclass(frozen=True, eq=False)
+class Streamed:
+    """Rows that are read and prepared when a batch needs them.
+
+    Args:
+        prepare: row numbers -> prepared inputs, float32; called in the workers.
+        targets: of all rows, on the device of the model.
+        dtype: of the inputs that the model gets.
+        workers: processes that prepare batches ahead; 0 prepares them in this one.
+    """
+
+    prepare: Prepare
+    targets: Tensor
+    dtype: torch.dtype
+    workers: int
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def batches(self, indices: Sequence[Tensor]) -> Iterator[Batch]:
+        """Inputs and targets of each list of row numbers, in order.
+
+        Raises:
+            WorkerLost: workers died, or one did not answer.
+        """
+        numbers = [index.numpy() for index in indices]
+        arrays = prepared_ahead(self.prepare, numbers, self.workers) if self.workers else (
+            self.prepare(index) for index in numbers)  # fmt: skip
+        for index, array in zip(indices, arrays, strict=True):
+            yield self._tensor(array), self.targets.index_select(0, index.to(self.targets.device))
+
+    def take(self, index: Tensor) -> Tensor:
+        """Inputs of some rows."""
+        return self._tensor(self.prepare(index.numpy()))
+
+    def _tensor(self, array: np.ndarray) -> Tensor:
+        tensor = torch.from_numpy(array).to(self.dtype)
+        device = self.targets.device
+        if device.type == "cuda":
+            return tensor.pin_memory().to(device, non_blocking=True)
+        return tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Flat:
+    """Rows as a matrix (rows, features) whose rows are read when they are asked for.
+
+    Args:
+        rows: the rows.
+        features: numbers per row.
+    """
+
+    rows: Rows
+    features: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, features)."""
+        return len(self.rows), self.features
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
+        index = torch.from_numpy(np.arange(len(self))[rows])
+        found: np.ndarray = self.rows.take(index).flatten(1).cpu().numpy()
+        return found
+
+
+def in_turn(rows: Rows, batch_size: int = EVALUATION_BATCH) -> Iterator[Tensor]:
+    """Inputs of all rows from the first to the last, in batches; no rows give an empty one."""
+    for inputs, _ in rows.batches(torch.arange(len(rows)).split(batch_size)):
+        yield inputs
+
+
+def prepared_ahead(
+    prepare: Prepare, indices: Sequence[np.ndarray], workers: int
+) -> Iterator[np.ndarray]:
+    """Batches prepared by worker processes, ahead of their use, in order.
+
+    A worker that dies is replaced and its batches are prepared again: which process prepares a
+    batch changes nothing in it.
+
+    Args:
+        prepare: row numbers -> prepared inputs; must depend on nothing else.
+        indices: row numbers of each batch.
+        workers: number of processes.
+
+    Yields:
+        The prepared inputs of each batch.
+
+    Raises:
+        WorkerLost: workers die again and again, or one does not answer for a minute.
+    """
+    lost, done = 0, 0
+    while done < len(indices):
+        pool = _pool(prepare, workers)
+        try:
+            for array in _from_pool(pool, indices[done:], workers * AHEAD):
+                yield array
+                done, lost = done + 1, 0
+        except BrokenProcessPool:
+            lost += 1
+            _log.warning("a loader worker died at batch %d; its work is done again", done + 1)
+            if lost >= LOST_IN_A_ROW:
+                raise WorkerLost(
+                    "loader workers die again and again", where=_named(indices[done]),
+                    received=f"{lost} lost in a row",
+                    do="look at these rows, free memory, or give --workers 0",
+                ) from None  # fmt: skip
+        except TimeoutError:
+            raise WorkerLost(
+                "a loader worker does not answer", where=_named(indices[done]),
+                received=f"{PATIENCE:.0f} s without a batch",
+                do="look at these rows, or give --workers 0",
+            ) from None  # fmt: skip
+        finally:
+            _end(pool)
+
+
+def _from_pool(
+    pool: ProcessPoolExecutor, indices: Sequence[np.ndarray], ahead: int
+) -> Iterator[np.ndarray]:
+    """The results of a pool in order, a few of them under way at any time."""
+    under_way: deque[Future[Any]] = deque()
+    for index in indices:
+        under_way.append(pool.submit(_work, index))
+        if len(under_way) >= ahead:
+            yield _result(under_way.popleft())
+    while under_way:
+        yield _result(under_way.popleft())
+
+
+def _result(future: Future[Any]) -> np.ndarray:
+    """A batch, or the worker's error as it would have been raised here."""
+    found = future.result(timeout=PATIENCE)
+    if isinstance(found, dict):
+        raise InputError(**found)
+    array: np.ndarray = found
+    return array
+
+
+def _pool(prepare: Prepare, workers: int) -> ProcessPoolExecutor:
+    """Worker processes that inherit what they read from, rather than being sent it."""
+    method = "fork" if "fork" in get_all_start_methods() else None
+    return ProcessPoolExecutor(
+        workers, get_context(method), initializer=_begin, initargs=(prepare,)
+    )
+
+
+def _end(pool: ProcessPoolExecutor) -> None:
+    """Stop a pool at once, stuck workers included."""
+    processes = list((pool._processes or {}).values())
+    pool.shutdown(wait=False, cancel_futures=True)
+    for process in processes:
+        process.kill()
+
+
+def _named(index: np.ndarray) -> str:
+    return f"training rows {', '.join(str(int(i)) for i in index[:5])}, ..."
+
+
+_prepare: Prepare  # of a worker process; set once, when it starts
+
+
+def _begin(prepare: Prepare) -> None:
+    """Start a worker: it leaves Ctrl-C to the trainer, and ends when the trainer has ended."""
+    global _prepare
+    _prepare = prepare
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        sleep(0.5)
+    os._exit(1)
+
+
+def _work(index: np.ndarray) -> np.ndarray | dict[str, str]:
+    """Prepare one batch; an error of the data travels as plain values."""
+    try:
+        return _prepare(index)
+    except ChymistError as error:
+        return error.to_dict()
