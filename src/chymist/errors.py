@@ -9,6 +9,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+LONGEST = 400  # characters of what was received that are said
+
 
 class ChymistError(Exception):
     """An error that can be said in one line.
@@ -30,7 +32,8 @@ class ChymistError(Exception):
     def __init__(
         self, what: str, *, where: str = "", received: str = "", do: str = "", code: str = ""
     ) -> None:
-        self.what, self.where, self.received, self.do = what, where, received, do
+        self.what, self.where, self.do = what, where, do
+        self.received = received if len(received) <= LONGEST else received[:LONGEST] + "..."
         self.code = code or what.split(":")[0].strip().lower().replace(" ", "-")
         super().__init__(self.line())
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import math
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -192,6 +193,7 @@ class Shapes(NamedTuple):
 
 
 PRECISIONS = ("float32", "float64", "bfloat16", "float16")
+MOST_DOTS = 32  # of one key in a recipe file; a right one has a single dot at most
 PART_FIELDS = ("data", "model", "loss", "optimizer", "schedule", "clip", "stop")
 
 
@@ -317,8 +319,9 @@ class Recipe:
             UsageError: an unknown key, name or value.
         """
         try:
+            _check_depth(text)
             plain = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(
                 "recipe is not valid TOML",
                 where=where,
@@ -467,6 +470,12 @@ def show(metric: str, value: float) -> str:
     if metric in SHARES:
         return f"{100 * value:.1f} %"
     return f"{value:.4g}"
+
+
+def _check_depth(text: str) -> None:
+    """Refuse keys of many parts: reading them takes time and memory that grow with the square."""
+    if "." * MOST_DOTS in re.sub(r"\"[^\"\n]*\"|'[^'\n]*'|[\w \t-]+", "", text):
+        raise ValueError(f"a key of more than {MOST_DOTS} parts")
 
 
 SHARES = frozenset({"accuracy", "balanced_accuracy", "f1_macro", "f1_micro", "error"})

@@ -64,8 +64,8 @@ def recipe_of(options: argparse.Namespace) -> Recipe:
     plain: dict[str, Any] = {}
     if options.recipe:
         try:
-            text = Path(options.recipe).read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+            text = Path(options.recipe).read_text("utf-8-sig")
+        except (OSError, ValueError) as error:
             raise InputError(
                 "the recipe file cannot be read",
                 where=options.recipe,

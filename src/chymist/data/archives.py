@@ -7,6 +7,7 @@ import lzma
 import struct
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -76,8 +77,16 @@ def _folder(path: Path) -> Listing:
             (folders if entry.is_dir() else files).append(name)
 
     def read(name: str) -> bytes:
+        place = path / name
+        if place.exists() and not place.is_file():  # to open a pipe or device might never end
+            raise InputError(
+                "not a regular file",
+                where=name,
+                received="a pipe, socket or device",
+                do="remove it",
+            )
         try:
-            return (path / name).read_bytes()
+            return place.read_bytes()
         except OSError as error:
             raise InputError(
                 "the file cannot be read",
@@ -133,13 +142,22 @@ def _check_zip(entries: list[zipfile.ZipInfo], label: str, packed: int) -> None:
         )
     for entry in entries:
         parts = PurePosixPath(entry.filename.replace("\\", "/")).parts
-        if ".." in parts or (parts and (parts[0] == "/" or parts[0].endswith(":"))):
+        if ".." in parts or (parts and (parts[0].startswith("/") or parts[0].endswith(":"))):
             raise InputError(
                 "the zip holds a name that leads out of it",
                 where=label,
                 received=short(entry.filename),
                 do="pack it again with relative names",
             )
+    names = Counter(entry.filename for entry in entries)
+    twice = [name for name, count in names.items() if count > 1]
+    if twice:
+        raise InputError(
+            "the zip holds a name twice",
+            where=label,
+            received=short(twice[0]),
+            do="pack it again",
+        )
     total = sum(entry.file_size for entry in entries)
     if total > MAX_BYTES or (total > SMALL and total > MAX_RATIO * packed):
         raise InputError(

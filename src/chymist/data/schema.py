@@ -208,7 +208,7 @@ def _from_array(rows_source: Any, like: Schema) -> tuple[Table | np.ndarray, lis
 def _matched(path: Path, like: Schema) -> dict[str, Any]:
     """The columns of a file by name, as cells with their places."""
     rows, lines = read_rows(path)
-    first = [cell.strip() for cell in rows[0]]
+    first = {cell.strip() for cell in rows[0]}
     needed = [column.name for column in like.columns]
     known = sum(name in first for name in (*needed, like.target))
     header = known > len(needed) / 2 or has_header(rows)

@@ -7,6 +7,7 @@ import gzip
 import io
 import re
 import zlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,8 +86,18 @@ def read_table(path: Path, header: bool | None = None, names: Sequence[str] | No
         (['1', '2'], ['x', None])
     """
     rows, lines = read_rows(path)
-    if header is None:
-        header = has_header(rows) if names is None else [c.strip() for c in rows[0]] == [*names]
+    if header is None and names is not None:
+        first = [cell.strip() for cell in rows[0]]
+        header = first == [*names]
+        if not header and 2 * len(set(first) & set(names)) > len(names):
+            raise InputError(
+                "other columns than expected",
+                where=f"{path.name}, line {lines[0]}",
+                received=", ".join(short(name) for name in first if name not in names)[:80],
+                do="fetch the file again",
+            )
+    elif header is None:
+        header = has_header(rows)
     return to_cells(rows, lines, path.name, header, names)
 
 
@@ -183,14 +194,15 @@ def stacked(first: Cells, second: Cells) -> Cells:
     """
     label = second.places[0][0]
     if first.header and second.header:
+        at = {name: number for number, name in enumerate(second.names)}
         for name in first.names:
-            if name not in second.names:
+            if name not in at:
                 raise InputError(
                     f"the column {short(name)} is missing",
                     where=label,
                     do=nearest(name, second.names)[:80],
                 )
-        order = [second.names.index(name) for name in first.names]
+        order = [at[name] for name in first.names]
     else:
         if len(first.names) != len(second.names):
             raise InputError(
@@ -395,7 +407,7 @@ def _cleaned(column: Sequence[str]) -> list[str | None]:
 
 def _names(row: list[str], label: str) -> tuple[str, ...]:
     names = [cell.strip() or f"column_{number + 1}" for number, cell in enumerate(row)]
-    twice = {name for name in names if names.count(name) > 1}
+    twice = [name for name, count in Counter(names).items() if count > 1]
     for name in sorted(twice):
         first, second = [n + 1 for n, other in enumerate(names) if other == name][:2]
         raise InputError(
