@@ -59,10 +59,10 @@ class Server:
         )  # fmt: skip
         self._read()
 
-    def start(self, call: str, cwd: Path, **words: Any) -> int:
-        """Start a call in a process of its own; returns its number."""
+    def start(self, call: str, cwd: Path, output: str = "", **words: Any) -> int:
+        """Start a call in a process of its own, which prints to a file; returns its number."""
         self.output.unlink(missing_ok=True)
-        where = {"cwd": str(cwd), "output": str(self.output)}
+        where = {"cwd": str(cwd), "output": output or str(self.output)}
         plain = {k: str(v) if isinstance(v, Path) else v for k, v in words.items()}
         return int(self._ask({"do": "start", "call": call, "words": plain, **where})["pid"])
 
@@ -90,6 +90,13 @@ class Server:
             else:
                 raise AssertionError("the run had ended before it was killed")
         return self.end(pid)
+
+    def until_saved(self, pid: int, folder: Path, more_than: int = 0, limit: float = 60.0) -> None:
+        """Wait until a run has saved a checkpoint after so many steps."""
+        end = time.monotonic() + limit
+        while newest_step(folder) <= more_than:
+            assert self.wait(pid, 0.01).state == "runs", "the run ended too early"
+            assert time.monotonic() < end, "no checkpoint appears"
 
     def close(self) -> None:
         """End the server."""
@@ -187,6 +194,11 @@ def judge(
     if ending.answer["resumed_from"] not in resumed:
         problems.append(f"resumed from step {ending.answer['resumed_from']}")
     return problems + differences(reference, fingerprint(folder)) + leftovers(folder)
+
+
+def newest_step(folder: Path) -> int:
+    """Step of the newest checkpoint; 0 if there is none."""
+    return max((int(p.name[5:]) for p in folder.glob("checkpoints/step-*")), default=0)
 
 
 def copy_of(folder: Path, name: str) -> Path:

@@ -174,7 +174,8 @@ def _child(request: dict[str, Any], answer: int) -> None:
     code = 1
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        output = os.open(request["output"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        os.setsid()  # a terminal that is opened now becomes the one that controls this process
+        output = os.open(request["output"], os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(output, 1)
         os.dup2(output, 2)

@@ -19,6 +19,7 @@ from tests.faults import (
     fingerprint,
     keep_figures,
     leftovers,
+    newest_step,
     record_problems,
 )
 
@@ -64,11 +65,6 @@ def plan(chance: random.Random, seconds: float) -> Iterator[dict[str, Any]]:
             yield {"die": kind, "after": chance.randint(1, 12)}
         else:  # in the first step, after a resume that is not the first one either
             yield {"die": kind, "after": 1}
-
-
-def newest_step(folder: Path) -> int:
-    """Step of the newest checkpoint; 0 if there is none."""
-    return max((int(p.name[5:]) for p in folder.glob("checkpoints/step-*")), default=0)
 
 
 def killed(server: Server, folder: Path, kill_after: float | None = None, **words: Any) -> bool:
