@@ -2,12 +2,13 @@
 
 `set_seed`, `use_seedable_sampler=True`, `save_state` into folders `step_N`, `load_state` of the
 newest, and then either `skip_first_batches` or `use_stateful_dataloader=True` (the guide: one or
-the other). `set_epoch=True` adds what the guide does not ask for and a careful user may: telling
-the loader the number of the epoch before each one.
+the other). `careful=True` adds what the guide does not ask for and a careful user may do: telling
+the loader the number of the epoch before each one, and saving beside the place, then renaming.
 """
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import torch
@@ -18,7 +19,7 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, TensorDataset
 
 
-def train(folder: Path, workers: int, stateful: bool, set_epoch: bool) -> None:
+def train(folder: Path, workers: int, stateful: bool, careful: bool) -> None:
     """Start the run of this folder, or continue it from its newest checkpoint."""
     set_seed(SEED)
     accelerator = Accelerator(
@@ -35,6 +36,7 @@ def train(folder: Path, workers: int, stateful: bool, set_epoch: bool) -> None:
     loader = DataLoader(TensorDataset(*rows()), BATCH, shuffle=True, num_workers=workers)
     net, optimizer, loader, schedule = accelerator.prepare(net, optimizer, loader, schedule)
 
+    shutil.rmtree(folder / "draft", ignore_errors=True)
     step = newest(folder)
     if step:
         accelerator.load_state(folder / f"step_{step}")
@@ -43,7 +45,7 @@ def train(folder: Path, workers: int, stateful: bool, set_epoch: bool) -> None:
     diary = Diary(folder)
     for epoch in range(first, EPOCHS):
         net.train()
-        if set_epoch:
+        if careful:
             loader.set_epoch(epoch)
         batches = loader
         if epoch == first and done and not stateful:
@@ -57,7 +59,11 @@ def train(folder: Path, workers: int, stateful: bool, set_epoch: bool) -> None:
             step += 1
             diary.committed(step, loss.item(), accelerator.unwrap_model(net))
             if step % EVERY == 0:
-                accelerator.save_state(folder / f"step_{step}")
+                place = folder / f"step_{step}"
+                draft = folder / "draft" if careful else place
+                accelerator.save_state(draft)
+                if careful:
+                    draft.rename(place)
     finish(folder, accelerator.unwrap_model(net), optimizer.optimizer)
 
 

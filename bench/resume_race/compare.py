@@ -1,4 +1,4 @@
-"""Comparing a killed and resumed run with the uninterrupted one. Pure functions, no peers needed."""
+"""Comparing a killed and resumed run with the uninterrupted one: pure functions, no peers."""
 
 from __future__ import annotations
 
@@ -51,15 +51,18 @@ def effective(lines: Sequence[Step]) -> list[Step]:
     return kept
 
 
-def resumed_at(lines: Sequence[Step]) -> list[int]:
-    """The steps after which a resumed run went on, one for each resume that can be seen.
+def resumed_from(lines: Sequence[Step], starts: Sequence[int]) -> list[int]:
+    """The steps after which resumed children went on.
+
+    Args:
+        lines: all lines of the diary.
+        starts: lines that there were when each child was started, the first one included.
 
     Example:
-        >>> resumed_at([Step(n, "0x0p+0", ()) for n in (1, 2, 3, 3, 4, 1, 2)])
+        >>> resumed_from([Step(n, "0x0p+0", ()) for n in (1, 2, 3, 3, 4, 1, 2)], [0, 3, 5])
         [2, 0]
     """
-    pairs = zip(lines, lines[1:], strict=False)
-    return [after.number - 1 for before, after in pairs if after.number != before.number + 1]
+    return [lines[start].number - 1 for start in starts[1:] if start < len(lines)]
 
 
 def order_equal(reference: Sequence[Step], found: Sequence[Step]) -> bool:
@@ -81,7 +84,8 @@ def describe(reference: Sequence[Step], found: Sequence[Step], per_epoch: int) -
         per_epoch: steps of an epoch.
     """
     if order_equal(reference, found):
-        return _describe_losses(reference, found)
+        other = first_other_loss(reference, found)
+        return "same rows, same losses" if other is None else "same rows, other losses"
     if len(found) != len(reference):
         return f"{len(found) - len(reference):+d} steps in the whole run"
     pairs = zip(reference, found, strict=True)
@@ -102,15 +106,6 @@ def describe(reference: Sequence[Step], found: Sequence[Step], per_epoch: int) -
     wanted = [s.rows for s in reference[(epoch + 1) * per_epoch :]]
     later = "later epochs right" if after == wanted else "later epochs in another order too"
     return f"first resumed epoch in {what}, {repeated}; {later}"
-
-
-def _describe_losses(reference: Sequence[Step], found: Sequence[Step]) -> str:
-    """Where the same rows gave another loss."""
-    pairs = zip(reference, found, strict=True)
-    first = next((a.number for a, b in pairs if a.loss != b.loss), None)
-    if first is None:
-        return "same rows, same losses"
-    return "same rows, other losses"
 
 
 def first_other_loss(reference: Sequence[Step], found: Sequence[Step]) -> int | None:

@@ -36,15 +36,16 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "lightning": ("lightning_loop", {"loader": "plain"}),
     "lightning-stateful": ("lightning_loop", {"loader": "stateful"}),
     "lightning-stateful-seeded": ("lightning_loop", {"loader": "seeded"}),
-    "accelerate": ("accelerate_loop", {"stateful": False, "set_epoch": False}),
-    "accelerate-set-epoch": ("accelerate_loop", {"stateful": False, "set_epoch": True}),
-    "accelerate-stateful": ("accelerate_loop", {"stateful": True, "set_epoch": False}),
-    "accelerate-stateful-set-epoch": ("accelerate_loop", {"stateful": True, "set_epoch": True}),
-    "torch-stateful": ("stateful_loop", {"late": False}),
-    "torch-stateful-late": ("stateful_loop", {"late": True}),
+    "accelerate": ("accelerate_loop", {"stateful": False, "careful": False}),
+    "accelerate-careful": ("accelerate_loop", {"stateful": False, "careful": True}),
+    "accelerate-stateful": ("accelerate_loop", {"stateful": True, "careful": False}),
+    "accelerate-stateful-careful": ("accelerate_loop", {"stateful": True, "careful": True}),
+    "torch-stateful": ("stateful_loop", {"generator": False, "late": False}),
+    "torch-stateful-generator": ("stateful_loop", {"generator": True, "late": False}),
+    "torch-stateful-late": ("stateful_loop", {"generator": False, "late": True}),
 }
 LIMIT = 120.0  # seconds after which a child counts as hung
-POLL = 0.0003
+POLL = 0.0008
 
 
 class Moment(NamedTuple):
@@ -93,28 +94,23 @@ def run_child(train: Callable[..., None], folder: Path, workers: int, options: A
 def wait_for(moment: Moment, folder: Path, child: Any) -> bool:
     """Wait until the moment has come; False if the child ended before."""
     place = folder / "steps.log"
-    begin = place.stat().st_size if place.exists() else 0
+    place.touch()
     until = time.monotonic() + LIMIT
-    while child.is_alive() and time.monotonic() < until:
-        if place.exists() and _reached(moment, place, begin):
-            if moment.kind == "save":
-                before = _files(folder)
-                while child.is_alive() and _files(folder) == before:
-                    time.sleep(POLL)
-            time.sleep(moment.delay)
-            return bool(child.is_alive())
-        time.sleep(POLL)
-    return False
-
-
-def _reached(moment: Moment, place: Path, begin: int) -> bool:
-    with place.open("rb") as file:
-        file.seek(begin)
-        lines = file.read().splitlines(keepends=True)
-    whole = [line for line in lines if line.endswith(b"\n")]
-    if moment.kind == "soon":
-        return len(whole) >= moment.step
-    return bool(whole) and int(whole[-1].split(b" ")[0]) >= moment.step
+    count = step = 0
+    with place.open("rb") as diary:
+        diary.seek(0, os.SEEK_END)
+        while child.is_alive() and time.monotonic() < until:
+            for line in diary.read().splitlines():
+                count, step = count + 1, int(line.split(b" ")[0])
+            if (count if moment.kind == "soon" else step) >= moment.step:
+                break
+            time.sleep(POLL)
+    if moment.kind == "save":
+        before = _files(folder)
+        while child.is_alive() and _files(folder) == before and time.monotonic() < until:
+            time.sleep(POLL)
+    time.sleep(moment.delay)
+    return bool(child.is_alive() and time.monotonic() < until)
 
 
 def _files(folder: Path) -> set[str]:
@@ -129,9 +125,10 @@ def trial(variant: str, workers: int, moments: list[Moment], folder: Path) -> di
     train = importlib.import_module(home).train
     context = multiprocessing.get_context("fork")
     folder.mkdir(parents=True)
-    kills = 0
+    kills, starts = 0, []
     for moment in [*moments, None]:
         child = context.Process(target=run_child, args=(train, folder, workers, options))
+        starts.append(len(_diary(folder)))
         child.start()
         if moment is not None:
             kills += wait_for(moment, folder, child)
@@ -148,19 +145,25 @@ def trial(variant: str, workers: int, moments: list[Moment], folder: Path) -> di
     return {
         "kills": kills,
         "final": json.loads(final.read_text()) if final.exists() else {},
-        "steps": compare.read_diary((folder / "steps.log").read_text()),
+        "steps": _diary(folder),
+        "starts": starts,
         "error": "" if final.exists() else (log.splitlines() or ["hung"])[-1][:200],
     }
+
+
+def _diary(folder: Path) -> list[compare.Step]:
+    place = folder / "steps.log"
+    return compare.read_diary(place.read_text()) if place.exists() else []
 
 
 def judge(reference: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
     """A trial against the uninterrupted run."""
     wanted, steps = reference["steps"], compare.effective(found["steps"])
     finished = bool(found["final"])
-    resumed, other = compare.resumed_at(found["steps"]), compare.first_other_loss(wanted, steps)
+    other = compare.first_other_loss(wanted, steps)
     return {
         "kills": found["kills"],
-        "resumed_from": resumed,
+        "resumed_from": compare.resumed_from(found["steps"], found["starts"]),
         "finished": finished,
         "order_equal": finished and compare.order_equal(wanted, steps),
         "bit_equal": finished and compare.bit_equal(reference["final"], found["final"]),

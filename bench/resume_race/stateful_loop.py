@@ -2,10 +2,10 @@
 
 Everything there is goes into one file, written beside its place and renamed: weights, optimiser,
 schedule, the loader's `state_dict()`, and the states of torch's, NumPy's and Python's generators.
-The generator and the seeding of workers are those of PyTorch's notes on reproducibility.
 
-`late=False` restores all of it before the loop, as the documentation of both shows. `late=True`
-restores the generators after the loader has made its iterator, which is not written anywhere.
+`generator=True` gives the loader a generator of its own and seeds its workers, as PyTorch's notes
+on reproducibility ask; torchdata's documentation has neither. `late=True` restores the global
+generators only after the loader has made its iterator, which is written nowhere.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def seed_worker(_: int) -> None:
     random.seed(torch.initial_seed() % 2**32)
 
 
-def train(folder: Path, workers: int, late: bool) -> None:
+def train(folder: Path, workers: int, generator: bool, late: bool) -> None:
     """Start the run of this folder, or continue it from its checkpoint."""
     random.seed(SEED)
     np.random.seed(SEED)  # noqa: NPY002
@@ -40,7 +40,8 @@ def train(folder: Path, workers: int, late: bool) -> None:
     )
     loader = StatefulDataLoader(
         TensorDataset(*rows()), BATCH, shuffle=True, num_workers=workers,
-        worker_init_fn=seed_worker, generator=torch.Generator().manual_seed(SEED),
+        worker_init_fn=seed_worker if generator else None,
+        generator=torch.Generator().manual_seed(SEED) if generator else None,
     )  # fmt: skip
     parts = {"net": net, "optimizer": optimizer, "schedule": schedule, "loader": loader}
 
