@@ -59,12 +59,16 @@ def train(folder: Path, workers: int, stateful: bool, careful: bool) -> None:
             step += 1
             diary.committed(step, loss.item(), accelerator.unwrap_model(net))
             if step % EVERY == 0:
-                place = folder / f"step_{step}"
-                draft = folder / "draft" if careful else place
-                accelerator.save_state(draft)
-                if careful:
-                    draft.rename(place)
+                save(accelerator, folder / f"step_{step}", careful)
     finish(folder, accelerator.unwrap_model(net), optimizer.optimizer)
+
+
+def save(accelerator: Accelerator, place: Path, careful: bool) -> None:
+    """Write a checkpoint, in place or beside it."""
+    draft = place.with_name("draft") if careful else place
+    accelerator.save_state(draft)
+    if careful:
+        draft.rename(place)
 
 
 def newest(folder: Path) -> int:

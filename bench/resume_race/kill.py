@@ -96,12 +96,13 @@ def wait_for(moment: Moment, folder: Path, child: Any) -> bool:
     place = folder / "steps.log"
     place.touch()
     until = time.monotonic() + LIMIT
-    count = step = 0
+    count, step, rest = 0, 0, b""
     with place.open("rb") as diary:
         diary.seek(0, os.SEEK_END)
         while child.is_alive() and time.monotonic() < until:
-            for line in diary.read().splitlines():
-                count, step = count + 1, int(line.split(b" ")[0])
+            *lines, rest = (rest + diary.read()).split(b"\n")
+            count += len(lines)
+            step = int(lines[-1].split(b" ")[0]) if lines else step
             if (count if moment.kind == "soon" else step) >= moment.step:
                 break
             time.sleep(POLL)
