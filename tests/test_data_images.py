@@ -11,6 +11,8 @@ from PIL import Image
 
 from chymist.data import load, reload, split
 from chymist.data.decoding import decode, read_header
+from chymist.data.room import room_for
+from chymist.errors import DiskFull
 
 
 def photo(path: Path, size: tuple[int, int] = (6, 4), mode: str = "L", level: int = 100) -> None:
@@ -162,3 +164,35 @@ def test_hymenoptera(chymist_data: Path) -> None:
     assert data.test_rows is not None
     assert (len(data), len(data.test_rows)) == (397, 153)
     assert np.bincount(data.targets[:244]).tolist() == [123, 121]
+
+
+def test_images_beyond_memory_are_decoded_onto_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same rows, fingerprint and fitted bits, whether held in memory or on the disk."""
+    import torch
+
+    import chymist as cy
+    from chymist.data import images
+
+    random = np.random.default_rng(0)
+    for label in ("cat", "dog"):
+        (tmp_path / "pets" / label).mkdir(parents=True)
+        for number in range(20):
+            pixels = random.integers(0, 256, (12, 12), np.uint8) // (1 + (label == "dog"))
+            Image.fromarray(pixels).save(tmp_path / "pets" / label / f"{number}.png")
+    held = cy.load(tmp_path / "pets")
+    monkeypatch.setattr(images, "room_for", lambda shape, label: room_for(shape, label, held=0))
+    monkeypatch.setattr("chymist.engine.place.free_memory", lambda: 1000)
+    mapped = cy.load(tmp_path / "pets")
+    assert isinstance(mapped.inputs, np.memmap)
+    assert mapped == held
+    recipe = cy.Recipe(model="cnn", length="2 epochs", batch_size=8)
+    first, second = (cy.fit(recipe, cy.split(data), threads=1) for data in (held, mapped))
+    for a, b in zip(first.model.parameters(), second.model.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_images_that_fit_nowhere_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(DiskFull, match="do not fit on the disk, in photos"):
+        room_for((10**9, 1000, 1000), "photos")

@@ -291,3 +291,27 @@ def test_adult(chymist_data: Path) -> None:
     np.testing.assert_allclose(found[:32_561, 0].mean(), 0, atol=1e-5)
     age = preparation.features[0]
     np.testing.assert_allclose((age.shift, age.scale), (38.58164676, 13.64022309), rtol=1e-9)
+
+
+def test_a_set_on_the_disk_is_prepared_from_a_fixed_sample(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Few enough rows to be held; the same ones every time; said in a note."""
+    from dataclasses import replace
+
+    from chymist.data import preparation as module
+
+    random = np.random.default_rng(0)
+    held = load((random.normal(3.0, 2.0, (20_000, 4)), random.integers(0, 2, 20_000)))
+    mapped = np.memmap(tmp_path / "x", np.float64, "w+", shape=(20_000, 4))
+    mapped[:] = held.inputs
+    data, rows = replace(held, inputs=mapped), np.arange(0, 20_000, 2)
+    same = fit_preparation(data, rows, {})
+    assert same == fit_preparation(held, rows, {})
+    monkeypatch.setattr(module, "FITTED_BYTES", 32 * 2000)
+    assert fit_preparation(held, rows, {}) == same  # rows in memory are all used
+    sampled = fit_preparation(data, rows, {})
+    assert sampled == fit_preparation(data, rows, {})
+    assert "preparation is fitted on 2,000 of the 10,000 training rows" in sampled.notes
+    np.testing.assert_allclose(sampled.affine()[0], 3.0, atol=0.2)
+    np.testing.assert_allclose(sampled.affine()[1], 2.0, atol=0.15)

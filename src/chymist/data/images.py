@@ -19,13 +19,14 @@ import numpy as np
 from chymist.data.archives import Listing, list_files
 from chymist.data.cells import short
 from chymist.data.decoding import SUFFIXES, Header, decode, read_header
+from chymist.data.room import room_for
 from chymist.data.tabular import finished
 from chymist.data.targets import as_classes
 from chymist.errors import InputError, UsageError
 from chymist.values import Data
 
 MIXED_SIDE = 64  # side of images of different sizes where the user names none
-MAX_MEMORY = 2**32  # bytes of all decoded images
+PICTURES_AT_ONCE = 512
 NO_IMAGES = (".xlsx", ".ods", ".docx", ".npz", ".pt", ".whl")  # zips of other things
 TRAIN = ("train", "training")
 VALID = ("val", "valid", "validation")
@@ -99,14 +100,10 @@ def folder_data(path: Path, name: str, test: Path | None, size: int | None) -> D
     targets = as_classes("folder", [picture.label for picture in rows])
     headers = _each(rows, lambda p: read_header(p.bytes(), p.place))
     shape, said = common_shape(headers, size)
-    if len(rows) * int(np.prod(shape)) > MAX_MEMORY:
-        raise InputError(
-            "the images do not fit into memory",
-            where=path.name,
-            received=f"{len(rows):,} images of {shape[0]} x {shape[1]}",
-            do="give a smaller image_size",
-        )
-    inputs = np.stack(_each(rows, lambda p: decode(p.bytes(), p.place, shape)))
+    inputs = room_for((len(rows), *shape), path.name)
+    for start in range(0, len(rows), PICTURES_AT_ONCE):
+        part = rows[start : start + PICTURES_AT_ONCE]
+        inputs[start : start + len(part)] = _each(part, lambda p: decode(p.bytes(), p.place, shape))
     first = sum(picture.part != "test" for picture in rows)
     data = Data(
         name, "image", "classification", inputs, targets.values, targets.classes,

@@ -17,8 +17,11 @@ from chymist.data.cells import short
 from chymist.data.features import Feature, Options, fit_feature, order_of
 from chymist.data.pixels import fit_pixels, prepared_pixels
 from chymist.errors import InputError, UsageError, nearest
+from chymist.keys import generator
 from chymist.parts import describer, part
 from chymist.values import Data, Table
+
+FITTED_BYTES = 2**28  # of rows on the disk that a preparation is fitted on
 
 
 @dataclass(frozen=True)
@@ -213,13 +216,18 @@ def prepare(
     Source: LeCun, Bottou, Orr, Müller 1998, Efficient BackProp, section 4.3 (standardisation).
     """
     data, rows = fitted_on
+    all_rows, rows = rows, rows_to_fit_on(data, rows)
     options = Options(missing, scale, encode, transform)
     if data.kind == "image":
         found = _image_preparation(data, rows, options, columns, drop)
     else:
         found = _table_preparation(data, rows, options, columns or {}, drop)
+    if len(rows) < len(all_rows):
+        said = f"preparation is fitted on {len(rows):,} of the {len(all_rows):,} training rows"
+        found = replace(found, notes=(*found.notes, said))
     if data.task == "classification":
         return found
+    rows = all_rows
     values = data.targets[rows].astype(np.float64).reshape(len(rows), -1)
     with np.errstate(over="ignore", invalid="ignore"):
         shift, scales = values.mean(0), values.std(0)
@@ -261,6 +269,25 @@ def fit_preparation(data: Data, rows: np.ndarray, options: Mapping[str, Any]) ->
     return fitted
 
 
+def rows_to_fit_on(data: Data, rows: np.ndarray) -> np.ndarray:
+    """The training rows that a preparation is fitted on: all, or as many as are surely held.
+
+    Only a set that lies on the disk is fitted on fewer, drawn evenly by a fixed key; its size
+    decides, never the machine.
+
+    Example:
+        >>> from chymist.data import load
+        >>> rows_to_fit_on(load("iris"), np.arange(5))
+        array([0, 1, 2, 3, 4])
+    """
+    if not isinstance(data.inputs, np.memmap):
+        return rows
+    most = max(1000, FITTED_BYTES // max(1, data.inputs[:1].nbytes))
+    if most >= len(rows):
+        return rows
+    return np.sort(generator(0, "preparation").choice(rows, most, replace=False))
+
+
 def _image_preparation(
     data: Data, rows: np.ndarray, options: Options, columns: Any, drop: tuple[str, ...]
 ) -> Preparation:
@@ -290,14 +317,14 @@ def _table_preparation(
                 do=nearest(name, names)[:90],
             )
     features, filled, notes = [], {}, []
+    inputs: Table | np.ndarray = data.inputs
+    if isinstance(inputs, np.memmap):  # one pass over the file, not one for each column
+        inputs, rows = np.asarray(inputs[rows]), np.arange(len(rows))
     for position, column in enumerate(data.columns):
         name, kind = column.name, kinds.get(column.name, column.kind)
         if name in drop or kind in ("text", "id"):
             continue
-        if isinstance(data.inputs, np.ndarray):
-            cells = data.inputs[rows, position]
-        else:
-            cells = data.inputs[name][rows]
+        cells = inputs[rows, position] if isinstance(inputs, np.ndarray) else inputs[name][rows]
         order = order_of(cells, kind, column.kind, name)
         feature, empty, said = fit_feature(name, position, kind, cells, options, order)
         features.append(feature)
