@@ -74,7 +74,7 @@ def run(words: Sequence[str]) -> int:
 def fail(error: ChymistError, words: Sequence[str]) -> int:
     """Print an error as one line (or one JSON object) and return its exit code."""
     if "--json" in words:
-        print(json.dumps({"error": error.to_dict()}, ensure_ascii=False))
+        print(json.dumps({"error": error.to_dict()}))
     else:
         print(f"chymist: {error.line()}", file=sys.stderr)
     if "--debug" in words:

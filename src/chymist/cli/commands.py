@@ -354,7 +354,7 @@ def width() -> int:
 
 def emit(answer: Mapping[str, Any]) -> None:
     """The one JSON object on standard output; numbers that are not finite become null."""
-    print(json.dumps(_finite(answer), ensure_ascii=False, allow_nan=False))
+    print(json.dumps(_finite(answer), allow_nan=False))
 
 
 def _finite(value: Any) -> Any:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
-MAX_PIXELS = 64_000_000
+MAX_PIXELS = 50_000_000  # two copies of that many fit into 0.4 GB
+STRIP = 2**21  # pixels that are flattened at once
 GREY_MODES = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "F")
 SIDEWAYS = (5, 6, 7, 8)  # values of the EXIF orientation that swap width and height
 
@@ -46,7 +47,7 @@ def read_header(content: bytes, label: str) -> Header:
     """Size and colour of an image, without decoding its pixels.
 
     Raises:
-        InputError: no image, an animation, or more than 64 million pixels.
+        InputError: no image, an animation, or more than 50 million pixels.
 
     Example:
         >>> read_header(example_png(), "a.png")
@@ -89,7 +90,7 @@ def decode(content: bytes, label: str, shape: tuple[int, int, int]) -> np.ndarra
     height, width, channels = shape
     try:
         image.load()
-        image = ImageOps.exif_transpose(image)
+        ImageOps.exif_transpose(image, in_place=True)
         image = _flat(image, channels)
         if image.size != (width, height):
             image = ImageOps.fit(image, (width, height), Image.Resampling.BICUBIC)
@@ -137,19 +138,34 @@ def _open(content: bytes, label: str) -> Image.Image:
 
 
 def _flat(image: Image.Image, channels: int) -> Image.Image:
-    """An image without transparency, in grey or RGB."""
+    """An image without transparency, in grey or RGB; strip by strip, to bound the memory."""
+    from PIL import Image
+
+    mode = "L" if channels == 1 else "RGB"
+    if image.mode == mode and "transparency" not in image.info:
+        return image
+    most = image.getextrema()[1] if image.mode.startswith("I") or image.mode == "F" else 0
+    deep = isinstance(most, int | float) and most > 255
+    flat = Image.new(mode, image.size)
+    rows = max(1, STRIP // image.width)
+    for top in range(0, image.height, rows):
+        strip = image.crop((0, top, image.width, min(top + rows, image.height)))
+        flat.paste(_flat_strip(strip, deep).convert(mode), (0, top))
+    return flat
+
+
+def _flat_strip(image: Image.Image, deep: bool) -> Image.Image:
+    """An image without transparency and with eight bits a channel."""
     from PIL import Image
 
     if image.mode.startswith("I") or image.mode == "F":
         # 16-bit grey: the upper eight bits.
-        levels = np.asarray(image, np.float64)
-        scaled = levels / 257.0 if levels.max(initial=0) > 255 else levels
-        image = Image.fromarray(np.clip(np.rint(scaled), 0, 255).astype(np.uint8))
-    elif image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info:
+        levels = np.asarray(image, np.float64) / (257.0 if deep else 1.0)
+        return Image.fromarray(np.clip(np.rint(levels), 0, 255).astype(np.uint8))
+    if image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info:
         layer = image.convert("RGBA")
-        white = Image.new("RGBA", layer.size, "white")
-        image = Image.alpha_composite(white, layer)
-    return image.convert("L" if channels == 1 else "RGB")
+        return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+    return image
 
 
 def _too_big(label: str, received: str) -> InputError:

@@ -16,7 +16,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from chymist.data.archives import Listing, list_files
+from chymist.data.archives import MAX_RATIO, Listing, list_files
 from chymist.data.cells import short
 from chymist.data.decoding import SUFFIXES, Header, decode, read_header
 from chymist.data.room import room_for
@@ -27,6 +27,7 @@ from chymist.values import Data
 
 MIXED_SIDE = 64  # side of images of different sizes where the user names none
 PICTURES_AT_ONCE = 512
+LARGE = 2**28  # bytes of decoded images below which no more is asked
 NO_IMAGES = (".xlsx", ".ods", ".docx", ".npz", ".pt", ".whl")  # zips of other things
 TRAIN = ("train", "training")
 VALID = ("val", "valid", "validation")
@@ -100,10 +101,13 @@ def folder_data(path: Path, name: str, test: Path | None, size: int | None) -> D
     targets = as_classes("folder", [picture.label for picture in rows])
     headers = _each(rows, lambda p: read_header(p.bytes(), p.place))
     shape, said = common_shape(headers, size)
+    _check_ratio(rows, shape, path.name)
     inputs = room_for((len(rows), *shape), path.name)
     for start in range(0, len(rows), PICTURES_AT_ONCE):
-        part = rows[start : start + PICTURES_AT_ONCE]
-        inputs[start : start + len(part)] = _each(part, lambda p: decode(p.bytes(), p.place, shape))
+        stop = start + PICTURES_AT_ONCE
+        inputs[start:stop] = _each(
+            rows[start:stop], lambda p: decode(p.bytes(), p.place, shape), headers[start:stop]
+        )
     first = sum(picture.part != "test" for picture in rows)
     data = Data(
         name, "image", "classification", inputs, targets.values, targets.classes,
@@ -235,7 +239,8 @@ def image_rows(path: Path, shape: tuple[int, ...]) -> tuple[np.ndarray, list[str
             received=f"{len(listing.files)} other files",
             do="give png, jpg, bmp, gif or webp files",
         )
-    images = _each(rows, lambda p: decode(p.bytes(), p.place, wanted))
+    headers = _each(rows, lambda p: read_header(p.bytes(), p.place))
+    images = _each(rows, lambda p: decode(p.bytes(), p.place, wanted), headers)
     return np.stack(images), [picture.name for picture in rows]
 
 
@@ -286,7 +291,26 @@ def _check_empty(listing: Listing, images: list[str], root: PurePosixPath, parts
             )
 
 
-def _each(pictures: list[Picture], work: Callable[[Picture], T]) -> list[T]:
-    """Do the same with every picture, several at once; decoding runs outside Python's lock."""
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+def _check_ratio(rows: list[Picture], shape: tuple[int, int, int], label: str) -> None:
+    """Refuse small files that decode to very much, as pictures of one colour do."""
+    total = len(rows) * int(np.prod(shape))
+    if total > LARGE and total > MAX_RATIO * sum(_each(rows, lambda p: len(p.bytes()))):
+        raise InputError(
+            "the images unpack to too much",
+            where=label,
+            received=f"{total / 2**20:,.0f} MiB",
+            do="give a smaller image_size",
+        )
+
+
+def _each(
+    pictures: list[Picture], work: Callable[[Picture], T], headers: Sequence[Header] = ()
+) -> list[T]:
+    """Do the same with every picture, several at once; decoding runs outside Python's lock.
+
+    Large ones are decoded with fewer workers, because each holds two copies of its pixels.
+    """
+    largest = max((header.height * header.width for header in headers), default=1)
+    workers = max(1, min(8, os.cpu_count() or 1, LARGE // (8 * largest)))
+    with ThreadPoolExecutor(workers) as pool:
         return list(pool.map(work, pictures))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -46,4 +47,6 @@ def room_for(shape: tuple[int, ...], label: str, held: int = HELD) -> np.ndarray
             do="give a smaller image_size, or set TMPDIR to a larger disk",
         )  # fmt: skip
     with tempfile.TemporaryFile(dir=folder) as file:
+        if hasattr(os, "posix_fallocate"):  # a disk that fills up later would kill the process
+            os.posix_fallocate(file.fileno(), 0, size)
         return np.memmap(file, np.uint8, "w+", shape=shape)

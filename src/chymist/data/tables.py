@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import os
 import re
 import zlib
 from collections import Counter
@@ -20,6 +21,8 @@ _DECIMAL = re.compile(r"[+-]?\d+(,\d+)?([eE][+-]?\d+)?")
 DELIMITERS = "\t;|,"
 SAMPLE = 64 * 1024  # characters that decide on the delimiter
 MAX_BYTES = 2**31  # of an unpacked file
+SMALL = 2**24  # bytes below which it does not matter how well a file was packed
+MAX_RATIO = 200  # unpacked to packed, above which a file is taken for a bomb
 
 # First bytes of files that people give by mistake, and what to do with them.
 FOREIGN = {
@@ -266,7 +269,7 @@ def read_bytes(path: Path) -> bytes:
     """The content of a file, unpacked if it is gzipped.
 
     Raises:
-        InputError: it cannot be read, is empty, or unpacks to more than 2 GiB.
+        InputError: it cannot be read, is empty, or unpacks to too much.
 
     Example:
         >>> import tempfile
@@ -280,8 +283,11 @@ def read_bytes(path: Path) -> bytes:
         with path.open("rb") as file:
             packed = file.read(2) == b"\x1f\x8b"
             file.seek(0)
+            most = MAX_BYTES
+            if packed:
+                most = min(most, max(SMALL, MAX_RATIO * os.fstat(file.fileno()).st_size))
             with gzip.GzipFile(fileobj=file) if packed else file as source:
-                content = source.read(MAX_BYTES + 1)
+                content = source.read(most + 1)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InputError(
             "the gzip file is damaged",
@@ -296,12 +302,12 @@ def read_bytes(path: Path) -> bytes:
             received=error.strerror or type(error).__name__,
             do="check the path and its permissions",
         ) from None
-    if len(content) > MAX_BYTES:
+    if len(content) > most:
         raise InputError(
             "the file is too big",
             where=label,
-            received="more than 2 GiB unpacked",
-            do="give a part of it",
+            received=f"more than {most / 2**20:,.0f} MiB unpacked",
+            do="give a part of it, unpacked",
         )
     if not content.strip():
         raise InputError(

@@ -29,6 +29,8 @@ from chymist.errors import Diverged, InputError
 
 KEEP = 2
 FORMAT = 2
+NEEDED = ("model.safetensors", "optimizer.safetensors", "random.safetensors", "state.json")
+BEST = "best.safetensors"
 
 
 def save_checkpoint(folder: Path, state: State) -> Path | None:
@@ -129,9 +131,10 @@ def load_checkpoint(path: Path, state: State) -> None:
                                            for f in files.values())  # fmt: skip
         if weights is None or moments is None or streams is None:
             raise KeyError("safetensors")
-        _check_fit(path, weights, state)
-        if best is not None:
-            _check_fit(path, best, state)
+        _check_counters(path, plain.counters, best)
+        for tensors in (weights, best):
+            if tensors is not None:
+                _check_fit(path, tensors, state)
         optimizer = _optimizer_from_files(state.optimizer, moments, plain.optimizer)
         set_random_states(streams, plain.random)
     except (OSError, msgspec.DecodeError, SafetensorError, LookupError, TypeError, ValueError,
@@ -154,6 +157,18 @@ def _check_fit(path: Path, weights: Mapping[str, Tensor], state: State) -> None:
             where=path.name,
             do="resume with the recipe and data that the run was started with",
         )
+
+    for name, _ in state.model.named_parameters():
+        if not bool(torch.isfinite(weights[name]).all()):
+            raise ValueError(f"{name} is not finite")
+
+
+def _check_counters(path: Path, counters: Counters, best: Mapping[str, Tensor] | None) -> None:
+    """Refuse the state of another step, and a memory of the best step without its weights."""
+    if path.name != f"step-{counters.step:08d}":
+        raise ValueError(f"the state is that of step {counters.step}")
+    if counters.best_step > counters.step or (counters.best_value is None) != (best is None):
+        raise ValueError("the best step and its weights disagree")
 
 
 def list_checkpoints(folder: Path) -> list[Path]:
@@ -201,6 +216,11 @@ def verify(path: Path) -> None:
         manifest = msgspec.json.decode((path / "MANIFEST.json").read_bytes(), type=Manifest)
         if manifest.format != FORMAT:
             raise ValueError(f"format {manifest.format}")
+        for name in NEEDED:
+            if name not in manifest.files:
+                raise ValueError(f"{name} is not listed")
+        if (path / BEST).exists() and BEST not in manifest.files:
+            raise ValueError(f"{BEST} is not listed")
         for name, digest in manifest.files.items():
             if Path(name).name != name or _digest(path / name) != digest:
                 raise ValueError(f"{name} differs")
@@ -272,14 +292,20 @@ def _optimizer_from_files(
     """The optimiser's own state dict with its per-parameter state replaced."""
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     state: dict[int, dict[str, Any]] = {}
+    places = {str(index): index for index in range(len(parameters))}
     for key, value in {**plain, **tensors}.items():
         index, _, name = key.partition(".")
-        like = parameters[int(index)]
+        like = parameters[places[index]]
+        if isinstance(value, Tensor) and bool(value.isnan().any()):
+            raise ValueError(f"{key} is not finite")
         if isinstance(value, Tensor) and value.ndim:
-            if value.shape != like.shape:
-                raise ValueError(f"{name} of another shape")
+            if (value.shape, value.dtype) != (like.shape, like.dtype):
+                raise ValueError(f"{key} of another shape or type")
             value = torch.empty_like(like).copy_(value)  # fused steps need equal memory layouts
-        state.setdefault(int(index), {})[name] = value
+        state.setdefault(places[index], {})[name] = value
+    kept = {frozenset(entries) for entries in state.values()}
+    if len(kept) > 1:  # an optimiser keeps the same about every parameter that it has moved
+        raise ValueError("the optimiser's memory is not complete")
     return {**optimizer.state_dict(), "state": state}
 
 
@@ -289,5 +315,7 @@ def tensors_to_bytes(tensors: Mapping[str, Tensor]) -> bytes:
 
 
 def _digest(path: Path) -> tuple[int, str]:
+    if not path.is_file():  # to open a pipe or device might never end
+        raise FileNotFoundError(f"{path.name} is missing")
     with path.open("rb") as stream:
         return path.stat().st_size, hashlib.file_digest(stream, "sha256").hexdigest()
