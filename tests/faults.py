@@ -50,6 +50,7 @@ class Server:
         home = folder / "home"
         home.mkdir(parents=True)
         self.output = folder / "output"
+        self.ended: dict[int, Ending] = {}
         places = {"HOME": str(home), "CHYMIST_HOME": str(home / "chymist")}
         paths = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
         self.process = subprocess.Popen(
@@ -64,13 +65,20 @@ class Server:
         self.output.unlink(missing_ok=True)
         where = {"cwd": str(cwd), "output": output or str(self.output)}
         plain = {k: str(v) if isinstance(v, Path) else v for k, v in words.items()}
-        return int(self._ask({"do": "start", "call": call, "words": plain, **where})["pid"])
+        pid = int(self._ask({"do": "start", "call": call, "words": plain, **where})["pid"])
+        self.ended.pop(pid, None)  # numbers come again
+        return pid
 
     def wait(self, pid: int, limit: float = 60.0) -> Ending:
         """How a process ended, or what it does when the limit (s) is over."""
-        found = self._ask({"do": "wait", "pid": pid, "limit": limit})
-        printed = self.output.read_text() if self.output.exists() else ""
-        return Ending(**found, output=printed)
+        if pid not in self.ended:
+            found = self._ask({"do": "wait", "pid": pid, "limit": limit})
+            printed = self.output.read_text() if self.output.exists() else ""
+            ending = Ending(**found, output=printed)
+            if ending.state != "ended":
+                return ending
+            self.ended[pid] = ending
+        return self.ended[pid]
 
     def end(self, pid: int, limit: float = 60.0) -> Ending:
         """How a process ended; one that does not is killed, and an error."""
