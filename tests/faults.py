@@ -149,6 +149,7 @@ def fingerprint(folder: Path) -> dict[str, Any]:
         "series": {name: _hash(content) for name, content in sorted(series.items())},
         "score": result["score"],
         "best epoch": result["facts"]["best_epoch"],
+        "files": sorted(p.name for p in folder.iterdir()),
     }
 
 
@@ -273,19 +274,21 @@ CHANGES = "write pwrite64 writev fsync fdatasync rename renameat renameat2 unlin
 TRACED = ",".join("?" + name for name in f"open openat creat {CHANGES}".split())
 
 
-def strace(server: Server, folder: Path, log: Path, inject: str = "", **words: Any) -> Ending:
-    """Continue a run under strace from its first event on, to its second or to its end.
+def strace(
+    server: Server, folder: Path, log: Path, inject: str = "", stand_at: tuple[int, ...] = (1,),
+    **words: Any,
+) -> Ending:  # fmt: skip
+    """Start or continue a run, under strace from one of its events on, to another or to its end.
 
     Args:
         server: gives the process.
         folder: the run folder.
         log: what strace writes.
-        inject: a fault in strace's words; without one the process is held at its second event,
-            so that the log has the calls of one save, and is killed there.
+        inject: a fault in strace's words, or none.
+        stand_at: the event from which on strace watches; and the one at which the run is killed.
         **words: as `kill_child.train` takes them.
     """
-    stands = [1] if inject else [1, 2]
-    pid = server.start("train", folder.parent, folder=folder, stand_at=stands, **words)
+    pid = server.start("train", folder.parent, folder=folder, stand_at=stand_at, **words)
     assert server.wait(pid).state == "stands"
     faults = ["-e", f"inject={inject}"] if inject else []
     tracer = _attach(pid, ["-e", f"trace={TRACED}", *faults], str(log))
@@ -293,7 +296,7 @@ def strace(server: Server, folder: Path, log: Path, inject: str = "", **words: A
     ending = server.wait(pid)
     if ending.state != "ended":
         os.kill(pid, signal.SIGKILL)
-        assert not inject, f"the process {ending.state}: {ending.output}"
+        assert len(stand_at) == 2, f"the process {ending.state}: {ending.output}"
         ending = server.end(pid)
     tracer.communicate()
     return ending
