@@ -52,6 +52,7 @@ class Server:
         self.output = folder / "output"
         self.ended: dict[int, Ending] = {}
         places = {"HOME": str(home), "CHYMIST_HOME": str(home / "chymist")}
+        places["CUDA_VISIBLE_DEVICES"] = ""  # a process that has used a GPU cannot be forked
         paths = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.kill_child", str(folder / "warm")], cwd=ROOT,

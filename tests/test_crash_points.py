@@ -107,6 +107,24 @@ def keeping_problems(server: Server, base: Path, **words: Any) -> list[str]:
     return wrong if names == expected else [*wrong, f"kept are {names}"]
 
 
+def test_system_calls_are_read_from_what_strace_writes() -> None:
+    text = """71 openat(AT_FDCWD</a>, "b/new", O_WRONLY|O_CREAT, 0666) = 3</a/b/new>
+71 openat(AT_FDCWD</a>, "/a/b/old", O_RDONLY|O_CLOEXEC) = 4</a/b/old>
+71 write(3</a/b/new>, ""..., 12) = 12
+71 fsync(3</a/b/new>) = 0
+71 rename("/a/b/new", "/a/b/old") = 0
+71 unlinkat(5</a/b>, "c", AT_REMOVEDIR) = 0
+71 +++ killed by SIGKILL +++"""
+    assert read_strace(text) == [
+        ("openat", Call("open", "/a/b/new")),
+        ("openat", Call("read", "/a/b/old")),
+        ("write", Call("write", "/a/b/new")),
+        ("fsync", Call("fsync", "/a/b/new")),
+        ("rename", Call("rename", "/a/b/new", "/a/b/old")),
+        ("unlinkat", Call("rmdir", "/a/b/c")),
+    ]
+
+
 def test_the_last_two_are_kept(server: Server, base: Path) -> None:
     assert keeping_problems(server, base) == []
 
