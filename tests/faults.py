@@ -50,7 +50,9 @@ class Server:
         home = folder / "home"
         home.mkdir(parents=True)
         self.output = folder / "output"
+        self.ended: dict[int, Ending] = {}
         places = {"HOME": str(home), "CHYMIST_HOME": str(home / "chymist")}
+        places["CUDA_VISIBLE_DEVICES"] = ""  # a process that has used a GPU cannot be forked
         paths = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.kill_child", str(folder / "warm")], cwd=ROOT,
@@ -64,13 +66,20 @@ class Server:
         self.output.unlink(missing_ok=True)
         where = {"cwd": str(cwd), "output": output or str(self.output)}
         plain = {k: str(v) if isinstance(v, Path) else v for k, v in words.items()}
-        return int(self._ask({"do": "start", "call": call, "words": plain, **where})["pid"])
+        pid = int(self._ask({"do": "start", "call": call, "words": plain, **where})["pid"])
+        self.ended.pop(pid, None)  # numbers come again
+        return pid
 
     def wait(self, pid: int, limit: float = 60.0) -> Ending:
         """How a process ended, or what it does when the limit (s) is over."""
-        found = self._ask({"do": "wait", "pid": pid, "limit": limit})
-        printed = self.output.read_text() if self.output.exists() else ""
-        return Ending(**found, output=printed)
+        if pid not in self.ended:
+            found = self._ask({"do": "wait", "pid": pid, "limit": limit})
+            printed = self.output.read_text() if self.output.exists() else ""
+            ending = Ending(**found, output=printed)
+            if ending.state != "ended":
+                return ending
+            self.ended[pid] = ending
+        return self.ended[pid]
 
     def end(self, pid: int, limit: float = 60.0) -> Ending:
         """How a process ended; one that does not is killed, and an error."""
@@ -141,6 +150,7 @@ def fingerprint(folder: Path) -> dict[str, Any]:
         "series": {name: _hash(content) for name, content in sorted(series.items())},
         "score": result["score"],
         "best epoch": result["facts"]["best_epoch"],
+        "files": sorted(p.name for p in folder.iterdir()),
     }
 
 
@@ -265,19 +275,21 @@ CHANGES = "write pwrite64 writev fsync fdatasync rename renameat renameat2 unlin
 TRACED = ",".join("?" + name for name in f"open openat creat {CHANGES}".split())
 
 
-def strace(server: Server, folder: Path, log: Path, inject: str = "", **words: Any) -> Ending:
-    """Continue a run under strace from its first event on, to its second or to its end.
+def strace(
+    server: Server, folder: Path, log: Path, inject: str = "", stand_at: tuple[int, ...] = (1,),
+    **words: Any,
+) -> Ending:  # fmt: skip
+    """Start or continue a run, under strace from one of its events on, to another or to its end.
 
     Args:
         server: gives the process.
         folder: the run folder.
         log: what strace writes.
-        inject: a fault in strace's words; without one the process is held at its second event,
-            so that the log has the calls of one save, and is killed there.
+        inject: a fault in strace's words, or none.
+        stand_at: the event from which on strace watches; and the one at which the run is killed.
         **words: as `kill_child.train` takes them.
     """
-    stands = [1] if inject else [1, 2]
-    pid = server.start("train", folder.parent, folder=folder, stand_at=stands, **words)
+    pid = server.start("train", folder.parent, folder=folder, stand_at=stand_at, **words)
     assert server.wait(pid).state == "stands"
     faults = ["-e", f"inject={inject}"] if inject else []
     tracer = _attach(pid, ["-e", f"trace={TRACED}", *faults], str(log))
@@ -285,7 +297,7 @@ def strace(server: Server, folder: Path, log: Path, inject: str = "", **words: A
     ending = server.wait(pid)
     if ending.state != "ended":
         os.kill(pid, signal.SIGKILL)
-        assert not inject, f"the process {ending.state}: {ending.output}"
+        assert len(stand_at) == 2, f"the process {ending.state}: {ending.output}"
         ending = server.end(pid)
     tracer.communicate()
     return ending

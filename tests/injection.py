@@ -33,7 +33,7 @@ class Injector:
         below: only paths with this text in them count.
         at: number of the call that goes wrong, from 1; 0 for none.
         how: "kill", "torn" (half of a write, then killed), or the name of an error ("ENOSPC").
-        first, last: marks between which calls count.
+        first, last: marks between which calls count; without a first one they count at once.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Injector:
     ) -> None:
         self.below, self.at, self.how, self.first, self.last = below, at, how, first, last
         self.calls: list[list[str]] = []
-        self.awake = False
+        self.awake = not first
         self.paths: dict[int, str] = {}
         for name in NAMES:
             setattr(os, name, self._watched(name, getattr(os, name)))

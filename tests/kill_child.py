@@ -22,7 +22,7 @@ import torch
 from torch import nn
 
 import chymist as cy
-from chymist.engine import running, space
+from chymist.engine import rows, running, space
 from tests.injection import Injector
 from tests.mutations import MUTATIONS
 
@@ -45,7 +45,7 @@ class Recurrent(nn.Module):
         return self.head(self.drop(self.norm(outputs[:, -1])))
 
 
-def job(name: str, length: str) -> tuple[cy.Recipe, cy.Data]:
+def job(name: str, length: str, batch_size: int = 16) -> tuple[cy.Recipe, cy.Data]:
     """What to train, by name; "-sgd" and "-adam" end it."""
     kind, _, optimizer = name.partition("-")
     random = np.random.default_rng(3)
@@ -60,15 +60,20 @@ def job(name: str, length: str) -> tuple[cy.Recipe, cy.Data]:
     steps = cy.optim.sgd(lr=0.05, momentum=0.9) if optimizer == "sgd" else cy.optim.adam(lr=0.01)
     stop = cy.stop.early("val_loss", patience="20 epochs")
     recipe = cy.Recipe(
-        model=model, optimizer=steps, schedule="one_cycle", batch_size=16, length=length, stop=stop
+        model=model,
+        optimizer=steps,
+        schedule="one_cycle",
+        batch_size=batch_size,
+        length=length,
+        stop=stop,
     )
     return recipe, cy.load((inputs, targets))
 
 
 def train(
     folder: str, job_name: str, length: str, every: float = NEVER, workers: int | None = None,
-    stand_at: tuple[int, ...] = (), stop_at: int | None = None, die: str = "", after: int = 1,
-    progress: str = "", inject: dict[str, Any] | None = None, mutations: tuple[str, ...] = (),
+    batch_size: int = 16, stand_at: tuple[int, ...] = (), stop_at: int | None = None, die: str = "", after: int = 1,
+    progress: str = "", patience: float = 60.0, inject: dict[str, Any] | None = None, mutations: tuple[str, ...] = (),
 ) -> dict[str, Any]:  # fmt: skip
     """Start a run in a folder, or continue the one that is there.
 
@@ -77,14 +82,17 @@ def train(
         job_name, length: what to train.
         every: seconds between checkpoints; below 0 saves after every event.
         workers: loader processes.
+        batch_size: rows of a step.
         stand_at: counts of events after which the process stops itself until it is continued.
         stop_at: count of events after which the run is interrupted and saved.
         die: "evaluation" or "step": kills itself in the middle of one, counted by `after`.
         progress: file that holds the number of the last step.
+        patience: seconds after which a loader worker counts as stuck.
         inject: what `Injector` does; it is awake from the first event on.
         mutations: steps of the protocol that are broken on purpose.
     """
     pace(every)
+    rows.PATIENCE = patience
     injector = Injector(**inject) if inject else None  # sees what is left of mutated calls
     for name in mutations:
         MUTATIONS[name]()
@@ -99,7 +107,7 @@ def train(
     if workers is not None:
         words["workers"] = workers
     try:
-        found = _fit_or_resume(Path(folder), job_name, length, words)
+        found = _fit_or_resume(Path(folder), job(job_name, length, batch_size), words)
     except cy.errors.ChymistError as error:
         found = {"error": error.line(), "exit": error.exit_code}
     except OSError as error:
@@ -108,12 +116,12 @@ def train(
 
 
 def _fit_or_resume(
-    folder: Path, job_name: str, length: str, words: dict[str, Any]
+    folder: Path, made: tuple[cy.Recipe, cy.Data], words: dict[str, Any]
 ) -> dict[str, Any]:
-    recipe, data = job(job_name, length)
+    recipe, data = made
     step, problems = 0, []
     if folder.exists():
-        model = Recurrent if job_name.startswith("lstm") else None
+        model = Recurrent if recipe.model.name == "Recurrent" else None
         run, step, problems = cy.resume(folder, model=model, data=data, **words)
     else:
         run = cy.fit(recipe, cy.split(data, seed=0), seed=5, out=folder, threads=1, **words)

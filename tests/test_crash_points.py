@@ -6,6 +6,7 @@ middle) and from the kernel by strace (where it is installed and allowed).
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,12 @@ def changes(calls: list[Call]) -> list[Call]:
     return [call for call in calls if call.name not in ("open", "read")]
 
 
+def points(calls: list[Call], how: str, stride: int) -> list[tuple[int, Call]]:
+    """Numbers of the calls at which a fault is tried: every one that it suits, or some."""
+    numbered = enumerate(changes(calls), 1)
+    return [(n, call) for n, call in numbered if how != "torn" or call.name == "write"][::stride]
+
+
 def fault(server: Server, folder: Path, at: int, how: str, **words: Any) -> tuple[Any, list[str]]:
     """Let the call with this number go wrong; how it ended, and what is wrong with that."""
     watch = {"below": "/checkpoints", "at": at, "how": how, "last": "event 2"}
@@ -100,6 +107,24 @@ def keeping_problems(server: Server, base: Path, **words: Any) -> list[str]:
     return wrong if names == expected else [*wrong, f"kept are {names}"]
 
 
+def test_system_calls_are_read_from_what_strace_writes() -> None:
+    text = """71 openat(AT_FDCWD</a>, "b/new", O_WRONLY|O_CREAT, 0666) = 3</a/b/new>
+71 openat(AT_FDCWD</a>, "/a/b/old", O_RDONLY|O_CLOEXEC) = 4</a/b/old>
+71 write(3</a/b/new>, ""..., 12) = 12
+71 fsync(3</a/b/new>) = 0
+71 rename("/a/b/new", "/a/b/old") = 0
+71 unlinkat(5</a/b>, "c", AT_REMOVEDIR) = 0
+71 +++ killed by SIGKILL +++"""
+    assert read_strace(text) == [
+        ("openat", Call("open", "/a/b/new")),
+        ("openat", Call("read", "/a/b/old")),
+        ("write", Call("write", "/a/b/new")),
+        ("fsync", Call("fsync", "/a/b/new")),
+        ("rename", Call("rename", "/a/b/new", "/a/b/old")),
+        ("unlinkat", Call("rmdir", "/a/b/c")),
+    ]
+
+
 def test_the_last_two_are_kept(server: Server, base: Path) -> None:
     assert keeping_problems(server, base) == []
 
@@ -110,19 +135,72 @@ def error_problems(server: Server, base: Path, how: str, at: int, **words: Any) 
     return fault(server, folder, at, how, **words)[1]
 
 
-@pytest.mark.parametrize("how", ["kill", "torn", "ENOSPC", "EIO"])
+@pytest.mark.parametrize(("how", "stride"), [("kill", 1), ("torn", 1), ("ENOSPC", 1), ("EIO", 3)])
 def test_a_fault_at_every_call_of_a_save(
-    server: Server, base: Path, reference: dict[str, Any], calls: list[Call], how: str
+    server: Server, base: Path, reference: dict[str, Any], calls: list[Call], how: str, stride: int
 ) -> None:
     problems = []
-    for at, call in enumerate(changes(calls), 1):
-        if how == "torn" and call.name != "write":
-            continue
+    for at, call in points(calls, how, stride):
         folder = copy_of(base, "trial")
         _, wrong = fault(server, folder, at, how)
         wrong += judge(server, folder, reference, {BEFORE, SAVED, SAVED + 1}, **JOB)
         problems += [(at, call, w) for w in wrong]
     assert problems == []
+
+
+STRIDES = [4, pytest.param(1, marks=pytest.mark.hard)]
+LAST = "event 15"  # 12 steps and 3 evaluations
+
+
+@pytest.mark.parametrize("stride", STRIDES)
+@pytest.mark.parametrize("how", ["kill", "torn"])
+def test_faults_at_the_calls_that_begin_a_run(
+    server: Server, swift: Path, reference: dict[str, Any], how: str, stride: int
+) -> None:
+    """The folder is absent or whole; either way the same command or `resume` gives the run."""
+    watch: dict[str, Any] = {"below": str(swift), "first": "", "last": "event 1"}
+    shutil.rmtree(swift / "begun", ignore_errors=True)
+    seen = server.train(swift / "begun", inject=watch, **JOB).answer["calls"]
+    problems = []
+    for at, call in points([Call(*c) for c in seen], how, stride):
+        shutil.rmtree(swift / "begun")
+        server.train(swift / "begun", inject=watch | {"at": at, "how": how}, **JOB)
+        names = {p.name for p in (swift / "begun").glob("*")}
+        wrong = [] if not names or names >= BEGUN else [f"half a folder: {names}"]
+        wrong += judge(server, swift / "begun", reference, {0}, **JOB)
+        problems += [(at, call, w) for w in wrong]
+    assert problems == []
+    assert seen
+
+
+BEGUN = {
+    "recipe.toml",
+    "data.json",
+    "split.json",
+    "environment.json",
+    "records.sqlite",
+    "checkpoints",
+}
+
+
+@pytest.mark.parametrize("stride", STRIDES)
+@pytest.mark.parametrize("how", ["kill", "torn"])
+def test_faults_at_the_calls_that_end_a_run(
+    server: Server, swift: Path, reference: dict[str, Any], how: str, stride: int
+) -> None:
+    """Last checkpoint, weights, predictions, result, report: all are there after `resume`."""
+    folder = swift / "ended"
+    watch: dict[str, Any] = {"below": str(folder), "first": LAST}
+    shutil.rmtree(folder, ignore_errors=True)
+    seen = server.train(folder, inject=watch, **JOB).answer["calls"]
+    problems = []
+    for at, call in points([Call(*c) for c in seen], how, stride):
+        shutil.rmtree(folder)
+        server.train(folder, inject=watch | {"at": at, "how": how}, **JOB)
+        wrong = judge(server, folder, reference, set(range(13)), **JOB)
+        problems += [(at, call, w) for w in wrong]
+    assert problems == []
+    assert seen
 
 
 needs_strace = pytest.mark.skipif(bool(REFUSAL), reason=REFUSAL or "strace works")
@@ -131,7 +209,7 @@ needs_strace = pytest.mark.skipif(bool(REFUSAL), reason=REFUSAL or "strace works
 def straced_calls(server: Server, base: Path) -> list[tuple[str, Call]]:
     """The system calls of one save, record included, that read or change a file of the run."""
     folder, log = copy_of(base, "calls"), base.with_name("calls.log")
-    strace(server, folder, log, every=-1, **JOB)
+    strace(server, folder, log, stand_at=(1, 2), every=-1, **JOB)
     return [(name, call) for name, call in read_strace(log.read_text()) if str(folder) in call.path]
 
 
@@ -146,12 +224,12 @@ def faults_in_the_kernel(
 ) -> tuple[list[str], dict[str, int]]:
     """Let system calls of a save go wrong, every one or some; problems, and tries per call."""
     problems, tried, seen = [], Counter(), Counter()
-    points = []
+    found = []
     for name, call in straced_calls(server, base):
         seen[name] += 1
         if call.name not in ("open", "read"):
-            points.append((name, call, seen[name]))
-    for name, call, count in points[::stride]:
+            found.append((name, call, seen[name]))
+    for name, call, count in found[::stride]:
         folder = copy_of(base, "trial")
         log, inject = folder.with_name("trial.log"), f"{name}:{how}:when={count}"
         ending = strace(server, folder, log, inject, every=-1, stop_at=2, **JOB)

@@ -56,7 +56,7 @@ def plan(chance: random.Random, seconds: float) -> Iterator[dict[str, Any]]:
     for _ in range(chance.randint(1, 5)):
         kind = chance.choice(("time", "time", "save", "evaluation", "step"))
         if kind == "time":
-            yield {"kill_after": chance.uniform(0.1, 1.0) * seconds}
+            yield {"kill_after": chance.uniform(0.0, 0.7) * seconds, "saved": chance.random() < 0.8}
         elif kind == "save":
             at, how = chance.randint(1, 60), chance.choice(("kill", "torn"))
             first = f"event {chance.randint(1, 40)}"
@@ -67,13 +67,19 @@ def plan(chance: random.Random, seconds: float) -> Iterator[dict[str, Any]]:
             yield {"die": kind, "after": 1}
 
 
-def killed(server: Server, folder: Path, kill_after: float | None = None, **words: Any) -> bool:
-    """Start or continue a run and kill it; False if it ended before."""
+def killed(
+    server: Server, folder: Path, kill_after: float | None = None, saved: bool = False, **words: Any
+) -> bool:
+    """Start or continue a run and kill it, from within or so long after its start or first save.
+
+    Returns:
+        Whether it was killed; False if it ended before.
+    """
     pid = server.start("train", folder.parent, folder=folder, every=EVERY, length=LENGTH, **words)
+    while saved and newest_step(folder) == 0 and server.wait(pid, 0.01).state == "runs":
+        pass
     if kill_after is not None and server.wait(pid, kill_after).state != "ended":
         os.kill(pid, signal.SIGKILL)
-    elif kill_after is not None:
-        return False
     ending = server.end(pid)
     assert ending.signal == 9 or ending.code == 0, ending
     return ending.signal == 9

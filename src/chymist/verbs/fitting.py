@@ -147,6 +147,8 @@ def resume(
     saved = open_folder(folder)
     if saved.result.get("status") == "finished":
         run = load_run(folder, model=model, data=data)
+        if not (saved.path / "report.html").exists():  # killed while it was written
+            write_report(run)
         return run, int(run.facts["steps"]), []
     recipe = with_model(saved.recipe, model)
     split = saved.split_of(data if data is not None else reload(saved.source))
