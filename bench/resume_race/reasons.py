@@ -50,7 +50,8 @@ ABOUT = {
         "callbacks, state_dict, optimizer_states, lr_schedulers), and a plain `DataLoader` has no "
         "position. The resumed run shuffles anew after `seed_everything`, that is in the order of "
         "epoch 0, and takes from it as many batches as the epoch still lacked: some rows come "
-        "twice, others never. Lightning warns that this loader is not resumable."
+        "twice, others never. Lightning warns that this loader is not resumable. A second resume "
+        "after one at the end of an epoch can run a step too far (the schedule refused step 301)."
     ),
     "lightning-stateful": (
         "The position and the order are right, the noise is not: without random state in the "
@@ -83,14 +84,15 @@ ABOUT = {
         "workers there is one thing more, see the next line."
     ),
     "accelerate-stateful-careful": (
-        "The same draw from the global generator shifts the noise. With workers the very first "
-        "epoch of a new run has another order than the same epoch after a resume: the loader makes "
-        "an iterator when it is built (to have a `state_dict`), whose workers fetch before any "
-        "epoch is set."
+        "The same draw from the global generator shifts the noise. With workers the first epoch of "
+        "a new run does not use the seedable sampler at all: the loader makes an iterator when it "
+        "is built (to have a `state_dict`), its workers begin to fetch, and only then is the "
+        "sampler put in (`prepare_data_loader`). A run resumed in that epoch does use it, and goes "
+        "on in another order."
     ),
     "torch-stateful": (
         "The order is right. All random states are restored before the loop, as one would; then "
-        "the loader's new iterator draws a seed from the global generator, and the noise is shifted."
+        "the loader's new iterator draws a seed from the global generator, and noise is shifted."
     ),
     "torch-stateful-generator": (
         "PyTorch's notes on reproducibility ask for a generator of the loader. Then noise is safe, "

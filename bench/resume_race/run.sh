@@ -1,11 +1,13 @@
 #!/bin/sh
 # The whole race again: eleven loops, 25 killed runs each with 0 and with 2 loader workers, then a
-# few without dropout; about half an hour on two free cores. KILLS=3 gives a quick look.
+# few without dropout. Two free cores take about an hour; KILLS=1 gives a quick look.
 set -eu
 cd "$(dirname "$0")/../.."
 
 sh bench/setup.sh
 python="$PWD/.venv-peers/bin/python"
+"$python" -m pip install --quiet --disable-pip-version-check --no-input --no-deps \
+    --requirement bench/resume_race/peers.txt
 export OMP_NUM_THREADS=1 PYTHONPATH="$PWD/src"
 out="$(mktemp -d)"
 trap 'rm -rf "$out"' EXIT

@@ -39,22 +39,25 @@ def summarize(race: dict[str, Any]) -> dict[str, Any]:
 
 def shorten(what: str) -> str:
     """A line of what happened without paths and advice, so that equal failures count as one."""
-    if re.match(r"[\w.]*(Error|Exception)\b", what):
-        return f"its newest checkpoint could not be loaded ({what.split(':')[0]})"
-    return re.sub(r"/\S+/", "", what)
+    error = re.match(r"([\w.]*(?:Error|Exception))\b", what)
+    if not error:
+        return what
+    if error[1] == "ValueError":
+        return f"ended with an error ({what.split(': ', 1)[-1]})"
+    return f"its newest checkpoint could not be loaded ({error[1]})"
 
 
 def typical(what: dict[str, int]) -> str:
-    """The most frequent failure in a few words, with its count."""
+    """The most frequent failure with its count, and all runs that did not end."""
     bad = {name: n for name, n in what.items() if name != "same rows, same losses"}
     if not bad:
         return "none"
-    most = max(bad, key=lambda name: bad[name])
-    lost = {name: n for name, n in bad.items() if name.startswith("its newest")}
-    text = f"{most} ({bad[most]})"
-    if lost and most not in lost:
-        text += f"; its newest checkpoint could not be loaded ({sum(lost.values())})"
-    return text
+    groups = Counter[str]()
+    for name, count in bad.items():
+        groups[name.split(" (")[0] if name.startswith("its newest") else name] += count
+    most = groups.most_common(1)[0][0]
+    told = [name for name in groups if name == most or name.startswith(("its newest", "ended"))]
+    return "; ".join(f"{name}: {groups[name]}" for name in sorted(told, key=lambda n: n != most))
 
 
 def table(rows: list[dict[str, Any]]) -> list[str]:
