@@ -184,7 +184,7 @@ def _source(verb: argparse.ArgumentParser) -> None:
     )
     group = verb.add_argument_group("data")
     group.add_argument(
-        "--target", metavar="COL", help="target column: name or number (default: last)"
+        "--target", metavar="COL", help="target column: its name, else its number (default: last)"
     )
     group.add_argument(
         "--test", metavar="FILE|FRACTION", help="test file, or share of all rows (0.2)"
@@ -197,7 +197,8 @@ def _source(verb: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--columns",
         metavar="NAME=KIND,...",
-        help="override kinds: number, category, date, text, id",
+        help="override kinds: number, category, date, text, id; a name with a comma is quoted: "
+        """'"a, b"=id,c=text'""",
     )
     group.add_argument(
         "--image-size", type=int, metavar="N", help="scale and cut images to N x N pixels"
@@ -292,7 +293,12 @@ def _predict(verb: argparse.ArgumentParser) -> None:
         "rows", metavar="ROWS", help="new rows: a CSV file, an image, a folder or zip"
     )
     verb.add_argument(
-        "--out", metavar="FILE", help="where to write the predictions (predictions.csv)"
+        "--out",
+        metavar="FILE",
+        help="where to write the predictions: a file there is replaced, a link is followed, "
+        "/dev/stdout and pipes are written to (the first free one of predictions.csv, "
+        "predictions-2.csv, ...); text that a spreadsheet would run as a formula gets a leading "
+        "apostrophe, + and - stay",
     )
 
 
