@@ -274,7 +274,7 @@ def _cv(verb: argparse.ArgumentParser) -> None:
 
 
 def _resume(verb: argparse.ArgumentParser) -> None:
-    _run(verb)
+    _run_on_data(verb)
     _workers(verb)
 
 
@@ -282,8 +282,17 @@ def _run(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("run", metavar="RUN", help="a run folder")
 
 
-def _evaluate(verb: argparse.ArgumentParser) -> None:
+def _run_on_data(verb: argparse.ArgumentParser) -> None:
     _run(verb)
+    verb.add_argument(
+        "--data",
+        metavar="SOURCE",
+        help="where the data of the run is now, if it was moved (checked by its fingerprint)",
+    )
+
+
+def _evaluate(verb: argparse.ArgumentParser) -> None:
+    _run_on_data(verb)
     verb.add_argument("--split", default="test", metavar="valid|test", help="which rows (test)")
 
 
@@ -323,6 +332,6 @@ def _shapes(verb: argparse.ArgumentParser) -> None:
 
 
 _ADD = {
-    "fit": _fit, "cv": _cv, "resume": _resume, "show": _run, "report": _run, "evaluate": _evaluate,
-    "predict": _predict, "runs": _runs, "part": _part, "shapes": _shapes,
+    "fit": _fit, "cv": _cv, "resume": _resume, "show": _run, "report": _run_on_data,
+    "evaluate": _evaluate, "predict": _predict, "runs": _runs, "part": _part, "shapes": _shapes,
 }  # fmt: skip
