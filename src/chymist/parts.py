@@ -8,6 +8,7 @@ never import or run anything.
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import inspect
 import sys
@@ -226,9 +227,9 @@ def convert(value: Any, hint: Any, where: str) -> Any:
         (128, 64)
     """
     if isinstance(value, str) and _expects_tuple(hint):
-        value = [item.strip() for item in value.split(",") if item.strip()]
+        value = listed(value, where)
     if isinstance(value, str) and _expects_mapping(hint):
-        value = dict(_pair(item, where) for item in value.split(",") if item.strip())
+        value = dict(_pair(item, where) for item in listed(value, where))
     try:
         return msgspec.convert(value, hint, strict=False)
     except msgspec.ValidationError as error:
@@ -237,6 +238,32 @@ def convert(value: Any, hint: Any, where: str) -> Any:
         if choices and _takes_number(hint):
             do = f"give a number, or {' or '.join(choices)}"
         raise UsageError("value does not fit", where=where, received=repr(value), do=do) from None
+
+
+def listed(text: str, where: str) -> list[str]:
+    """The items between commas; one that holds a comma itself is quoted, as in a CSV file.
+
+    Args:
+        text: what the user wrote.
+        where: name of the option, for the error.
+
+    Raises:
+        UsageError: a quotation mark is not closed.
+
+    Example:
+        >>> listed('a, "b, c"', "data.drop")
+        ['a', 'b, c']
+    """
+    try:
+        row = next(csv.reader([text], skipinitialspace=True, strict=text.count('"') % 2 == 1), [])
+    except csv.Error:
+        raise UsageError(
+            "a list cannot be read",
+            where=where,
+            received=repr(text)[:80],
+            do='close the quotation marks: "a,b",c',
+        ) from None
+    return [item.strip() for item in row if item.strip()]
 
 
 def own(kind: str, factory: Callable[..., Any]) -> Part:
@@ -274,7 +301,7 @@ def _expects_mapping(hint: Any) -> bool:
 
 
 def _pair(item: str, where: str) -> tuple[str, str]:
-    name, sign, value = item.partition("=")
+    name, sign, value = item.rpartition("=")
     if not sign:
         raise UsageError(
             "value does not fit", where=where, received=repr(item), do="write NAME=VALUE"

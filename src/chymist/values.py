@@ -325,7 +325,7 @@ class Recipe:
             raise InputError(
                 "recipe is not valid TOML",
                 where=where,
-                received=str(error),
+                received=str(error)[:90],
                 do="see `chymist fit SOURCE --print-recipe` for an example",
             ) from None
         return cls.from_dict(plain)

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
-import os
 import sys
 import traceback
 from collections.abc import Sequence
 
 from chymist.cli.options import VERBS, build_parser, parse
+from chymist.cli.streams import (
+    OUTPUT_LOST,
+    flush_output,
+    prepare_streams,
+    print_json,
+    silence_output,
+)
 from chymist.errors import (
     ChymistError,
     DiskFull,
@@ -41,10 +46,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         0
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    prepare_streams()
     try:
-        return run(words)
+        code = run(words)
+        flush_output()
+        return code
     except BrokenPipeError:  # the reader of a pipe has gone, for example `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence_output()
         return 0
     except KeyboardInterrupt:
         return fail(Interrupted("stopped at once", do="the last checkpoint is kept"), words)
@@ -72,13 +80,23 @@ def run(words: Sequence[str]) -> int:
 
 
 def fail(error: ChymistError, words: Sequence[str]) -> int:
-    """Print an error as one line (or one JSON object) and return its exit code."""
-    if "--json" in words:
-        print(json.dumps({"error": error.to_dict()}))
-    else:
-        print(f"chymist: {error.line()}", file=sys.stderr)
-    if "--debug" in words:
-        traceback.print_exception(error)
+    """Print an error as one line (or one JSON object) and return its exit code.
+
+    What could not be written to standard output is itself an error, said on the other stream.
+    """
+    try:
+        if "--json" in words and error.code != OUTPUT_LOST:
+            print_json({"error": error.to_dict()})
+        flush_output()
+    except BrokenPipeError:
+        silence_output()
+    except DiskFull as lost:
+        error = lost
+    with contextlib.suppress(OSError):  # standard error may be closed or full as well
+        if "--json" not in words or error.code == OUTPUT_LOST:
+            print(f"chymist: {error.line()}", file=sys.stderr)
+        if "--debug" in words:
+            traceback.print_exception(error)
     return error.exit_code
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -13,6 +12,7 @@ from typing import Any
 
 import chymist as cy
 from chymist.cli.inputs import load_source, recipe_of, split_of
+from chymist.cli.streams import print_json
 from chymist.cli.summaries import (
     cv_summary,
     fit_summary,
@@ -23,10 +23,11 @@ from chymist.cli.summaries import (
     print_result,
 )
 from chymist.cli.terminal import Progress, Screen
+from chymist.data import moved, reload
 from chymist.engine.assembly import Assembly
-from chymist.engine.folder import check_place, next_folder
+from chymist.engine.folder import check_place, in_free_folder, open_folder
 from chymist.errors import Interrupted, UsageError
-from chymist.values import Run, Split, show
+from chymist.values import Data, Run, Split, show
 
 
 def fit(options: argparse.Namespace) -> int:
@@ -38,28 +39,32 @@ def fit(options: argparse.Namespace) -> int:
     if options.print_recipe or options.print_script:
         return print_recipe(options, recipe, split)
     threads = threads_of(options.threads)
-    out = Path(options.out) if options.out else next_folder(data.name)
     print_data(screen, split)
-    progress: list[Progress] = []
-    with interruptible(out) as interrupted:
-        try:
-            run = cy.fit(
-                recipe, split, seed=options.seed, out=out, threads=threads, workers=options.workers,
-                device=options.device, interrupted=interrupted,
-                observer=lambda event: progress[0](event),
-                started=lambda assembly, folder: progress.append(
-                    begin(screen, assembly, split)
-                ),
-            )  # fmt: skip
-        finally:
-            for bar in progress:
-                bar.close()
+
+    def work(out: Path) -> Run:
+        progress: list[Progress] = []
+        with interruptible(out) as interrupted:
+            try:
+                return cy.fit(
+                    recipe, split, seed=options.seed, out=out, threads=threads,
+                    workers=options.workers, device=options.device, interrupted=interrupted,
+                    observer=lambda event: progress[0](event),
+                    started=lambda assembly, folder: progress.append(
+                        begin(screen, assembly, split)
+                    ),
+                )  # fmt: skip
+            finally:
+                for bar in progress:
+                    bar.close()
+
+    run = work(Path(options.out)) if options.out else in_free_folder(data.name, work)
     return finish_fit(options, screen, run, fit_summary(run))
 
 
 def resume(options: argparse.Namespace) -> int:
     """`chymist resume`."""
     screen = screen_of(options)
+    data = moved_data(options)
     progress: list[Progress] = []
 
     def started(assembly: Assembly, folder: Path) -> None:
@@ -69,7 +74,8 @@ def resume(options: argparse.Namespace) -> int:
     with interruptible(Path(options.run)) as interrupted:
         try:
             run, step, problems = cy.resume(
-                options.run, workers=options.workers, interrupted=interrupted, started=started,
+                options.run, workers=options.workers, data=data, interrupted=interrupted,
+                started=started,
                 observer=lambda event: progress[0](event),
             )  # fmt: skip
         finally:
@@ -95,7 +101,7 @@ def finish_fit(
 def evaluate(options: argparse.Namespace) -> int:
     """`chymist evaluate`."""
     screen = screen_of(options)
-    found = cy.evaluate(options.run, options.split)
+    found = cy.evaluate(options.run, options.split, data=moved_data(options))
     looks = str(found.looks) if found.looks else ""
     screen.line("Score", f"{found.score}{'   ' + looks if looks else ''}", result=True)
     print_floors(screen, found.floors)
@@ -121,15 +127,15 @@ def evaluate(options: argparse.Namespace) -> int:
 
 def predict(options: argparse.Namespace) -> int:
     """`chymist predict`."""
+    from chymist.engine.files import is_stream
     from chymist.verbs.predicting import predict_named
-    from chymist.verbs.writing import write_predictions
+    from chymist.verbs.writing import place_of_predictions, write_predictions
 
-    screen = screen_of(options)
-    found = predict_named(options.run, options.rows)
-    outputs, classes, names, notes = found
+    path = place_of_predictions(options.out, options.rows, open_folder(options.run))
+    screen = Screen(options.quiet, options.json or is_stream(path))
+    outputs, classes, names, notes = predict_named(options.run, options.rows)
     for note in notes:
         screen.line("Note", note)
-    path = Path(options.out or "predictions.csv")
     write_predictions(path, outputs, classes, names)
     screen.line("Result", f"{len(names)} predictions in {path}", result=True)
     if options.json:
@@ -151,8 +157,8 @@ def cv(options: argparse.Namespace) -> int:
     split = split_of(options, data) if options.test or data.test_rows is not None else None
     recipe = recipe_of(options)
     threads = threads_of(options.threads)
-    out = Path(options.out) if options.out else next_folder(f"{data.name}-cv")
-    check_place(out)
+    if options.out:
+        check_place(Path(options.out))
     print_data(screen, split or data)
     total = (folds if isinstance(folds, int) else len(data)) * options.repeats
 
@@ -164,7 +170,12 @@ def cv(options: argparse.Namespace) -> int:
     found = cy.cross_validate(
         recipe, split or data, folds, options.repeats, options.seed, threads=threads, observer=tell
     )
-    path = write_cross_validation(out, found, recipe, data)
+
+    def write(out: Path) -> Path:
+        return write_cross_validation(out, found, recipe, data)
+
+    path = write(Path(options.out)) if options.out else in_free_folder(f"{data.name}-cv", write)
+    out = path.parent
     screen.line("Score", f"{found.score}   {len(found.folds)} fits", result=True)
     print_floors(screen, found.floors)
     if not found.sealed:
@@ -208,7 +219,6 @@ def runs(options: argparse.Namespace) -> int:
 def show_run(options: argparse.Namespace) -> int:
     """`chymist show`."""
     from chymist.cli.summaries import print_saved
-    from chymist.engine.folder import open_folder
 
     saved = open_folder(options.run)
     if options.json:
@@ -230,7 +240,7 @@ def report(options: argparse.Namespace) -> int:
     """`chymist report`."""
     from chymist.verbs.reporting import write_report
 
-    path = write_report(cy.load_run(options.run))
+    path = write_report(cy.load_run(options.run, data=moved_data(options)))
     screen_of(options).line("Report", str(path), result=True)
     if options.json:
         emit({"run": options.run, "report": str(path)})
@@ -299,6 +309,13 @@ def lengths(assembly: Assembly) -> tuple[int, int, int]:
     return program.total_steps, program.steps_per_epoch, len(program.rows)
 
 
+def moved_data(options: argparse.Namespace) -> Data | None:
+    """The rows of a run where `--data` says that they are now; None looks where they were."""
+    if options.data is None:
+        return None
+    return reload(moved(open_folder(options.run).source, options.data))
+
+
 @contextmanager
 def interruptible(out: Path) -> Iterator[Callable[[], bool]]:
     """Ctrl-C and SIGTERM end the run after the step under way; a second one stops at once."""
@@ -354,7 +371,7 @@ def width() -> int:
 
 def emit(answer: Mapping[str, Any]) -> None:
     """The one JSON object on standard output; numbers that are not finite become null."""
-    print(json.dumps(_finite(answer), allow_nan=False))
+    print_json(_finite(answer))
 
 
 def _finite(value: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 import chymist as cy
 from chymist.cli.options import recipe_fields
 from chymist.errors import InputError, UsageError
+from chymist.parts import listed
 from chymist.values import Data, Recipe, Split
 
 
@@ -16,13 +17,10 @@ def load_source(options: argparse.Namespace) -> Data:
     """Read the data source."""
     header = {"yes": True, "no": False, None: None}[options.header]
     columns = pairs(options.columns, "--columns") if options.columns else None
-    target: Any = options.target
-    if target is not None and target.lstrip("-").isdecimal():
-        target = int(target)
     test = options.test if options.test and number(options.test) is None else None
     return cy.load(
         options.source,
-        target=target,
+        target=options.target,
         columns=columns,
         header=header,
         test=test,
@@ -117,14 +115,18 @@ def number(text: str) -> float | None:
 
 
 def pairs(text: str, where: str) -> dict[str, str]:
-    """`a=x,b=y` as a mapping.
+    """`a=x,b=y` as a mapping; a name with a comma is quoted: `"a, b"=x`.
 
     Raises:
         UsageError: an item has no equals sign.
+
+    Example:
+        >>> pairs('"city, country"=category,zip=id', "--columns")
+        {'city, country': 'category', 'zip': 'id'}
     """
     found = {}
-    for item in text.split(","):
-        name, sign, value = item.partition("=")
+    for item in listed(text, where):
+        name, sign, value = item.rpartition("=")
         if not sign:
             raise UsageError(
                 "value does not fit",

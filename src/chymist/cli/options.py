@@ -184,7 +184,7 @@ def _source(verb: argparse.ArgumentParser) -> None:
     )
     group = verb.add_argument_group("data")
     group.add_argument(
-        "--target", metavar="COL", help="target column: name or number (default: last)"
+        "--target", metavar="COL", help="target column: its name, else its number (default: last)"
     )
     group.add_argument(
         "--test", metavar="FILE|FRACTION", help="test file, or share of all rows (0.2)"
@@ -197,7 +197,8 @@ def _source(verb: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--columns",
         metavar="NAME=KIND,...",
-        help="override kinds: number, category, date, text, id",
+        help="override kinds: number, category, date, text, id; a name with a comma is quoted: "
+        """'"a, b"=id,c=text'""",
     )
     group.add_argument(
         "--image-size", type=int, metavar="N", help="scale and cut images to N x N pixels"
@@ -273,7 +274,7 @@ def _cv(verb: argparse.ArgumentParser) -> None:
 
 
 def _resume(verb: argparse.ArgumentParser) -> None:
-    _run(verb)
+    _run_on_data(verb)
     _workers(verb)
 
 
@@ -281,8 +282,17 @@ def _run(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("run", metavar="RUN", help="a run folder")
 
 
-def _evaluate(verb: argparse.ArgumentParser) -> None:
+def _run_on_data(verb: argparse.ArgumentParser) -> None:
     _run(verb)
+    verb.add_argument(
+        "--data",
+        metavar="SOURCE",
+        help="where the data of the run is now, if it was moved (checked by its fingerprint)",
+    )
+
+
+def _evaluate(verb: argparse.ArgumentParser) -> None:
+    _run_on_data(verb)
     verb.add_argument("--split", default="test", metavar="valid|test", help="which rows (test)")
 
 
@@ -292,7 +302,12 @@ def _predict(verb: argparse.ArgumentParser) -> None:
         "rows", metavar="ROWS", help="new rows: a CSV file, an image, a folder or zip"
     )
     verb.add_argument(
-        "--out", metavar="FILE", help="where to write the predictions (predictions.csv)"
+        "--out",
+        metavar="FILE",
+        help="where to write the predictions: a file there is replaced, a link is followed, "
+        "/dev/stdout and pipes are written to (the first free one of predictions.csv, "
+        "predictions-2.csv, ...); text that a spreadsheet would run as a formula gets a leading "
+        "apostrophe, + and - stay",
     )
 
 
@@ -317,6 +332,6 @@ def _shapes(verb: argparse.ArgumentParser) -> None:
 
 
 _ADD = {
-    "fit": _fit, "cv": _cv, "resume": _resume, "show": _run, "report": _run, "evaluate": _evaluate,
-    "predict": _predict, "runs": _runs, "part": _part, "shapes": _shapes,
+    "fit": _fit, "cv": _cv, "resume": _resume, "show": _run, "report": _run_on_data,
+    "evaluate": _evaluate, "predict": _predict, "runs": _runs, "part": _part, "shapes": _shapes,
 }  # fmt: skip

@@ -10,6 +10,7 @@ torch are imported only where a source needs them.
 from __future__ import annotations
 
 from chymist.data.load import load as load
+from chymist.data.load import moved as moved
 from chymist.data.load import reload as reload
 from chymist.data.named import named_sets as named_sets
 from chymist.data.schema import Schema as Schema

@@ -118,7 +118,35 @@ def reload(source: Mapping[str, Any]) -> Data:
             received=", ".join(unknown)[:60] or repr(place)[:60],
             do="give the data again",
         )
-    return load(place, **options)
+    try:
+        return load(place, **options)
+    except InputError as error:
+        if error.code != "source-not-found":
+            raise
+        raise InputError(
+            "the data of the run is not where it was",
+            where=short(place if len(place) <= 60 else "..." + place[-57:], 60),
+            do="say where it is now: --data SOURCE (in Python: data=)",
+            code=error.code,
+        ) from None
+
+
+def moved(source: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """A source that is somewhere else now; a test file that is gone is looked for beside it.
+
+    Args:
+        source: `Data.source` of a run.
+        place: where its data is now.
+
+    Example:
+        >>> moved({"load": "old/a.csv", "test": "old/b.csv"}, "new/a.csv")["test"]
+        'new/b.csv'
+    """
+    found = {**source, "load": place}
+    test = found.get("test")
+    if test and not Path(test).exists():
+        found["test"] = str(Path(place).parent / Path(test).name)
+    return found
 
 
 def existing(source: str | Path) -> Path:
@@ -132,6 +160,12 @@ def existing(source: str | Path) -> Path:
         True
     """
     shown = str(source)
+    if not shown.isascii() and "\\ud" in ascii(shown):  # bytes that the locale cannot read
+        raise InputError(
+            "the name of the source is no text here",
+            received=ascii(shown)[:60],
+            do="rename it, or set PYTHONUTF8=1",
+        )
     advice = "give a path, or a named set such as digits"
     try:
         path = Path(source).expanduser()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,6 +16,8 @@ from chymist.data.tables import Cells
 from chymist.data.targets import Targets, number_targets, read_targets
 from chymist.errors import InputError, nearest
 from chymist.values import Column, Data
+
+NUMBER = re.compile(r"-?[0-9]{1,9}")
 
 # The task that a declared kind of the target means.
 TASK_OF_KIND = {"category": "classification", "number": "regression"}
@@ -296,6 +299,8 @@ def check_rows(rows: int, where: str) -> None:
 def target_index(target: str | int | None, names: tuple[str, ...]) -> int:
     """Position of the target column, from 0.
 
+    A text is first of all a name, and a number only where no column has that name.
+
     Args:
         target: name, number from 1, -1 for the last, or None for the last.
         names: names of the columns.
@@ -306,7 +311,11 @@ def target_index(target: str | int | None, names: tuple[str, ...]) -> int:
     Example:
         >>> target_index("y", ("x", "y")), target_index(1, ("x", "y")), target_index(-1, ("x", "y"))
         (1, 0, 1)
+        >>> target_index("2", ("2", "y")), target_index("2", ("x", "y"))
+        (0, 1)
     """
+    if isinstance(target, str) and target not in names and NUMBER.fullmatch(target):
+        target = int(target)
     if target is None or target == -1:
         return len(names) - 1
     if isinstance(target, int) and not isinstance(target, bool):

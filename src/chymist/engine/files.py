@@ -27,6 +27,33 @@ def write_file(path: Path, content: bytes) -> None:
         draft.unlink(missing_ok=True)  # gone already if the rename was reached
 
 
+def write_through(path: Path, content: bytes) -> None:
+    """Write a file at a place that a user chose: to what is there, not in its stead.
+
+    A device, a pipe and /dev/stdout get the bytes; a link is followed and stays; a plain file is
+    replaced as a whole, or not at all.
+
+    Args:
+        path: its place.
+        content: its bytes.
+
+    Raises:
+        OSError: the disk is full or the folder is not writable.
+    """
+    if not is_stream(path):
+        write_file(path.resolve(), content)
+        return
+    with path.open("ab") as stream:  # what the shell opened with >> is not to be cut
+        stream.write(content)
+
+
+def is_stream(path: Path) -> bool:
+    """Whether a path is no place for a file but leads to a device, a pipe or an open stream."""
+    if path.absolute().parts[1:2] in (("dev",), ("proc",)) and path.exists():
+        return not path.is_dir()
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
 def flush_folder(path: Path) -> None:
     """Flush a folder's list of names to the disk, so that a rename survives a power failure."""
     flush_file(path)

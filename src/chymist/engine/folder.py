@@ -16,17 +16,19 @@ A folder appears by rename when its first five entries are in it.
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
+import secrets
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -36,10 +38,23 @@ from chymist.data.preparation import Preparation
 from chymist.engine.files import write_file
 from chymist.engine.place import Place
 from chymist.engine.store import Recorder
+from chymist.engine.stored import (
+    StoredEnvironment,
+    damaged,
+    read_as,
+    read_data,
+    read_recipe,
+    read_result,
+    read_split,
+)
 from chymist.errors import InputError
 from chymist.values import Data, Recipe, Shapes, Split
 
+T = TypeVar("T")
+
 FILES = ("recipe.toml", "data.json", "split.json", "environment.json", "records.sqlite")
+TAKEN = "run-folder-taken"  # code of the error that another number in the name avoids
+RESULTS = ("result.json", "model.safetensors", "valid.npz", "report.html")
 
 
 @dataclass(frozen=True)
@@ -83,6 +98,9 @@ class Saved:
         train, valid, test = (
             np.array(self.split[name], np.int64) for name in ("train", "valid", "test")
         )
+        last = max(int(rows[-1]) for rows in (train, valid, test) if len(rows))
+        if last >= len(data):
+            raise damaged(self.path / "split.json", f"row {last} of {len(data)} rows")
         seed, method, options = (self.split[name] for name in ("seed", "method", "options"))
         return Split(data, train, valid, test, seed, method, options)
 
@@ -143,15 +161,30 @@ def whole_folder(out: Path) -> Iterator[Path]:
     """
     check_place(out)
     out.parent.mkdir(parents=True, exist_ok=True)
-    draft = out.absolute().parent / f".tmp-{out.name}-{os.getpid()}"
+    draft = out.absolute().parent / f".tmp-{out.name}-{os.getpid()}-{secrets.token_hex(4)}"
+    draft.mkdir()
     try:
-        draft.mkdir()
         yield draft
+        _take(draft, out)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _take(draft: Path, out: Path) -> None:
+    """Rename a draft to its place; of several that want the same place one gets it."""
+    try:
         if out.exists():
             out.rmdir()
         draft.rename(out)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        raise _taken(out) from None
+
+
+def _taken(out: Path) -> InputError:
+    do = "choose another --out, or remove it"
+    return InputError("the run folder is not empty", where=str(out), do=do, code=TAKEN)
 
 
 def check_place(out: Path) -> None:
@@ -164,17 +197,41 @@ def check_place(out: Path) -> None:
     if out.is_file():
         raise InputError("the run folder is a file", where=str(out), do=do)
     if out.is_dir() and any(out.iterdir()):
-        raise InputError("the run folder is not empty", where=str(out), do=do)
+        raise _taken(out)
     near = out.absolute()
     while not near.exists():
         near = near.parent
-    if not near.is_dir() or not os.access(near, os.W_OK):
+    if not near.is_dir():
+        raise InputError(
+            "the run folder cannot be made", where=str(near), received="a file in the way", do=do
+        )
+    if not os.access(near, os.W_OK):
         raise InputError(
             "the run folder cannot be made",
             where=str(near),
             received="no permission to write there",
             do="choose another --out",
         )
+
+
+def in_free_folder(name: str, work: Callable[[Path], T], parent: Path = Path("runs")) -> T:
+    """Do work that makes the next free folder; if another process is faster, in the one after it.
+
+    Args:
+        name: name of the data.
+        work: gets the folder, raises an error with the code `TAKEN` if it is taken by then.
+        parent: where runs are.
+
+    Returns:
+        What the work returns.
+    """
+    while True:
+        out = next_folder(name, parent)
+        try:
+            return work(out)
+        except InputError as error:
+            if error.code != TAKEN or not out.exists():
+                raise
 
 
 def next_folder(name: str, parent: Path = Path("runs")) -> Path:
@@ -199,40 +256,14 @@ def open_folder(path: str | Path) -> Saved:
             received="a folder" if folder.is_dir() else "nothing there",
             do="see `chymist runs` for the runs under this folder",
         )
-    try:
-        recipe = Recipe.from_toml((folder / "recipe.toml").read_text("utf-8"), "recipe.toml")
-        facts = read_json(folder / "data.json")
-        return Saved(
-            folder, recipe, Schema.from_dict(facts["schema"]),
-            Preparation.from_dict(facts["preparation"]),
-            Shapes(tuple(facts["shapes"]["inputs"]), facts["shapes"]["outputs"]), facts["source"],
-            read_json(folder / "split.json"), read_json(folder / "environment.json"),
-            read_json(folder / "result.json") if (folder / "result.json").exists() else {},
-        )  # fmt: skip
-    except (KeyError, TypeError, UnicodeDecodeError, OSError) as error:
-        raise InputError(
-            "the run folder is damaged",
-            where=str(folder),
-            received=f"{type(error).__name__} {error}"[:80],
-            do="restore it, or run fit again",
-        ) from None
-
-
-def read_json(path: Path) -> Any:
-    """Plain values from a JSON file of a run.
-
-    Raises:
-        InputError: it is missing or no JSON.
-    """
-    try:
-        return msgspec.json.decode(path.read_bytes())
-    except (OSError, msgspec.DecodeError) as error:
-        raise InputError(
-            "a file of the run is damaged",
-            where=str(path),
-            received=type(error).__name__,
-            do="restore it, or run fit again",
-        ) from None
+    plain, data = read_data(folder / "data.json")
+    return Saved(
+        folder, read_recipe(folder / "recipe.toml"), data.schema, data.preparation,
+        Shapes(data.shapes.inputs, data.shapes.outputs), plain["source"],
+        read_split(folder / "split.json"),
+        read_as(folder / "environment.json", StoredEnvironment)[0],
+        read_result(folder / "result.json"),
+    )  # fmt: skip
 
 
 def write_result(folder: Path, result: Mapping[str, Any]) -> None:
@@ -245,6 +276,7 @@ def environment(seed: int, place: Place) -> dict[str, Any]:
     import torch
 
     return {
+        "id": secrets.token_hex(16),  # tells runs apart wherever their folders are moved
         "seed": seed,
         "threads": torch.get_num_threads(),
         "device": str(place.device),
@@ -254,6 +286,12 @@ def environment(seed: int, place: Place) -> dict[str, Any]:
         "processors": os.cpu_count(),
         "command": sys.argv,
     }
+
+
+def run_id(folder: Path) -> str:
+    """What tells one run from another: the id that it was given, else the path of its folder."""
+    given = read_as(folder / "environment.json", StoredEnvironment)[1].id
+    return given or str(folder.resolve())
 
 
 def versions() -> dict[str, str]:

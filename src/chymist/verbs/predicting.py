@@ -12,7 +12,7 @@ import torch
 
 from chymist.data import left_aside, read_inputs, reload, schema_of
 from chymist.engine.assembly import HEADLINE, predict_rows
-from chymist.engine.folder import open_folder
+from chymist.engine.folder import open_folder, run_id
 from chymist.engine.rows import EVALUATION_BATCH
 from chymist.errors import InputError, UsageError, nearest
 from chymist.evidence import Looks, fit_floors, look, score, verdict
@@ -90,7 +90,7 @@ def evaluate(
     inputs = predictor.prepare(whole.take(rows))
     outputs = predictor.outputs(inputs)
     found = Predictions(rows, whole.targets[rows], _shaped(outputs, whole))
-    looks = look(whole.fingerprint, rows, str(path.resolve())) if split == "test" else None
+    looks = look(whole.fingerprint, rows, run_id(path)) if split == "test" else None
     metric = HEADLINE[whole.task]
     chosen = predictor.monitor if split == "valid" else None
     number = score(found, metric, split, chosen, predictor.seed)

@@ -93,8 +93,14 @@ def _word(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Mapping):
-        return ",".join(f"{name}={kind}" for name, kind in value.items())
+        return ",".join(_item(f"{name}={kind}") for name, kind in value.items())
     return str(value)
+
+
+def _item(text: str) -> str:
+    """An item of a list, quoted as in a CSV file where it holds a comma."""
+    doubled = text.replace('"', '""')
+    return f'"{doubled}"' if set(text) & set(',"') else text
 
 
 def _code(name: str, value: Any) -> str:

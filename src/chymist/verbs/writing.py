@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 
 import numpy as np
 
-from chymist.engine.files import write_file
-from chymist.engine.folder import whole_folder, write_json
+from chymist.engine.files import is_stream, write_file, write_through
+from chymist.engine.folder import FILES, RESULTS, Saved, whole_folder, write_json
 from chymist.errors import InputError
 from chymist.values import Data, Predictions, Recipe
 from chymist.verbs.validation import CrossValidation
@@ -20,6 +22,9 @@ def write_predictions(
     path: Path, outputs: np.ndarray, classes: Sequence[str], names: Sequence[str]
 ) -> None:
     """Write predictions of new rows as CSV: row, prediction, and a probability a class.
+
+    Text that a spreadsheet would run as a formula (=cmd()) gets a leading apostrophe; numbers,
+    and names of classes such as + and -, are written as they are.
 
     Args:
         path: the file.
@@ -47,6 +52,46 @@ def write_predictions(
             [name, *map(repr, map(float, line))] for name, line in zip(names, values, strict=True)
         ]
     _write_csv(path, rows)
+
+
+def place_of_predictions(out: str | None, rows: str, saved: Saved) -> Path:
+    """Where predictions go: never over the rows, the data or the run itself.
+
+    Args:
+        out: what the user says; None is the first free one of predictions.csv, predictions-2.csv,
+            predictions-3.csv, ... in the working folder.
+        rows: path of the new rows.
+        saved: the run that predicts.
+
+    Returns:
+        A path that may be written: free, a file that the user wants replaced, or a stream.
+
+    Raises:
+        InputError: something that is not to be changed is there.
+    """
+    if out is None:
+        names = (f"predictions{f'-{n}' if n > 1 else ''}.csv" for n in count(1))
+        return next(path for path in map(Path, names) if not os.path.lexists(path))
+    path = Path(out)
+    if is_stream(path):
+        return path
+    if path.is_dir():
+        raise InputError("a folder is in the way", where=out, do="give --out the name of a file")
+    given = (rows, saved.source.get("load"), saved.source.get("test"))
+    kept = [Path(place) for place in given if place and Path(place).exists()]
+    kept += [saved.path / name for name in FILES + RESULTS if (saved.path / name).exists()]
+    kept.append(saved.path / "checkpoints")
+    place = path.resolve()
+    for source in kept:
+        same = path.exists() and source.is_file() and source.samefile(path)
+        if same or source.resolve() in place.parents:
+            raise InputError(
+                "predictions would change what they were made from",
+                where=out,
+                received=f"a place {'of' if same else 'in'} {source.name}",
+                do="choose another --out",
+            )
+    return path
 
 
 def write_cross_validation(out: Path, found: CrossValidation, recipe: Recipe, data: Data) -> Path:
@@ -96,20 +141,28 @@ def _write_csv(path: Path, rows: Sequence[Sequence[object]]) -> None:
     stream = io.StringIO()
     csv.writer(stream).writerows([[_inert(cell) for cell in row] for row in rows])
     try:
-        write_file(path, stream.getvalue().encode())
-    except FileNotFoundError:
+        write_through(path, stream.getvalue().encode())
+    except (FileNotFoundError, NotADirectoryError) as error:
+        file = isinstance(error, NotADirectoryError)
         raise InputError(
-            "the folder of the file does not exist",
+            "a file is in the way" if file else "the folder of the file does not exist",
             where=str(path),
             do="make the folder, or choose another --out",
         ) from None
 
 
 def _inert(cell: object) -> object:
-    """Text that a spreadsheet would run as a formula gets a leading apostrophe."""
-    if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        try:
-            float(cell)
-        except ValueError:
-            return "'" + cell
+    """Text that a spreadsheet would run as a formula gets a leading apostrophe.
+
+    That is text that begins with = + - @, a tab or a carriage return, unless it is a number, a
+    single character, or made of + and - only: such names of classes stay as they are.
+    """
+    if not isinstance(cell, str) or cell[:1] not in ("=", "+", "-", "@", "\t", "\r"):
+        return cell
+    if len(cell) == 1 or set(cell) <= set("+-"):
+        return cell
+    try:
+        float(cell)
+    except ValueError:
+        return "'" + cell
     return cell
