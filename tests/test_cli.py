@@ -167,6 +167,11 @@ WRONG: dict[str, tuple[Callable[[], list[str]], int, tuple[str, ...]]] = {
     "logistic for three classes": (lambda: ["fit", "iris", "--model", "logistic"], 2, ("two classes",)),
     "one fold": (lambda: ["cv", "iris", "--folds", "1"], 2, ("--folds",)),
     "more folds than rows": (lambda: ["cv", "iris", "--folds", "151", *FAST], 1, ("150",)),
+    "cv with validation rows": (lambda: ["cv", "iris", "--valid", "0.2"], 2, ("--valid", "fold")),
+    "cv in time": (lambda: ["cv", "good.csv", "--time", "age"], 2, ("--time", "later rows")),
+    "cv of an unknown group": (
+        lambda: ["cv", "good.csv", "--group", "jib", *FAST], 1, ("'jib'", "job")
+    ),
     "no repeats": (lambda: ["cv", "iris", "--repeats", "0"], 2, ("--repeats",)),
     "unknown part": (lambda: ["part", "adm"], 2, ("'adam'",)),
     "no shape": (lambda: ["shapes", "cnn", "--input", "axb"], 2, ("1x28x28",)),

@@ -108,6 +108,8 @@ class Split:
         method: "stratified", "plain", "grouped", "time" or "standard" in words.
         options: arguments of `cy.split` that differ from its defaults, so that the cut can be
             made again.
+        groups: number of each row's group, 0..g-1, (rows of the data,), or None; rows of a group
+            are not independent, and stay together.
     """
 
     data: Data
@@ -117,6 +119,7 @@ class Split:
     seed: int = 0
     method: str = "stratified"
     options: Mapping[str, Any] = field(default_factory=dict)
+    groups: np.ndarray | None = None
 
     def rows(self, name: str) -> np.ndarray:
         """Row numbers of a part: "train", "valid" or "test"."""

@@ -84,7 +84,9 @@ class Saved:
             np.array(self.split[name], np.int64) for name in ("train", "valid", "test")
         )
         seed, method, options = (self.split[name] for name in ("seed", "method", "options"))
-        return Split(data, train, valid, test, seed, method, options)
+        groups = self.split.get("groups")
+        groups = None if groups is None else np.array(groups, np.int64)
+        return Split(data, train, valid, test, seed, method, options, groups)
 
 
 def create_folder(
@@ -113,7 +115,8 @@ def create_folder(
         (draft / "checkpoints").mkdir()
         data = split.data
         rows = {name: split.rows(name).tolist() for name in ("train", "valid", "test")}
-        how = {"method": split.method, "seed": split.seed, "options": dict(split.options)}
+        how = {"method": split.method, "seed": split.seed, "options": dict(split.options),
+               "groups": None if split.groups is None else split.groups.tolist()}  # fmt: skip
         facts = {
             "source": data.source,
             "schema": schema_of(data).to_dict(),
