@@ -389,12 +389,30 @@ def test_cross_validation_refuses_what_would_leak() -> None:
         cy.cross_validate(SHORT, data, folds=2, group=np.where(site % 2, site, 0))
 
 
+def test_intervals_are_by_group_where_the_split_is(tmp_path: Path) -> None:
+    data, site = sites(20)
+    recipe = cy.Recipe(model="softmax", length="2 epochs")
+    run = cy.fit(recipe, cy.split(data, group="site", valid=0.3), out=tmp_path / "run")
+    count = len(set(site[run.split.valid]))
+    scores = [run.score, *(floor.score for floor in run.floors)]
+    assert [s.groups for s in scores] == [count] * len(scores)
+    assert f"in {count} groups, paired" in run.verdict
+    assert f"in {count} groups, by group" in (tmp_path / "run" / "report.html").read_text("utf-8")
+    assert cy.evaluate(tmp_path / "run", "valid", data=data).score == run.score
+    assert cy.evaluate(run, "test").score.groups == len(set(site[run.split.test]))
+    found = cy.cross_validate(recipe, data, folds=5, group="site")
+    assert [found.score.groups, *(f.score.groups for f in found.floors)] == [20, 20, 20, 20]
+    plain = cy.cross_validate(recipe, data, folds=5)
+    assert plain.score.groups is None
+
+
 def test_groups_of_a_run_are_read_back(tmp_path: Path) -> None:
     data, site = sites()
     run = cy.fit(SHORT, cy.split(data, group=site), out=tmp_path / "run")
     back = cy.load_run(tmp_path / "run", data=data)
     np.testing.assert_array_equal(run.split.groups, site)
     np.testing.assert_array_equal(back.split.groups, site)
+    np.testing.assert_array_equal(back.predictions.groups, site[back.split.valid])
 
 
 def test_cross_validation_of_the_linear_model_equals_scikit_learn() -> None:

@@ -171,6 +171,8 @@ def cv(options: argparse.Namespace) -> int:
     path = write_cross_validation(out, found, recipe, data)
     screen.line("Score", f"{found.score}   {len(found.folds)} fits", result=True)
     print_floors(screen, found.floors)
+    if found.score.groups is not None:
+        screen.line("Note", f"the intervals are by group ({found.score.groups:,} groups)")
     if not found.sealed:
         screen.line("Note", "all rows were used; none is sealed for a last test")
     screen.line("Files", f"{out}/  cv.json · predictions.csv")

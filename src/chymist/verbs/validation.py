@@ -115,11 +115,9 @@ def cross_validate(
             floors.append(floor)
             if observer:
                 observer(records[-1])
-    total = {
-        "executor": "loop", "seconds": round(perf_counter() - began, 3),
-        "epochs": sum(record["epochs"] for record in records),
-        "model": facts["model"], "parameters": facts["parameters"],
-    }  # fmt: skip
+    seconds, epochs = round(perf_counter() - began, 3), sum(r["epochs"] for r in records)
+    total = {"executor": "loop", "seconds": seconds, "epochs": epochs,
+             "model": facts["model"], "parameters": facts["parameters"]}  # fmt: skip
     out = joined(found)
     return CrossValidation(
         out_of_fold_score(out, metric, seed), joined_floors(floors, metric, seed),
@@ -142,7 +140,7 @@ def joined_floors(
 
 def joined(parts: list[Predictions]) -> Predictions:
     """Predictions of several folds as one."""
-    names = ("rows", "targets", "outputs")
+    names = ["rows", "targets", "outputs"] + ["groups"] * (parts[0].groups is not None)
     return Predictions(*(np.concatenate([getattr(p, n) for p in parts]) for n in names))
 
 
@@ -175,11 +173,11 @@ def _fit_fold(
     outputs = predict_rows(model, assembly.form, preparation, in_turn(rows))
     if data.task == "regression" and data.targets.ndim == 1:
         outputs = outputs[:, 0]
-    found = Predictions(held, data.targets[held], outputs)
+    found = Predictions(held, data.targets[held], outputs, split.groups_of(held))
     floors = fit_floors(
         assembly.matrix(assembly.train), data.targets[train], assembly.matrix(rows), held,
         found.targets, task=data.task, classes=data.classes, metric=HEADLINE[data.task],
-        split="out-of-fold", seed=seed,
+        split="out-of-fold", seed=seed, groups=found.groups,
     )  # fmt: skip
     facts = {**facts_of(assembly, seconds, assembly.state.step), "model": full.model.name}
     return found, {f.name: f.predictions for f in floors}, facts
