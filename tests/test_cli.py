@@ -167,6 +167,11 @@ WRONG: dict[str, tuple[Callable[[], list[str]], int, tuple[str, ...]]] = {
     "logistic for three classes": (lambda: ["fit", "iris", "--model", "logistic"], 2, ("two classes",)),
     "one fold": (lambda: ["cv", "iris", "--folds", "1"], 2, ("--folds",)),
     "more folds than rows": (lambda: ["cv", "iris", "--folds", "151", *FAST], 1, ("150",)),
+    "cv with validation rows": (lambda: ["cv", "iris", "--valid", "0.2"], 2, ("--valid", "fold")),
+    "cv in time": (lambda: ["cv", "good.csv", "--time", "age"], 2, ("--time", "later rows")),
+    "cv of an unknown group": (
+        lambda: ["cv", "good.csv", "--group", "jib", *FAST], 1, ("'jib'", "job")
+    ),
     "no repeats": (lambda: ["cv", "iris", "--repeats", "0"], 2, ("--repeats",)),
     "unknown part": (lambda: ["part", "adm"], 2, ("'adam'",)),
     "no shape": (lambda: ["shapes", "cnn", "--input", "axb"], 2, ("1x28x28",)),
@@ -283,7 +288,8 @@ def test_right_input_succeeds(name: str, capsys: pytest.CaptureFixture[str]) -> 
         "samples_per_second", "waiting_for_data", "findings",
     }  # fmt: skip
     assert set(answer["data"]) == {"name", "kind", "fingerprint", "rows", "train", "valid", "test"}
-    assert set(answer["score"]) == {"metric", "value", "low", "high", "n", "split", "selected_on"}
+    keys = {"metric", "value", "low", "high", "n", "split", "selected_on"}
+    assert set(answer["score"]) == keys | ({"groups"} if "--group" in words else set())
     page = (Path(answer["run"]) / "report.html").read_text("utf-8")
     assert "<script>\x1b" not in page
 
@@ -325,6 +331,18 @@ def test_the_way_of_a_user(capsys: pytest.CaptureFixture[str], here: Path) -> No
     assert len(Path(cv["predictions"]).read_text().splitlines()) == 61
     assert (here / "numbers.csv").read_bytes() == source
     assert os.stat("numbers.csv").st_mtime_ns == stat.st_mtime_ns
+
+
+def test_intervals_by_group_are_said(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [f"{n % 7},s{n // 6:02},{n % 5}.5" for n in range(120)]
+    write("sites.csv", "a,site,y\n" + "\n".join(rows) + "\n")
+    words = ["sites.csv", "--group", "site", "--model", "linear"]
+    assert main(["fit", *words]) == 0
+    assert "(95 % interval by group (4 groups), 24 validation rows)" in capsys.readouterr().out
+    assert main(["cv", *words, "--folds", "5", "--json"]) == 0
+    answer = capsys.readouterr()
+    assert json.loads(answer.out)["score"]["groups"] == 20
+    assert "the intervals are by group (20 groups)" in answer.err
 
 
 def test_predict_says_what_it_left_aside(capsys: pytest.CaptureFixture[str]) -> None:

@@ -333,6 +333,88 @@ def test_cross_validation_never_gives_test_rows() -> None:
     assert found.sealed
 
 
+def sites(count: int = 12, each: int = 8) -> tuple[cy.Data, np.ndarray]:
+    """Rows of several sites, and the site of each row."""
+    site = np.repeat(np.arange(count), each)
+    x = np.random.default_rng(0).normal(size=len(site)) + site
+    columns = {"x": x, "site": [f"s{s:02}" for s in site]}
+    return cy.load((columns, ["low" if s % 2 else "high" for s in site])), site
+
+
+@pytest.mark.parametrize("stop", ["none", cy.stop.early("val_loss", patience="2 epochs")])
+def test_cross_validation_keeps_groups_together(stop, monkeypatch: pytest.MonkeyPatch) -> None:
+    from chymist.verbs import validation
+
+    data, site = sites()
+    seen: list[cy.Split] = []
+
+    def assemble(recipe, split, *rest):
+        seen.append(split)
+        return real(recipe, split, *rest)
+
+    real = validation.assemble
+    monkeypatch.setattr(validation, "assemble", assemble)
+    recipe = SHORT.replace(stop=stop)
+    named = cy.cross_validate(recipe, data, folds=4, repeats=2, group="site")
+    assert len(seen) == 8
+    for split in seen:
+        parts = [set(site[rows]) for rows in (split.train, split.valid, split.test)]
+        assert sum(map(len, parts)) == len(set().union(*parts)) == 12
+        assert bool(parts[1]) == (stop != "none")
+    other = [
+        cy.cross_validate(recipe, data, folds=4, repeats=2, group=site * 7),
+        cy.cross_validate(recipe, cy.split(data, test=0, group=site), folds=4, repeats=2),
+    ]
+    for found in other:
+        np.testing.assert_array_equal(found.predictions.rows, named.predictions.rows)
+        assert found.score == named.score
+
+
+def test_leave_one_out_of_groups_leaves_one_group_out() -> None:
+    data, _ = sites()
+    found = cy.cross_validate(SHORT.replace(length="1 epoch"), data, folds="loo", group="site")
+    assert [fold["n"] for fold in found.folds] == [8] * 12
+    assert sorted(found.predictions.rows) == list(range(96))
+
+
+def test_cross_validation_refuses_what_would_leak() -> None:
+    data, site = sites()
+    with pytest.raises(InputError, match="unknown column"):
+        cy.cross_validate(SHORT, data, folds=4, group="sight")
+    with pytest.raises(InputError, match="fewer rows or groups than folds"):
+        cy.cross_validate(SHORT, data, folds=13, group="site")
+    with pytest.raises(UsageError, match="later rows"):
+        cy.cross_validate(SHORT, cy.split(data, time=np.arange(96.0)), folds=4)
+    with pytest.raises(InputError, match="class 'high' has no training rows when fold"):
+        cy.cross_validate(SHORT, data, folds=2, group=np.where(site % 2, site, 0))
+
+
+def test_intervals_are_by_group_where_the_split_is(tmp_path: Path) -> None:
+    data, site = sites(20)
+    recipe = cy.Recipe(model="softmax", length="2 epochs")
+    run = cy.fit(recipe, cy.split(data, group="site", valid=0.3), out=tmp_path / "run")
+    count = len(set(site[run.split.valid]))
+    scores = [run.score, *(floor.score for floor in run.floors)]
+    assert [s.groups for s in scores] == [count] * len(scores)
+    assert f"in {count} groups, paired" in run.verdict
+    assert f"in {count} groups, by group" in (tmp_path / "run" / "report.html").read_text("utf-8")
+    assert cy.evaluate(tmp_path / "run", "valid", data=data).score == run.score
+    assert cy.evaluate(run, "test").score.groups == len(set(site[run.split.test]))
+    found = cy.cross_validate(recipe, data, folds=5, group="site")
+    assert [found.score.groups, *(f.score.groups for f in found.floors)] == [20, 20, 20, 20]
+    plain = cy.cross_validate(recipe, data, folds=5)
+    assert plain.score.groups is None
+
+
+def test_groups_of_a_run_are_read_back(tmp_path: Path) -> None:
+    data, site = sites()
+    run = cy.fit(SHORT, cy.split(data, group=site), out=tmp_path / "run")
+    back = cy.load_run(tmp_path / "run", data=data)
+    np.testing.assert_array_equal(run.split.groups, site)
+    np.testing.assert_array_equal(back.split.groups, site)
+    np.testing.assert_array_equal(back.predictions.groups, site[back.split.valid])
+
+
 def test_cross_validation_of_the_linear_model_equals_scikit_learn() -> None:
     from sklearn.linear_model import LinearRegression
 

@@ -108,6 +108,8 @@ class Split:
         method: "stratified", "plain", "grouped", "time" or "standard" in words.
         options: arguments of `cy.split` that differ from its defaults, so that the cut can be
             made again.
+        groups: number of each row's group, 0..g-1, (rows of the data,), or None; rows of a group
+            are not independent, and stay together.
     """
 
     data: Data
@@ -117,6 +119,7 @@ class Split:
     seed: int = 0
     method: str = "stratified"
     options: Mapping[str, Any] = field(default_factory=dict)
+    groups: np.ndarray | None = None
 
     def rows(self, name: str) -> np.ndarray:
         """Row numbers of a part: "train", "valid" or "test"."""
@@ -126,6 +129,10 @@ class Split:
                 "unknown part of the split", received=f"'{name}'", do=nearest(name, parts)
             )
         return parts[name]
+
+    def groups_of(self, rows: np.ndarray) -> np.ndarray | None:
+        """Number of the group of some rows, or None."""
+        return None if self.groups is None else self.groups[rows]
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Split):
@@ -343,6 +350,7 @@ class Score:
         split: "train", "valid", "test" or "out-of-fold".
         selected_on: what was chosen by looking at these rows ("val_loss"), or None. A score on
             rows that chose something is optimistic.
+        groups: groups of the rows, if the interval is by group, or None.
     """
 
     metric: str
@@ -352,10 +360,12 @@ class Score:
     n: int
     split: str
     selected_on: str | None = None
+    groups: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The score as plain values (the JSON contract)."""
-        return {item.name: getattr(self, item.name) for item in fields(self)}
+        """The score as plain values (the JSON contract); `groups` only where there are some."""
+        plain = {item.name: getattr(self, item.name) for item in fields(self)}
+        return {k: v for k, v in plain.items() if k != "groups" or v is not None}
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Score:
@@ -366,7 +376,8 @@ class Score:
 
     def __str__(self) -> str:
         value, low, high = (show(self.metric, v) for v in (self.value, self.low, self.high))
-        return f"{self.metric} {value} [{low}, {high}] ({self.split}, n={self.n})"
+        rows = f"n={self.n}" + ("" if self.groups is None else f" in {self.groups} groups")
+        return f"{self.metric} {value} [{low}, {high}] ({self.split}, {rows})"
 
 
 @dataclass(frozen=True)
@@ -385,11 +396,13 @@ class Predictions:
         rows: row numbers in the data, (n,).
         targets: class indices (n,) or values (n,) or (n, outputs), in the units of the data.
         outputs: class probabilities (n, classes), or values like targets.
+        groups: number of each row's group, (n,), if rows of a group are not independent.
     """
 
     rows: np.ndarray
     targets: np.ndarray
     outputs: np.ndarray
+    groups: np.ndarray | None = None
 
     @property
     def labels(self) -> np.ndarray:

@@ -153,6 +153,9 @@ def cv(options: argparse.Namespace) -> int:
         raise UsageError(
             "at least one repeat is needed", where="--repeats", received=str(options.repeats)
         )
+    for name, why in _NOT_FOR_FOLDS.items():
+        if getattr(options, name) is not None:
+            raise UsageError(f"cv takes no --{name}: {why}", where=f"--{name}", do="leave it out")
     data = load_source(options)
     split = split_of(options, data) if options.test or data.test_rows is not None else None
     recipe = recipe_of(options)
@@ -168,8 +171,9 @@ def cv(options: argparse.Namespace) -> int:
             screen.line("Fold", f"{number}/{total}   {record['value']:.4g} on {record['n']} rows")
 
     found = cy.cross_validate(
-        recipe, split or data, folds, options.repeats, options.seed, threads=threads, observer=tell
-    )
+        recipe, split or data, folds, options.repeats, options.seed, group=options.group,
+        threads=threads, observer=tell,
+    )  # fmt: skip
 
     def write(out: Path) -> Path:
         return write_cross_validation(out, found, recipe, data)
@@ -178,6 +182,8 @@ def cv(options: argparse.Namespace) -> int:
     out = path.parent
     screen.line("Score", f"{found.score}   {len(found.folds)} fits", result=True)
     print_floors(screen, found.floors)
+    if found.score.groups is not None:
+        screen.line("Note", f"the intervals are by group ({found.score.groups:,} groups)")
     if not found.sealed:
         screen.line("Note", "all rows were used; none is sealed for a last test")
     screen.line("Files", f"{out}/  cv.json · predictions.csv")
@@ -383,6 +389,11 @@ def _finite(value: Any) -> Any:
         return None
     return value
 
+
+_NOT_FOR_FOLDS = {
+    "valid": "every row is validated once, in the fold that holds it out",
+    "time": "folds would train on later rows than they predict",
+}
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "fit": fit, "resume": resume, "evaluate": evaluate, "predict": predict, "cv": cv, "runs": runs,

@@ -46,7 +46,7 @@ def split_of(options: argparse.Namespace, data: Data) -> Split:
         data,
         test=test,
         valid=valid,
-        seed=getattr(options, "seed", 0),
+        seed=options.seed if options.split_seed is None else options.split_seed,
         group=options.group,
         time=options.time,
     )

@@ -195,6 +195,9 @@ def _source(verb: argparse.ArgumentParser) -> None:
         "--time", metavar="COL", help="order rows by time; the last ones are test rows"
     )
     group.add_argument(
+        "--split-seed", type=int, metavar="N", help="seed of the cut into parts (that of the run)"
+    )
+    group.add_argument(
         "--columns",
         metavar="NAME=KIND,...",
         help="override kinds: number, category, date, text, id; a name with a comma is quoted: "

@@ -29,13 +29,13 @@ def prepare_streams() -> None:
 
 
 def print_json(answer: Mapping[str, Any]) -> None:
-    """Print one JSON object; in pure ASCII where standard output has nothing else.
+    """Print one JSON object, in pure ASCII: no terminal, and no encoding, can misread it.
 
     Raises:
         DiskFull, BrokenPipeError: as `flush_output`.
     """
     with _output():
-        print(json.dumps(answer, ensure_ascii=not _is_unicode(sys.stdout), allow_nan=False))
+        print(json.dumps(answer, allow_nan=False))
 
 
 def flush_output() -> None:

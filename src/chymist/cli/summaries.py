@@ -135,7 +135,8 @@ def score_text(score: Score) -> str:
     """A score in words."""
     value, low, high = (show(score.metric, v) for v in (score.value, score.low, score.high))
     rows = {"valid": "validation", "train": "training"}.get(score.split, score.split)
-    return f"{score.metric} {value} [{low}, {high}]   (95 % interval, {score.n:,} {rows} rows)"
+    how = "" if score.groups is None else f" by group ({score.groups:,} groups)"
+    return f"{score.metric} {value} [{low}, {high}]   (95 % interval{how}, {score.n:,} {rows} rows)"
 
 
 def print_saved(screen: Screen, saved: Saved) -> None:

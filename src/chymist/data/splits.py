@@ -62,14 +62,15 @@ def split(
             where="group, time",
             do="give one of them",
         )
+    groups = None if group is None else group_numbers(data, group)
     open_rows, fixed = np.arange(len(data)), np.array([], np.int64)
     if data.test_rows is not None and test in (None, 0):
         fixed = np.sort(data.test_rows) if test is None else fixed
         open_rows = np.setdiff1d(open_rows, data.test_rows)
         test = 0
     sizes = _sizes(len(open_rows), DEFAULT if test is None else test, valid, data.name)
-    if group is not None:
-        parts, method = _grouped(_labels(data, group, "group")[open_rows], sizes, seed), "grouped"
+    if groups is not None:
+        parts, method = _grouped(groups[open_rows], sizes, seed), "grouped"
     elif time is not None:
         moments = _moments(data, time)[open_rows]
         parts, method = _cut(np.argsort(moments, kind="stable")[::-1], sizes), "time"
@@ -81,7 +82,7 @@ def split(
     method += ", standard test part" if len(fixed) else ""
     check_classes(data.targets[train], data.classes, f"the training part ({method} split)")
     chosen = fixed.astype(np.int64) if len(fixed) else drawn
-    return Split(data, train, validation, chosen, seed, method, given)
+    return Split(data, train, validation, chosen, seed, method, given, groups)
 
 
 def _given(test: Any, valid: Any, group: Any, time: Any) -> dict[str, Any]:
@@ -135,7 +136,7 @@ def folds(
             do='give a number from 2, or "loo"',
         )
     _check_singles(data, rows)
-    labels = _labels(data, group, "group")[rows] if group is not None else None
+    labels = group_numbers(data, group)[rows] if group is not None else None
     units = len(rows) if labels is None else len(np.unique(labels))
     count = units if folds == "loo" else folds
     if units < count or count < 2:
@@ -147,14 +148,11 @@ def folds(
         )
     if labels is not None:
         number = _dealt_groups(labels, count, seed)
+        _check_folds(data, data.targets[rows], number)
+    elif folds == "loo":
+        number = np.arange(count)
     else:
-        order = np.arange(len(rows))
-        if folds != "loo":
-            order = generator(seed, "folds").permutation(len(rows))
-        if data.classes and folds != "loo":
-            order = order[np.argsort(data.targets[rows][order], kind="stable")]
-        number = np.empty(len(rows), np.int64)
-        number[order] = np.arange(len(rows)) % count
+        number = _dealt_rows(data.targets[rows] if data.classes else None, len(rows), count, seed)
     return [np.sort(rows[number == fold]) for fold in range(count)]
 
 
@@ -171,6 +169,43 @@ def _check_singles(data: Data, rows: np.ndarray) -> None:
             do="add rows or remove it",
             code="class-without-training-rows",
         )
+
+
+def _check_folds(data: Data, targets: np.ndarray, number: np.ndarray) -> None:
+    """Refuse folds that hold out all rows of a class at once."""
+    for index, name in enumerate(data.classes):
+        at = np.unique(number[targets == index])
+        if len(at) == 1:
+            raise InputError(
+                f"class {short(name)} has no training rows when fold {at[0] + 1} is held out",
+                where="group",
+                received="all its rows in that fold",
+                do="use more folds, or another column",
+                code="class-without-training-rows",
+            )
+
+
+def group_numbers(data: Data, group: Any) -> np.ndarray:
+    """Number of each row's group, 0..g-1.
+
+    Args:
+        data: the rows.
+        group: name of a column, or labels (rows,).
+
+    Returns:
+        (rows,), int64.
+
+    Raises:
+        InputError: an unknown column, an empty cell, not one label per row.
+
+    Example:
+        >>> from chymist.data import load
+        >>> columns = {"site": ["b", "a", "b"], "x": [1.0, 2.0, 3.0]}
+        >>> group_numbers(load((columns, [0.5, 1.5, 2.5])), "site").tolist()
+        [1, 0, 1]
+    """
+    numbers: np.ndarray = np.unique(_labels(data, group, "group"), return_inverse=True)[1]
+    return numbers.astype(np.int64)
 
 
 def _sizes(rows: int, test: float | int, valid: float | int, where: str) -> tuple[int, int]:
@@ -268,6 +303,16 @@ def _grouped(
     rows = np.arange(len(labels))
     test, valid, train = (rows[part[index] == number] for number in range(3))
     return test, valid, train
+
+
+def _dealt_rows(classes: np.ndarray | None, rows: int, count: int, seed: int) -> np.ndarray:
+    """Fold of each row: in a drawn order, class by class, each to the next fold."""
+    order = generator(seed, "folds").permutation(rows)
+    if classes is not None:
+        order = order[np.argsort(classes[order], kind="stable")]
+    fold = np.empty(rows, np.int64)
+    fold[order] = np.arange(rows) % count
+    return fold
 
 
 def _dealt_groups(labels: np.ndarray, count: int, seed: int) -> np.ndarray:

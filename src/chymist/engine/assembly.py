@@ -278,7 +278,8 @@ def predictions_for(assembly: Assembly, split: Split, name: str) -> Predictions:
     rows = split.rows(name)
     model, form = assembly.state.model, assembly.form
     outputs = predict_rows(model, form, assembly.preparation, in_turn(assembly.rows(name)))
-    return Predictions(rows, split.data.targets[rows], _like(outputs, split.data.targets))
+    values = _like(outputs, split.data.targets)
+    return Predictions(rows, split.data.targets[rows], values, split.groups_of(rows))
 
 
 def evaluator(

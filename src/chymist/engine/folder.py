@@ -102,7 +102,9 @@ class Saved:
         if last >= len(data):
             raise damaged(self.path / "split.json", f"row {last} of {len(data)} rows")
         seed, method, options = (self.split[name] for name in ("seed", "method", "options"))
-        return Split(data, train, valid, test, seed, method, options)
+        groups = self.split.get("groups")
+        groups = None if groups is None else np.array(groups, np.int64)
+        return Split(data, train, valid, test, seed, method, options, groups)
 
 
 def create_folder(
@@ -131,7 +133,8 @@ def create_folder(
         (draft / "checkpoints").mkdir()
         data = split.data
         rows = {name: split.rows(name).tolist() for name in ("train", "valid", "test")}
-        how = {"method": split.method, "seed": split.seed, "options": dict(split.options)}
+        how = {"method": split.method, "seed": split.seed, "options": dict(split.options),
+               "groups": None if split.groups is None else split.groups.tolist()}  # fmt: skip
         facts = {
             "source": data.source,
             "schema": schema_of(data).to_dict(),

@@ -71,6 +71,7 @@ def fit_floors(
     split: str,
     seed: int = 0,
     budget: float = BUDGET,
+    groups: Array | None = None,
 ) -> list[FloorResult]:
     """Fit the floors on training rows and score them on others.
 
@@ -90,6 +91,7 @@ def fit_floors(
         split: which rows they are: "valid", "test", ...
         seed: seed of the subsample and of the bootstrap.
         budget: multiply-adds per floor.
+        groups: number of each scored row's group, (m,), if they have groups.
 
     Returns:
         The floors, strongest first.
@@ -110,7 +112,7 @@ def fit_floors(
         outputs = _classifiers(train, y_train, new, count, seed, budget)
     else:
         outputs = _regressors(train, y_train, new, seed, budget)
-    made = [Predictions(rows, targets, output) for output in outputs.values()]
+    made = [Predictions(rows, targets, output, groups) for output in outputs.values()]
     results = [
         FloorResult(name, p, score(p, metric, split, seed=seed))
         for name, p in zip(outputs, made, strict=True)

@@ -38,7 +38,7 @@ class Estimate(NamedTuple):
     p: float
 
 
-def wilson(successes: float, n: int, level: float = 0.95) -> tuple[float, float]:
+def wilson(successes: float, n: float, level: float = 0.95) -> tuple[float, float]:
     """Wilson's interval for a share.
 
     (p + z^2/2n +- z sqrt(p (1 - p)/n + z^2/4n^2)) / (1 + z^2/n). At level 0.95 the mean coverage
@@ -46,7 +46,7 @@ def wilson(successes: float, n: int, level: float = 0.95) -> tuple[float, float]
 
     Args:
         successes: number of rows counted, 0..n.
-        n: number of rows.
+        n: number of rows; an effective number need not be whole.
         level: confidence level.
 
     Returns:
@@ -62,9 +62,9 @@ def wilson(successes: float, n: int, level: float = 0.95) -> tuple[float, float]
 
     Source: Wilson 1927; Brown, Cai, DasGupta 2001, Interval estimation for a binomial proportion.
     """
-    if n < 1 or not 0 <= successes <= n:
+    if n <= 0 or not 0 <= successes <= n:
         raise InputError("a share needs rows", received=f"{successes} of {n}",
-                         do="give 0 <= successes <= n, n >= 1")  # fmt: skip
+                         do="give 0 <= successes <= n, n > 0")  # fmt: skip
     z, p = normal_quantile(0.5 + level / 2), successes / n
     middle, shrink = p + z * z / (2 * n), 1 + z * z / n
     half = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
@@ -341,10 +341,10 @@ def delong(
     z = normal_quantile(0.5 + level / 2)
     if not 0 < area < 1 or not np.isfinite(variance):
         smallest = int(np.bincount(targets).min())
-        return _newcombe_area(area, smallest, len(targets) - smallest, z)
+        return newcombe_area(area, smallest, len(targets) - smallest, z)
     half = z * np.sqrt(variance) / (area * (1 - area))
     middle = np.log(area / (1 - area))
-    return _logistic(middle - half), _logistic(middle + half)
+    return logistic(middle - half), logistic(middle + half)
 
 
 def auc_influence(targets: Array, probabilities: Array) -> tuple[Array, float]:
@@ -403,8 +403,18 @@ def grouped_variance(influence: Array, targets: Array) -> float:
     return float(sum(len(g) * g.var(ddof=1) for g in groups))
 
 
-def _newcombe_area(area: float, m: int, n: int, z: float) -> tuple[float, float]:
-    """Areas whose Hanley-McNeil variance puts the observed one z deviations away."""
+def newcombe_area(area: float, m: int, n: int, z: float) -> tuple[float, float]:
+    """Areas whose Hanley-McNeil variance puts the observed one z deviations away.
+
+    Args:
+        area: the observed area.
+        m, n: independent rows (or groups) of one class and of the others.
+        z: normal quantile of the level.
+
+    Example:
+        >>> [round(end, 2) for end in newcombe_area(1.0, 10, 10, 1.96)]
+        [0.8, 1.0]
+    """
     from scipy.optimize import brentq
 
     def distance(theta: float) -> float:
@@ -417,7 +427,13 @@ def _newcombe_area(area: float, m: int, n: int, z: float) -> tuple[float, float]
     return float(low), float(high)
 
 
-def _logistic(x: float) -> float:
+def logistic(x: float) -> float:
+    """1 / (1 + exp(-x)).
+
+    Example:
+        >>> logistic(0.0)
+        0.5
+    """
     return float(1 / (1 + np.exp(-x)))
 
 

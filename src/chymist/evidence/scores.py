@@ -2,7 +2,8 @@
 
 Accuracy, error and micro F1 are shares and have Wilson's interval; balanced accuracy combines
 Wilson's intervals of the recalls; AUC has DeLong's; macro F1, log loss, RMSE, MAE and R2 have the
-BCa bootstrap over rows. The interval is about these rows as a sample of all rows, for this one
+BCa bootstrap over rows. Rows in groups are no independent rows: their intervals are by group, see
+`chymist.evidence.clusters`. The interval is about these rows as a sample of all rows, for this one
 trained model: it does not cover what another seed or another training set would give.
 """
 
@@ -13,6 +14,7 @@ from math import inf
 
 import numpy as np
 
+from chymist.evidence.clusters import grouped_area, grouped_bca, grouped_share
 from chymist.evidence.intervals import Statistic, bca, delong, mean_recall, wilson
 from chymist.metrics import (
     METRICS,
@@ -54,7 +56,8 @@ def score(
     whole range of the metric.
 
     Args:
-        predictions: targets and outputs of a model on the rows.
+        predictions: targets and outputs of a model on the rows; where they have groups, the
+            interval is by group.
         metric: name of the metric.
         split: which rows they are: "train", "valid", "test" or "out-of-fold".
         selected_on: what was chosen by looking at these rows, or None.
@@ -75,16 +78,19 @@ def score(
 
     Source: see `chymist.evidence.intervals`.
     """
-    value = measure(predictions, metric)
+    value, n = measure(predictions, metric), len(predictions.targets)
+    if predictions.groups is not None:
+        return replace(_by_group(predictions, metric, n, split, seed), selected_on=selected_on)
     low, high = _interval(predictions, metric, value, seed)
-    return _bounded(Score(metric, value, low, high, len(predictions.targets), split, selected_on))
+    return _bounded(Score(metric, value, low, high, n, split, selected_on))
 
 
 def out_of_fold_score(predictions: Predictions, metric: str, seed: int = 0) -> Score:
     """A metric on out-of-fold results, in which a row may occur once per repeat.
 
-    The repeats of a row stand together, so that n and the interval are about different rows: ten
-    repeats on the same rows are no more evidence about new rows than one.
+    The repeats of a row stand together, and the rows of a group where there are groups, so that n
+    and the interval are about different rows: ten repeats on the same rows are no more evidence
+    about new rows than one.
 
     Args:
         predictions: results on held-out rows, all repeats one after the other.
@@ -109,6 +115,8 @@ def out_of_fold_score(predictions: Predictions, metric: str, seed: int = 0) -> S
     Source: the cluster bootstrap, Davison, Hinkley 1997, section 3.8.
     """
     distinct, place = np.unique(predictions.rows, return_inverse=True)
+    if predictions.groups is not None:
+        return _by_group(predictions, metric, len(distinct), "out-of-fold", seed)
     if len(distinct) == len(place):
         return score(predictions, metric, "out-of-fold", seed=seed)
     n, value = len(distinct), measure(predictions, metric)
@@ -122,6 +130,25 @@ def out_of_fold_score(predictions: Predictions, metric: str, seed: int = 0) -> S
         found = bca(sums * n / len(place), statistic, seed=seed)
         low, high = found.low, found.high
     return _bounded(Score(metric, value, low, high, n, "out-of-fold"))
+
+
+def _by_group(predictions: Predictions, metric: str, n: int, split: str, seed: int) -> Score:
+    """A score on n different rows in groups."""
+    value, groups = measure(predictions, metric), np.asarray(predictions.groups)
+    if metric in COUNTED:
+        hits = (predictions.labels == predictions.targets) != (metric == "error")
+        low, high = grouped_share(hits, groups, n)
+    elif metric == "auc":
+        low, high = grouped_area(predictions.targets, predictions.outputs, groups)
+    elif metric in ("balanced_accuracy", "f1_macro") and value in (0.0, 1.0):
+        rows = [groups[predictions.targets == c] for c in np.unique(predictions.targets)]
+        counts = np.array([len(np.unique(found)) for found in rows])
+        low, high = mean_recall(value * counts, counts)
+    else:
+        columns, statistic, _ = paired_moments((predictions,), metric, merged=False)
+        found = grouped_bca(columns, statistic, groups, seed)
+        low, high = found.low, found.high
+    return _bounded(Score(metric, value, low, high, n, split, groups=len(np.unique(groups))))
 
 
 def _interval(
@@ -149,12 +176,15 @@ def _bounded(found: Score) -> Score:
     return replace(found, low=min(low, found.value), high=max(high, found.value))
 
 
-def paired_moments(made: tuple[Predictions, ...], metric: str) -> tuple[Array, Statistic, Array]:
+def paired_moments(
+    made: tuple[Predictions, ...], metric: str, merged: bool = True
+) -> tuple[Array, Statistic, Array]:
     """A metric of one model, or its difference between two, as a function of means over rows.
 
     Args:
         made: predictions of one model, or of two on the same rows.
         metric: name of the metric; all but "auc".
+        merged: whether rows with equal labels stand together.
 
     Returns:
         Moments (rows, k); the function from means (..., k) to the metric (...), or to the first
@@ -167,9 +197,11 @@ def paired_moments(made: tuple[Predictions, ...], metric: str) -> tuple[Array, S
         0.5
     """
     counts = np.ones(len(made[0].targets), dtype=np.int64)
-    if check_task(made[0], metric).needs == "labels":  # rows with equal labels stand together
+    if check_task(made[0], metric).needs == "labels":
         labels = np.stack([made[0].targets, *(p.labels for p in made)], axis=1)
-        cells, counts = np.unique(labels, axis=0, return_counts=True)
+        cells = labels
+        if merged:
+            cells, counts = np.unique(labels, axis=0, return_counts=True)
         size = int(cells.max()) + 1
         parts = [label_moments(cells[:, 0], guess, metric, size) for guess in cells[:, 1:].T]
     else:

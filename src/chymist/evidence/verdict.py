@@ -8,6 +8,7 @@ from math import inf, sqrt
 import numpy as np
 
 from chymist.errors import InputError
+from chymist.evidence.clusters import group_sums, grouped_bca, grouped_square
 from chymist.evidence.floors import FloorResult
 from chymist.evidence.intervals import (
     auc_influence,
@@ -15,6 +16,7 @@ from chymist.evidence.intervals import (
     grouped_variance,
     normal_quantile,
     normal_share,
+    student,
 )
 from chymist.evidence.scores import paired_moments
 from chymist.metrics import check_task, find
@@ -48,7 +50,8 @@ def compare_paired(a: Predictions, b: Predictions, metric: str, seed: int = 0) -
     """Compare two models on the same rows: metric of a minus metric of b.
 
     Accuracy, error and micro F1: exact McNemar test, and an interval that excludes zero exactly
-    if its p < 0.05. AUC: DeLong's paired test. The others: BCa bootstrap of the difference.
+    if its p < 0.05. AUC: DeLong's paired test. The others: BCa bootstrap of the difference. Rows in
+    groups are compared group by group: see `chymist.evidence.clusters`.
 
     Args:
         a, b: predictions of two models on the same rows in the same order.
@@ -78,6 +81,8 @@ def compare_paired(a: Predictions, b: Predictions, metric: str, seed: int = 0) -
         raise InputError("a paired comparison needs the same rows",
                          received=f"{len(a.rows)} and {len(b.rows)} rows, not the same",
                          do="predict the same split with both models")  # fmt: skip
+    if a.groups is not None:
+        return _grouped_difference(a, b, metric, seed)
     if metric in ("accuracy", "error", "f1_micro"):
         right_a, right_b = a.labels == a.targets, b.labels == b.targets
         only_a, only_b = int(np.sum(right_a & ~right_b)), int(np.sum(right_b & ~right_a))
@@ -143,6 +148,29 @@ def _delong_difference(a: Predictions, b: Predictions) -> PairedDifference:
     return PairedDifference(value, max(-1.0, value - half), min(1.0, value + half), float(p))
 
 
+def _grouped_difference(a: Predictions, b: Predictions, metric: str, seed: int) -> PairedDifference:
+    """A difference on rows in groups; the same difference in every group is a test of signs."""
+    groups = np.asarray(a.groups)
+    if metric == "auc":
+        influence_a, area_a = auc_influence(a.targets, a.outputs)
+        influence_b, area_b = auc_influence(b.targets, b.outputs)
+        counts, sums = group_sums((influence_a - influence_b)[:, None], groups)
+        spread = sqrt(grouped_square(sums[:, 0])) if len(counts) > 1 else inf
+        found = student(area_a - area_b, spread, len(counts) - 1, 0.95)
+    else:
+        columns, statistic, _ = paired_moments((a, b), metric, merged=False)
+        found = grouped_bca(columns, statistic, groups, seed)
+    if found.low == found.high != 0:
+        g = len(np.unique(groups))
+        signs = mcnemar(g, 0, g) if found.value > 0 else mcnemar(0, g, g)
+        size = abs(found.value)
+        return PairedDifference(found.value, size * signs.low, size * signs.high, signs.p)
+    low, high = (found.low, found.high)
+    if metric in SHARES:
+        low, high = max(-1.0, low), min(1.0, high)
+    return PairedDifference(found.value, low, high, found.p)
+
+
 def verdict(
     model_name: str,
     predictions: Predictions,
@@ -178,6 +206,7 @@ def verdict(
         (100 validation rows, paired).'
     """
     rows = f"{score.n:,} {NAMES.get(score.split, score.split)} row{'' if score.n == 1 else 's'}"
+    rows += "" if score.groups is None else f" in {score.groups} groups"
     ending = f" ({rows}, paired)."
     if score.split == "train":
         ending += " These are training rows: the score does not tell how new rows will do."

@@ -13,6 +13,7 @@ def verdict_section(run: Run) -> Markup:
     """Verdict, headline score with its interval, cautions and floors."""
     score = run.score
     rows = count(score.n, f"{part_name(score.split)} row")
+    rows += "" if score.groups is None else f" in {count(score.groups, 'group')}, by group"
     headline = tag(
         "div",
         tag("p", _label(score), class_="eyebrow"),

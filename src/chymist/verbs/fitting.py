@@ -216,7 +216,7 @@ def conclude(
         assembly.matrix(assembly.train), data.targets[split.train],
         assembly.matrix(assembly.rows(name)),
         predictions.rows, predictions.targets, task=data.task, classes=data.classes,
-        metric=metric, split=name, seed=seed,
+        metric=metric, split=name, seed=seed, groups=predictions.groups,
     )  # fmt: skip
     sentence = verdict(recipe.model.name, predictions, number, floors, seed)
     facts = {

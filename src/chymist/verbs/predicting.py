@@ -89,7 +89,8 @@ def evaluate(
         )
     inputs = predictor.prepare(whole.take(rows))
     outputs = predictor.outputs(inputs)
-    found = Predictions(rows, whole.targets[rows], _shaped(outputs, whole))
+    groups = rows_of.groups_of(rows)
+    found = Predictions(rows, whole.targets[rows], _shaped(outputs, whole), groups)
     looks = look(whole.fingerprint, rows, run_id(path)) if split == "test" else None
     metric = HEADLINE[whole.task]
     chosen = predictor.monitor if split == "valid" else None
@@ -98,6 +99,7 @@ def evaluate(
         predictor.prepare(whole.take(rows_of.train)).flatten(1).numpy(),
         whole.targets[rows_of.train], inputs.flatten(1).numpy(), rows, found.targets,
         task=whole.task, classes=whole.classes, metric=metric, split=split, seed=predictor.seed,
+        groups=groups,
     )  # fmt: skip
     sentence = verdict(predictor.name, found, number, floors, predictor.seed)
     pairs = tuple(Floor(f.name, f.score) for f in floors)

@@ -45,6 +45,7 @@ def load_run(folder: str | Path, *, model: Any = None, data: Data | None = None)
     result = finished(saved)
     split = saved.split_of(data if data is not None else reload(saved.source))
     predictions = read_predictions(saved.path / "valid.npz")
+    predictions = replace(predictions, groups=split.groups_of(predictions.rows))
     floors = tuple(Floor(f["name"], Score.from_dict(f["score"])) for f in result["floors"])
     return Run(
         saved.path, with_model(saved.recipe, model), split, int(saved.environment["seed"]),

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from chymist.data import split as make_split
 from chymist.engine.files import write_file
+from chymist.errors import ChymistError
 from chymist.parts import Part
 from chymist.reports import layer_table, report_html
 from chymist.values import PART_FIELDS, Length, Recipe, Run, Split
@@ -30,24 +33,44 @@ def write_report(run: Run) -> Path:
 
 
 def command_of(run: Run, folder: str | None = None) -> str:
-    """The command that makes the same run again from its recorded recipe; empty for arrays.
+    """The command that makes the same run again from its recorded recipe, if there is one.
+
+    There is none for arrays, for a user's own module, and for rows that were not cut by `cy.split`
+    with arguments that a command can hold.
 
     Args:
         run: the run.
         folder: how to write its folder; the full path if None.
     """
-    source = run.data.source
-    if not source:
+    source, options = run.data.source, run.split.options
+    own = any(isinstance(value, Part) and value.source for value in vars(run.recipe).values())
+    twice = source.get("test") and "test" in options  # a file and a share: one option for both
+    if not source or own or twice or source.get("task") or not cut_again(run.split):
         return ""
     words = ["chymist", "fit", str(source["load"])]
     given = {
         name: source.get(name) for name in ("target", "test", "header", "columns", "image_size")
     }
-    for name, value in {**given, **run.split.options}.items():
+    for name, value in {**given, **options}.items():
         if value is not None:
             words += [f"--{name.replace('_', '-')}", _word(value)]
     words += ["--recipe", str(Path(folder or run.path) / "recipe.toml"), "--seed", str(run.seed)]
+    if run.split.seed != run.seed:
+        words += ["--split-seed", str(run.split.seed)]
     return shlex.join([*words, "--threads", str(run.facts["threads"])])
+
+
+def cut_again(split: Split) -> bool:
+    """Whether `cy.split` makes the same cut from what is recorded of it.
+
+    Example:
+        >>> import chymist as cy
+        >>> cut_again(cy.split(cy.load("iris"), valid=0.3, seed=5))
+        True
+    """
+    with suppress(ChymistError):
+        return make_split(split.data, seed=split.seed, **split.options) == split
+    return False
 
 
 def script_of(recipe: Recipe, split: Split, seed: int) -> str:
@@ -77,7 +100,9 @@ def script_of(recipe: Recipe, split: Split, seed: int) -> str:
         "import chymist as cy",
         "",
         f"data = cy.load({', '.join(given)})",
-        f"split = cy.split(data, seed={split.seed}{cut})",
+        f"split = cy.split(data, seed={split.seed}{cut})"
+        if cut_again(split)
+        else "split = cy.Split(data, train, valid, test)  # your own rows",
         "recipe = cy.Recipe(",
         *fields,
         ")",

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from chymist.data import group_numbers
 from chymist.data import split as make_split
-from chymist.errors import InputError
+from chymist.errors import InputError, UsageError
 from chymist.parts import own
 from chymist.values import Data, Recipe, Split
 
@@ -33,13 +34,30 @@ def open_rows(data: Data | Split) -> tuple[Data, np.ndarray, bool]:
     """The data, the rows that may be used for training and comparison, and whether some are sealed.
 
     The test rows of a split, and the standard test part of a named set, are never given.
+
+    Raises:
+        UsageError: the split is ordered in time.
     """
     if isinstance(data, Split):
+        if data.method.startswith("time"):
+            raise UsageError(
+                "folds would train on later rows than they predict",
+                where="data",
+                received="a split ordered in time",
+                do="use fit, which scores the later rows",
+            )
         return data.data, np.sort(np.concatenate([data.train, data.valid])), len(data.test) > 0
     everything = np.arange(len(data))
     if data.test_rows is None:
         return data, everything, False
     return data, np.setdiff1d(everything, data.test_rows), True
+
+
+def groups_of(data: Data | Split, group: Any) -> np.ndarray | None:
+    """Number of each row's group, (rows,), or None: as given, else those of the split."""
+    if group is not None:
+        return group_numbers(data.data if isinstance(data, Split) else data, group)
+    return data.groups if isinstance(data, Split) else None
 
 
 def with_model(recipe: Recipe, model: Any) -> Recipe:

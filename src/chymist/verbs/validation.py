@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any, Literal
 
@@ -23,7 +23,7 @@ from chymist.evidence import fit_floors, out_of_fold_score
 from chymist.metrics import METRICS, all_metrics
 from chymist.values import Data, Floor, Predictions, Recipe, Score, Split
 from chymist.verbs.fitting import threads_of, with_rate
-from chymist.verbs.sources import open_rows
+from chymist.verbs.sources import groups_of, open_rows
 
 STOP_SHARE = 0.1  # of the training rows of a fold, held out to decide early stopping
 
@@ -59,6 +59,7 @@ def cross_validate(
     repeats: int = 1,
     seed: int = 0,
     *,
+    group: Any = None,
     threads: Threads = None,
     observer: Callable[[Mapping[str, Any]], object] | None = None,
 ) -> CrossValidation:
@@ -74,6 +75,8 @@ def cross_validate(
         folds: number of folds, or "loo" for one row a fold.
         repeats: how often the rows are cut into folds anew.
         seed: seed of the first repeat.
+        group: name of a column, or labels (rows of the data,): rows of a group stay together, in
+            the folds and in the rows that decide early stopping; None is the group of the split.
         threads: as in `fit`.
         observer: called with the record of each fold.
 
@@ -81,7 +84,8 @@ def cross_validate(
         The out-of-fold score with its interval, floors and folds.
 
     Raises:
-        InputError: fewer rows than folds.
+        InputError: fewer rows or groups than folds, an unknown column.
+        UsageError: the split is ordered in time.
 
     Example:
         >>> import chymist as cy
@@ -93,34 +97,32 @@ def cross_validate(
     """
     began = perf_counter()
     whole, rows, sealed = open_rows(data)
+    groups, metric = groups_of(data, group), HEADLINE[whole.task]
     records: list[dict[str, Any]] = []
     found: list[Predictions] = []
     floors: list[dict[str, Predictions]] = []
     facts: dict[str, Any] = {}
     for repeat in range(repeats):
-        for fold, held in enumerate(make_folds(whole, folds, seed=seed + repeat, rows=rows)):
+        cut = make_folds(whole, folds, seed=seed + repeat, rows=rows, group=groups)
+        for fold, held in enumerate(cut):
             train = np.setdiff1d(rows, held)
-            result, floor, facts = _fit_fold(recipe, whole, train, held, seed + repeat, threads)
-            value = all_metrics(result)[HEADLINE[whole.task]]
-            records.append({"repeat": repeat, "fold": fold, "n": len(held), "value": value,
+            split = _fold(recipe, whole, train, held, seed + repeat, groups)
+            result, floor, facts = _fit_fold(recipe, split, threads)
+            records.append({"repeat": repeat, "fold": fold, "n": len(held),
+                            "value": all_metrics(result)[metric],
                             "epochs": facts["epochs"]})  # fmt: skip
             found.append(result)
             floors.append(floor)
             if observer:
                 observer(records[-1])
-    metric = HEADLINE[whole.task]
-    total = {
-        "executor": "loop",
-        "seconds": round(perf_counter() - began, 3),
-        "epochs": sum(record["epochs"] for record in records),
-        "model": facts["model"],
-        "parameters": facts["parameters"],
-    }
+    seconds, epochs = round(perf_counter() - began, 3), sum(r["epochs"] for r in records)
+    total = {"executor": "loop", "seconds": seconds, "epochs": epochs,
+             "model": facts["model"], "parameters": facts["parameters"]}  # fmt: skip
     out = joined(found)
-    number = out_of_fold_score(out, metric, seed)
     return CrossValidation(
-        number, joined_floors(floors, metric, seed), tuple(records), out, sealed, total
-    )
+        out_of_fold_score(out, metric, seed), joined_floors(floors, metric, seed),
+        tuple(records), out, sealed, total,
+    )  # fmt: skip
 
 
 def joined_floors(
@@ -138,23 +140,29 @@ def joined_floors(
 
 def joined(parts: list[Predictions]) -> Predictions:
     """Predictions of several folds as one."""
-    names = ("rows", "targets", "outputs")
+    names = ["rows", "targets", "outputs"] + ["groups"] * (parts[0].groups is not None)
     return Predictions(*(np.concatenate([getattr(p, n) for p in parts]) for n in names))
 
 
-def _fit_fold(
-    recipe: Recipe,
-    data: Data,
-    train: np.ndarray,
-    held: np.ndarray,
-    seed: int,
-    threads: Threads,
-) -> tuple[Predictions, dict[str, Predictions], dict[str, Any]]:
-    """Train on some rows and predict others; floors do the same."""
+def _fold(
+    recipe: Recipe, data: Data, train: np.ndarray, held: np.ndarray, seed: int,
+    groups: np.ndarray | None,
+) -> Split:  # fmt: skip
+    """A fold as a split: a tenth of its training rows decide early stopping, if there is any."""
     stop = np.array([], np.int64)
     if recipe.stop is not None and recipe.stop.name != "none":
-        train, stop = _cut_stop_rows(data, train, seed)
-    split = Split(data, train, stop, held, seed, "fold")
+        kept = replace(data, inputs=data.take(train), targets=data.targets[train], test_rows=None)
+        names = None if groups is None else groups[train]
+        cut = make_split(kept, test=0, valid=STOP_SHARE, seed=seed, group=names)
+        train, stop = train[cut.train], train[cut.valid]
+    return Split(data, train, stop, held, seed, "fold", groups=groups)
+
+
+def _fit_fold(
+    recipe: Recipe, split: Split, threads: Threads
+) -> tuple[Predictions, dict[str, Predictions], dict[str, Any]]:
+    """Train on the training rows of a fold and predict its test rows; floors do the same."""
+    data, train, held, seed = split.data, split.train, split.test, split.seed
     full = with_rate(complete(recipe, split), split, seed)
     with foreign_randomness(seed), Recorder(None) as recorder:
         assembly = assemble(full, split, seed)
@@ -165,20 +173,11 @@ def _fit_fold(
     outputs = predict_rows(model, assembly.form, preparation, in_turn(rows))
     if data.task == "regression" and data.targets.ndim == 1:
         outputs = outputs[:, 0]
-    found = Predictions(held, data.targets[held], outputs)
+    found = Predictions(held, data.targets[held], outputs, split.groups_of(held))
     floors = fit_floors(
         assembly.matrix(assembly.train), data.targets[train], assembly.matrix(rows), held,
         found.targets, task=data.task, classes=data.classes, metric=HEADLINE[data.task],
-        split="out-of-fold", seed=seed,
+        split="out-of-fold", seed=seed, groups=found.groups,
     )  # fmt: skip
     facts = {**facts_of(assembly, seconds, assembly.state.step), "model": full.model.name}
     return found, {f.name: f.predictions for f in floors}, facts
-
-
-def _cut_stop_rows(data: Data, train: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """A tenth of the training rows for early stopping, drawn like a validation part."""
-    from dataclasses import replace
-
-    kept = replace(data, inputs=data.take(train), targets=data.targets[train], test_rows=None)
-    cut = make_split(kept, test=0, valid=STOP_SHARE, seed=seed)
-    return train[cut.train], train[cut.valid]

@@ -1,0 +1,49 @@
+"""Doing it again: the command and the script of a run give the same bits, or are not given."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+from torch.nn import Linear
+
+import chymist as cy
+from chymist.cli import main
+from chymist.verbs.reporting import command_of, script_of
+
+TABLE = "age,job,income\n" + "".join(
+    f"{20 + i % 40},{'abc'[i % 3]},{'high' if i % 40 > 19 else 'low'}\n" for i in range(120)
+)
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder of each test."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "good.csv").write_text(TABLE)
+    return tmp_path
+
+
+def weights(folder: str) -> bytes:
+    return (Path(folder) / "model.safetensors").read_bytes()
+
+
+def test_again_is_exact_or_not_said() -> None:
+    data, recipe = cy.load("good.csv"), cy.Recipe(model="softmax", length="2 epochs")
+    run = cy.fit(recipe, cy.split(data, seed=7, valid=0.3), seed=2, out="first")
+    words = shlex.split(command_of(run, "first"))
+    assert words[words.index("--split-seed") + 1] == "7"
+    assert main([*words[1:], "--out", "second"]) == 0
+    assert weights("first") == weights("second")
+    assert cy.load_run("second").split == run.split
+    assert "--split-seed" not in command_of(cy.fit(recipe, cy.split(data, seed=2), seed=2))
+    job = np.arange(120) // 10
+    moved = cy.split(data, seed=7)
+    for split in (cy.split(data, group=job), cy.Split(data, moved.train, moved.test, moved.valid)):
+        other = cy.fit(recipe, split)
+        assert command_of(other) == ""
+        assert "# your own rows" in script_of(other.recipe, split, 0)
+    own = cy.fit(recipe.replace(model=lambda shapes: Linear(*shapes.inputs, 2)), moved)
+    assert command_of(own) == ""
