@@ -67,14 +67,15 @@ def measure(peer: str, workload: Workload, folder: Path, seed: int, spawned: flo
     task.clock.begin()
     scores = train(task)
     ended = time.perf_counter()
-    clock, now = task.clock, time.monotonic()
-    last = clock.epochs[-1]
+    now = time.monotonic()
+    began, first, last = task.clock.began, task.clock.epochs[0], task.clock.epochs[-1]
     accuracy, loss = quality(scores, rows["yv"])
     return {
-        "seconds": last - clock.began,
-        "later": last - clock.epochs[0],
-        "whole": ended - clock.began,
-        "since_start": now - (ended - last) - spawned,
+        "seconds": last.wall - began.wall,
+        "cpu": last.cpu - began.cpu,
+        "later": last.wall - first.wall,
+        "whole": ended - began.wall,
+        "since_start": now - (ended - last.wall) - spawned,
         "accuracy": accuracy,
         "loss": loss,
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,

@@ -170,6 +170,12 @@ def compact(text: str) -> str:
     return re.sub(r"\{[^{}]*\}", lambda found: " ".join(found.group().split()), text)
 
 
+def chosen(quick: bool, long: bool) -> list[str]:
+    """The workloads of a form of the benchmark."""
+    kept = {n: w for n, w in WORKLOADS.items() if long or not w.long}
+    return [n for n, w in kept.items() if w.brief or not quick]
+
+
 def _lines(path: Path) -> list[str]:
     return path.read_text().splitlines() if path.exists() else []
 
@@ -186,7 +192,7 @@ def main() -> None:
     given = parser.parse_args()
     repeats = given.repeats or (1 if given.quick else REPEATS)
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"workloads": {}}
-    names = given.workload or [n for n, w in WORKLOADS.items() if given.long or not w.long]
+    names = given.workload or chosen(given.quick, given.long)
     for name in names:
         if name == "imports":
             continue

@@ -104,6 +104,12 @@ def _cell(
     )  # fmt: skip
 
 
+def share_of(records: Iterable[Record]) -> float | None:
+    """Median share of their processor that processes of one thread had; 1 on a quiet machine."""
+    alone = [r for r in records if r["threads"] == 1 and "error" not in r]
+    return median(r["cpu"] / r["seconds"] for r in alone) if alone else None
+
+
 def find(cells: Iterable[Cell], peer: str, threads: int, malloc: str) -> Cell | None:
     """The cell of a peer under a setting, if it has a value."""
     for cell in cells:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench.summary import Cell, Goal, find, goals_of, summarize
+from bench.summary import Cell, Goal, find, goals_of, share_of, summarize
 
 HEAD = """# Benchmark
 
@@ -128,6 +128,9 @@ def where(found: Mapping[str, Any]) -> str:
             f"{found['rows']:,} training rows, {found['valid']:,} validation rows, tolerance of"
             f" accuracy {found['tolerance']:g}. "
         )
+    share = share_of(found.get("records", ()))
+    if share is not None:
+        counts += f"Processes of one thread had {share:.0%} of their processor. ".replace("%", " %")
     short = "Short form on a machine that may be busy: provisional. " if found["quick"] else ""
     return (
         f"{short}{counts}{found['date']}; {machine['processor']}, {machine['processors']}"

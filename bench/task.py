@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from time import perf_counter
+from time import perf_counter, process_time
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,20 +13,32 @@ from bench.workloads import Workload
 RATE = 1e-3  # of Adam, for every peer
 
 
+class Moment(NamedTuple):
+    """Seconds of the wall clock, and seconds of processor that this process has used."""
+
+    wall: float
+    cpu: float
+
+
+def moment() -> Moment:
+    """Now."""
+    return Moment(perf_counter(), process_time())
+
+
 @dataclass
 class Clock:
     """When training began, and when each epoch had been trained and validated."""
 
-    began: float = field(default_factory=perf_counter)
-    epochs: list[float] = field(default_factory=list)
+    began: Moment = field(default_factory=moment)
+    epochs: list[Moment] = field(default_factory=list)
 
     def begin(self) -> None:
         """Now everything is read; what follows counts."""
-        self.began = perf_counter()
+        self.began = moment()
 
     def tick(self) -> None:
         """An epoch and its validation are over."""
-        self.epochs.append(perf_counter())
+        self.epochs.append(moment())
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import pytest
 
 from bench.peer import MODULES, environment
 from bench.run import compact, rotations
-from bench.summary import Cell, fastest, find, goals_of, summarize
+from bench.summary import Cell, fastest, find, goals_of, share_of, summarize
 from bench.table import page
 from bench.workloads import WORKLOADS
 
@@ -16,7 +16,7 @@ from bench.workloads import WORKLOADS
 def record(peer, seconds, accuracy=0.9, threads=1, malloc="default", **more):
     return {
         "peer": peer, "threads": threads, "malloc": malloc, "repeat": 0, "seconds": seconds,
-        "later": seconds / 2, "whole": seconds + 1, "since_start": seconds + 3,
+        "later": seconds / 2, "cpu": 0.9 * seconds, "whole": seconds + 1, "since_start": seconds + 3,
         "accuracy": accuracy, "loss": 0.3, "peak_mb": 400.0, **more,
     }  # fmt: skip
 
@@ -126,6 +126,19 @@ def test_the_page_shows_rates_ratios_and_what_failed():
     assert "provisional" not in text
 
 
+def test_a_busy_machine_is_told_by_the_share_of_the_processor():
+    shares = [
+        record("chymist", 1.0),
+        record("expert", 1.0, cpu=0.5),
+        record("skorch", 1.0, cpu=0.6),
+    ]
+    two = record("skorch", 1.0, cpu=0.1, threads=2)
+    assert share_of([*shares, two, {"error": "no luck", "threads": 1}]) == 0.6
+    assert share_of([two]) is None
+    text = page({"workloads": {"mlp": found(shares)}})
+    assert "had 60 % of their processor" in text
+
+
 def test_a_short_form_says_so():
     text = page({"workloads": {"mlp": found([record("chymist", 1.0)], quick=True)}})
     assert "provisional" in text
@@ -164,7 +177,8 @@ def test_settings_of_a_process(monkeypatch):
 def test_short_forms_measure_the_same_peers_with_less(name):
     work, short = WORKLOADS[name], WORKLOADS[name].quick()
     assert set(work.peers) <= set(MODULES)
-    assert short.peers == work.peers
+    assert set(short.peers) <= set(work.peers)
+    assert work.shows != "speed" or short.peers == work.peers
     assert len(short.settings) <= len(work.settings)
     assert short.rows <= work.rows
     assert short.epochs == work.epochs
