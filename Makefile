@@ -11,9 +11,9 @@ help:
 	@echo "make demo       train a network on real handwritten digits and write a report"
 	@echo "make test       all checks and tests"
 	@echo "make test-hard  the slow, exhaustive tests"
-	@echo "make bench      measure speed (training, import, --help)"
+	@echo "make bench      measure speed beside other libraries (45 minutes; BENCH=--quick: 4)"
 	@echo "make lock       resolve the newest allowed packages into constraints.txt"
-	@echo "make clean      remove .venv and caches; runs/ stays"
+	@echo "make clean      remove .venv, .venv-peers and caches; runs/ stays"
 
 demo:
 	@sh tools/demo.sh
@@ -32,12 +32,12 @@ test-hard:
 	.venv/bin/python -m pytest -m hard
 
 bench:
-	@sh tools/setup.sh test
-	.venv/bin/python bench/run.py
+	@sh bench/setup.sh
+	PYTHONPATH=src .venv-peers/bin/python -m bench.run $(BENCH)
 
 lock:
 	@sh tools/lock.sh
 
 clean:
-	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-peers build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src tests tools bench -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true

@@ -1,146 +1,211 @@
-"""Speed, measured side by side: `make bench`.
+"""`make bench`: measure chymist beside its peers, keep the figures, draw the page.
 
-Everything is interleaved in one process (or one series of fresh processes for start-up), and
-medians are compared. The three training loops start from the same weights and do the same work on
-the same rows, two of them in the same order: 784-128-10, batch 64, Adam at 1e-3, one epoch over
-20,000 rows, loss checked at every step. The losses they reach are printed, because speed without
-equal quality is no speed.
+    python -m bench.run [--quick] [--long] [--workload mlp cnn-32] [--peers chymist skorch]
+
+Writes `bench/results.json` and `docs/benchmark.md`. Workloads that are not run keep their figures.
 """
 
 from __future__ import annotations
 
-import math
+import argparse
+import datetime
+import importlib.util
+import json
+import os
+import platform
+import re
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable
-from time import perf_counter
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
 
-import torch
-from torch import nn
-from torch.nn import functional
-from torch.utils.data import DataLoader, TensorDataset
+from bench.peer import MODULES, ROOT, environment, save_rows
+from bench.table import page
+from bench.workloads import WORKLOADS, Workload
 
-import chymist as cy
-from chymist.engine.loop import Program, State, steps_per_epoch, train
-from chymist.engine.running import Recorder, _record
-from chymist.keys import order
-from chymist.models import build_model
-from chymist.parts import part
-from chymist.values import Shapes
-
-ROWS, BATCH, REPEATS = 20_000, 64, 9
-
-
-def rows() -> tuple[torch.Tensor, torch.Tensor]:
-    """MNIST's first rows where there are any, else random ones of the same size."""
-    try:
-        data = cy.load("mnist")
-        inputs = torch.from_numpy(data.inputs[:ROWS].reshape(ROWS, 784)).float() / 255
-        return inputs, torch.from_numpy(data.targets[:ROWS])
-    except cy.InputError:
-        print("mnist is not here: random rows of the same size")
-        return torch.rand(ROWS, 784), torch.randint(0, 10, (ROWS,))
-
-
-def net() -> nn.Module:
-    """The network of the hand-written loops, with the weights that chymist's loop starts from."""
-    model = nn.Sequential(nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 10))
-    start = build_model(cy.models.mlp(hidden=(128,)), Shapes((784,), 10), 0)
-    for ours, theirs in zip(model.parameters(), start.parameters(), strict=True):
-        ours.data.copy_(theirs.data)
-    return model
+RESULTS, PAGE = ROOT / "bench/results.json", ROOT / "docs/benchmark.md"
+REPEATS, LIMIT = 5, 600  # rotations; seconds after which one measurement has failed
+PACKAGES = {
+    "skorch": "skorch", "lightning": "lightning", "fastai": "fastai", "keras-torch": "keras",
+    "keras-jax": "jax", "scikit-learn": "sklearn",
+}  # fmt: skip
+VERSIONS = ("torch", "numpy", "skorch", "lightning", "fastai", "keras", "jax", "scikit-learn")
+COMMANDS = {
+    "python -c pass": ["-c", "pass"],
+    "import chymist": ["-c", "import chymist"],
+    "chymist --help": ["-m", "chymist", "--help"],
+    "import torch": ["-c", "import torch"],
+    "import skorch": ["-c", "import skorch"],
+    "import lightning": ["-c", "import lightning"],
+    "import fastai.learner": ["-c", "import fastai.learner"],
+    "import keras (torch)": ["-c", "import keras"],
+}
+Setting = tuple[int, str]  # threads, malloc
 
 
-def chymist_loop(inputs: torch.Tensor, targets: torch.Tensor) -> float:
-    """chymist's loop with its record, as `fit` runs it."""
-    model = build_model(cy.models.mlp(hidden=(128,)), Shapes((784,), 10), 0)
-    optimizer = cy.optim.adam(lr=1e-3).build(list(model.parameters()))
-    steps = steps_per_epoch(ROWS, BATCH)
-    program = Program(
-        inputs, targets, part("loss", "cross_entropy").bind(),
-        cy.schedules.constant().build(steps), None, lambda model: {}, None, BATCH, steps, 0,
-    )  # fmt: skip
-    with Recorder(None) as recorder:
-        for event in train(program, State(model, optimizer, 1e-3)):
-            _record(recorder, event)
-        return float(recorder.series()["loss"][-50:, 1].mean())
-
-
-def hand_loop(inputs: torch.Tensor, targets: torch.Tensor) -> float:
-    """What a careful person writes: indexes in-memory tensors and checks the loss."""
-    model = net()
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-    visits, losses = torch.from_numpy(order(0, 0, ROWS)), []
-    for start in range(0, ROWS, BATCH):
-        index = visits[start : start + BATCH]
-        loss = functional.cross_entropy(model(inputs[index]), targets[index])
-        if not math.isfinite(loss.item()):
-            raise SystemExit("diverged")
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    return statistics.mean(losses[-50:])
-
-
-def tutorial_loop(inputs: torch.Tensor, targets: torch.Tensor) -> float:
-    """The loop of the tutorials, over a DataLoader."""
-    model = net()
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-    losses = []
-    for batch, labels in DataLoader(TensorDataset(inputs, targets), BATCH, shuffle=True):
-        loss = functional.cross_entropy(model(batch), labels)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    return statistics.mean(losses[-50:])
-
-
-def race(threads: int) -> None:
-    """Run the loops in turn and print medians and ratios."""
-    torch.set_num_threads(threads)
-    inputs, targets = rows()
-    loops: dict[str, Callable[[torch.Tensor, torch.Tensor], float]] = {
-        "chymist": chymist_loop, "hand-written": hand_loop, "DataLoader": tutorial_loop
-    }  # fmt: skip
-    times: dict[str, list[float]] = {name: [] for name in loops}
-    losses: dict[str, float] = {}
-    for _ in range(REPEATS):
-        for name, loop in loops.items():
-            began = perf_counter()
-            losses[name] = loop(inputs, targets)
-            times[name].append(perf_counter() - began)
-    ours = statistics.median(times["chymist"])
-    print(f"\ntraining 784-128-10, batch {BATCH}, {threads} thread(s), medians of {REPEATS}")
-    for name, seconds in times.items():
-        median = statistics.median(seconds)
-        print(
-            f"  {name:<14}{ROWS / median:>10,.0f} rows/s   chymist is {median / ours:.2f} x"
-            f"   last loss {losses[name]:.3f}"
-        )
-
-
-def start_up() -> None:
-    """Time of `import chymist` and `chymist --help` in fresh processes."""
-    commands = {
-        "bare python": ["-c", "pass"],
-        "import chymist": ["-c", "import chymist"],
-        "chymist --help": ["-m", "chymist", "--help"],
+def machine() -> dict[str, Any]:
+    """What the figures depend on."""
+    names = [
+        line.split(":", 1)[1].strip()
+        for line in _lines(Path("/proc/cpuinfo"))
+        if line.startswith("model name")
+    ]
+    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return {
+        "processor": names[0] if names else platform.processor() or platform.machine(),
+        "processors": os.cpu_count(),
+        "memory_gb": round(pages / 2**30),
+        "system": platform.platform(terse=True),
+        "load": round(os.getloadavg()[0], 2),
     }
-    times: dict[str, list[float]] = {name: [] for name in commands}
-    for _ in range(REPEATS):
-        for name, words in commands.items():
-            began = perf_counter()
-            subprocess.run([sys.executable, *words], check=True, capture_output=True)
-            times[name].append(perf_counter() - began)
-    print(f"\nstart-up, medians of {REPEATS} fresh processes")
-    for name, seconds in times.items():
-        print(f"  {name:<16}{statistics.median(seconds):.3f} s")
+
+
+def versions() -> dict[str, str]:
+    """Python, chymist and what is beside it."""
+    import chymist
+
+    installed = {d.metadata["Name"].lower(): d.version for d in metadata.distributions()}
+    peers = {name: installed[name] for name in VERSIONS if name in installed}
+    return {"python": platform.python_version(), "chymist": chymist.__version__, **peers}
+
+
+def rotations(peers: Sequence[str], repeats: int) -> Iterator[tuple[int, str]]:
+    """Who is next: all peers in turn, each time from another start."""
+    for repeat in range(repeats):
+        start = repeat % len(peers)
+        for peer in (*peers[start:], *peers[:start]):
+            yield repeat, peer
+
+
+def measured(name: str, peer: str, setting: Setting, repeat: int, data: Path, quick: bool) -> dict:
+    """One measurement in a fresh process."""
+    threads, malloc = setting
+    known = {"peer": peer, "threads": threads, "malloc": malloc, "repeat": repeat}
+    words = [
+        sys.executable, "-m", "bench.peer", "--peer", peer, "--workload", name, "--data", str(data),
+        "--threads", str(threads), "--malloc", malloc, "--seed", str(repeat),
+        "--spawned", str(time.monotonic()), *["--quick"] * quick,
+    ]  # fmt: skip
+    try:
+        done = subprocess.run(
+            words, env=environment(peer, threads, malloc), cwd=ROOT, capture_output=True,
+            text=True, timeout=LIMIT, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return {**known, "error": f"took more than {LIMIT} s"}
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        return {**known, "error": last[:120].replace(str(ROOT), "").replace("|", "/")}
+    found = json.loads(done.stdout.strip().splitlines()[-1])
+    return known | {key: float(f"{value:.5g}") for key, value in found.items()}
+
+
+def run_workload(
+    name: str, work: Workload, peers: Sequence[str], quick: bool, repeats: int
+) -> dict:
+    """All measurements of a workload, settings and peers taking turns."""
+    absent = [p for p in peers if p in PACKAGES and not importlib.util.find_spec(PACKAGES[p])]
+    present = [p for p in peers if p not in absent]
+    found = {
+        "title": work.title, "shows": work.shows, "rows": work.rows, "valid": work.valid,
+        "epochs": work.epochs, "batch": work.batch, "tolerance": work.tolerance, "quick": quick,
+        "repeats": repeats, "absent": absent, "date": datetime.date.today().isoformat(),
+        "machine": machine(), "versions": versions(), "records": [],
+    }  # fmt: skip
+    with tempfile.TemporaryDirectory() as scratch:
+        data = save_rows(work, Path(scratch) / "rows.npz")
+        for repeat, peer in rotations(present, repeats):
+            for setting in work.settings:
+                record = measured(name, peer, setting, repeat, data, quick)
+                found["records"].append(record)
+                say(name, record, work)
+    return found
+
+
+def say(name: str, record: dict, work: Workload) -> None:
+    """One line per measurement, so that progress can be seen."""
+    value = record.get({"speed": "seconds", "start": "since_start"}.get(work.shows, "peak_mb"))
+    shown = record["error"] if value is None else f"{value:.2f}  accuracy {record['accuracy']:.3f}"
+    who = f"{record['peer']:<13}{record['threads']} {record['malloc']:<8}"
+    print(f"{name:<11}{record['repeat'] + 1}  {who}{shown}", flush=True)
+
+
+def run_imports(repeats: int, quick: bool) -> dict:
+    """Start-up commands in fresh processes that take turns."""
+    times: dict[str, list[float]] = {name: [] for name in COMMANDS}
+    around = environment("keras-torch", 2, "default")
+    for _, name in rotations(list(COMMANDS), repeats):
+        began = time.perf_counter()
+        done = subprocess.run(
+            [sys.executable, *COMMANDS[name]], env=around, capture_output=True, check=False
+        )
+        if done.returncode == 0:
+            times[name].append(time.perf_counter() - began)
+    commands = {
+        name: [round(f(seconds), 4) for f in (statistics.median, min, max)]
+        for name, seconds in times.items() if seconds
+    }  # fmt: skip
+    return {
+        "commands": commands, "repeats": repeats, "quick": quick, "machine": machine(),
+        "versions": versions(), "date": datetime.date.today().isoformat(),
+    }  # fmt: skip
+
+
+def keep(results: dict) -> None:
+    """Write the figures and the page."""
+    order = [name for name in WORKLOADS if name in results["workloads"]]
+    results["workloads"] = {name: results["workloads"][name] for name in order}
+    text = json.dumps(results, indent=1)
+    RESULTS.write_text(compact(text) + "\n")
+    PAGE.write_text(page(results))
+
+
+def compact(text: str) -> str:
+    """Indented JSON with each innermost object on one line."""
+    return re.sub(r"\{[^{}]*\}", lambda found: " ".join(found.group().split()), text)
+
+
+def chosen(quick: bool, long: bool) -> list[str]:
+    """The workloads of a form of the benchmark."""
+    kept = {n: w for n, w in WORKLOADS.items() if long or not w.long}
+    return [n for n, w in kept.items() if w.brief or not quick]
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def main() -> None:
+    """Read the arguments and run what is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="short form: under four minutes")
+    parser.add_argument("--long", action="store_true", help="also the 20 epochs")
+    parser.add_argument("--full", action="store_true", help="every setting of every workload")
+    parser.add_argument("--workload", nargs="+", choices=[*WORKLOADS, "imports"])
+    parser.add_argument("--peers", nargs="+", choices=MODULES)
+    parser.add_argument("--repeats", type=int)
+    given = parser.parse_args()
+    repeats = given.repeats or (1 if given.quick else REPEATS)
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"workloads": {}}
+    names = given.workload or chosen(given.quick, given.long)
+    for name in names:
+        if name == "imports":
+            continue
+        work = WORKLOADS[name]
+        work = work.quick() if given.quick else work.full() if given.full else work
+        peers = [p for p in work.peers if not given.peers or p in given.peers]
+        results["workloads"][name] = run_workload(name, work, peers, given.quick, repeats)
+        keep(results)
+    if not given.workload or "imports" in given.workload:
+        results["imports"] = run_imports(max(repeats, 3), given.quick)
+        keep(results)
+    print(f"figures in {RESULTS.relative_to(ROOT)}, tables in {PAGE.relative_to(ROOT)}")
 
 
 if __name__ == "__main__":
-    start_up()
-    for count in (1, 2):
-        race(count)
+    main()

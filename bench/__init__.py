@@ -1,0 +1,1 @@
+"""chymist beside its peers, measured side by side: `make bench`."""

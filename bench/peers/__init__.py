@@ -1,0 +1,1 @@
+"""One module per peer; each has `train(task) -> scores` and does what its own users do."""
