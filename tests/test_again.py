@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -47,3 +50,19 @@ def test_again_is_exact_or_not_said() -> None:
         assert "# your own rows" in script_of(other.recipe, split, 0)
     own = cy.fit(recipe.replace(model=lambda shapes: Linear(*shapes.inputs, 2)), moved)
     assert command_of(own) == ""
+
+
+def test_the_script_takes_the_threads_of_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["fit", "digits", "--model", "mlp", "--length", "1 epoch", "--threads", "2"]
+    assert main([*words, "--print-script"]) == 0
+    script = capsys.readouterr().out
+    Path("same.py").write_text(script + "run.save('second')\nprint(run.facts['threads'])\n")
+    assert main([*words, "--out", "first"]) == 0
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    again = [sys.executable, "same.py"]
+    said = subprocess.run(again, capture_output=True, text=True, check=True, env=env).stdout
+    assert said.splitlines()[-1] == "2"
+    assert weights("first") == weights("second")
+    assert "threads=2" in (Path("first") / "report.html").read_text("utf-8")
+    assert main([*words[:-2], "--print-script"]) == 0
+    assert "seed=0, threads='auto')" in capsys.readouterr().out

@@ -121,19 +121,33 @@ def test_a_closed_terminal(server: Server, folder: Path, reference: dict[str, An
     check_continued(server, folder, reference)
 
 
-def test_a_reader_that_goes_away(server: Server, folder: Path, reference: dict[str, Any]) -> None:
-    """The pipe that the command prints to is closed: exit code 0 only if the run has ended."""
+def piped(server: Server, folder: Path) -> int:
+    """A command that prints to a pipe whose reader has gone, and trains."""
     pipe = folder.with_name(folder.name + "-pipe")
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-    writer_words = [*FIT, folder.name]
-    pid = server.start("command", folder.parent, str(pipe), words=writer_words, every=EVERY)
+    words = [*FIT, folder.name]
+    pid = server.start("command", folder.parent, str(pipe), words=words, every=EVERY)
     while not list(folder.glob("checkpoints/step-*")):
         with contextlib.suppress(BlockingIOError):
             os.read(reader, 65536)
         assert server.wait(pid, 0.01).state == "runs"
     os.close(reader)
-    ending = server.end(pid)
-    finished = (folder / "result.json").exists()
-    assert finished == (ending.code == 0), ending
+    return pid
+
+
+def test_a_reader_that_goes_away(server: Server, folder: Path, reference: dict[str, Any]) -> None:
+    """Exit code 0 only if the run has ended."""
+    ending = server.end(piped(server, folder))
+    assert (folder / "result.json").exists() == (ending.code == 0), ending
+    check_continued(server, folder, reference)
+
+
+def test_a_signal_after_the_reader_went_away(
+    server: Server, folder: Path, reference: dict[str, Any]
+) -> None:
+    """That nobody hears what is said about the signal must not look like success."""
+    pid = piped(server, folder)
+    os.kill(pid, signal.SIGTERM)
+    assert server.end(pid, 10).code == 130
     check_continued(server, folder, reference)

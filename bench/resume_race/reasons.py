@@ -20,7 +20,7 @@ LOOPS = {
 }
 
 METHOD = """\
-One small network (64-128-10, batch normalization, dropout 0.2) learns 1,600 handwritten digits:
+One small network (64-128-10, batch normalisation, dropout 0.2) learns 1,600 handwritten digits:
 batch 32, Adam, one-cycle schedule, 6 epochs of 50 steps, shuffled, a checkpoint every 10 steps. A
 seed draws the moments at which the process group gets SIGKILL, the same plan for every loop: 2 in 5
 inside an epoch, 1 at the end of one, 1 while files of a checkpoint change, 1 twice in one run (the
@@ -30,7 +30,7 @@ way of resuming, until it ends.
 - **finished**: the run reached its end after the kill (one attempt with the newest checkpoint).
 - **order-equal**: every step trained on the same rows in the same order as in the run that nobody
   killed. The rows are read off the network's input, not off a sampler.
-- **bit-equal**: SHA-256 of the final weights, running statistics and optimizer state are the same.
+- **bit-equal**: SHA-256 of the final weights, running statistics and optimiser state are the same.
 
 Every loop is written as its documentation recommends, with the switches for reproducibility that it
 offers. "A careful user" does more than the documentation asks: tells the loader the number of each
@@ -55,9 +55,9 @@ ABOUT = {
     ),
     "lightning-stateful": (
         "The position and the order are right, the noise is not: without random state in the "
-        "checkpoint, dropout goes on as it was at step 0. From a checkpoint at the end of an epoch "
-        "the run can lose a whole epoch: the restored loader stands at its end, and the next epoch "
-        "is trained with nothing."
+        "checkpoint, dropout goes on as it was at step 0. Each run that was resumed from a "
+        "checkpoint at the end of an epoch lost steps, mostly a whole epoch: the restored loader "
+        "stands at its end, and the next epoch is trained with nothing."
     ),
     "lightning-stateful-seeded": (
         "The fit loop makes the loader's iterator in `setup_data` and calls the sampler's "
@@ -77,7 +77,7 @@ ABOUT = {
         "With `set_epoch` the order is right, with the rename no folder is half written. The bits "
         "differ inside an epoch because making the iterator draws a seed from torch's global "
         "generator (`_base_seed`), after `load_state` has put it back: dropout's noise is shifted. "
-        "At the end of an epoch both runs make that draw, and the bits agree."
+        "At the end of an epoch both runs make that draw, and without workers the bits agree."
     ),
     "accelerate-stateful": (
         "As without it: the epoch's number is not restored, folders may be half written. With "
@@ -102,7 +102,7 @@ ABOUT = {
     ),
     "torch-stateful-late": (
         "Exact, by hand: the loader has no generator of its own, and the random states are put "
-        "back after its iterator was made, which no documentation mentions."
+        "back after its iterator was made, which we found in no documentation."
     ),
 }
 

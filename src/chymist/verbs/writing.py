@@ -8,12 +8,13 @@ import os
 from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
+from unicodedata import category
 
 import numpy as np
 
 from chymist.engine.files import is_stream, write_file, write_through
 from chymist.engine.folder import FILES, RESULTS, Saved, whole_folder, write_json
-from chymist.errors import InputError
+from chymist.errors import InputError, printable
 from chymist.values import Data, Predictions, Recipe
 from chymist.verbs.validation import CrossValidation
 
@@ -155,9 +156,13 @@ def _inert(cell: object) -> object:
     """Text that a spreadsheet would run as a formula gets a leading apostrophe.
 
     That is text that begins with = + - @, a tab or a carriage return, unless it is a number, a
-    single character, or made of + and - only: such names of classes stay as they are.
+    single character, or made of + and - only: such names of classes stay as they are. Control
+    characters, which a terminal would obey, are escaped.
     """
-    if not isinstance(cell, str) or cell[:1] not in ("=", "+", "-", "@", "\t", "\r"):
+    if not isinstance(cell, str):
+        return cell
+    cell = "".join(c if c in "\t\r\n" or category(c) != "Cc" else printable(c) for c in cell)
+    if cell[:1] not in ("=", "+", "-", "@", "\t", "\r"):
         return cell
     if len(cell) == 1 or set(cell) <= set("+-"):
         return cell
