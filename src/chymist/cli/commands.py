@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -175,9 +176,7 @@ def cv(options: argparse.Namespace) -> int:
         threads=threads, observer=tell,
     )  # fmt: skip
 
-    def write(out: Path) -> Path:
-        return write_cross_validation(out, found, recipe, data)
-
+    write = partial(write_cross_validation, found=found, recipe=recipe, data=data)
     path = write(Path(options.out)) if options.out else in_free_folder(f"{data.name}-cv", write)
     out = path.parent
     screen.line("Score", f"{found.score}   {len(found.folds)} fits", result=True)
