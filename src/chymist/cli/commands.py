@@ -295,7 +295,7 @@ def print_recipe(options: argparse.Namespace, recipe: cy.Recipe, split: Split) -
     full = complete(recipe, split)
     text = full.to_toml()
     if options.print_script:
-        text = script_of(full, split, options.seed)
+        text = script_of(full, split, options.seed, threads_of(options.threads))
     emit({"script" if options.print_script else "recipe": text}) if options.json else print(
         text, end=""
     )

@@ -25,7 +25,8 @@ def prepare_streams() -> None:
         if stream is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
         elif isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace" if _is_unicode(stream) else "replace")
+            with suppress(OSError):  # one that has changed its nature stays as it is
+                stream.reconfigure(errors="backslashreplace" if _is_unicode(stream) else "replace")
 
 
 def print_json(answer: Mapping[str, Any]) -> None:

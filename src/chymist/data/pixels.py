@@ -79,11 +79,21 @@ def prepared_pixels(raw: Any, shape: tuple[int, ...], pixels: tuple[float, float
             received=f"shape {images.shape}",
             do=f"give (rows, {height}, {width}, {channels})",
         )
-    made = np.array(images.transpose(0, 3, 1, 2), np.float32, order="C")
-    if images.dtype.kind == "f" and not bool(np.isfinite(made).all()):
+    made = np.require(images.transpose(0, 3, 1, 2), np.float32, ["C", "W"])
+    if images.dtype.kind == "f" and not _finite(made):
         raise InputError(
             "a pixel is not finite", where="new rows", do="correct or remove the image"
         )
-    made -= np.float32(pixels[0])
-    made /= np.float32(pixels[1])
+    own = None if np.may_share_memory(made, images) else made
+    if pixels[0]:
+        made = own = np.subtract(made, np.float32(pixels[0]), out=own)
+    if pixels[1] != 1:
+        made = np.divide(made, np.float32(pixels[1]), out=own)
     return made
+
+
+def _finite(values: np.ndarray) -> bool:
+    """Whether all values are finite; their sum tells it in one pass, if it does not overflow."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = values.sum()
+    return bool(np.isfinite(total)) or bool(np.isfinite(values).all())

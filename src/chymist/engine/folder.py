@@ -26,6 +26,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypeVar
@@ -297,6 +298,7 @@ def run_id(folder: Path) -> str:
     return given or str(folder.resolve())
 
 
+@cache
 def versions() -> dict[str, str]:
     """Versions of chymist and of what the numbers depend on."""
     found = {"python": platform.python_version()}

@@ -10,6 +10,7 @@ from typing import Any
 
 from chymist.data import split as make_split
 from chymist.engine.files import write_file
+from chymist.engine.threads import Threads
 from chymist.errors import ChymistError
 from chymist.parts import Part
 from chymist.reports import layer_table, report_html
@@ -24,7 +25,7 @@ MODULES = {
 def write_report(run: Run) -> Path:
     """Write `report.html` into the run folder; returns its path."""
     layers = layer_table(run.model, run.preparation.input_shape)
-    script = script_of(run.recipe, run.split, run.seed)
+    script = script_of(run.recipe, run.split, run.seed, run.facts["threads"])
     linear = coefficients(run) if run.recipe.model.name in LINEAR else None
     page = report_html(run, layers, script, command_of(run), linear)
     path = run.path / "report.html"
@@ -73,13 +74,14 @@ def cut_again(split: Split) -> bool:
     return False
 
 
-def script_of(recipe: Recipe, split: Split, seed: int) -> str:
+def script_of(recipe: Recipe, split: Split, seed: int, threads: Threads = None) -> str:
     """A Python script that does the same as the command.
 
     Args:
         recipe: the recipe, complete or not.
         split: the rows.
         seed: seed of the run.
+        threads: as in `fit`.
 
     Returns:
         The text of the script.
@@ -106,7 +108,7 @@ def script_of(recipe: Recipe, split: Split, seed: int) -> str:
         "recipe = cy.Recipe(",
         *fields,
         ")",
-        f"run = cy.fit(recipe, split, seed={seed})",
+        f"run = cy.fit(recipe, split, seed={seed}{'' if threads is None else f', {threads=}'})",
         "print(run.score, run.verdict, sep='\\n')",
         "",
     ]
