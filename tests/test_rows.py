@@ -79,6 +79,22 @@ def test_the_loop_never_holds_more_than_the_batches_under_way(iris: cy.Split) ->
     assert Flat(rows, 4)[np.array([5, 7])].shape == (2, 4)
 
 
+@pytest.mark.parametrize("scale", ["auto", "standard", "minmax", "pixel", "none"])
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_images_held_as_bytes_give_the_bits_of_prepared_ones(scale: str, precision: str) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (300, 5, 4, 3)).astype(np.uint8)
+    split = cy.split(cy.load((images, np.arange(300) % 3)), seed=0)
+    recipe = RECIPE.replace(data=cy.prepare(scale=scale), precision=precision)
+    made = assemble(complete(recipe, split), split, 0)
+    assert isinstance(made.train, InMemory)
+    assert made.train.inputs.dtype == torch.uint8
+    numbers = made.preparation.inputs(split.data.take(split.train))
+    expected = torch.from_numpy(numbers).to(getattr(torch, precision))
+    found = made.train.take(torch.arange(len(split.train)))
+    assert found.dtype == expected.dtype
+    assert torch.equal(found, expected)
+
+
 def _squares(index: np.ndarray) -> np.ndarray:
     return (index.astype(np.float32) ** 2)[:, None]
 

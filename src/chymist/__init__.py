@@ -25,7 +25,8 @@ _PUBLIC = {
     "prepare": "chymist.data.preparation",
     "fit": "chymist.verbs", "resume": "chymist.verbs", "evaluate": "chymist.verbs",
     "predict": "chymist.verbs", "cross_validate": "chymist.verbs", "load_run": "chymist.verbs",
-    "list_runs": "chymist.verbs", "as_estimator": "chymist.verbs", "coefficients": "chymist.verbs",
+    "list_runs": "chymist.verbs", "as_estimator": "chymist.verbs.estimator",
+    "coefficients": "chymist.verbs",
     "activations": "", "clip": "", "losses": "", "metrics": "", "models": "", "optim": "",
     "schedules": "", "stop": "",
 }  # fmt: skip
@@ -58,7 +59,6 @@ if TYPE_CHECKING:
     from chymist.values import Score as Score
     from chymist.values import Shapes as Shapes
     from chymist.values import Split as Split
-    from chymist.verbs import as_estimator as as_estimator
     from chymist.verbs import coefficients as coefficients
     from chymist.verbs import cross_validate as cross_validate
     from chymist.verbs import evaluate as evaluate
@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from chymist.verbs import load_run as load_run
     from chymist.verbs import predict as predict
     from chymist.verbs import resume as resume
+    from chymist.verbs.estimator import as_estimator as as_estimator
 
 
 def __getattr__(name: str) -> Any:

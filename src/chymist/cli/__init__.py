@@ -75,7 +75,6 @@ def run(words: Sequence[str]) -> int:
         raise UsageError("no verb", do="known: " + ", ".join(VERBS))
     from chymist.cli.commands import COMMANDS
 
-    tune_allocator()
     return COMMANDS[options.verb](options)
 
 
@@ -131,17 +130,3 @@ def as_chymist(error: Exception) -> ChymistError:
         )
     found.__cause__ = error
     return found
-
-
-def tune_allocator() -> None:
-    """Let glibc keep freed memory in this process: batches are allocated and freed at every step.
-
-    Only the command does this, never `import chymist` in somebody else's process.
-    """
-    import ctypes
-
-    with contextlib.suppress(OSError, AttributeError):
-        libc = ctypes.CDLL(None)
-        m_trim_threshold, m_mmap_threshold = -1, -3
-        libc.mallopt(m_mmap_threshold, 1 << 30)
-        libc.mallopt(m_trim_threshold, 1 << 30)

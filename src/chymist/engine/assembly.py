@@ -13,11 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from chymist import metrics
+from chymist.data.pixels import channels_first
 from chymist.data.preparation import Preparation, fit_preparation
 from chymist.engine.closed_form import only_layer
 from chymist.engine.loop import Program, State, scaler, steps_per_epoch
 from chymist.engine.place import MEMORY, Place
-from chymist.engine.rows import Flat, InMemory, Rows, Streamed, in_turn
+from chymist.engine.rows import Flat, InMemory, Pixels, Rows, Streamed, in_turn
 from chymist.errors import InputError, UsageError
 from chymist.losses import FORMS, Form
 from chymist.models import build_model
@@ -132,10 +133,16 @@ def prepared_rows(
     def prepare(index: np.ndarray) -> np.ndarray:
         return preparation.inputs(data.take(rows[index]))
 
-    size = len(rows) * math.prod(preparation.input_shape) * dtype.itemsize
+    as_bytes = isinstance(data.inputs, np.ndarray) and data.inputs.dtype == np.uint8
+    as_bytes = as_bytes and preparation.kind == "image"
+    size = len(rows) * math.prod(preparation.input_shape) * (1 if as_bytes else dtype.itemsize)
     workers = place.workers_for(data, size)
     if workers is not None:
         return Streamed(prepare, targets, dtype, workers)
+    if as_bytes:
+        pixels = np.ascontiguousarray(channels_first(data.take(rows), preparation.shape))
+        finish = Pixels(*preparation.pixels, dtype)
+        return InMemory(torch.from_numpy(pixels).to(place.device), targets, finish)
     inputs = torch.from_numpy(preparation.inputs(data.take(rows))).to(dtype)
     return InMemory(inputs.to(place.device), targets)
 

@@ -127,7 +127,8 @@ def train(program: Program, state: State) -> Iterator[Event]:
             rate = state.rate * program.schedule(state.step)
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            optimizer.zero_grad()
+                for parameter in group["params"]:  # as zero_grad does, without its bookkeeping
+                    parameter.grad = None
             value = 0.0
             for part, (x, t) in enumerate(parts_of(inputs, targets, program)):
                 for name, layer in state.noise:

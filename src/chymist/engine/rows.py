@@ -60,10 +60,12 @@ class InMemory:
     Args:
         inputs: (rows, ...).
         targets: (rows,) or (rows, outputs).
+        finish: what is still to be done with the inputs of a batch, or None.
     """
 
     inputs: Tensor
     targets: Tensor
+    finish: Callable[[Tensor], Tensor] | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -71,12 +73,37 @@ class InMemory:
     def batches(self, indices: Iterable[Tensor]) -> Iterator[Batch]:
         """Inputs and targets of each list of row numbers, in order."""
         for index in indices:
-            index = index.to(self.inputs.device)
-            yield self.inputs.index_select(0, index), self.targets.index_select(0, index)
+            yield self.take(index), self.targets.index_select(0, index.to(self.targets.device))
 
     def take(self, index: Tensor) -> Tensor:
         """Inputs of some rows."""
-        return self.inputs.index_select(0, index.to(self.inputs.device))
+        inputs = self.inputs.index_select(0, index.to(self.inputs.device))
+        return self.finish(inputs) if self.finish else inputs
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """Bytes of images to numbers, as `chymist.data.pixels` does it, to the bit.
+
+    Images that are held as bytes take a quarter of the memory, and are gathered faster.
+
+    Args:
+        shift, scale: byte -> (byte - shift) / scale in float32.
+        dtype: of the result.
+    """
+
+    shift: float
+    scale: float
+    dtype: torch.dtype
+
+    def __call__(self, pixels: Tensor) -> Tensor:
+        """Inputs of the model."""
+        numbers = pixels.to(torch.float32)
+        if self.shift:
+            numbers -= numbers.new_tensor(self.shift)  # a plain number would be multiplied by its
+        if self.scale != 1:
+            numbers /= numbers.new_tensor(self.scale)  # inverse on a GPU: other bits
+        return numbers.to(self.dtype)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,10 +1,10 @@
 """The verbs: what users and the faces call. They wire the layers below and hold no logic of theirs.
 
-May use everything below; draws nothing and prints nothing.
+May use everything below; draws nothing and prints nothing. `estimator` stands apart, because it
+needs scikit-learn when it is imported.
 """
 
 from chymist.values import Run as Run
-from chymist.verbs.estimator import as_estimator as as_estimator
 from chymist.verbs.fitting import fit as fit
 from chymist.verbs.fitting import resume as resume
 from chymist.verbs.predicting import evaluate as evaluate

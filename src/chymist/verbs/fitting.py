@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from chymist.data import reload
+from chymist.engine.allocation import keeping_memory
 from chymist.engine.assembly import HEADLINE, Assembly, assemble, predictions_for
 from chymist.engine.checkpoint import tensors_to_bytes
 from chymist.engine.defaults import check_split, complete
@@ -98,7 +99,7 @@ def fit(
         check_place(Path(out))
     place = Place(choose_device(device), check_workers(workers))
     recipe = with_rate(complete(recipe, split), split, seed)
-    with foreign_randomness(seed):
+    with keeping_memory(), foreign_randomness(seed):
         assembly = assemble(recipe, split, seed, place)
         with using_threads(threads_of(threads, assembly)):
             where = None if out is None else Path(out)
@@ -159,7 +160,7 @@ def resume(
         choose_device(saved.environment.get("device", "cpu")),
         check_workers(recorded if workers is None else workers),
     )
-    with foreign_randomness(seed), using_threads(threads):
+    with keeping_memory(), foreign_randomness(seed), using_threads(threads):
         assembly = assemble(recipe, split, seed, place)
         with Recorder(saved.path / "records.sqlite") as recorder:
             step, problems = continue_from(saved.path, assembly, recorder)

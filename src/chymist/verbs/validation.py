@@ -11,6 +11,7 @@ import numpy as np
 
 from chymist.data import folds as make_folds
 from chymist.data import split as make_split
+from chymist.engine.allocation import keeping_memory
 from chymist.engine.assembly import HEADLINE, assemble, predict_rows, prepared_rows
 from chymist.engine.defaults import complete
 from chymist.engine.place import MEMORY
@@ -164,7 +165,7 @@ def _fit_fold(
     """Train on the training rows of a fold and predict its test rows; floors do the same."""
     data, train, held, seed = split.data, split.train, split.test, split.seed
     full = with_rate(complete(recipe, split), split, seed)
-    with foreign_randomness(seed), Recorder(None) as recorder:
+    with keeping_memory(), foreign_randomness(seed), Recorder(None) as recorder:
         assembly = assemble(full, split, seed)
         with using_threads(threads_of(threads, assembly)):
             seconds = execute(full, assembly, recorder, None)
