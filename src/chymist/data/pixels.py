@@ -70,8 +70,16 @@ def prepared_pixels(raw: Any, shape: tuple[int, ...], pixels: tuple[float, float
         >>> prepared_pixels(np.full((1, 1, 1, 1), 4, np.uint8), (1, 1, 1), (2.0, 2.0)).tolist()
         [[[[1.0]]]]
     """
-    images = channels_first(raw, shape)
-    made = np.require(images, np.float32, ["C", "W"])
+    channels, height, width = shape
+    images = np.asarray(raw)
+    if images.shape[1:] != (height, width, channels):
+        raise InputError(
+            "images have another shape than the training images",
+            where="new rows",
+            received=f"shape {images.shape}",
+            do=f"give (rows, {height}, {width}, {channels})",
+        )
+    made = np.require(images.transpose(0, 3, 1, 2), np.float32, ["C", "W"])
     if images.dtype.kind == "f" and not _finite(made):
         raise InputError(
             "a pixel is not finite", where="new rows", do="correct or remove the image"
@@ -82,35 +90,6 @@ def prepared_pixels(raw: Any, shape: tuple[int, ...], pixels: tuple[float, float
     if pixels[1] != 1:
         made = np.divide(made, np.float32(pixels[1]), out=own)
     return made
-
-
-def channels_first(raw: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """Images in the layout of models, with their values as they are.
-
-    Args:
-        raw: (rows, height, width, channels).
-        shape: (channels, height, width) of the training images.
-
-    Returns:
-        (rows, channels, height, width), a view of `raw` if that is an array.
-
-    Raises:
-        InputError: another shape.
-
-    Example:
-        >>> channels_first(np.zeros((2, 8, 9, 3)), (3, 8, 9)).shape
-        (2, 3, 8, 9)
-    """
-    channels, height, width = shape
-    images = np.asarray(raw)
-    if images.shape[1:] != (height, width, channels):
-        raise InputError(
-            "images have another shape than the training images",
-            where="new rows",
-            received=f"shape {images.shape}",
-            do=f"give (rows, {height}, {width}, {channels})",
-        )
-    return images.transpose(0, 3, 1, 2)
 
 
 def _finite(values: np.ndarray) -> bool:

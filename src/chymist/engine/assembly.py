@@ -13,11 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from chymist import metrics
-from chymist.data.pixels import channels_first
 from chymist.data.preparation import Preparation, fit_preparation
 from chymist.engine.closed_form import only_layer
 from chymist.engine.loop import Program, State, scaler, steps_per_epoch
-from chymist.engine.place import MEMORY, Place
+from chymist.engine.place import CPU, MEMORY, Place
 from chymist.engine.rows import Flat, InMemory, Pixels, Rows, Streamed, in_turn
 from chymist.errors import InputError, UsageError
 from chymist.losses import FORMS, Form
@@ -133,18 +132,30 @@ def prepared_rows(
     def prepare(index: np.ndarray) -> np.ndarray:
         return preparation.inputs(data.take(rows[index]))
 
-    as_bytes = isinstance(data.inputs, np.ndarray) and data.inputs.dtype == np.uint8
-    as_bytes = as_bytes and preparation.kind == "image"
-    size = len(rows) * math.prod(preparation.input_shape) * (1 if as_bytes else dtype.itemsize)
+    raw = images_of(data, preparation)
+    small = raw is not None and raw.dtype == np.uint8
+    size = len(rows) * math.prod(preparation.input_shape) * (1 if small else dtype.itemsize)
     workers = place.workers_for(data, size)
     if workers is not None:
         return Streamed(prepare, targets, dtype, workers)
-    if as_bytes:
-        pixels = np.ascontiguousarray(channels_first(data.take(rows), preparation.shape))
-        finish = Pixels(*preparation.pixels, dtype)
-        return InMemory(torch.from_numpy(pixels).to(place.device), targets, finish)
-    inputs = torch.from_numpy(preparation.inputs(data.take(rows))).to(dtype)
-    return InMemory(inputs.to(place.device), targets)
+    if raw is None:
+        inputs = torch.from_numpy(preparation.inputs(data.take(rows))).to(dtype)
+        return InMemory(inputs.to(place.device), targets)
+    finish = Pixels(*preparation.pixels, dtype)
+    if place.device == CPU and raw.flags.writeable and not isinstance(raw, np.memmap):
+        return InMemory(torch.from_numpy(raw), targets, torch.from_numpy(rows), finish)
+    return InMemory(torch.from_numpy(raw[rows]).to(place.device), targets, None, finish)
+
+
+def images_of(data: Data, preparation: Preparation) -> np.ndarray | None:
+    """The raw images, if a model can be fed from them batch by batch at no cost worth the name.
+
+    Bytes are small, and float32 without a scale is what the model takes; others are prepared once.
+    """
+    if preparation.kind != "image" or not isinstance(data.inputs, np.ndarray):
+        return None
+    ready = data.inputs.dtype == np.float32 and preparation.pixels == (0.0, 1.0)
+    return data.inputs if ready or data.inputs.dtype == np.uint8 else None
 
 
 def dtype_of(recipe: Recipe) -> torch.dtype:

@@ -55,16 +55,18 @@ class Rows(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class InMemory:
-    """All rows prepared, on the device of the model.
+    """Rows in memory, on the device of the model.
 
     Args:
         inputs: (rows, ...).
         targets: (rows,) or (rows, outputs).
+        among: where each row stands in `inputs`, or None if they are the same.
         finish: what is still to be done with the inputs of a batch, or None.
     """
 
     inputs: Tensor
     targets: Tensor
+    among: Tensor | None = None
     finish: Callable[[Tensor], Tensor] | None = None
 
     def __len__(self) -> int:
@@ -73,22 +75,26 @@ class InMemory:
     def batches(self, indices: Iterable[Tensor]) -> Iterator[Batch]:
         """Inputs and targets of each list of row numbers, in order."""
         for index in indices:
-            yield self.take(index), self.targets.index_select(0, index.to(self.targets.device))
+            index = index.to(self.targets.device)
+            yield self.take(index), self.targets.index_select(0, index)
 
     def take(self, index: Tensor) -> Tensor:
         """Inputs of some rows."""
-        inputs = self.inputs.index_select(0, index.to(self.inputs.device))
+        index = index.to(self.inputs.device)
+        if self.among is not None:
+            index = self.among.index_select(0, index)
+        inputs = self.inputs.index_select(0, index)
         return self.finish(inputs) if self.finish else inputs
 
 
 @dataclass(frozen=True)
 class Pixels:
-    """Bytes of images to numbers, as `chymist.data.pixels` does it, to the bit.
+    """Raw images to inputs of a model, as `chymist.data.pixels` does it, to the bit.
 
     Images that are held as bytes take a quarter of the memory, and are gathered faster.
 
     Args:
-        shift, scale: byte -> (byte - shift) / scale in float32.
+        shift, scale: value -> (value - shift) / scale in float32.
         dtype: of the result.
     """
 
@@ -96,13 +102,13 @@ class Pixels:
     scale: float
     dtype: torch.dtype
 
-    def __call__(self, pixels: Tensor) -> Tensor:
-        """Inputs of the model."""
-        numbers = pixels.to(torch.float32)
-        if self.shift:
-            numbers -= numbers.new_tensor(self.shift)  # a plain number would be multiplied by its
+    def __call__(self, images: Tensor) -> Tensor:
+        """(rows, height, width, channels) -> (rows, channels, height, width)."""
+        numbers = images.permute(0, 3, 1, 2).contiguous().to(torch.float32)
+        if self.shift:  # a plain number would do, but a GPU divides by one as it multiplies by its
+            numbers = numbers - numbers.new_tensor(self.shift)  # inverse, which has other bits
         if self.scale != 1:
-            numbers /= numbers.new_tensor(self.scale)  # inverse on a GPU: other bits
+            numbers = numbers / numbers.new_tensor(self.scale)
         return numbers.to(self.dtype)
 
 
