@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -186,6 +187,14 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="short form: under four minutes")
     parser.add_argument("--long", action="store_true", help="also the 20 epochs")
     parser.add_argument("--full", action="store_true", help="every setting of every workload")
+    parser.add_argument(
+        "--threads",
+        type=int,
+        nargs="+",
+        choices=(1, 2),
+        default=[1, 2],
+        help="only these; figures with other numbers of threads are kept",
+    )
     parser.add_argument("--workload", nargs="+", choices=[*WORKLOADS, "imports"])
     parser.add_argument("--peers", nargs="+", choices=MODULES)
     parser.add_argument("--repeats", type=int)
@@ -198,8 +207,15 @@ def main() -> None:
             continue
         work = WORKLOADS[name]
         work = work.quick() if given.quick else work.full() if given.full else work
+        work = replace(work, settings=tuple(s for s in work.settings if s[0] in given.threads))
+        if not work.settings:
+            continue
         peers = [p for p in work.peers if not given.peers or p in given.peers]
-        results["workloads"][name] = run_workload(name, work, peers, given.quick, repeats)
+        before = results["workloads"].get(name, {"records": [], "quick": given.quick})
+        kept = [r for r in before["records"] if r["threads"] not in given.threads]
+        found = run_workload(name, work, peers, given.quick, repeats)
+        found["records"] += kept if before["quick"] == given.quick else []
+        results["workloads"][name] = found
         keep(results)
     if not given.workload or "imports" in given.workload:
         results["imports"] = run_imports(max(repeats, 3), given.quick)

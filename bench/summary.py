@@ -145,7 +145,7 @@ def goals_of(name: str, cells: Sequence[Cell]) -> list[Goal]:
             goals.append(Goal(f"{where}: beside the expert", expert.value / ours.value, 0.97))
         tuned = fastest(cells, HIGH_LEVEL, threads, "tuned")
         if tuned and tuned.value and name.startswith("cnn"):
-            says = f"{where}: beside {tuned.peer} with malloc settings, chymist without"
+            says = f"{where}: beside {tuned.peer} with malloc settings"
             goals.append(Goal(says, tuned.value / ours.value, 1.0))
     return goals
 

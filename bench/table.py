@@ -26,14 +26,15 @@ building and trying the model, the run folder on disk, the record of every step 
 are inside. After the last epoch it also scores, fits floors and saves; the seconds of the whole are
 given below each table, and the peers do nothing of the kind.
 
-"tuned" sets `MALLOC_MMAP_THRESHOLD_`, `MALLOC_TRIM_THRESHOLD_` (1 GiB) and `MALLOC_TOP_PAD_`
-(64 MiB) of the C library, for every peer alike. "N x" is how many times as fast chymist is under
-the same setting. "after epoch 1" is the speed of the later epochs alone. Peers run as their
-documentation shows: Lightning with the default `Trainer` without logger, checkpoints and progress
-bar, Keras by `fit`, skorch with a fixed validation set, fastai with torch's Adam, scikit-learn by
-one `partial_fit` per epoch (its initial weights are its own). "expert" is a hand-written loop with
-tensors in memory, `index_select`, fused Adam, channels last and a check of every loss; "tutorial"
-is the usual loop over `DataLoader`.
+"tuned" sets `MALLOC_MMAP_THRESHOLD_`, `MALLOC_TRIM_THRESHOLD_` (1 GiB) and `MALLOC_TOP_PAD_` (64
+MiB) of the C library, for every peer alike; `cy.fit` itself sets the two thresholds while it
+trains, for everybody who calls it, unless the environment says otherwise. "N x" is how many times
+as fast chymist is under the same setting. "after epoch 1" is the speed of the later epochs alone.
+Peers run as their documentation shows: Lightning with the default `Trainer` without logger,
+checkpoints and progress bar, Keras by `fit`, skorch with a fixed validation set, fastai with
+torch's Adam, scikit-learn by one `partial_fit` per epoch (its initial weights are its own).
+"expert" is a hand-written loop with tensors in memory, `index_select`, fused Adam, channels last
+and a check of every loss; "tutorial" is the usual loop over `DataLoader`.
 """
 
 

@@ -77,7 +77,9 @@ _CNN = Workload(
 WORKLOADS = {
     "mlp": _MLP,
     "mlp-long": replace(
-        _MLP, title="MNIST, 784-128-10 (ReLU), 20 epochs, batch 64", epochs=20, long=True
+        _MLP, title="MNIST, 784-128-10 (ReLU), 20 epochs, batch 64", epochs=20, long=True,
+        peers=("chymist", "expert", "skorch", "fastai", "keras-jax", "scikit-learn"),
+        settings=ALONE,
     ),
     "cnn-32": _CNN,
     "cnn-128": replace(
