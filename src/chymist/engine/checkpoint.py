@@ -65,7 +65,8 @@ def save_checkpoint(folder: Path, state: State) -> Path | None:
         if state.best is not None:
             write_file(draft / "best.safetensors", tensors_to_bytes(state.best))
         write_file(draft / "random.safetensors", tensors_to_bytes(tensors))
-        write_file(draft / "state.json", msgspec.json.encode(_plain(state, plain, streams)))
+        values = Plain(_counters(state), len(moments), state.scaler.state_dict(), plain, streams)
+        write_file(draft / "state.json", msgspec.json.encode(values))
         manifest = Manifest(FORMAT, {p.name: _digest(p) for p in sorted(draft.iterdir())})
         write_file(draft / "MANIFEST.json", msgspec.json.encode(manifest))
         flush_folder(draft)
@@ -135,6 +136,8 @@ def load_checkpoint(path: Path, state: State) -> None:
         for tensors in (weights, best):
             if tensors is not None:
                 _check_fit(path, tensors, state)
+        if len(moments) != plain.moments:
+            raise ValueError(f"{len(moments)} of {plain.moments} moments of the optimiser")
         optimizer = _optimizer_from_files(state.optimizer, moments, plain.optimizer)
         set_random_states(streams, plain.random)
     except (OSError, msgspec.DecodeError, SafetensorError, LookupError, TypeError, ValueError,
@@ -213,7 +216,9 @@ def verify(path: Path) -> None:
         InputError: a file is missing, or its size or content differs.
     """
     try:
-        manifest = msgspec.json.decode((path / "MANIFEST.json").read_bytes(), type=Manifest)
+        listing = path / "MANIFEST.json"
+        check_regular(listing)
+        manifest = msgspec.json.decode(listing.read_bytes(), type=Manifest)
         if manifest.format != FORMAT:
             raise ValueError(f"format {manifest.format}")
         for name in NEEDED:
@@ -257,18 +262,23 @@ class Counters(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Plain(msgspec.Struct, forbid_unknown_fields=True):
-    """What a checkpoint holds beside tensors: numbers and a few words, nothing that could run."""
+    """What a checkpoint holds beside tensors: numbers and a few words, nothing that could run.
+
+    Args:
+        counters: see there.
+        moments: how many tensors the optimiser remembers.
+        scaler, optimizer, random: their plain values.
+    """
 
     counters: Counters
+    moments: int
     scaler: dict[str, float | int]
     optimizer: dict[str, bool | int | float | str | None]
     random: dict[str, Any]
 
 
-def _plain(state: State, optimizer: dict[str, Any], random: dict[str, Any]) -> Plain:
-    names = Counters.__struct_fields__
-    counters = Counters(**{name: getattr(state, name) for name in names})
-    return Plain(counters, state.scaler.state_dict(), optimizer, random)
+def _counters(state: State) -> Counters:
+    return Counters(**{name: getattr(state, name) for name in Counters.__struct_fields__})
 
 
 def _optimizer_to_files(
@@ -314,8 +324,17 @@ def tensors_to_bytes(tensors: Mapping[str, Tensor]) -> bytes:
     return save({name: t.detach().clone().contiguous() for name, t in tensors.items()})
 
 
-def _digest(path: Path) -> tuple[int, str]:
-    if not path.is_file():  # to open a pipe or device might never end
+def check_regular(path: Path) -> None:
+    """Refuse what is no ordinary file: to read a pipe or a device might never end.
+
+    Raises:
+        FileNotFoundError: it is something else, or nothing.
+    """
+    if not path.is_file():
         raise FileNotFoundError(f"{path.name} is missing")
+
+
+def _digest(path: Path) -> tuple[int, str]:
+    check_regular(path)
     with path.open("rb") as stream:
         return path.stat().st_size, hashlib.file_digest(stream, "sha256").hexdigest()
