@@ -22,7 +22,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from chymist.engine.files import flush_folder, write_file
+from chymist.engine.files import check_ordinary, flush_folder, read_file, write_file
 from chymist.engine.loop import State
 from chymist.engine.randomness import random_states, set_random_states
 from chymist.errors import Diverged, InputError
@@ -216,9 +216,7 @@ def verify(path: Path) -> None:
         InputError: a file is missing, or its size or content differs.
     """
     try:
-        listing = path / "MANIFEST.json"
-        check_regular(listing)
-        manifest = msgspec.json.decode(listing.read_bytes(), type=Manifest)
+        manifest = msgspec.json.decode(read_file(path / "MANIFEST.json"), type=Manifest)
         if manifest.format != FORMAT:
             raise ValueError(f"format {manifest.format}")
         for name in NEEDED:
@@ -324,17 +322,7 @@ def tensors_to_bytes(tensors: Mapping[str, Tensor]) -> bytes:
     return save({name: t.detach().clone().contiguous() for name, t in tensors.items()})
 
 
-def check_regular(path: Path) -> None:
-    """Refuse what is no ordinary file: to read a pipe or a device might never end.
-
-    Raises:
-        FileNotFoundError: it is something else, or nothing.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(f"{path.name} is missing")
-
-
 def _digest(path: Path) -> tuple[int, str]:
-    check_regular(path)
+    check_ordinary(path)
     with path.open("rb") as stream:
         return path.stat().st_size, hashlib.file_digest(stream, "sha256").hexdigest()

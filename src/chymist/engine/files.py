@@ -1,4 +1,4 @@
-"""Writing files so that they are whole or absent."""
+"""Writing files so that they are whole or absent, and reading only what is a file."""
 
 from __future__ import annotations
 
@@ -45,6 +45,26 @@ def write_through(path: Path, content: bytes) -> None:
         return
     with path.open("ab") as stream:  # what the shell opened with >> is not to be cut
         stream.write(content)
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of an ordinary file.
+
+    Raises:
+        OSError: it is something else, is not there, or cannot be read.
+    """
+    check_ordinary(path)
+    return path.read_bytes()
+
+
+def check_ordinary(path: Path) -> None:
+    """Refuse what is no ordinary file: to read a pipe or a device might never end.
+
+    Raises:
+        FileNotFoundError: it is something else, or nothing.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path.name} is missing")
 
 
 def is_stream(path: Path) -> bool:

@@ -17,6 +17,7 @@ import numpy as np
 
 from chymist.data import Schema
 from chymist.data.preparation import Preparation
+from chymist.engine.files import read_file
 from chymist.errors import ChymistError, InputError
 from chymist.values import Recipe
 
@@ -167,7 +168,7 @@ def read_json(path: Path) -> Any:
         InputError: it is missing or no JSON.
     """
     try:
-        return msgspec.json.decode(path.read_bytes())
+        return msgspec.json.decode(read_file(path))
     except (OSError, msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise damaged(path, f"{type(error).__name__}: {error}") from None
 
@@ -201,7 +202,7 @@ def read_recipe(path: Path) -> Recipe:
         InputError: it is no recipe, or a field is not set.
     """
     try:
-        recipe = Recipe.from_toml(path.read_text("utf-8"), path.name)
+        recipe = Recipe.from_toml(read_file(path).decode(), path.name)
     except (ChymistError, OSError, UnicodeDecodeError) as error:
         raise damaged(path, str(error)) from None
     younger = {"accumulate"}  # runs made before there was this field have one pass a step

@@ -17,6 +17,7 @@ from torch import nn
 
 from chymist.data import reload
 from chymist.engine.checkpoint import list_checkpoints
+from chymist.engine.files import read_file
 from chymist.engine.folder import Saved, open_folder, whole_folder
 from chymist.engine.store import read_series
 from chymist.errors import ChymistError, InputError
@@ -62,7 +63,7 @@ def read_predictions(path: Path) -> Predictions:
         InputError: the file is missing or damaged.
     """
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
+        with np.load(io.BytesIO(read_file(path)), allow_pickle=False) as file:
             return Predictions(file["rows"], file["targets"], file["outputs"])
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise InputError("the predictions of the run cannot be read", where=str(path),
