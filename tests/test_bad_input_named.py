@@ -64,6 +64,19 @@ def test_a_zip_with_a_name_twice(tmp_path: Path) -> None:
     refused(tmp_path / "a.zip", "holds a name twice")
 
 
+def test_a_zip_entry_without_a_name(tmp_path: Path) -> None:
+    entries = [("a/1.png", picture(RNG)), ("b/1.png", picture(RNG)), ("", b"x")]
+    (tmp_path / "a.zip").write_bytes(packed(entries))  # type: ignore[arg-type]
+    assert len(cy.load(tmp_path / "a.zip")) == 2
+
+
+@pytest.mark.parametrize("option", ["--test", "--valid"])
+@pytest.mark.parametrize("share", ["inf", "1e999", "9" * 400, "nan", "-inf", "-1", "1.5"])
+def test_shares_that_are_none(option: str, share: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fit", "iris", f"{option}={share}", "--print-recipe"]) == 2
+    assert one_line(capsys.readouterr().err.removesuffix("\n")) == ""
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [

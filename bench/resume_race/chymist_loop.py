@@ -12,11 +12,13 @@ from chymist.engine import running
 
 # chymist saves by the clock, every 20 seconds; here about as often as the others do.
 running.CHECKPOINT_SECONDS = 0.03
+running.CHECKPOINT_SHARE = 1e9  # nor does it save less often because saving takes long
 
 
 def train(folder: Path, workers: int) -> None:
-    """Start the run of this folder, or continue it. Rows in memory need no loader workers."""
+    """Start the run of this folder, or continue it; without workers the rows are in memory."""
     diary, made = Diary(folder), {}
+    ahead = workers or None
 
     def started(assembly: Any, _: Path) -> None:
         made["state"] = assembly.state
@@ -29,10 +31,13 @@ def train(folder: Path, workers: int) -> None:
     data = cy.load((inputs.numpy(), targets.numpy()))
     place = folder / "run"
     if place.exists():
-        cy.resume(place, model=factory, data=data, observer=watch, started=started)
+        cy.resume(place, model=factory, data=data, workers=ahead, observer=watch, started=started)
     else:
         split = cy.split(data, test=0, valid=0, seed=SEED)
-        cy.fit(recipe(), split, SEED, out=place, threads=1, observer=watch, started=started)
+        cy.fit(
+            recipe(), split, SEED, out=place, threads=1, workers=ahead, observer=watch,
+            started=started,
+        )  # fmt: skip
     finish(folder, made["state"].model, made["state"].optimizer)
 
 

@@ -42,8 +42,8 @@ ABOUT = {
     "chymist": (
         "The order is a function of (seed, epoch), the position is the step, so there is nothing "
         "to restore; the state of torch's generator, for the user's own `nn.Dropout`, is in the "
-        "checkpoint, and nothing draws from it between the resume and the next step. These rows "
-        "are in memory, where there are no loader workers: both lines are the same road."
+        "checkpoint, and nothing draws from it between the resume and the next step. Which "
+        "worker prepares a batch changes nothing in it."
     ),
     "lightning": (
         "Its checkpoints hold no random state (keys of `last.ckpt`: epoch, global_step, loops, "

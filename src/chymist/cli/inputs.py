@@ -104,14 +104,14 @@ def number(text: str) -> float | None:
     """A share or count as text, or None if it is no number.
 
     Example:
-        >>> number("0.25"), number("test.csv")
-        (0.25, None)
+        >>> number("0.25"), number("30"), number("test.csv")
+        (0.25, 30, None)
     """
     try:
         value = float(text)
     except ValueError:
         return None
-    return int(value) if value >= 1 and value == int(value) else value
+    return int(value) if value >= 1 and value.is_integer() else value
 
 
 def pairs(text: str, where: str) -> dict[str, str]:

@@ -110,7 +110,7 @@ def _zip(path: Path) -> Listing:
             received=str(error)[:60],
             do="pack or fetch it again",
         ) from None
-    entries = archive.infolist()
+    entries = [entry for entry in archive.infolist() if entry.filename]  # no name is no file
     _check_zip(entries, label, len(content))
     files = {e.filename: e for e in entries if not e.is_dir() and _visible(e.filename)}
     folders = {e.filename.rstrip("/") for e in entries if e.is_dir() and _visible(e.filename)}
