@@ -104,6 +104,8 @@ class Saved:
             raise damaged(self.path / "split.json", f"row {last} of {len(data)} rows")
         seed, method, options = (self.split[name] for name in ("seed", "method", "options"))
         groups = self.split.get("groups")
+        if groups is not None and len(groups) != len(data):
+            raise damaged(self.path / "split.json", f"{len(groups)} groups of {len(data)} rows")
         groups = None if groups is None else np.array(groups, np.int64)
         return Split(data, train, valid, test, seed, method, options, groups)
 

@@ -37,6 +37,7 @@ class StoredSplit:
     train: Annotated[list[Whole], msgspec.Meta(min_length=1)]
     valid: list[Whole]
     test: list[Whole]
+    groups: list[Whole] | None = None
 
 
 @dataclass(frozen=True)
