@@ -12,6 +12,7 @@ from chymist.data.catalogue import ALIASES
 from chymist.data.cells import short
 from chymist.data.images import folder_data, is_image_zip
 from chymist.data.named import load_named, named_sets
+from chymist.data.numpy_files import is_numpy_file, numpy_data
 from chymist.data.tables import read_table, stacked
 from chymist.data.tabular import Wanted, column_index, mapping_data, table_data, target_index
 from chymist.data.targets import check_task
@@ -37,9 +38,10 @@ def load(
 
     Args:
         source: name of a set (see `named_sets`); path of a CSV or TSV file (also gzipped), of a
-            folder of images with one sub-folder per class, or of a zip of such a folder; or
-            (inputs, targets) as arrays, tensors, or columns by name and targets.
-        target: name of the target column, its number from 1, or -1; the last one by default.
+            folder of images with one sub-folder per class, of a zip of such a folder, or of an NPZ
+            or NPY file; or (inputs, targets) as arrays, tensors, or columns by name and targets.
+        target: name of the target column, its number from 1, or -1; the last one by default. With
+            an NPZ file also the name of an array, with an NPY file the path of another one.
         columns: kinds of columns that are not to be inferred, {"zip": "category"}; kinds are
             number, category, date, text, id.
         header: whether the file has a header line; inferred by default.
@@ -73,14 +75,17 @@ def load(
             received=type(source).__name__ + _tensor_hint(source),
             do="give a name, a path, or (inputs, targets)",
         )
-    _refuse("files", missing=missing)
     known = ALIASES.get(str(source), str(source))
     if known in named_sets():
-        _refuse("named sets", test=test, header=header, image_size=image_size)
+        _refuse("named sets", test=test, header=header, image_size=image_size, missing=missing)
         data = load_named(known, replace(wanted, name=name or known))
         return replace(data, source=_source(known, target, columns, task=task, name=name))
     path, second = existing(source), None if test is None else existing(test)
     stem = name or (path.name if path.is_dir() else path.name.split(".")[0]) or "data"
+    if is_numpy_file(path):
+        _refuse("NPZ and NPY files", test=test, header=header, image_size=image_size)
+        return _from_numpy(path, replace(wanted, name=stem), missing, name)
+    _refuse("files", missing=missing)
     if path.is_dir() or is_image_zip(path):
         _refuse("images", target=target, columns=columns, header=header)
         _refuse("images", task=None if task == "classification" else task)
@@ -197,6 +202,13 @@ def _from_file(
     chosen = cells.names[target_index(wanted.target, cells.names)]
     options = {"header": header, "test": second, "task": wanted.task, "name": name}
     return table_data(cells, wanted, _source(path, chosen, wanted.columns, **options))
+
+
+def _from_numpy(path: Path, wanted: Wanted, missing: str | None, name: str | None) -> Data:
+    """Data from an NPZ file, an NPY file, or two of them."""
+    data, target = numpy_data(path, wanted, missing, existing)
+    options = {"missing": missing, "task": wanted.task, "name": name}
+    return replace(data, source=_source(path, target, wanted.columns, **options))
 
 
 def _from_memory(source: Any, wanted: Wanted, missing: str | None) -> Data:

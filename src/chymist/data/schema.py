@@ -16,6 +16,7 @@ from chymist.data.images import image_rows
 from chymist.data.kinds import read_column
 from chymist.data.load import existing
 from chymist.data.named import named_sets
+from chymist.data.numpy_files import is_numpy_file, numpy_rows
 from chymist.data.tables import Cells, has_header, read_rows, to_cells
 from chymist.data.tabular import as_column
 from chymist.errors import InputError, nearest
@@ -79,7 +80,8 @@ def schema_of(data: Data) -> Schema:
     if isinstance(data.inputs, np.ndarray) and data.kind == "image":
         shape = tuple(data.inputs.shape[1:])
         # Image files have 256 levels; arrays may have fewer, such as the 17 of digits.
-        files = data.source.get("load", "digits") not in named_sets()
+        place = data.source.get("load", "digits")
+        files = place not in named_sets() and not is_numpy_file(place)
         most = 255.0 if files else float(data.inputs.max())
         fewer = most <= (127 if data.inputs.dtype == np.uint8 else 1)
         levels = max(most, 1.0) if fewer else 255.0
@@ -110,8 +112,8 @@ def read_inputs(rows_source: Any, like: Schema) -> tuple[Table | np.ndarray, lis
     size of the training images.
 
     Args:
-        rows_source: path of a table, an image, a folder or zip of images; an array or tensor; or
-            columns by name.
+        rows_source: path of a table, an NPY or NPZ file, an image, a folder or zip of images; an
+            array or tensor; or columns by name.
         like: what the rows must look like.
 
     Returns:
@@ -128,6 +130,8 @@ def read_inputs(rows_source: Any, like: Schema) -> tuple[Table | np.ndarray, lis
     """
     if isinstance(rows_source, str | Path):
         path = existing(rows_source)
+        if is_numpy_file(path):
+            return read_inputs(numpy_rows(path), like)
         if like.kind == "image":
             images, names = image_rows(path, like.shape)
             return _levelled(images, like.levels), names
@@ -165,7 +169,10 @@ def left_aside(rows_source: Any, like: Schema) -> list[str]:
     if like.kind == "image":
         return []
     if isinstance(rows_source, str | Path):
-        given = list(_matched(existing(rows_source), like))
+        path = existing(rows_source)
+        if is_numpy_file(path):
+            return left_aside(numpy_rows(path), like)
+        given = list(_matched(path, like))
     else:
         given = [str(name) for name in rows_source] if is_mapping(rows_source) else []
     known = {like.target, *(column.name for column in like.columns)}
