@@ -131,9 +131,7 @@ def _zip(path: Path) -> Listing:
     return Listing(label, tuple(sorted(files)), tuple(sorted(folders)), read)
 
 
-def check_entries(
-    entries: list[zipfile.ZipInfo], label: str, packed: int, stored: int = 0
-) -> None:
+def check_entries(entries: list[zipfile.ZipInfo], label: str, packed: int, stored: int = 0) -> None:
     """Refuse a zip that is unsafe or unpacks to too much.
 
     Args:

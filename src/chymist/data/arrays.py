@@ -54,7 +54,9 @@ def array_data(inputs: Any, targets: Any, wanted: Wanted, missing: str | None = 
     data = Data(wanted.name, "array", found.task, array, found.values, found.classes)
     if array.ndim > 2:
         images, note = as_images(array, is_tensor(inputs))
-        return finished(replace(data, kind="image", inputs=images, notes=note), found, wanted.test_from)
+        return finished(
+            replace(data, kind="image", inputs=images, notes=note), found, wanted.test_from
+        )
     numbers = as_type(array, np.dtype(np.float64)) if array.dtype.kind != "f" else array
     data = replace(data, inputs=numbers, columns=_columns(numbers))
     return finished(data, found, wanted.test_from)
