@@ -23,7 +23,7 @@ from chymist.data.archives import DAMAGED, check_entries
 from chymist.data.blocks import as_type, row_blocks
 from chymist.data.cells import short
 from chymist.data.room import room_for
-from chymist.errors import InputError
+from chymist.errors import ChymistError, InputError
 
 MAGIC = b"\x93NUMPY"
 MAX_HEADER = 10_000  # bytes, as in NumPy
@@ -132,18 +132,18 @@ def open_npz(path: Path) -> Stored:
                 with archive.open(entry) as file:
                     headers[name] = read_header(file, where)
                 _check_size(headers[name], entry.file_size, where)
-    except InputError:
+    except ChymistError:
         raise
-    except (*DAMAGED, NotImplementedError) as error:
+    except DAMAGED as error:
         raise _unreadable(label, str(error)[:60]) from None
 
     def read(name: str) -> np.ndarray:
         where = f"{label}, {short(name)}"
         try:
             return _checked(_entry(path, found[name], headers[name], where), where)
-        except InputError:
+        except ChymistError:
             raise
-        except (*DAMAGED, NotImplementedError) as error:
+        except DAMAGED as error:
             raise _unreadable(where, str(error)[:60]) from None
 
     return Stored(label, headers, read)
@@ -188,11 +188,12 @@ def read_header(file: IO[bytes], label: str) -> Header:
 
 def _dtype(descr: Any) -> np.dtype:
     """The type that a header names; NumPy's remarks on old spellings are left aside."""
-    if not isinstance(descr, str | list):
+    if type(descr) not in (str, list):
         raise TypeError
+    named: Any = descr
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return np.lib.format.descr_to_dtype(descr)
+        return np.lib.format.descr_to_dtype(named)
 
 
 def _check_size(header: Header, held: int, label: str) -> None:
@@ -257,11 +258,11 @@ def _entry(path: Path, entry: zipfile.ZipInfo, header: Header, where: str) -> np
             raise _unreadable(where, "another checksum than the zip says")
         return _mapped(path, header, start)
     buffer = room_for((header.size,), where)
-    view, at = memoryview(buffer), 0
+    at = 0
     with zipfile.ZipFile(path) as archive, archive.open(entry) as file:
         file.read(header.offset)
         while chunk := file.read(2**20):
-            view[at : at + len(chunk)] = chunk
+            buffer[at : at + len(chunk)] = np.frombuffer(chunk, np.uint8)
             at += len(chunk)
     if at != header.size:
         raise _unreadable(where, "it ends too early")

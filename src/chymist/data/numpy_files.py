@@ -11,9 +11,9 @@ import numpy as np
 from chymist.data.arrays import array_data
 from chymist.data.blocks import one_below_other, without_column
 from chymist.data.cells import short
-from chymist.data.npy import Stored, check_kind, columns_of, open_npy, open_npz
-from chymist.data.tabular import Wanted, column_index, mapping_data, target_index
-from chymist.errors import InputError, UsageError
+from chymist.data.npy import Stored, columns_of, open_npy, open_npz
+from chymist.data.tabular import Wanted, mapping_data, target_index
+from chymist.errors import InputError
 from chymist.values import Data
 
 # Names that people give to arrays, in lower case; the first pair that is there counts.
