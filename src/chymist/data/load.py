@@ -226,14 +226,6 @@ def _file_cells(path: Path, header: bool | None) -> tuple[Cells, dict[str, str]]
     return parquet_cells(path) if is_parquet(path) else (read_table(path, header), {})
 
 
-def _from_images(
-    path: Path, second: Path | None, stem: str, name: str | None, image_size: int | None
-) -> Data:
-    """Data from a folder or zip of images, or from two of which the second is for test."""
-    images = folder_data(path, stem, second, image_size)
-    return replace(images, source=_source(path, test=second, name=name, image_size=image_size))
-
-
 def _from_numpy(path: Path, wanted: Wanted, missing: str | None, name: str | None) -> Data:
     """Data from an NPZ file, an NPY file, or two of them."""
     data, target = numpy_data(path, wanted, missing, existing)
