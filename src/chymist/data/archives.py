@@ -111,7 +111,7 @@ def _zip(path: Path) -> Listing:
             do="pack or fetch it again",
         ) from None
     entries = [entry for entry in archive.infolist() if entry.filename]  # no name is no file
-    _check_zip(entries, label, len(content))
+    check_entries(entries, label, len(content))
     files = {e.filename: e for e in entries if not e.is_dir() and _visible(e.filename)}
     folders = {e.filename.rstrip("/") for e in entries if e.is_dir() and _visible(e.filename)}
     for name in files:
@@ -131,8 +131,21 @@ def _zip(path: Path) -> Listing:
     return Listing(label, tuple(sorted(files)), tuple(sorted(folders)), read)
 
 
-def _check_zip(entries: list[zipfile.ZipInfo], label: str, packed: int) -> None:
-    """Refuse a zip that is unsafe or unpacks to too much."""
+def check_entries(entries: list[zipfile.ZipInfo], label: str, packed: int, stored: int = 0) -> None:
+    """Refuse a zip that is unsafe or unpacks to too much.
+
+    Args:
+        entries: what it lists.
+        label: its name, for messages.
+        packed: its bytes.
+        stored: bytes that may come on top because they are not unpacked into memory.
+
+    Raises:
+        InputError: too many entries, unsafe names, names given twice, a bomb.
+
+    Example:
+        >>> check_entries([zipfile.ZipInfo("a.txt")], "t.zip", 100)
+    """
     if len(entries) > MAX_ENTRIES:
         raise InputError(
             "the zip has too many entries",
@@ -159,7 +172,7 @@ def _check_zip(entries: list[zipfile.ZipInfo], label: str, packed: int) -> None:
             do="pack it again",
         )
     total = sum(entry.file_size for entry in entries)
-    if total > MAX_BYTES or (total > SMALL and total > MAX_RATIO * packed):
+    if total > MAX_BYTES + stored or (total > SMALL and total > MAX_RATIO * packed):
         raise InputError(
             "the zip unpacks to too much",
             where=label,

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from chymist.data.blocks import as_type, row_blocks
 from chymist.data.tabular import Wanted, array_targets, check_rows, finished, mapping_data
 from chymist.errors import InputError, UsageError
 from chymist.values import Column, Data
@@ -53,11 +54,12 @@ def array_data(inputs: Any, targets: Any, wanted: Wanted, missing: str | None = 
     data = Data(wanted.name, "array", found.task, array, found.values, found.classes)
     if array.ndim > 2:
         images, note = as_images(array, is_tensor(inputs))
-        return finished(replace(data, kind="image", inputs=images, notes=note), found, None)
-    if array.dtype.kind == "f":
-        _check_columns(array)
-    numbers = array.astype(np.float64) if array.dtype.kind != "f" else array
-    return finished(replace(data, inputs=numbers, columns=_columns(numbers)), found, None)
+        return finished(
+            replace(data, kind="image", inputs=images, notes=note), found, wanted.test_from
+        )
+    numbers = as_type(array, np.dtype(np.float64)) if array.dtype.kind != "f" else array
+    data = replace(data, inputs=numbers, columns=_columns(numbers))
+    return finished(data, found, wanted.test_from)
 
 
 def as_images(
@@ -78,15 +80,17 @@ def as_images(
     """
     if array.dtype.kind in "bi" or (array.dtype.kind == "u" and array.dtype != np.uint8):
         small = array.size and int(array.min()) >= 0 and int(array.max()) <= 255
-        array = array.astype(np.uint8 if small else np.float32)
-    elif array.dtype.kind == "f" and array.dtype != np.float32:
-        array = array.astype(np.float32)
+        array = as_type(array, np.dtype(np.uint8 if small else np.float32))
+    elif array.dtype.kind == "f":
+        array = as_type(array, np.dtype(np.float32))
     if array.ndim == 3:
         return array[..., None], ()
     first, last = array.shape[1] in CHANNELS, array.shape[3] in CHANNELS
     if (channels_first and (first or not last)) or (first and not last):
         note = f"axis 2 is read as {array.shape[1]} channels"
-        return np.ascontiguousarray(array.transpose(0, 2, 3, 1)), (note,)
+        turned = array.transpose(0, 2, 3, 1)
+        kept = isinstance(array, np.memmap)  # a copy would not stay on the disk
+        return turned if kept else np.ascontiguousarray(turned), (note,)
     return array, (f"axis 4 is read as {array.shape[3]} channels",)
 
 
@@ -99,18 +103,27 @@ def check_finite(array: np.ndarray, missing: str | None, where: str = "inputs") 
     Example:
         >>> check_finite(np.array([[np.nan]]), "median")
     """
-    if array.dtype.kind != "f" or bool(np.isfinite(array).all()):
+    if array.dtype.kind != "f":
         return
-    rows = array.reshape(len(array), -1)
+    start = 0
+    for block in row_blocks(array):
+        if not bool(np.isfinite(block).all()):
+            _check_block(block, start, missing, where)
+        start += len(block)
+
+
+def _check_block(block: np.ndarray, start: int, missing: str | None, where: str) -> None:
+    """Refuse what is not finite in a block of rows that begins at a row."""
+    rows = block.reshape(len(block), -1)
     for test, what, advice in (
         (np.isinf, "a number is infinite", "correct or remove the row"),
         (np.isnan, "a number is missing (NaN)", 'fill it, or say missing="median"'),
     ):
         row, column = np.nonzero(test(rows))
-        if len(row) and not (missing and test is np.isnan and array.ndim == 2):
+        if len(row) and not (missing and test is np.isnan and block.ndim == 2):
             raise InputError(
                 what,
-                where=f"{where}, row {row[0] + 1}, column {column[0] + 1}",
+                where=f"{where}, row {start + row[0] + 1}, column {column[0] + 1}",
                 received=f"{len(row)} such cells",
                 do=advice,
             )
@@ -128,6 +141,8 @@ def to_array(values: Any) -> np.ndarray:
     """
     if is_tensor(values):
         values = values.detach().cpu().numpy()
+    if isinstance(values, np.memmap):
+        return values  # stays on the disk
     try:
         return np.asarray(values)
     except ValueError as error:
@@ -158,8 +173,13 @@ def is_mapping(values: Any) -> bool:
 
 def _columns(numbers: np.ndarray) -> tuple[Column, ...]:
     """The columns of a flat array, named x1, x2, ..."""
-    missing = np.isnan(numbers).sum(0)
-    low, high = np.nanmin(numbers, 0), np.nanmax(numbers, 0)
+    missing = np.zeros(numbers.shape[1], np.int64)
+    low = high = numbers[0]
+    for block in row_blocks(numbers):
+        missing += np.isnan(block).sum(0)
+        low = np.fmin(low, np.fmin.reduce(block, 0))
+        high = np.fmax(high, np.fmax.reduce(block, 0))
+    _check_columns(missing, len(numbers))
     same = "the same in all rows"
     return tuple(
         Column(f"x{n + 1}", "number", int(missing[n]), 0, same if low[n] == high[n] else "")
@@ -192,9 +212,9 @@ def _check_shapes(array: np.ndarray, labels: np.ndarray) -> None:
         )
 
 
-def _check_columns(rows: np.ndarray) -> None:
+def _check_columns(missing: np.ndarray, rows: int) -> None:
     """Refuse a column without any number."""
-    empty = np.flatnonzero(np.isnan(rows).all(0))
+    empty = np.flatnonzero(missing == rows)
     if len(empty):
         raise InputError(
             "the column has no values",

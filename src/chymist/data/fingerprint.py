@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from chymist.data.blocks import row_blocks
 from chymist.data.cells import to_numbers
 
 if TYPE_CHECKING:
@@ -63,11 +64,13 @@ def _add_column(state: hashlib._Hash, cells: np.ndarray) -> None:
 
 
 def _add_array(state: hashlib._Hash, values: np.ndarray) -> None:
-    values = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
-    if values.dtype.kind == "f":
-        values = np.where(np.isnan(values), np.nan, values).astype(values.dtype)  # one NaN of many
-    _add_text(state, f"{values.dtype.str}{values.shape}")
-    state.update(values.data if values.size else b"")
+    dtype = values.dtype.newbyteorder("<")
+    _add_text(state, f"{dtype.str}{values.shape}")
+    for block in row_blocks(values):
+        part = np.ascontiguousarray(block, dtype)
+        if dtype.kind == "f":
+            part = np.where(np.isnan(part), np.nan, part).astype(dtype)  # one NaN of many
+        state.update(part.data if part.size else b"")
 
 
 def _add_text(state: hashlib._Hash, text: str) -> None:

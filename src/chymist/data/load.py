@@ -10,9 +10,12 @@ from typing import Any
 from chymist.data.arrays import array_data, is_mapping, is_tensor
 from chymist.data.catalogue import ALIASES
 from chymist.data.cells import short
+from chymist.data.frames import frame_data, is_frame
 from chymist.data.images import folder_data, is_image_zip
 from chymist.data.named import load_named, named_sets
-from chymist.data.tables import read_table, stacked
+from chymist.data.numpy_files import is_numpy_file, numpy_data
+from chymist.data.parquet import is_parquet, parquet_cells
+from chymist.data.tables import Cells, read_table, stacked
 from chymist.data.tabular import Wanted, column_index, mapping_data, table_data, target_index
 from chymist.data.targets import check_task
 from chymist.errors import InputError, UsageError, nearest
@@ -37,9 +40,11 @@ def load(
 
     Args:
         source: name of a set (see `named_sets`); path of a CSV or TSV file (also gzipped), of a
-            folder of images with one sub-folder per class, or of a zip of such a folder; or
-            (inputs, targets) as arrays, tensors, or columns by name and targets.
-        target: name of the target column, its number from 1, or -1; the last one by default.
+            Parquet, NPZ or NPY file, of a folder of images with one sub-folder per class, or of a
+            zip of such a folder; a frame of pandas or polars; or (inputs, targets) as arrays,
+            tensors, or a frame or columns by name and targets.
+        target: name of the target column, its number from 1, or -1; the last one by default. With
+            an NPZ file also the name of an array, with an NPY file the path of another one.
         columns: kinds of columns that are not to be inferred, {"zip": "category"}; kinds are
             number, category, date, text, id.
         header: whether the file has a header line; inferred by default.
@@ -64,7 +69,7 @@ def load(
     """
     check_task(task)
     wanted = Wanted(target, columns, task, name or "data")
-    if isinstance(source, tuple) or is_mapping(source):
+    if isinstance(source, tuple) or is_mapping(source) or is_frame(source):
         _refuse("arrays", test=test, header=header, image_size=image_size)
         return _from_memory(source, wanted, missing)
     if not isinstance(source, str | Path):
@@ -73,21 +78,15 @@ def load(
             received=type(source).__name__ + _tensor_hint(source),
             do="give a name, a path, or (inputs, targets)",
         )
-    _refuse("files", missing=missing)
     known = ALIASES.get(str(source), str(source))
     if known in named_sets():
-        _refuse("named sets", test=test, header=header, image_size=image_size)
+        _refuse("named sets", test=test, header=header, image_size=image_size, missing=missing)
         data = load_named(known, replace(wanted, name=name or known))
         return replace(data, source=_source(known, target, columns, task=task, name=name))
     path, second = existing(source), None if test is None else existing(test)
     stem = name or (path.name if path.is_dir() else path.name.split(".")[0]) or "data"
-    if path.is_dir() or is_image_zip(path):
-        _refuse("images", target=target, columns=columns, header=header)
-        _refuse("images", task=None if task == "classification" else task)
-        images = folder_data(path, stem, second, image_size)
-        return replace(images, source=_source(path, test=second, name=name, image_size=image_size))
-    _refuse("tables", image_size=image_size)
-    return _from_file(path, second, header, replace(wanted, name=stem), name)
+    given = {"name": name, "header": header, "missing": missing, "image_size": image_size}
+    return _from_path(path, second, replace(wanted, name=stem), given)
 
 
 def reload(source: Mapping[str, Any]) -> Data:
@@ -132,7 +131,7 @@ def reload(source: Mapping[str, Any]) -> Data:
 
 
 def moved(source: Mapping[str, Any], place: str) -> dict[str, Any]:
-    """A source that is somewhere else now; a test file that is gone is looked for beside it.
+    """A source that is somewhere else now; a second file that is gone is looked for beside it.
 
     Args:
         source: `Data.source` of a run.
@@ -143,9 +142,11 @@ def moved(source: Mapping[str, Any], place: str) -> dict[str, Any]:
         'new/b.csv'
     """
     found = {**source, "load": place}
-    test = found.get("test")
+    test, target = found.get("test"), str(found.get("target"))
     if test and not Path(test).exists():
         found["test"] = str(Path(place).parent / Path(test).name)
+    if is_numpy_file(place) and is_numpy_file(target) and not Path(target).exists():
+        found["target"] = str(Path(place).parent / Path(target).name)
     return found
 
 
@@ -186,21 +187,56 @@ def existing(source: str | Path) -> Path:
     )
 
 
+def _from_path(path: Path, second: Path | None, wanted: Wanted, given: dict[str, Any]) -> Data:
+    """Data from a file or folder, after refusing the options that do not suit it."""
+    name, header, missing, image_size = given.values()
+    if is_numpy_file(path):
+        _refuse("NPZ and NPY files", test=second, header=header, image_size=image_size)
+        return _from_numpy(path, wanted, missing, name)
+    _refuse("files", missing=missing)
+    if is_parquet(path):
+        _refuse("Parquet files", image_size=image_size, header=header)
+    elif path.is_dir() or is_image_zip(path):
+        _refuse("images", target=wanted.target, columns=wanted.columns, header=header)
+        _refuse("images", task=None if wanted.task == "classification" else wanted.task)
+        images = folder_data(path, wanted.name, second, image_size)
+        return replace(images, source=_source(path, test=second, name=name, image_size=image_size))
+    else:
+        _refuse("tables", image_size=image_size)
+    return _from_file(path, second, header, wanted, name)
+
+
 def _from_file(
     path: Path, second: Path | None, header: bool | None, wanted: Wanted, name: str | None
 ) -> Data:
     """Data from one table, or from two of which the second is for test."""
-    cells = read_table(path, header)
+    said = wanted.columns
+    cells, kinds = _file_cells(path, header)
     if second is not None:
         wanted = replace(wanted, test_from=len(cells))
-        cells = stacked(cells, read_table(second, header))
+        cells = stacked(cells, _file_cells(second, header)[0])
+    wanted = replace(wanted, columns={**kinds, **(said or {})})
     chosen = cells.names[target_index(wanted.target, cells.names)]
     options = {"header": header, "test": second, "task": wanted.task, "name": name}
-    return table_data(cells, wanted, _source(path, chosen, wanted.columns, **options))
+    return table_data(cells, wanted, _source(path, chosen, said, **options))
+
+
+def _file_cells(path: Path, header: bool | None) -> tuple[Cells, dict[str, str]]:
+    """The cells of a table, and the kinds of columns that the file declares."""
+    return parquet_cells(path) if is_parquet(path) else (read_table(path, header), {})
+
+
+def _from_numpy(path: Path, wanted: Wanted, missing: str | None, name: str | None) -> Data:
+    """Data from an NPZ file, an NPY file, or two of them."""
+    data, target = numpy_data(path, wanted, missing, existing)
+    options = {"missing": missing, "task": wanted.task, "name": name}
+    return replace(data, source=_source(path, target, wanted.columns, **options))
 
 
 def _from_memory(source: Any, wanted: Wanted, missing: str | None) -> Data:
     """Data from arrays or columns."""
+    if is_frame(source):
+        return frame_data(source, None, wanted)
     if not isinstance(source, tuple):
         columns = dict(source.items())
         names = tuple(str(column) for column in columns)
@@ -228,6 +264,8 @@ def _from_memory(source: Any, wanted: Wanted, missing: str | None) -> Data:
             received=short(wanted.target),
             do="leave it out",
         )
+    if is_frame(source[0]):
+        return frame_data(source[0], source[1], wanted)
     return array_data(source[0], source[1], wanted, missing)
 
 

@@ -42,9 +42,9 @@ def room_for(shape: tuple[int, ...], label: str, held: int = HELD) -> np.ndarray
     free = shutil.disk_usage(folder).free
     if size > free:
         raise DiskFull(
-            "the decoded images do not fit on the disk", where=label,
+            "the unpacked data do not fit on the disk", where=label,
             received=f"{size / 1e9:,.1f} GB, {free / 1e9:,.1f} GB free in {folder}",
-            do="give a smaller image_size, or set TMPDIR to a larger disk",
+            do="set TMPDIR to a larger disk, or give images a smaller image_size",
         )  # fmt: skip
     with tempfile.TemporaryFile(dir=folder) as file:
         if hasattr(os, "posix_fallocate"):  # a disk that fills up later would kill the process

@@ -12,10 +12,13 @@ import numpy as np
 
 from chymist.data.arrays import as_images, check_finite, is_mapping, is_tensor, to_array
 from chymist.data.cells import short, to_date, to_text
+from chymist.data.frames import frame_cells, is_frame
 from chymist.data.images import image_rows
 from chymist.data.kinds import read_column
 from chymist.data.load import existing
 from chymist.data.named import named_sets
+from chymist.data.numpy_files import is_numpy_file, numpy_rows
+from chymist.data.parquet import is_parquet, parquet_cells
 from chymist.data.tables import Cells, has_header, read_rows, to_cells
 from chymist.data.tabular import as_column
 from chymist.errors import InputError, nearest
@@ -79,7 +82,8 @@ def schema_of(data: Data) -> Schema:
     if isinstance(data.inputs, np.ndarray) and data.kind == "image":
         shape = tuple(data.inputs.shape[1:])
         # Image files have 256 levels; arrays may have fewer, such as the 17 of digits.
-        files = data.source.get("load", "digits") not in named_sets()
+        place = data.source.get("load", "digits")
+        files = place not in named_sets() and not is_numpy_file(place)
         most = 255.0 if files else float(data.inputs.max())
         fewer = most <= (127 if data.inputs.dtype == np.uint8 else 1)
         levels = max(most, 1.0) if fewer else 255.0
@@ -110,8 +114,8 @@ def read_inputs(rows_source: Any, like: Schema) -> tuple[Table | np.ndarray, lis
     size of the training images.
 
     Args:
-        rows_source: path of a table, an image, a folder or zip of images; an array or tensor; or
-            columns by name.
+        rows_source: path of a table, an NPY or NPZ file, an image, a folder or zip of images; an
+            array or tensor; a frame, or columns by name.
         like: what the rows must look like.
 
     Returns:
@@ -128,6 +132,8 @@ def read_inputs(rows_source: Any, like: Schema) -> tuple[Table | np.ndarray, lis
     """
     if isinstance(rows_source, str | Path):
         path = existing(rows_source)
+        if is_numpy_file(path):
+            return read_inputs(numpy_rows(path), like)
         if like.kind == "image":
             images, names = image_rows(path, like.shape)
             return _levelled(images, like.levels), names
@@ -140,6 +146,9 @@ def read_inputs(rows_source: Any, like: Schema) -> tuple[Table | np.ndarray, lis
             )
         table = _by_name(_matched(path, like), like)
         return _as_array(table, like), _numbered(len(next(iter(table.values()))))
+    if is_frame(rows_source):
+        table = _by_name(_of_frame(rows_source), like)
+        return _as_array(table, like), _numbered(len(rows_source))
     if is_mapping(rows_source):
         found = _by_name({str(k): as_column(str(k), v) for k, v in rows_source.items()}, like)
         return _as_array(found, like), _numbered(len(next(iter(found.values()))))
@@ -165,7 +174,12 @@ def left_aside(rows_source: Any, like: Schema) -> list[str]:
     if like.kind == "image":
         return []
     if isinstance(rows_source, str | Path):
-        given = list(_matched(existing(rows_source), like))
+        path = existing(rows_source)
+        if is_numpy_file(path):
+            return left_aside(numpy_rows(path), like)
+        given = list(_matched(path, like))
+    elif is_frame(rows_source):
+        given = [str(name) for name in rows_source.columns]
     else:
         given = [str(name) for name in rows_source] if is_mapping(rows_source) else []
     known = {like.target, *(column.name for column in like.columns)}
@@ -207,6 +221,9 @@ def _from_array(rows_source: Any, like: Schema) -> tuple[Table | np.ndarray, lis
 
 def _matched(path: Path, like: Schema) -> dict[str, Any]:
     """The columns of a file by name, as cells with their places."""
+    if is_parquet(path):
+        found = parquet_cells(path)[0]
+        return {name: (found, n) for n, name in enumerate(found.names)}
     rows, lines = read_rows(path)
     first = {cell.strip() for cell in rows[0]}
     needed = [column.name for column in like.columns]
@@ -226,6 +243,12 @@ def _matched(path: Path, like: Schema) -> dict[str, Any]:
             do="add a header line with the names of the columns",
         )
     return {name: (cells, n) for n, name in enumerate(names)}
+
+
+def _of_frame(frame: Any) -> dict[str, Any]:
+    """The columns of a frame by name, as cells with their places."""
+    cells = frame_cells(frame, "new rows")[0]
+    return {name: (cells, n) for n, name in enumerate(cells.names)}
 
 
 def _by_name(given: Mapping[str, Any], like: Schema) -> dict[str, np.ndarray]:

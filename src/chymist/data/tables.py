@@ -45,12 +45,14 @@ class Cells:
         columns: cells by column; None is a missing value.
         places: for each file its label and the line number of each of its rows.
         header: whether the names were read from the first line.
+        unit: what the numbers of the rows count.
     """
 
     names: tuple[str, ...]
     columns: tuple[list[str | None], ...]
     places: tuple[tuple[str, list[int]], ...]
     header: bool
+    unit: str = "line"
 
     def __len__(self) -> int:
         return sum(len(lines) for _, lines in self.places)
@@ -59,7 +61,7 @@ class Cells:
         """File and line of a row, for messages."""
         for label, lines in self.places:
             if row < len(lines):
-                return f"{label}, line {lines[row]}"
+                return f"{label}, {self.unit} {lines[row]}"
             row -= len(lines)
         return f"row {row + 1}"
 
@@ -162,7 +164,7 @@ def to_cells(
         (['1'],)
     """
     if header:
-        found = _names(rows[0], label)
+        found = column_names(rows[0], f"{label}, line 1")
         rows, lines = rows[1:], lines[1:]
         if not rows:
             raise InputError(
@@ -219,7 +221,7 @@ def stacked(first: Cells, second: Cells) -> Cells:
         [*cells, *second.columns[number]]
         for cells, number in zip(first.columns, order, strict=True)
     )
-    return Cells(first.names, columns, first.places + second.places, first.header)
+    return Cells(first.names, columns, first.places + second.places, first.header, first.unit)
 
 
 def read_text(path: Path) -> str:
@@ -411,14 +413,25 @@ def _cleaned(column: Sequence[str]) -> list[str | None]:
     return cells
 
 
-def _names(row: list[str], label: str) -> tuple[str, ...]:
+def column_names(row: list[str], where: str) -> tuple[str, ...]:
+    """Names of columns without surrounding blanks; one without a name is named by its place.
+
+    Raises:
+        InputError: a name comes twice, or there is none.
+
+    Example:
+        >>> column_names([" a ", ""], "t.csv, line 1")
+        ('a', 'column_2')
+    """
+    if not row:
+        raise InputError("there are no columns", where=where, do="give features and a target")
     names = [cell.strip() or f"column_{number + 1}" for number, cell in enumerate(row)]
     twice = [name for name, count in Counter(names).items() if count > 1]
     for name in sorted(twice):
         first, second = [n + 1 for n, other in enumerate(names) if other == name][:2]
         raise InputError(
             "two columns have the same name",
-            where=f"{label}, line 1",
+            where=where,
             received=f"{short(name)} as columns {first} and {second}",
             do="rename one",
         )

@@ -78,7 +78,7 @@ def place_of_predictions(out: str | None, rows: str, saved: Saved) -> Path:
         return path
     if path.is_dir():
         raise InputError("a folder is in the way", where=out, do="give --out the name of a file")
-    given = (rows, saved.source.get("load"), saved.source.get("test"))
+    given = (rows, *(saved.source.get(name) for name in ("load", "test", "target")))
     kept = [Path(place) for place in given if place and Path(place).exists()]
     kept += [saved.path / name for name in FILES + RESULTS if (saved.path / name).exists()]
     kept.append(saved.path / "checkpoints")
