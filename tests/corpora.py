@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import random
 
+from tests.corpora_arrays import ARRAYS, PARQUET
 from tests.corpora_files import CSV, IMAGES, ZIPS, Case, Maker
 from tests.corpora_texts import NAMED, RECIPES
 
 KINDS: dict[str, dict[str, Maker]] = {
     "csv": CSV, "images": IMAGES, "zips": ZIPS, "recipes": RECIPES, "named": NAMED,
+    "arrays": ARRAYS, "parquet": PARQUET,
 }  # fmt: skip
 
 

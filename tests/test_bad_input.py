@@ -40,6 +40,7 @@ from tests.corpora_texts import words
 SECONDS = 5.0  # of work; how long that takes is up to the machine
 WAITING = 60.0  # by the clock, after which something waits for ever
 MEGABYTES = 512
+TABLES = (".csv", ".parquet", ".pq", ".npy", ".npz")
 COUNT, HARD = 200, 1200
 CLI_EVERY = 8  # every 8th case is also given to the command line
 
@@ -69,7 +70,7 @@ class Outcome:
 
 def use_rows(path: Path, test: str | None = None) -> None:
     """Load, split and prepare; what comes out is finite."""
-    data = cy.load(path, test=test)
+    data = cy.load(path, test=test, target=-1 if path.suffix == ".npy" else None)
     split = cy.split(data, seed=0)
     inputs = fit_preparation(data, split.train, {}).inputs(data.take(split.train))
     assert np.isfinite(inputs).all()
@@ -77,7 +78,7 @@ def use_rows(path: Path, test: str | None = None) -> None:
 
 def use_new_rows(path: Path) -> None:
     """Read as new rows of a run on other data."""
-    raw, names = read_inputs(path, _known("image" if path.suffix != ".csv" else "table"))
+    raw, names = read_inputs(path, _known("table" if path.suffix in TABLES else "image"))
     assert len(names) == len(raw if isinstance(raw, np.ndarray) else next(iter(raw.values())))
 
 
@@ -116,6 +117,8 @@ def command(kind: str, path: Path) -> list[str]:
     """What is given to the command line."""
     if kind == "recipes":
         return ["fit", "iris", "--recipe", str(path), "--print-recipe"]
+    if path.suffix == ".npy":
+        return ["fit", str(path), "--target=-1", "--print-recipe"]
     return ["fit", path.name if kind == "named" else str(path), "--print-recipe"]
 
 
