@@ -176,7 +176,7 @@ ARRAYS: dict[str, Maker] = {
     "damaged header": _npy(EITHER, lambda r, w: flipped(r, npy(w)[:128], r.choice((1, 2, 9))) + npy(w)[128:]),
     "damaged records": _npy(EITHER, lambda r, w: (c := _records(r, w), flipped(r, c[:200], 1) + c[200:])[1]),
     "random signs": _npz(EITHER, lambda r, a: {**a, "y": npy(np.frombuffer(r.randbytes(24 * 8), "<U2"))}),
-    "random numbers": _npz(EITHER, lambda r, a: {**a, "x": npy(np.frombuffer(r.randbytes(24 * 16), r.choice(("<f8", "<f4", "<i8", "<f2"))).reshape(24, -1))}),
+    "random numbers": _npz(EITHER, lambda r, a: {**a, "x": npy(np.frombuffer(r.randbytes(24 * 16), r.choice(("<f4", "<i8", "<f2"))).reshape(24, -1))}),
 }  # fmt: skip
 
 # Parquet. pyarrow is imported where it is used, as an installation may lack it.

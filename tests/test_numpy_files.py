@@ -16,6 +16,7 @@ from chymist.cli import main
 from chymist.data import blocks, npy, room
 from chymist.data.load import moved, reload
 from chymist.errors import DiskFull, InputError
+from chymist.verbs import predicting
 
 RNG = np.random.default_rng(7)
 X = RNG.normal(size=(120, 3)).astype(np.float32)
@@ -69,6 +70,38 @@ def test_the_same_fit_as_from_arrays(
     assert isinstance(data.inputs, np.memmap)
     assert not data.inputs.flags.writeable
     assert all(equal(weights(data, workers=workers), wanted) for workers in (None, 0, 2))
+
+
+def test_predictions_and_scores_are_the_same_from_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.save(tmp_path / "new.npy", X)
+    run = cy.fit(RECIPE, cy.load((X, Y)))
+    wanted = cy.predict(run, X, probabilities=True)
+    score = cy.evaluate(run).metrics
+    monkeypatch.setattr(npy, "MAPPED", 1000)
+    monkeypatch.setattr(predicting, "EVALUATION_BATCH", 50)
+    close = cy.predict(run, tmp_path / "new.npy", probabilities=True)
+    assert np.allclose(close, wanted, rtol=0, atol=1e-6)  # batches of another size may round so
+    monkeypatch.undo()
+    monkeypatch.setattr(npy, "MAPPED", 1000)
+    assert np.array_equal(cy.predict(run, tmp_path / "new.npy", probabilities=True), wanted)
+    mapped = cy.fit(RECIPE, cy.load(npz(tmp_path, x=X, y=Y)))
+    assert isinstance(mapped.data.inputs, np.memmap)
+    assert cy.evaluate(mapped).metrics == score
+
+
+def test_a_row_on_the_disk_that_is_too_large_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = cy.fit(RECIPE, cy.load((X, Y)))
+    new = X.astype(np.float64)
+    new[70, 1] = 1e300
+    np.save(tmp_path / "new.npy", new)
+    monkeypatch.setattr(npy, "MAPPED", 1000)
+    monkeypatch.setattr(predicting, "EVALUATION_BATCH", 50)
+    with pytest.raises(InputError, match="new rows from 51 on, row 21, column 'x2'"):
+        cy.predict(run, tmp_path / "new.npy")
 
 
 def test_training_never_sees_the_test_arrays(tmp_path: Path) -> None:

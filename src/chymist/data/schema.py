@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from chymist.data.arrays import as_images, check_finite, is_mapping, is_tensor, to_array
+from chymist.data.blocks import as_type
 from chymist.data.cells import short, to_date, to_text
 from chymist.data.frames import frame_cells, is_frame
 from chymist.data.images import image_rows
@@ -216,7 +217,8 @@ def _from_array(rows_source: Any, like: Schema) -> tuple[Table | np.ndarray, lis
     if like.kind == "table":
         given = {column.name: array[:, n] for n, column in enumerate(like.columns)}
         return _by_name(given, like), names
-    return (array.astype(np.float64) if like.kind == "array" else array), names
+    whole = like.kind == "array" and array.dtype.kind != "f"
+    return (as_type(array, np.dtype(np.float64), "new rows") if whole else array), names
 
 
 def _matched(path: Path, like: Schema) -> dict[str, Any]:

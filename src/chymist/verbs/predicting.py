@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +14,7 @@ import torch
 from chymist.data import left_aside, read_inputs, reload, schema_of
 from chymist.engine.assembly import HEADLINE, predict_rows
 from chymist.engine.folder import open_folder, run_id
-from chymist.engine.rows import EVALUATION_BATCH
+from chymist.engine.rows import EVALUATION_BATCH, Flat, Streamed, in_turn
 from chymist.errors import InputError, UsageError, nearest
 from chymist.evidence import Looks, fit_floors, look, score, verdict
 from chymist.losses import FORMS
@@ -87,8 +88,8 @@ def evaluate(
             where=whole.name,
             do=f"fit with --{split if split != 'train' else 'valid'} 0.2",
         )
-    inputs = predictor.prepare(whole.take(rows))
-    outputs = predictor.outputs(inputs)
+    inputs = predictor.rows(whole, rows)
+    outputs = predictor.outputs(in_turn(inputs))
     groups = rows_of.groups_of(rows)
     found = Predictions(rows, whole.targets[rows], _shaped(outputs, whole), groups)
     looks = look(whole.fingerprint, rows, run_id(path)) if split == "test" else None
@@ -96,8 +97,8 @@ def evaluate(
     chosen = predictor.monitor if split == "valid" else None
     number = score(found, metric, split, chosen, predictor.seed)
     floors = fit_floors(
-        predictor.prepare(whole.take(rows_of.train)).flatten(1).numpy(),
-        whole.targets[rows_of.train], inputs.flatten(1).numpy(), rows, found.targets,
+        predictor.matrix(predictor.rows(whole, rows_of.train)), whole.targets[rows_of.train],
+        predictor.matrix(inputs), rows, found.targets,
         task=whole.task, classes=whole.classes, metric=metric, split=split, seed=predictor.seed,
         groups=groups,
     )  # fmt: skip
@@ -169,7 +170,7 @@ def predict_named(run: Run | str | Path, rows: Any, *, model: Any = None) -> Pre
         predictor = Predictor(module, saved.preparation, saved.recipe, 0)
         schema = saved.schema
     raw, names = read_inputs(rows, schema)
-    outputs = predictor.outputs(predictor.prepare(raw))
+    outputs = predictor.outputs(predictor.batches(raw))
     if not schema.classes and outputs.shape[1] == 1:
         outputs = outputs[:, 0]
     aside = left_aside(rows, schema)
@@ -203,15 +204,47 @@ class Predictor:
         rule = self.recipe.stop.build(1)
         return rule.monitor if rule else None
 
-    def prepare(self, raw: Any) -> torch.Tensor:
-        """Raw inputs as a tensor of the model's dtype."""
-        dtype = torch.float64 if self.recipe.precision == "float64" else torch.float32
-        return torch.from_numpy(self.preparation.inputs(raw)).to(dtype)
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the inputs of the model."""
+        return torch.float64 if self.recipe.precision == "float64" else torch.float32
 
-    def outputs(self, inputs: torch.Tensor) -> np.ndarray:
+    def rows(self, data: Data, rows: np.ndarray) -> Streamed:
+        """Some rows of the data, prepared when they are asked for: they may not fit into memory."""
+
+        def prepare(index: np.ndarray) -> np.ndarray:
+            found: np.ndarray = self.preparation.inputs(data.take(rows[index]))
+            return found
+
+        return Streamed(prepare, torch.from_numpy(data.targets[rows]), self.dtype, 0)
+
+    def matrix(self, rows: Streamed) -> Flat:
+        """Prepared rows as a matrix (rows, features)."""
+        return Flat(rows, math.prod(self.preparation.input_shape))
+
+    def batches(self, raw: Any) -> Iterator[torch.Tensor]:
+        """Raw inputs of new rows, prepared; those that lie on the disk batch by batch.
+
+        Raises:
+            InputError: the shape or a cell does not fit.
+        """
+        if not isinstance(raw, np.memmap):
+            whole = torch.from_numpy(self.preparation.inputs(raw)).to(self.dtype)
+            yield from whole.split(EVALUATION_BATCH)
+            return
+        for start in range(0, len(raw), EVALUATION_BATCH):
+            try:
+                prepared = self.preparation.inputs(raw[start : start + EVALUATION_BATCH])
+            except InputError as error:
+                told = error.to_dict()
+                where = f"new rows from {start + 1} on, {told.get('where')}"
+                raise InputError(**{**told, "where": where}) from None
+            yield torch.from_numpy(prepared).to(self.dtype)
+
+    def outputs(self, batches: Iterable[torch.Tensor]) -> np.ndarray:
         """Probabilities, or values in raw units (n, outputs)."""
         form = FORMS[self.recipe.loss.name]
-        return predict_rows(self.module, form, self.preparation, inputs.split(EVALUATION_BATCH))
+        return predict_rows(self.module, form, self.preparation, batches)
 
 
 def _predictor(run: Run) -> Predictor:
