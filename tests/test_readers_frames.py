@@ -289,3 +289,26 @@ def test_no_frame_library_is_imported_unasked(tmp_path: Path) -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_moments_of_a_mapping_are_dates() -> None:
+    days = np.array(["2024-03-01", "NaT", "2024-03-05"], "datetime64[ns]")
+    data = cy.load(({"day": days, "x": [1.5, 2.0, 4.0]}, ["n", "y", "n"]))
+    assert (data.columns[0].kind, data.columns[0].missing) == ("date", 1)
+
+
+def test_a_file_of_fewer_rows_than_it_claims_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"a": range(200), "y": ["n", "y"] * 100}), path)
+    content = path.read_bytes()
+    start = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    # 200 and 8191 as Thrift writes them: the footer now says so of the file and of its columns.
+    path.write_bytes(content[:start] + content[start:].replace(b"\x90\x03", b"\xfe\x7f"))
+    with pytest.raises(InputError, match=r"cannot be read, in t\.parquet: got 200 rows of 8191"):
+        cy.load(path)
+
+
+def test_a_target_that_is_a_column_too_is_refused() -> None:
+    frame = pd.DataFrame({"a": [1.5, 2.5, 4.0], "y": ["n", "y", "n"]})
+    with pytest.raises(InputError, match=r"the target is also a column of the frame.*got 'y'"):
+        cy.load((frame, frame["y"]))

@@ -99,6 +99,13 @@ def frame_data(frame: Any, targets: Any, wanted: Wanted) -> Data:
             received=f"{len(cells)} rows, {len(found.values)} targets",
             do="give one target per row",
         )
+    if name in cells.names:  # it would be predicted from itself
+        raise InputError(
+            "the target is also a column of the frame",
+            where="source",
+            received=short(name),
+            do="drop it from the frame, or give target=NAME",
+        )
     kinds.update(wanted.columns or {})
     read = [
         read_column(column, cells.columns[n], cells.place, kinds.get(column), n == 0)

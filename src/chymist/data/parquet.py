@@ -102,6 +102,8 @@ def _cells(file: Any, fields: list[Any], path: Path) -> tuple[Cells, dict[str, s
                 raise _too_much("texts", f"more than {signs:,} letters", path)
             cells.extend(part)
     rows = list(range(1, len(columns[0]) + 1)) if columns else []
+    if columns and len(rows) != file.metadata.num_rows:
+        raise ValueError(f"{len(rows)} rows of {file.metadata.num_rows}")
     kinds = {
         name: "category"
         for n, name in zip(kept, names, strict=True)

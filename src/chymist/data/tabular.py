@@ -147,6 +147,8 @@ def as_column(name: str, values: Any) -> np.ndarray:
             received=f"shape {cells.shape}",
             do="give one value per row",
         )
+    if cells.dtype.kind == "M":  # what is finer than microseconds would become whole numbers
+        return cells.astype("datetime64[us]").astype(object)
     return cells
 
 
