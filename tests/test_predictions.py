@@ -94,12 +94,12 @@ def test_a_pipe_and_a_device_get_the_bytes_and_stay(made: Path, here: Path) -> N
 
 
 @pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="no /dev/stdout here")
-def test_standard_output_holds_the_table_and_nothing_else(made: Path, here: Path) -> None:
+@pytest.mark.parametrize("out", ["/dev/stdout", "-"])
+def test_standard_output_holds_the_table_and_nothing_else(out: str, made: Path, here: Path) -> None:
     words = [sys.executable, "-m", "chymist", "predict", str(made / "run"), "new.csv"]
     Path("log").write_text("before\n")
     with open("log", "a") as log:
-        subprocess.run([*words, "--out", "/dev/stdout"], stdout=log, check=True,
-                       stderr=subprocess.DEVNULL)  # fmt: skip
+        subprocess.run([*words, "--out", out], stdout=log, check=True, stderr=subprocess.DEVNULL)
     lines = Path("log").read_text().splitlines()
     assert lines[:2] == ["before", "row,prediction,p(+),p(-)"]
     assert len(lines) == 82

@@ -180,7 +180,7 @@ def _source(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "source",
         metavar="SOURCE",
-        help="a named set (digits), a CSV file, an image folder or a zip of one",
+        help="a named set (digits), a CSV, Parquet, NPZ or NPY file, an image folder or a zip of one",
     )
     group = verb.add_argument_group("data")
     group.add_argument(
@@ -302,13 +302,15 @@ def _evaluate(verb: argparse.ArgumentParser) -> None:
 def _predict(verb: argparse.ArgumentParser) -> None:
     _run(verb)
     verb.add_argument(
-        "rows", metavar="ROWS", help="new rows: a CSV file, an image, a folder or zip"
+        "rows",
+        metavar="ROWS",
+        help="new rows: a CSV, Parquet, NPY or NPZ file, an image, a folder or zip",
     )
     verb.add_argument(
         "--out",
         metavar="FILE",
         help="where to write the predictions: a file there is replaced, a link is followed, "
-        "/dev/stdout and pipes are written to (the first free one of predictions.csv, "
+        "pipes are written to, - is standard output (the first free one of predictions.csv, "
         "predictions-2.csv, ...); text that a spreadsheet would run as a formula gets a leading "
         "apostrophe, + and - stay",
     )

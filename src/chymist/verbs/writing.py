@@ -59,8 +59,8 @@ def place_of_predictions(out: str | None, rows: str, saved: Saved) -> Path:
     """Where predictions go: never over the rows, the data or the run itself.
 
     Args:
-        out: what the user says; None is the first free one of predictions.csv, predictions-2.csv,
-            predictions-3.csv, ... in the working folder.
+        out: what the user says, "-" is standard output; None is the first free one of
+            predictions.csv, predictions-2.csv, predictions-3.csv, ... in the working folder.
         rows: path of the new rows.
         saved: the run that predicts.
 
@@ -73,7 +73,7 @@ def place_of_predictions(out: str | None, rows: str, saved: Saved) -> Path:
     if out is None:
         names = (f"predictions{f'-{n}' if n > 1 else ''}.csv" for n in count(1))
         return next(path for path in map(Path, names) if not os.path.lexists(path))
-    path = Path(out)
+    path = Path("/dev/stdout" if out == "-" else out)
     if is_stream(path):
         return path
     if path.is_dir():
