@@ -95,6 +95,22 @@ def test_images_held_as_bytes_give_the_bits_of_prepared_ones(scale: str, precisi
     assert torch.equal(found, expected)
 
 
+@pytest.mark.parametrize("form", ["reversed", "every second", "read-only", "transposed"])
+def test_images_in_any_memory_order_are_read(form: str) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (80, 4, 4, 3)).astype(np.uint8)
+    given = {
+        "reversed": images[::-1].copy()[::-1], "every second": np.repeat(images, 2, 0)[::2],
+        "read-only": images.copy(), "transposed": np.ascontiguousarray(images.T).T,
+    }[form]  # fmt: skip
+    given.flags.writeable = form != "read-only"
+    recipe, targets = RECIPE.replace(length="1 epoch"), np.arange(80) % 2
+    expected, found = (
+        cy.fit(recipe, cy.split(cy.load((x, targets)), seed=0)) for x in (images, given)
+    )
+    assert found.score == expected.score
+    assert all(map(torch.equal, found.model.parameters(), expected.model.parameters()))
+
+
 def _squares(index: np.ndarray) -> np.ndarray:
     return (index.astype(np.float32) ** 2)[:, None]
 

@@ -180,7 +180,7 @@ def _source(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "source",
         metavar="SOURCE",
-        help="a named set (digits), a CSV, Parquet, NPZ or NPY file, an image folder or a zip of one",
+        help="a named set (digits), a CSV, Parquet, NPZ or NPY file, a folder or zip of images",
     )
     group = verb.add_argument_group("data")
     group.add_argument(

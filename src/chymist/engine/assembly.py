@@ -142,7 +142,8 @@ def prepared_rows(
         inputs = torch.from_numpy(preparation.inputs(data.take(rows))).to(dtype)
         return InMemory(inputs.to(place.device), targets)
     finish = Pixels(*preparation.pixels, dtype)
-    if place.device == CPU and raw.flags.writeable and not isinstance(raw, np.memmap):
+    usable = raw.flags.c_contiguous and raw.flags.writeable  # by torch, without a copy
+    if place.device == CPU and usable and not isinstance(raw, np.memmap):
         return InMemory(torch.from_numpy(raw), targets, torch.from_numpy(rows), finish)
     return InMemory(torch.from_numpy(raw[rows]).to(place.device), targets, None, finish)
 
