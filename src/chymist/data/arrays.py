@@ -9,7 +9,15 @@ from typing import Any
 import numpy as np
 
 from chymist.data.blocks import as_type, row_blocks
-from chymist.data.tabular import Wanted, array_targets, check_rows, finished, mapping_data
+from chymist.data.cells import refuse_masked
+from chymist.data.tabular import (
+    Wanted,
+    array_targets,
+    check_apart,
+    check_rows,
+    finished,
+    mapping_data,
+)
 from chymist.errors import InputError, UsageError
 from chymist.values import Column, Data
 
@@ -37,7 +45,9 @@ def array_data(inputs: Any, targets: Any, wanted: Wanted, missing: str | None = 
         'array'
     """
     if is_mapping(inputs):
-        return mapping_data(dict(inputs.items()), to_array(targets), wanted)
+        columns = {str(name): values for name, values in inputs.items()}
+        check_apart(str(getattr(targets, "name", None)), columns)
+        return mapping_data(columns, to_array(targets), wanted)
     array, labels = to_array(inputs), to_array(targets)
     _check_shapes(array, labels)
     check_rows(len(array), wanted.name)
@@ -141,6 +151,7 @@ def to_array(values: Any) -> np.ndarray:
     """
     if is_tensor(values):
         values = values.detach().cpu().numpy()
+    refuse_masked(values, "inputs")
     if isinstance(values, np.memmap):
         return values  # stays on the disk
     try:

@@ -9,7 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from chymist.errors import InputError
+
 MISSING = frozenset({"", "?", "NA", "N/A", "NaN", "nan", "NULL", "null", "None"})
+UNKNOWN = ("NAType", "NaTType")  # what pandas puts where a value is missing
 
 # Written to a column's note when its dates are not in ISO order; read when new rows come.
 DAY_FIRST = "dates are day/month/year"
@@ -73,7 +76,7 @@ def to_text(value: Any) -> str | None:
         >>> to_text(3.0), to_text(2.5), to_text(float("nan")), to_text("a")
         ('3', '2.5', None, 'a')
     """
-    if value is None:
+    if value is None or type(value).__name__ in UNKNOWN:
         return None
     if isinstance(value, float | np.floating):
         number = float(value)
@@ -81,6 +84,24 @@ def to_text(value: Any) -> str | None:
             return None
         return str(int(number)) if number.is_integer() and abs(number) < 1e15 else repr(number)
     return clean(str(value))
+
+
+def refuse_masked(values: Any, where: str) -> None:
+    """Refuse an array with masked cells: their values would count.
+
+    Raises:
+        InputError: a cell is masked.
+
+    Example:
+        >>> refuse_masked(np.ma.masked_equal([1, 2], 3), "inputs")
+    """
+    if np.ma.is_masked(values):
+        raise InputError(
+            "the array has masked cells",
+            where=where,
+            received=f"{int(np.ma.getmaskarray(values).sum())} of them",
+            do="fill them, for example with array.filled(numpy.nan)",
+        )
 
 
 def date_order(cells: Sequence[str | None]) -> str | None:

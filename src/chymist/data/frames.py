@@ -18,7 +18,14 @@ from chymist.data.arrays import to_array
 from chymist.data.cells import clean, short, to_text
 from chymist.data.kinds import read_column
 from chymist.data.tables import Cells, column_names
-from chymist.data.tabular import Wanted, array_targets, assembled, table_data
+from chymist.data.tabular import (
+    Wanted,
+    array_targets,
+    assembled,
+    check_apart,
+    chosen_target,
+    table_data,
+)
 from chymist.data.targets import Targets, read_targets
 from chymist.errors import InputError
 from chymist.values import Data
@@ -35,9 +42,27 @@ def is_frame(value: Any, form: str = "Frame") -> bool:
         False
     """
     return any(
-        cls.__name__.endswith(form) and cls.__module__.partition(".")[0] in LIBRARIES
+        cls.__name__ in (f"Data{form}", f"Lazy{form}", form) and cls.__module__.partition(".")[0] in LIBRARIES
         for cls in type(value).__mro__
     )
+
+
+def refuse_series(value: Any) -> None:
+    """Refuse a single column of pandas or polars where rows are wanted.
+
+    Raises:
+        InputError: it is one.
+
+    Example:
+        >>> refuse_series({"a": [1]})
+    """
+    if is_frame(value, "Series"):
+        raise InputError(
+            "a series is a single column or row",
+            where="source",
+            received=type(value).__name__,
+            do="give a frame, for example frame[[NAME]]",
+        )
 
 
 def frame_cells(frame: Any, label: str = "frame") -> tuple[Cells, dict[str, str]]:
@@ -90,7 +115,9 @@ def frame_data(frame: Any, targets: Any, wanted: Wanted) -> Data:
     """
     cells, kinds = frame_cells(frame)
     if targets is None:
-        return table_data(cells, replace(wanted, columns={**kinds, **(wanted.columns or {})}), {})
+        target = chosen_target(wanted.target, list(frame.columns))
+        known = {**kinds, **(wanted.columns or {})}
+        return table_data(cells, replace(wanted, target=target, columns=known), {})
     name, found = _targets(targets, wanted.task)
     if len(found.values) != len(cells):
         raise InputError(
@@ -99,13 +126,8 @@ def frame_data(frame: Any, targets: Any, wanted: Wanted) -> Data:
             received=f"{len(cells)} rows, {len(found.values)} targets",
             do="give one target per row",
         )
-    if name in cells.names:  # it would be predicted from itself
-        raise InputError(
-            "the target is also a column of the frame",
-            where="source",
-            received=short(name),
-            do="drop it from the frame, or give target=NAME",
-        )
+    for each in [name, *map(str, targets.columns)] if is_frame(targets) else [name]:
+        check_apart(each, cells.names)
     kinds.update(wanted.columns or {})
     read = [
         read_column(column, cells.columns[n], cells.place, kinds.get(column), n == 0)
@@ -158,9 +180,11 @@ def _targets(targets: Any, task: str | None) -> tuple[str, Targets]:
             task = task or "classification"
         return name, read_targets(name, as_texts(_values(targets), name), _row, task)
     labels = targets.to_numpy() if is_frame(targets) else to_array(targets)
+    name = "target"
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
-    return "target", array_targets("target", labels, task)
+        name = str(next(iter(targets.columns))) if is_frame(targets) else name
+    return name, array_targets(name, labels, task)
 
 
 def _paired(frame: Any, targets: Any) -> list[str]:

@@ -26,6 +26,7 @@ ID_NAME = re.compile(
     r"(id|no|nr|index|idx|key|uuid|row|row ?names?|unnamed.*|.*([_\s-]id|[a-z]I[dD]))",
 )
 MAX_CATEGORIES = 1000
+WHOLE = re.compile(r"(?<!.)(-?\d+)\.0+(?!.)")
 ID_LENGTH = 40  # characters of the longest identifier
 TEXT_WORDS = 3  # average words above which different texts are prose
 
@@ -232,6 +233,8 @@ def _converted(cells: list[str | None], kind: str, note: str) -> np.ndarray:
         order = note if note in (DAY_FIRST, MONTH_FIRST) else ""
         dates = {cell: to_date(cell, order) for cell in dict.fromkeys(cells) if cell is not None}
         cells = [None if cell is None else dates[cell] for cell in cells]
+    if kind == "category":  # a frame writes whole numbers with a point if one is missing
+        cells = [cell and WHOLE.sub(r"\1", cell) for cell in cells]
     texts = np.empty(len(cells), object)
     texts[:] = cells
     return texts

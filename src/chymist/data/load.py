@@ -10,13 +10,19 @@ from typing import Any
 from chymist.data.arrays import array_data, is_mapping, is_tensor
 from chymist.data.catalogue import ALIASES
 from chymist.data.cells import short
-from chymist.data.frames import frame_data, is_frame
+from chymist.data.frames import frame_data, is_frame, refuse_series
 from chymist.data.images import folder_data, is_image_zip
 from chymist.data.named import load_named, named_sets
 from chymist.data.numpy_files import is_numpy_file, numpy_data
 from chymist.data.parquet import is_parquet, parquet_cells
 from chymist.data.tables import Cells, read_table, stacked
-from chymist.data.tabular import Wanted, column_index, mapping_data, table_data, target_index
+from chymist.data.tabular import (
+    Wanted,
+    chosen_target,
+    mapping_data,
+    table_data,
+    target_index,
+)
 from chymist.data.targets import check_task
 from chymist.errors import InputError, UsageError, nearest
 from chymist.values import Data
@@ -68,7 +74,9 @@ def load(
         ('no', 'yes')
     """
     check_task(task)
+    columns = columns and {str(column): kind for column, kind in columns.items()}
     wanted = Wanted(target, columns, task, name or "data")
+    refuse_series(source[0] if isinstance(source, tuple) and source else source)
     if isinstance(source, tuple) or is_mapping(source) or is_frame(source):
         _refuse("arrays", test=test, header=header, image_size=image_size)
         return _from_memory(source, wanted, missing)
@@ -239,6 +247,7 @@ def _from_memory(source: Any, wanted: Wanted, missing: str | None) -> Data:
         return frame_data(source, None, wanted)
     if not isinstance(source, tuple):
         columns = dict(source.items())
+        wanted = replace(wanted, target=chosen_target(wanted.target, list(columns)))
         names = tuple(str(column) for column in columns)
         if wanted.target is None:
             raise InputError(
@@ -246,7 +255,7 @@ def _from_memory(source: Any, wanted: Wanted, missing: str | None) -> Data:
                 where="source",
                 do="give (columns, targets), or target=NAME",
             )
-        at = column_index(names[target_index(wanted.target, names)], names, "target")
+        at = target_index(wanted.target, names)
         target = list(columns)[at]
         labels = columns.pop(target)
         return mapping_data(columns, labels, wanted, str(target))

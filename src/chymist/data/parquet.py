@@ -76,7 +76,8 @@ def parquet_cells(path: Path) -> tuple[Cells, dict[str, str]]:
             return _cells(file, fields, path)
     except InputError:
         raise
-    except (pa.ArrowException, OSError, ValueError, OverflowError, UnicodeError) as error:
+    except (pa.ArrowException, OSError, ValueError, OverflowError, UnicodeError,
+            RecursionError) as error:  # fmt: skip
         said = " ".join(str(error).split())
         raise InputError(
             "the Parquet file cannot be read",
@@ -89,7 +90,8 @@ def parquet_cells(path: Path) -> tuple[Cells, dict[str, str]]:
 def _cells(file: Any, fields: list[Any], path: Path) -> tuple[Cells, dict[str, str]]:
     """Batch by batch, so that no column is held twice."""
     label, signs, held = path.name, 0, path.stat().st_size
-    kept = [n for n, field in enumerate(fields) if not INDEX.fullmatch(field.name)]
+    index = _index_of(file.schema_arrow)
+    kept = [n for n, field in enumerate(fields) if field.name not in index]
     names = column_names([fields[n].name for n in kept], label)
     columns: tuple[list[str | None], ...] = tuple([] for _ in kept)
     where = [f"{label}, column {short(name)}" for name in names]
@@ -110,6 +112,14 @@ def _cells(file: Any, fields: list[Any], path: Path) -> tuple[Cells, dict[str, s
         if hasattr(fields[n].type, "index_type")
     }
     return Cells(names, columns, ((label, rows),), True, "row"), kinds
+
+
+def _index_of(schema: Any) -> set[str]:
+    """Names of the columns that hold the index of a frame of pandas; it is left aside."""
+    about = schema.pandas_metadata
+    named = about.get("index_columns") if isinstance(about, dict) else None
+    found = {name for name in named if isinstance(name, str)} if isinstance(named, list) else set()
+    return found | {name for name in schema.names if INDEX.fullmatch(name)}
 
 
 def _texts(column: Any, where: str) -> list[str | None]:

@@ -13,7 +13,7 @@ import numpy as np
 from chymist.data.arrays import as_images, check_finite, is_mapping, is_tensor, to_array
 from chymist.data.blocks import as_type
 from chymist.data.cells import short, to_date, to_text
-from chymist.data.frames import frame_cells, is_frame
+from chymist.data.frames import frame_cells, is_frame, refuse_series
 from chymist.data.images import image_rows
 from chymist.data.kinds import read_column
 from chymist.data.load import existing
@@ -131,6 +131,7 @@ def read_inputs(rows_source: Any, like: Schema) -> tuple[Table | np.ndarray, lis
         >>> read_inputs({"a": [4.0], "b": ["x"]}, schema)
         ({'a': array([4.])}, ['1'])
     """
+    refuse_series(rows_source)
     if isinstance(rows_source, str | Path):
         path = existing(rows_source)
         if is_numpy_file(path):

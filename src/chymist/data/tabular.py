@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from chymist.data.cells import short, to_text
+from chymist.data.cells import refuse_masked, short, to_text
 from chymist.data.fingerprint import fingerprint
 from chymist.data.kinds import check_known, column_of, read_column
 from chymist.data.tables import Cells
@@ -129,6 +129,36 @@ def mapping_data(
     return assembled(read, found, target, wanted, {}, [])
 
 
+def check_apart(name: str, columns: Iterable[str]) -> None:
+    """Refuse targets that are also a column: they would be predicted from themselves.
+
+    Raises:
+        InputError: a column has the name of the targets.
+
+    Example:
+        >>> check_apart("y", ["a", "b"])
+    """
+    if name in columns:
+        raise InputError(
+            "the target is also a column of the inputs",
+            where="source",
+            received=short(name),
+            do="drop it from the inputs, or give target=NAME",
+        )
+
+
+def chosen_target(target: str | int | None, names: Sequence[Any]) -> str | int | None:
+    """The target of named columns: a whole number that is the name of one means that one.
+
+    Example:
+        >>> chosen_target(1, [0, 1, 2]), chosen_target(1, ["a", "b"]), chosen_target("b", ["b"])
+        ('1', 1, 'b')
+    """
+    if isinstance(target, str) or target is None:
+        return target
+    return str(target) if target in names else target
+
+
 def as_column(name: str, values: Any) -> np.ndarray:
     """One column as an array (rows,).
 
@@ -139,6 +169,7 @@ def as_column(name: str, values: Any) -> np.ndarray:
         >>> as_column("a", [1, 2])
         array([1, 2])
     """
+    refuse_masked(values, f"column {short(name)}")
     cells = np.asarray(values)
     if cells.ndim != 1:
         raise InputError(
