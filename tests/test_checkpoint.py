@@ -6,8 +6,10 @@ import errno
 import threading
 from pathlib import Path
 from time import sleep
+from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -225,3 +227,110 @@ def test_space_that_comes_back_ends_the_pause(
     thread.start()
     assert Patience(tmp_path).write(action) == "written"
     thread.join()
+
+
+def test_what_the_machine_fails_at_is_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    split = cy.split(cy.load("iris"), seed=0)
+    cy.fit(cy.Recipe(model="softmax", length="2 epochs"), split, out=tmp_path / "run")
+    (tmp_path / "run" / "result.json").unlink()
+
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("no memory left")
+
+    monkeypatch.setattr("chymist.engine.checkpoint._optimizer_from_files", full)
+    with pytest.raises(torch.OutOfMemoryError):
+        cy.resume(tmp_path / "run")
+    assert [p.name[:4] for p in (tmp_path / "run" / "checkpoints").iterdir()] == ["step"]
+
+
+def test_checkpoints_of_another_model_stay(tmp_path: Path) -> None:
+    width = [4]
+
+    def model(shapes: cy.Shapes) -> torch.nn.Module:
+        return torch.nn.Sequential(
+            torch.nn.Linear(shapes.inputs[0], width[0]), torch.nn.Linear(width[0], 3)
+        )
+
+    data = cy.load("iris")
+    cy.fit(cy.Recipe(model=model, length="2 epochs"), cy.split(data), out=tmp_path / "run")
+    (tmp_path / "run" / "result.json").unlink()
+    width[0] = 5
+    with pytest.raises(cy.InputError, match="does not fit the model"):
+        cy.resume(tmp_path / "run", model=model)
+    assert [p.name[:4] for p in (tmp_path / "run" / "checkpoints").iterdir()] == ["step"]
+
+
+def test_a_watched_value_that_is_not_finite_is_no_best_one() -> None:
+    rule = cy.stop.early("val_loss").build(10)
+    assert not rule.improved(float("inf"), None)
+    assert not rule.improved(float("nan"), 1.0)
+    assert rule.improved(2.0, None)
+
+
+def test_two_processes_do_not_train_one_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chymist.engine.folder.LOCK_SECONDS", 0.1)
+    refused = []
+
+    def again(event: object) -> None:
+        if not refused:
+            with pytest.raises(cy.InputError, match="another process is training this run") as e:
+                cy.resume(tmp_path / "run")
+            refused.append(e)
+
+    recipe = cy.Recipe(model="softmax", length="1 epoch")
+    cy.fit(recipe, cy.load("iris"), out=tmp_path / "run", observer=again)
+    assert refused
+
+
+def test_a_closed_form_that_was_interrupted_is_recorded_once(tmp_path: Path) -> None:
+    recipe = cy.Recipe(model="linear", optimizer=cy.optim.closed_form())
+    split = cy.split(cy.load("diabetes"), seed=0)
+    whole = cy.fit(recipe, split)
+    with pytest.raises(cy.errors.Interrupted):
+        cy.fit(recipe, split, out=tmp_path / "run", interrupted=lambda: True)
+    again = cy.resume(tmp_path / "run")[0]
+    for name, series in whole.history.items():
+        assert np.array_equal(again.history[name], series)
+
+
+def test_a_run_without_a_folder_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with pytest.raises(cy.errors.Interrupted):
+        cy.fit(cy.Recipe(model="softmax"), cy.load("iris"), interrupted=lambda: True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_record_is_said(tmp_path: Path) -> None:
+    with pytest.raises(cy.errors.Interrupted):
+        cy.fit(cy.Recipe(), cy.load("iris"), out=tmp_path / "run", interrupted=lambda: True)
+    (tmp_path / "run" / "records.sqlite").unlink()
+    with pytest.raises(cy.InputError, match="record of the run is missing"):
+        cy.resume(tmp_path / "run")
+
+
+@pytest.mark.parametrize("seed", [1.5, -1, True, "a", 2**63])
+def test_seeds_that_are_none(seed: object) -> None:
+    data = cy.load("iris")
+    with pytest.raises(cy.UsageError, match="in seed"):
+        cy.fit(cy.Recipe(), data, seed=seed)  # type: ignore[arg-type]
+    with pytest.raises(cy.UsageError, match="in seed"):
+        cy.split(data, seed=seed)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("words", [{"threads": 0}, {"threads": 2.5}, {"workers": True}])
+def test_numbers_of_threads_and_workers_that_are_none(words: dict[str, Any]) -> None:
+    with pytest.raises(cy.UsageError, match="not a whole number in range"):
+        cy.fit(cy.Recipe(model="softmax", length="1 epoch"), cy.load("iris"), **words)
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    recipe = cy.Recipe(model="softmax", length="1 epoch")
+    split = cy.split(cy.load("iris"), seed=np.int64(3))  # type: ignore[arg-type]
+    found = cy.fit(recipe, split, seed=np.int64(3))  # type: ignore[arg-type]
+    assert found.score == cy.fit(recipe, split, seed=3).score

@@ -168,3 +168,56 @@ def test_the_callers_random_states_are_given_back() -> None:
     assert torch.equal(tensors["torch"], after["torch"])
     assert plain == other
     set_random_states(tensors, plain)
+
+
+def _blown_up(scale: float) -> Any:
+    def model(shapes: cy.Shapes) -> torch.nn.Module:
+        class Blown(torch.nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.first = torch.nn.Linear(shapes.inputs[0], 8)
+                self.last = torch.nn.Linear(8, shapes.outputs)
+
+            def forward(self, x: torch.Tensor) -> torch.Tensor:
+                return self.last(torch.relu(self.first(scale * x))) * 0.01
+
+        return Blown()
+
+    return model
+
+
+def test_a_first_step_that_overflows_leaves_no_memory_unset() -> None:
+    split = cy.split(cy.load("diabetes"), seed=0)
+    recipe = cy.Recipe(
+        model=_blown_up(300.0), optimizer=cy.optim.sgd(lr=1e-6, momentum=0.9), stop="none",
+        precision="float16", length="3 epochs",
+    )  # fmt: skip
+    waste = [torch.full((64, 64), 1e34) for _ in range(50)]  # what the heap may hold
+    del waste
+    run = cy.fit(recipe, split)
+    assert run.facts["epochs"] == 3
+    assert all(bool(torch.isfinite(p).all()) for p in run.model.parameters())
+
+
+def test_gradients_that_are_never_finite_end_the_run() -> None:
+    class Never(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx: Any, *grads: torch.Tensor) -> torch.Tensor:
+            return grads[0] * float("inf")
+
+    class Model(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = torch.nn.Linear(10, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            found: torch.Tensor = Never.apply(self.layer(x))
+            return found
+
+    recipe = cy.Recipe(model=Model, precision="float16", length="20 epochs")
+    with pytest.raises(cy.Diverged, match="not finite in float16"):
+        cy.fit(recipe, cy.split(cy.load("diabetes"), seed=0))

@@ -310,5 +310,5 @@ def test_a_file_of_fewer_rows_than_it_claims_is_refused(tmp_path: Path) -> None:
 
 def test_a_target_that_is_a_column_too_is_refused() -> None:
     frame = pd.DataFrame({"a": [1.5, 2.5, 4.0], "y": ["n", "y", "n"]})
-    with pytest.raises(InputError, match=r"the target is also a column of the frame.*got 'y'"):
+    with pytest.raises(InputError, match=r"the target is also a column of the inputs.*got 'y'"):
         cy.load((frame, frame["y"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from chymist.errors import UsageError, nearest
@@ -26,7 +27,9 @@ class Rule:
     sign: int
 
     def improved(self, value: float, best: float | None) -> bool:
-        """Whether a value is better than the best one so far."""
+        """Whether a value is better than the best one so far; one that is not finite never is."""
+        if not math.isfinite(value):
+            return False
         return best is None or self.sign * (best - value) > self.min_delta
 
 

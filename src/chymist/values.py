@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import math
+import operator
 import re
 import tomllib
 from collections.abc import Callable, Mapping
@@ -471,6 +472,28 @@ class Run:
 
     def __repr__(self) -> str:
         return f"Run({self.data.name}: {self.score}, {self.path})"
+
+
+def whole_number(value: Any, where: str, low: int, high: int = 2**63 - 1) -> int:
+    """A whole number of Python, from one of any kind, within a range.
+
+    Raises:
+        UsageError: it is none, or out of range.
+
+    Example:
+        >>> import numpy as np
+        >>> whole_number(np.int64(3), "seed", 0)
+        3
+    """
+    try:
+        number = None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or not low <= number <= high:
+        most = "2^63 - 1" if high == 2**63 - 1 else str(high)
+        raise UsageError("not a whole number in range", where=where, received=repr(value)[:40],
+                         do=f"give {low} to {most}")  # fmt: skip
+    return number
 
 
 def show(metric: str, value: float) -> str:

@@ -42,7 +42,8 @@ def is_frame(value: Any, form: str = "Frame") -> bool:
         False
     """
     return any(
-        cls.__name__ in (f"Data{form}", f"Lazy{form}", form) and cls.__module__.partition(".")[0] in LIBRARIES
+        cls.__name__ in (f"Data{form}", f"Lazy{form}", form)
+        and cls.__module__.partition(".")[0] in LIBRARIES
         for cls in type(value).__mro__
     )
 

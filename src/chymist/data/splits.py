@@ -11,7 +11,7 @@ from chymist.data.cells import short
 from chymist.data.tabular import check_classes, column_index
 from chymist.errors import InputError, UsageError
 from chymist.keys import generator
-from chymist.values import Data, Split
+from chymist.values import Data, Split, whole_number
 
 MAX_VALID = 5000
 DEFAULT = 0.2
@@ -55,7 +55,7 @@ def split(
 
     Source: Kohavi 1995, a study of cross-validation and bootstrap (stratification).
     """
-    given = _given(test, valid, group, time)
+    given, seed = _given(test, valid, group, time), whole_number(seed, "seed", 0)
     if group is not None and time is not None:
         raise UsageError(
             "a split is either grouped or ordered in time",

@@ -195,6 +195,10 @@ def build_optimizer(recipe: Recipe, model: nn.Module) -> tuple[torch.optim.Optim
                              received=f"'{recipe.loss.name}'")  # fmt: skip
         return torch.optim.SGD(parameters), 1.0  # never stepped: see engine.closed_form
     optimizer = recipe.optimizer.build(parameters)
+    if recipe.precision == "float16" and recipe.optimizer.options.get("momentum"):
+        # A first step that overflows is not taken, and torch would keep the velocity unset.
+        for parameter in parameters:
+            optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
     return optimizer, float(optimizer.param_groups[0]["lr"])
 
 
@@ -233,7 +237,7 @@ def check_first_batch(
     """
     count = min(2, batch_size, len(rows))
     few, targets = rows.take(torch.arange(count)), rows.targets
-    _tried(copy.deepcopy(model).train(), few)
+    _tried(_copied(model).train(), few)
     _check_outputs(model, _tried(model.eval(), few), targets)
     value = loss(apply(model, few), targets[:count])
     if not bool(torch.isfinite(value)):
@@ -243,6 +247,14 @@ def check_first_batch(
             do="check the inputs, or the model's initial weights",
         )
     model.train()
+
+
+def _copied(model: nn.Module) -> nn.Module:
+    """A copy of a model, or itself if it cannot be copied (weight norm made by hooks)."""
+    try:
+        return copy.deepcopy(model)
+    except RuntimeError:
+        return model
 
 
 def _check_outputs(model: nn.Module, outputs: Any, targets: Tensor) -> None:

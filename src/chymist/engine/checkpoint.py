@@ -9,6 +9,7 @@ aside. Nothing in it can name or run code.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import itertools
 import shutil
@@ -31,6 +32,9 @@ KEEP = 2
 FORMAT = 2
 NEEDED = ("model.safetensors", "optimizer.safetensors", "random.safetensors", "state.json")
 BEST = "best.safetensors"
+MISFIT = "checkpoint-misfit"
+# Errors of the machine, not of the checkpoint: no access, no memory, too many open files.
+PASSING = (errno.EACCES, errno.EPERM, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 
 
 def save_checkpoint(folder: Path, state: State) -> Path | None:
@@ -142,7 +146,9 @@ def load_checkpoint(path: Path, state: State) -> None:
         set_random_states(streams, plain.random)
     except (OSError, msgspec.DecodeError, SafetensorError, LookupError, TypeError, ValueError,
             RuntimeError, OverflowError) as error:  # fmt: skip
-        raise error if isinstance(error, InputError) else _damaged(path, error) from None
+        if isinstance(error, InputError) or _is_of_the_machine(error):
+            raise
+        raise _damaged(path, error) from None
     state.model.load_state_dict(weights)
     state.optimizer.load_state_dict(optimizer)
     state.best = best
@@ -158,7 +164,8 @@ def _check_fit(path: Path, weights: Mapping[str, Tensor], state: State) -> None:
         raise InputError(
             "checkpoint does not fit the model",
             where=path.name,
-            do="resume with the recipe and data that the run was started with",
+            do="resume with the recipe, data and model that the run was started with",
+            code=MISFIT,
         )
 
     for name, _ in state.model.named_parameters():
@@ -188,16 +195,30 @@ def load_newest(folder: Path, state: State) -> tuple[Path | None, list[str]]:
 
     Returns:
         The checkpoint, or None if no one is sound; and one line for each that was passed over.
+
+    Raises:
+        InputError: there are sound ones, but of another model; all stay as they are.
     """
-    problems: list[str] = []
+    failed: dict[Path, InputError] = {}
+    found = None
     for path in reversed(list_checkpoints(folder)):
         try:
             load_checkpoint(path, state)
-            return path, problems
+            found = path
+            break
         except InputError as error:
-            problems.append(error.line())
-            set_aside(path)
-    return None, problems
+            failed[path] = error
+    misfit = [failure for failure in failed.values() if failure.code == MISFIT]
+    if found is None and misfit:
+        raise misfit[0]
+    for path in failed:
+        set_aside(path)
+    return found, [failure.line() for failure in failed.values()]
+
+
+def _is_of_the_machine(error: Exception) -> bool:
+    """Whether a failure says nothing about the checkpoint that was read."""
+    return isinstance(error, torch.OutOfMemoryError) or getattr(error, "errno", None) in PASSING
 
 
 def damage_of(path: Path) -> InputError | None:
@@ -228,6 +249,8 @@ def verify(path: Path) -> None:
             if Path(name).name != name or _digest(path / name) != digest:
                 raise ValueError(f"{name} differs")
     except (OSError, msgspec.DecodeError, ValueError) as error:
+        if _is_of_the_machine(error):
+            raise
         raise _damaged(path, error) from None
 
 
@@ -257,6 +280,7 @@ class Counters(msgspec.Struct, forbid_unknown_fields=True):
     best_step: Annotated[int, msgspec.Meta(ge=0)]
     stopped: bool
     rate: float
+    skipped: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
 class Plain(msgspec.Struct, forbid_unknown_fields=True):
@@ -319,7 +343,7 @@ def _optimizer_from_files(
 
 def tensors_to_bytes(tensors: Mapping[str, Tensor]) -> bytes:
     """Tensors in the safetensors format; tied ones are written once for each name."""
-    return save({name: t.detach().clone().contiguous() for name, t in tensors.items()})
+    return save({n: t.detach().to("cpu", copy=True).contiguous() for n, t in tensors.items()})
 
 
 def _digest(path: Path) -> tuple[int, str]:

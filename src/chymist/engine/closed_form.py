@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 
 import numpy as np
 import torch
@@ -46,7 +46,7 @@ def least_squares(
     return weights, t_mean - x_mean @ weights
 
 
-def solve(program: Program, state: State, l2: float) -> Iterator[Event]:
+def solve(program: Program, state: State, l2: float) -> Generator[Event]:
     """Put the exact least-squares solution into a linear model; one step, one epoch.
 
     Yields:

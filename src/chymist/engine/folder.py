@@ -29,6 +29,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from time import sleep
 from typing import Any, TypeVar
 
 import msgspec
@@ -54,6 +55,7 @@ from chymist.values import Data, Recipe, Shapes, Split
 T = TypeVar("T")
 
 FILES = ("recipe.toml", "data.json", "split.json", "environment.json", "records.sqlite")
+LOCK_SECONDS = 3.0  # to wait for a run folder that is in use
 TAKEN = "run-folder-taken"  # code of the error that another number in the name avoids
 RESULTS = ("result.json", "model.safetensors", "valid.npz", "report.html")
 
@@ -191,6 +193,43 @@ def _take(draft: Path, out: Path) -> None:
 def _taken(out: Path) -> InputError:
     do = "choose another --out, or remove it"
     return InputError("the run folder is not empty", where=str(out), do=do, code=TAKEN)
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep other processes from writing into a run folder as long as the block lasts.
+
+    Loader workers of a trainer that was killed hold its lock for a moment longer.
+
+    Args:
+        folder: the run folder.
+
+    Raises:
+        InputError: another process trains this run.
+    """
+    try:
+        import fcntl
+    except ImportError:  # a system without such locks
+        yield
+        return
+    handle, waited = os.open(folder, os.O_RDONLY), 0.0
+    try:
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if waited > LOCK_SECONDS:
+                    raise InputError(
+                        "another process is training this run",
+                        where=str(folder),
+                        do="wait for it, or end it first",
+                    ) from None
+                sleep(0.05)
+                waited += 0.05
+        yield
+    finally:
+        os.close(handle)
 
 
 def check_place(out: Path) -> None:

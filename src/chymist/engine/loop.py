@@ -6,7 +6,7 @@ It yields events and is never called back: whatever changes a run is a field of 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
@@ -20,6 +20,8 @@ from chymist.errors import Diverged
 from chymist.keys import order
 from chymist.models import Dropout
 from chymist.stop import Rule
+
+SKIPPED_IN_A_ROW = 30  # the scale of the loss has then fallen from 65536 to nothing
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ class State:
         best_value, best_step: what the stopping rule remembers.
         best: weights at the best step, or None.
         stopped: whether the rule has ended the run.
+        skipped: steps in a row that were not taken because float16 gradients overflowed.
         waited: seconds spent on getting batches, since the start or the resume.
     """
 
@@ -86,6 +89,7 @@ class State:
     best: dict[str, Tensor] | None = None
     stopped: bool = False
     waited: float = 0.0
+    skipped: int = field(default=0, init=False)
     noise: list[tuple[str, Dropout]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -93,7 +97,7 @@ class State:
         self.noise = [(name, layer) for name, layer in modules if isinstance(layer, Dropout)]
 
 
-def train(program: Program, state: State) -> Iterator[Event]:
+def train(program: Program, state: State) -> Generator[Event]:
     """Train from where the state stands to the end of the program.
 
     Args:
@@ -144,7 +148,7 @@ def train(program: Program, state: State) -> Iterator[Event]:
             if program.clip:
                 program.clip()
             scaler.step(optimizer)
-            scaler.update()
+            _watch(state)
 
             state.step += 1
             state.loss_sum += value * len(index)
@@ -158,6 +162,22 @@ def train(program: Program, state: State) -> Iterator[Event]:
             best = _remember(program.rule, state, values)
             last = state.stopped or state.step == program.total_steps
             yield Epoch(math.ceil(state.step / per_epoch), state.step, values, best, last)
+
+
+def _watch(state: State) -> None:
+    """Update the scaler, and give up if it skips step after step."""
+    scaler = state.scaler
+    if not scaler.is_enabled():
+        return
+    before = scaler.get_scale()
+    scaler.update()
+    state.skipped = state.skipped + 1 if scaler.get_scale() < before else 0
+    if state.skipped >= SKIPPED_IN_A_ROW:
+        raise Diverged(
+            "the gradients are not finite in float16", where=f"step {state.step + 1}",
+            received=f"{state.skipped} steps in a row",
+            do="use bfloat16 or float32, or lower the learning rate",
+        )  # fmt: skip
 
 
 def parts_of(inputs: Tensor, targets: Tensor, program: Program) -> Iterable[tuple[Tensor, Tensor]]:

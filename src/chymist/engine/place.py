@@ -37,7 +37,10 @@ class Place:
         """
         if self.workers is not None:
             return self.workers
-        if size <= SHARE * free_memory():
+        free = free_memory()
+        if self.device.type == "cuda":
+            free = min(free, torch.cuda.mem_get_info(self.device)[0])
+        if size <= SHARE * free:
             return None
         return max(1, (os.cpu_count() or 1) // 2) if data.kind == "image" else 0
 

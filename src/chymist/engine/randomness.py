@@ -51,8 +51,9 @@ def set_random_states(tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -
     """Put the global generators where `random_states` found them; also after a way through JSON."""
     torch.set_rng_state(tensors["torch"])
     for name, state in tensors.items():
-        if name.startswith("cuda") and torch.cuda.is_available():
-            torch.cuda.set_rng_state(state, int(name.removeprefix("cuda")))
+        number = name.removeprefix("cuda")
+        if number != name and int(number) < torch.cuda.device_count():
+            torch.cuda.set_rng_state(state, int(number))
     np.random.set_state(tuple(plain["numpy"]))  # noqa: NPY002
     version, internal, gauss = plain["python"]
     random.setstate((version, tuple(internal), gauss))

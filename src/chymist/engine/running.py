@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -14,7 +15,7 @@ from chymist.engine.assembly import Assembly
 from chymist.engine.checkpoint import check_finite, load_newest, save_checkpoint
 from chymist.engine.closed_form import solve
 from chymist.engine.events import Event, Step
-from chymist.engine.loop import train
+from chymist.engine.loop import State, train
 from chymist.engine.space import Patience
 from chymist.engine.store import Recorder
 from chymist.errors import Interrupted
@@ -61,30 +62,35 @@ def execute(
     patient = Patience(checkpoints, interrupted)
     began = saved = flushed = perf_counter()
     pause = CHECKPOINT_SECONDS
-    for event in events:
-        now = perf_counter()
-        _record(recorder, event)
-        if observer:
-            observer(event)
-        stop = interrupted is not None and interrupted()
-        if checkpoints and (stop or now - saved > pause):
-            patient.write(recorder.sync)  # first: a record must not lag behind its checkpoint
-            patient.write(partial(save_checkpoint, checkpoints, state))
-            saved = flushed = perf_counter()
-            pause = max(CHECKPOINT_SECONDS, (saved - now) / CHECKPOINT_SHARE)
-        elif now - flushed > FLUSH_SECONDS:
-            patient.write(recorder.flush)
-            flushed = now
-        if stop:
-            raise Interrupted("interrupted", where=f"step {state.step}")
+    with closing(events):  # with the workers that prepare their batches
+        for event in events:
+            now = perf_counter()
+            _record(recorder, event)
+            if observer:
+                observer(event)
+            stop = bool(interrupted and interrupted())
+            if checkpoints and (stop or now - saved > pause):
+                _save(checkpoints, state, recorder, patient)
+                saved = flushed = perf_counter()
+                pause = max(CHECKPOINT_SECONDS, (saved - now) / CHECKPOINT_SHARE)
+            elif now - flushed > FLUSH_SECONDS:
+                patient.write(recorder.flush)
+                flushed = now
+            if stop:
+                raise Interrupted("interrupted", where=f"step {state.step}")
     check_finite(state)
     if checkpoints:
-        patient.write(recorder.sync)
-        patient.write(partial(save_checkpoint, checkpoints, state))
+        _save(checkpoints, state, recorder, patient)
     if state.best is not None:
         state.model.load_state_dict(state.best)
     state.model.eval()
     return perf_counter() - began
+
+
+def _save(checkpoints: Path, state: State, recorder: Recorder, patient: Patience) -> None:
+    """Save where the run stands; its record first, which must not lag behind."""
+    patient.write(recorder.sync)
+    patient.write(partial(save_checkpoint, checkpoints, state))
 
 
 def _record(recorder: Recorder, event: Event) -> None:
@@ -108,6 +114,9 @@ def continue_from(folder: Path, assembly: Assembly, recorder: Recorder) -> tuple
     Returns:
         The step (0 if there is no checkpoint), and a line for each damaged checkpoint.
     """
+    if assembly.recipe.optimizer.name == "closed_form":  # one step: there is nothing to continue
+        recorder.truncate(0, 0)
+        return 0, []
     _, problems = load_newest(folder / "checkpoints", assembly.state)
     state = assembly.state
     recorder.truncate(state.step, state.step - (state.loss_rows > 0))

@@ -84,7 +84,8 @@ class Recorder:
     def series(self) -> dict[str, np.ndarray]:
         """All series so far, see `read_series`."""
         self.flush()
-        return read_series_of(self._base)
+        with _readable(self._path):
+            return read_series_of(self._base)
 
     def truncate(self, step: int, evaluated: int) -> None:
         """Forget later points, so that a resumed run records each step and each epoch once.
@@ -94,12 +95,14 @@ class Recorder:
             evaluated: last step after which an epoch can have been evaluated; one less than
                 `step` if that evaluation is still to come.
         """
-        for series, points in read_series_of(self._base).items():
+        with _readable(self._path):
+            known = read_series_of(self._base)
+        for series, points in known.items():
             last = step if series in STEP_SERIES else evaluated
             kept = points[points[:, 0] <= last]
             if len(kept) == len(points):
                 continue
-            with self._base:  # all of the series, or nothing
+            with _readable(self._path), self._base:  # all of the series, or nothing
                 self._base.execute("DELETE FROM blocks WHERE series = ?", (series,))
                 self._write_all(series, [(int(s), float(v)) for s, v in kept])
 
@@ -115,8 +118,12 @@ class Recorder:
     def __enter__(self) -> Recorder:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            self.close()
+        except OSError:
+            if kind is None:  # else what went wrong first is to be said
+                raise
 
     def _write_all(self, series: str, points: list[tuple[int, float]]) -> None:
         for start in range(0, len(points), BLOCK):
@@ -176,7 +183,7 @@ def _readable(path: Path | None) -> Iterator[None]:
     """Say a record that is missing or damaged as such; a full disk stays a full disk."""
     try:
         yield
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, TypeError, ValueError) as error:
         if "full" in str(error):
             raise OSError(errno.ENOSPC, "no space left", str(path)) from None
         raise InputError(
@@ -185,6 +192,18 @@ def _readable(path: Path | None) -> Iterator[None]:
             received=str(error)[:60],
             do="restore it, or run fit again",
         ) from None
+
+
+def check_record(path: Path) -> Path:
+    """The path of a record, if it is there.
+
+    Raises:
+        InputError: it is missing.
+    """
+    if not path.is_file():
+        raise InputError("the record of the run is missing", where=str(path),
+                         do="restore it, or run fit again")  # fmt: skip
+    return path
 
 
 def read_series_of(base: sqlite3.Connection) -> dict[str, np.ndarray]:

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -22,6 +23,7 @@ from chymist.engine.checkpoint import tensors_to_bytes
 from chymist.engine.defaults import check_split, complete
 from chymist.engine.files import write_file
 from chymist.engine.folder import (
+    alone_in,
     check_place,
     create_folder,
     open_folder,
@@ -33,12 +35,12 @@ from chymist.engine.randomness import foreign_randomness
 from chymist.engine.rates import find_rate
 from chymist.engine.running import Observer, continue_from, execute, facts_of
 from chymist.engine.space import Patience, check_space
-from chymist.engine.store import Recorder
+from chymist.engine.store import Recorder, check_record
 from chymist.engine.threads import Threads, choose_threads, using_threads
-from chymist.errors import Diverged, UsageError
+from chymist.errors import Diverged
 from chymist.evidence import fit_floors, score, verdict
 from chymist.metrics import all_metrics
-from chymist.values import Data, Floor, Recipe, Run, Split
+from chymist.values import Data, Floor, Recipe, Run, Split, whole_number
 from chymist.verbs.reporting import write_report
 from chymist.verbs.sources import as_split, with_model
 
@@ -73,7 +75,7 @@ def fit(
             it is needed; None holds all prepared rows in memory if they fit. The result is the
             same, to the bit.
         device: "cpu", "cuda", "cuda:1"; None takes a GPU if there is one.
-        observer: called with every event of the loop; cannot change the run.
+        observer: called with every event of the loop; must not draw from global random generators.
         interrupted: asked after every event; True saves a checkpoint and raises `Interrupted`.
         started: called once with the assembled run and its folder, before the first step.
 
@@ -83,7 +85,7 @@ def fit(
     Raises:
         InputError: data, model and loss do not fit each other; nothing is left behind.
         UsageError: a name or value is wrong; nothing is left behind.
-        Diverged: the loss became non-finite; the run folder keeps the record.
+        Diverged: the loss became non-finite; the run folder keeps the record if `out` is given.
 
     Example:
         >>> import chymist as cy
@@ -93,27 +95,40 @@ def fit(
         ('accuracy', 'valid', True)
     """
     began = perf_counter()
+    seed = whole_number(seed, "seed", 0)
     split = as_split(split, seed)
     check_split(split)
     if out is not None:
         check_place(Path(out))
     place = Place(choose_device(device), check_workers(workers))
-    recipe = with_rate(complete(recipe, split), split, seed)
-    with keeping_memory(), foreign_randomness(seed):
+    with foreign_randomness(seed):
+        recipe = with_rate(complete(recipe, split), split, seed)
+    with keeping_memory(), foreign_randomness(seed), ExitStack() as failing:
         assembly = assemble(recipe, split, seed, place)
         with using_threads(threads_of(threads, assembly)):
-            where = None if out is None else Path(out)
-            check_space(where or Path(tempfile.gettempdir()), assembly.state.model)
-            made = (recipe, split, assembly.preparation, assembly.shapes, seed, place)
-            folder = create_folder(where, *made)
+            folder = _folder_for(out, recipe, split, assembly, seed, place)
+            if out is None:  # what comes to nothing leaves nothing
+                failing.callback(shutil.rmtree, folder, ignore_errors=True)
             if started:
                 started(assembly, folder)
-            run = _train(recipe, split, seed, assembly, folder, observer, interrupted, began)
+            with alone_in(folder):
+                run = _train(recipe, split, seed, assembly, folder, observer, interrupted, began)
+        failing.pop_all()
     if out is None:
         weakref.finalize(run, shutil.rmtree, folder, ignore_errors=True)
     else:
         write_report(run)
     return run
+
+
+def _folder_for(
+    out: str | Path | None, recipe: Recipe, split: Split, assembly: Assembly, seed: int,
+    place: Place,
+) -> Path:  # fmt: skip
+    """The folder of a run that is about to start, if there is room for it."""
+    where = None if out is None else Path(out)
+    check_space(where or Path(tempfile.gettempdir()), assembly.state.model)
+    return create_folder(where, recipe, split, assembly.preparation, assembly.shapes, seed, place)
 
 
 def resume(
@@ -162,11 +177,12 @@ def resume(
     )
     with keeping_memory(), foreign_randomness(seed), using_threads(threads):
         assembly = assemble(recipe, split, seed, place)
-        with Recorder(saved.path / "records.sqlite") as recorder:
-            step, problems = continue_from(saved.path, assembly, recorder)
-        if started:
-            started(assembly, saved.path)
-        run = _train(recipe, split, seed, assembly, saved.path, observer, interrupted, began)
+        with alone_in(saved.path):
+            with Recorder(check_record(saved.path / "records.sqlite")) as recorder:
+                step, problems = continue_from(saved.path, assembly, recorder)
+            if started:
+                started(assembly, saved.path)
+            run = _train(recipe, split, seed, assembly, saved.path, observer, interrupted, began)
     write_report(run)
     return run, step, problems
 
@@ -253,15 +269,12 @@ def with_rate(recipe: Recipe, split: Split, seed: int) -> Recipe:
 
 def check_workers(workers: int | None) -> int | None:
     """The number of loader workers, if it is one."""
-    if workers is None or (isinstance(workers, int) and 0 <= workers <= 256):
-        return workers
-    raise UsageError("not a number of workers", where="workers", received=repr(workers),
-                     do="give 0 to 256")  # fmt: skip
+    return None if workers is None else whole_number(workers, "workers", 0, 256)
 
 
 def threads_of(threads: Threads, assembly: Assembly) -> int | None:
     """Number of threads for a run; None leaves torch's setting."""
-    if threads != "auto":
-        return threads
+    if threads is None or threads != "auto":
+        return None if threads is None else whole_number(threads, "threads", 1, 4096)
     one = assembly.train.take(torch.tensor([0]))
     return choose_threads(assembly.state.model, one, assembly.program.batch_size)

@@ -22,7 +22,7 @@ from chymist.engine.store import Recorder
 from chymist.engine.threads import Threads, using_threads
 from chymist.evidence import fit_floors, out_of_fold_score
 from chymist.metrics import METRICS, all_metrics
-from chymist.values import Data, Floor, Predictions, Recipe, Score, Split
+from chymist.values import Data, Floor, Predictions, Recipe, Score, Split, whole_number
 from chymist.verbs.fitting import threads_of, with_rate
 from chymist.verbs.sources import groups_of, open_rows
 
@@ -97,6 +97,7 @@ def cross_validate(
     Source: Stone 1974; Kohavi 1995.
     """
     began = perf_counter()
+    seed, repeats = whole_number(seed, "seed", 0), whole_number(repeats, "repeats", 1, 10**6)
     whole, rows, sealed = open_rows(data)
     groups, metric = groups_of(data, group), HEADLINE[whole.task]
     records: list[dict[str, Any]] = []
