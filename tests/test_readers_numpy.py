@@ -163,6 +163,14 @@ def test_missing_numbers_need_a_word(tmp_path: Path) -> None:
     assert "row 6, column 1" in refused(saved(path, x=holes, y=Y), missing="median")
 
 
+def test_a_file_that_unpacks_to_too_much_is_to_be_saved_otherwise(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "a.npz", x=np.zeros((40, 2**16)), y=Y)
+    said = refused(tmp_path / "a.npz")
+    assert "the zip unpacks to too much" in said
+    assert said.endswith("; save inputs and targets with numpy.savez")
+    cy.load(saved(tmp_path / "a.npz", x=np.zeros((40, 2**16)), y=Y))
+
+
 def test_objects_are_never_read(tmp_path: Path) -> None:
     class Bad:
         def __reduce__(self) -> tuple[Any, ...]:
