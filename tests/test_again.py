@@ -52,6 +52,30 @@ def test_again_is_exact_or_not_said() -> None:
     assert command_of(own) == ""
 
 
+def test_missing_numbers_are_allowed_again(capsys: pytest.CaptureFixture[str]) -> None:
+    inputs = np.random.default_rng(0).normal(size=(60, 3))
+    targets = (inputs[:, 0] > 0).astype(int)
+    inputs[::7, 1] = np.nan
+    np.savez("a.npz", x=inputs, y=targets)
+    words = ["fit", "a.npz", "--model", "softmax", "--length", "2 epochs"]
+    assert main(words) == 1
+    assert "--missing median" in capsys.readouterr().err
+    assert main([*words, "--missing", "mean"]) == 2
+    assert "got 'mean'; known: median" in capsys.readouterr().err
+    fills = []
+    for fill in ("median", "mean"):
+        said = ["--missing", "median", "--data.missing", fill]
+        assert main([*words, *said, "--out", f"first-{fill}"]) == 0
+        run = cy.load_run(f"first-{fill}")
+        fills.append(run.preparation.features[1].fill)
+        again = shlex.split(command_of(run))
+        assert again[again.index("--missing") + 1] == "median"
+        assert main([*again[1:], "--out", f"second-{fill}"]) == 0
+        assert weights(f"first-{fill}") == weights(f"second-{fill}")
+    train = inputs[run.split.train, 1]
+    assert np.allclose(fills, [np.nanmedian(train), np.nanmean(train)])
+
+
 def test_the_script_takes_the_threads_of_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["fit", "digits", "--model", "mlp", "--length", "1 epoch", "--threads", "2"]
     assert main([*words, "--print-script"]) == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import subprocess
 import sys
@@ -103,6 +104,50 @@ def test_standard_output_holds_the_table_and_nothing_else(out: str, made: Path, 
     lines = Path("log").read_text().splitlines()
     assert lines[:2] == ["before", "row,prediction,p(+),p(-)"]
     assert len(lines) == 82
+
+
+def piped(made: Path, command: str) -> subprocess.CompletedProcess[str]:
+    """A command of the shell in which $PREDICT is the verb with its arguments."""
+    predict = f"{sys.executable} -m chymist predict {made / 'run'} new.csv"
+    return subprocess.run(
+        ["sh", "-c", command.replace("$PREDICT", predict)], capture_output=True, text=True
+    )
+
+
+@pytest.mark.parametrize("out", ["/dev/stdout", "-"])
+@pytest.mark.parametrize("sign", [">", ">>"])
+def test_standard_output_is_written_where_the_shell_stands(
+    out: str, sign: str, made: Path, here: Path
+) -> None:
+    Path("log").write_text("before\n")
+    piped(made, f"(echo HEADER; $PREDICT --out {out}; echo FOOTER) {sign} log")
+    lines = Path("log").read_text().splitlines()
+    before = ["before"] if sign == ">>" else []
+    assert lines[: len(before) + 2] == [*before, "HEADER", "row,prediction,p(+),p(-)"]
+    assert lines[-1] == "FOOTER"
+    assert len(lines) == len(before) + 83
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_standard_output_that_fails_is_said(made: Path, here: Path) -> None:
+    done = piped(made, "$PREDICT --out - > /dev/full")
+    assert done.returncode == 5
+    assert done.stderr.splitlines()[-1].startswith(
+        "chymist: the output could not be written, in standard output: got No space"
+    )
+    assert "Traceback" not in done.stderr
+    done = piped(made, "($PREDICT --out -; echo $? >&2) | true")
+    assert done.stderr.splitlines()[-1] == "0"
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("out", ["/dev/stdout", "-"])
+def test_standard_output_holds_one_thing(
+    out: str, made: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert predict(made, "--out", out, "--json") == 2
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert error["received"] == f"'{out}' with --json"
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,25 @@ def test_another_array_can_be_the_target(tmp_path: Path) -> None:
     assert reload(data.source) == data
 
 
+def test_the_target_is_never_among_the_inputs(tmp_path: Path) -> None:
+    path = saved(tmp_path / "a.npz", data=Y, features=X)
+    assert cy.load(path, target="data").fingerprint == FLAT.fingerprint
+    path = saved(tmp_path / "b.npz", x=Y, y=X)
+    data = cy.load(path, target="x")
+    assert data.fingerprint == FLAT.fingerprint
+    assert "inputs are the array 'y', targets 'x'" in data.notes
+    path = saved(tmp_path / "c.npz", x=Y, X=X)
+    assert cy.load(path, target="x").fingerprint == FLAT.fingerprint
+
+
+def test_an_array_that_is_not_there_is_said(tmp_path: Path) -> None:
+    path = saved(tmp_path / "a.npz", x=X, y=Y, price=Y)
+    assert refused(path, target="prize") == (
+        "there is no array of that name, in a.npz: got 'prize'; did you mean 'price'?"
+    )
+    assert refused(path, target="zzz").endswith("known: price, x, y")
+
+
 def test_targets_from_a_second_file(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", X)
     np.save(tmp_path / "y.npy", Y)
@@ -144,6 +163,14 @@ def test_missing_numbers_need_a_word(tmp_path: Path) -> None:
     assert "row 6, column 1" in refused(saved(path, x=holes, y=Y), missing="median")
 
 
+def test_a_file_that_unpacks_to_too_much_is_to_be_saved_otherwise(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "a.npz", x=np.zeros((40, 2**16)), y=Y)
+    said = refused(tmp_path / "a.npz")
+    assert "the zip unpacks to too much" in said
+    assert said.endswith("; save inputs and targets with numpy.savez")
+    cy.load(saved(tmp_path / "a.npz", x=np.zeros((40, 2**16)), y=Y))
+
+
 def test_objects_are_never_read(tmp_path: Path) -> None:
     class Bad:
         def __reduce__(self) -> tuple[Any, ...]:
@@ -211,7 +238,7 @@ def test_stored_arrays_are_checked_before_they_are_mapped(tmp_path: Path) -> Non
         ({"a": X, "b": Y}, {}, "name them x and y"),
         ({"x": X}, {}, "targets are missing"),
         ({"x": X, "y": Y[:9]}, {}, "differ in length"),
-        ({"x": X, "y": Y}, {"target": "z"}, "not clear"),
+        ({"x": X, "y": Y}, {"target": "z"}, "no array of that name"),
         ({"x_train": X, "y_train": Y, "x_test": X[:, :2], "y_test": Y}, {}, "differ in form"),
         ({"x_train": X, "y_train": Y, "x_test": X, "y_test": Y[:9]}, {}, "differ in length"),
         ({}, {}, "no arrays"),

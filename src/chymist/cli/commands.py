@@ -6,14 +6,14 @@ import argparse
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import chymist as cy
 from chymist.cli.inputs import load_source, recipe_of, split_of
-from chymist.cli.streams import print_json
+from chymist.cli.streams import print_json, standard_output
 from chymist.cli.summaries import (
     cv_summary,
     fit_summary,
@@ -128,16 +128,25 @@ def evaluate(options: argparse.Namespace) -> int:
 
 def predict(options: argparse.Namespace) -> int:
     """`chymist predict`."""
-    from chymist.engine.files import is_stream
+    from chymist.engine.files import STANDARD_OUTPUT, is_stream
     from chymist.verbs.predicting import predict_named
     from chymist.verbs.writing import place_of_predictions, write_predictions
 
     path = place_of_predictions(options.out, options.rows, open_folder(options.run))
+    printed = path == STANDARD_OUTPUT
+    if printed and options.json:
+        raise UsageError(
+            "standard output cannot hold both the predictions and the answer",
+            where="--out",
+            received=f"'{options.out}' with --json",
+            do="give --out the name of a file",
+        )
     screen = Screen(options.quiet, options.json or is_stream(path))
     outputs, classes, names, notes = predict_named(options.run, options.rows)
     for note in notes:
         screen.line("Note", note)
-    write_predictions(path, outputs, classes, names)
+    with standard_output() if printed else nullcontext():
+        write_predictions(path, outputs, classes, names)
     screen.line("Result", f"{len(names)} predictions in {path}", result=True)
     if options.json:
         emit({"run": options.run, "rows": len(names), "predictions": str(path)})

@@ -24,6 +24,7 @@ def load_source(options: argparse.Namespace) -> Data:
         columns=columns,
         header=header,
         test=test,
+        missing=options.missing,
         image_size=options.image_size,
     )
 

@@ -207,6 +207,11 @@ def _source(verb: argparse.ArgumentParser) -> None:
         "--image-size", type=int, metavar="N", help="scale and cut images to N x N pixels"
     )
     group.add_argument(
+        "--missing",
+        metavar="median",
+        help="allow NaN in arrays; it is filled as --data.missing says (with the median)",
+    )
+    group.add_argument(
         "--header", choices=("yes", "no"), help="whether a CSV has a header (detected)"
     )
 

@@ -35,7 +35,7 @@ def print_json(answer: Mapping[str, Any]) -> None:
     Raises:
         DiskFull, BrokenPipeError: as `flush_output`.
     """
-    with _output():
+    with standard_output():
         print(json.dumps(answer, allow_nan=False))
 
 
@@ -46,12 +46,17 @@ def flush_output() -> None:
         DiskFull: it leads to a file that cannot grow.
         BrokenPipeError: its reader has gone.
     """
-    with _output():
+    with standard_output():
         sys.stdout.flush()
 
 
 @contextmanager
-def _output() -> Iterator[None]:
+def standard_output() -> Iterator[None]:
+    """Say what goes wrong while standard output is written to.
+
+    Raises:
+        DiskFull, BrokenPipeError: as `flush_output`.
+    """
     try:
         yield
     except BrokenPipeError:

@@ -131,7 +131,13 @@ def _zip(path: Path) -> Listing:
     return Listing(label, tuple(sorted(files)), tuple(sorted(folders)), read)
 
 
-def check_entries(entries: list[zipfile.ZipInfo], label: str, packed: int, stored: int = 0) -> None:
+def check_entries(
+    entries: list[zipfile.ZipInfo],
+    label: str,
+    packed: int,
+    stored: int = 0,
+    smaller: str = "unpack it and give the folder",
+) -> None:
     """Refuse a zip that is unsafe or unpacks to too much.
 
     Args:
@@ -139,6 +145,7 @@ def check_entries(entries: list[zipfile.ZipInfo], label: str, packed: int, store
         label: its name, for messages.
         packed: its bytes.
         stored: bytes that may come on top because they are not unpacked into memory.
+        smaller: what to do about one that is too big.
 
     Raises:
         InputError: too many entries, unsafe names, names given twice, a bomb.
@@ -151,7 +158,7 @@ def check_entries(entries: list[zipfile.ZipInfo], label: str, packed: int, store
             "the zip has too many entries",
             where=label,
             received=f"{len(entries):,}, at most {MAX_ENTRIES:,}",
-            do="unpack it and give the folder",
+            do=smaller,
         )
     for entry in entries:
         parts = PurePosixPath(entry.filename.replace("\\", "/")).parts
@@ -177,7 +184,7 @@ def check_entries(entries: list[zipfile.ZipInfo], label: str, packed: int, store
             "the zip unpacks to too much",
             where=label,
             received=f"{total / 2**20:,.0f} MiB from {packed / 2**20:,.1f} MiB",
-            do="unpack it and give the folder",
+            do=smaller,
         )
 
 

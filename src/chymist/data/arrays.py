@@ -125,9 +125,11 @@ def check_finite(array: np.ndarray, missing: str | None, where: str = "inputs") 
 def _check_block(block: np.ndarray, start: int, missing: str | None, where: str) -> None:
     """Refuse what is not finite in a block of rows that begins at a row."""
     rows = block.reshape(len(block), -1)
+    allow = 'fill it, or say missing="median" (--missing median)'
+    allowed = block.ndim == 2 and where == "inputs"  # neither in images nor in new rows
     for test, what, advice in (
         (np.isinf, "a number is infinite", "correct or remove the row"),
-        (np.isnan, "a number is missing (NaN)", 'fill it, or say missing="median"'),
+        (np.isnan, "a number is missing (NaN)", allow if allowed else "fill it"),
     ):
         row, column = np.nonzero(test(rows))
         if len(row) and not (missing and test is np.isnan and block.ndim == 2):

@@ -55,7 +55,7 @@ def load(
             number, category, date, text, id.
         header: whether the file has a header line; inferred by default.
         test: path of a second file or folder, whose rows become the standard test part.
-        missing: allows NaN in arrays ("median"); `prepare(missing=...)` says how it is filled.
+        missing: "median" allows NaN in arrays; it is filled as `prepare(missing=...)` says.
         name: name of the data, for headings and folders.
         task: "classification" or "regression"; inferred by default.
         image_size: side in pixels to which images are cut and resized.
@@ -75,6 +75,7 @@ def load(
     """
     check_task(task)
     columns = columns and {str(column): kind for column, kind in columns.items()}
+    _check_missing(missing)
     wanted = Wanted(target, columns, task, name or "data")
     refuse_series(source[0] if isinstance(source, tuple) and source else source)
     if isinstance(source, tuple) or is_mapping(source) or is_frame(source):
@@ -276,6 +277,17 @@ def _from_memory(source: Any, wanted: Wanted, missing: str | None) -> Data:
     if is_frame(source[0]):
         return frame_data(source[0], source[1], wanted)
     return array_data(source[0], source[1], wanted, missing)
+
+
+def _check_missing(missing: str | None) -> None:
+    """Refuse other fills than the default one: it is `prepare` that fills."""
+    if missing not in (None, "median"):
+        raise UsageError(
+            "unknown fill of missing numbers",
+            where="missing",
+            received=short(missing),
+            do="known: median; others are options of the preparation (--data.missing)",
+        )
 
 
 def _refuse(kind: str, **options: Any) -> None:

@@ -117,7 +117,9 @@ def open_npz(path: Path) -> Stored:
         with zipfile.ZipFile(path) as archive:
             packed = path.stat().st_size
             entries = archive.infolist()
-            check_entries(entries, label, packed, stored=packed)
+            check_entries(
+                entries, label, packed, packed, "save inputs and targets with numpy.savez"
+            )
             found = {e.filename[:-4]: e for e in entries if e.filename.endswith(".npy")}
             if len(found) > MAX_ARRAYS:
                 raise InputError(

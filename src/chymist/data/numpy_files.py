@@ -13,7 +13,7 @@ from chymist.data.blocks import one_below_other, without_column
 from chymist.data.cells import short
 from chymist.data.npy import Stored, columns_of, open_npy, open_npz
 from chymist.data.tabular import Wanted, mapping_data, target_index
-from chymist.errors import InputError
+from chymist.errors import InputError, nearest
 from chymist.values import Data
 
 # Names that people give to arrays, in lower case; the first pair that is there counts.
@@ -137,15 +137,10 @@ def _only(stored: Stored) -> np.ndarray:
 
 def _roles(stored: Stored, target: str | int | None) -> Roles | None:
     """Which array is what, by their names; None if one array holds it all."""
+    if isinstance(target, str) and len(stored.headers) > 1:
+        return Roles(_inputs_beside(target, stored), target)
     known = {name.lower(): name for name in stored.headers}
-    if isinstance(target, str):
-        if target in stored.headers and len(stored.headers) > 1:
-            named = [known[name] for name in _spelled(INPUTS) if name in known]
-            rest = named or [name for name in stored.headers if name != target]
-            if len(rest) == 1 or named:
-                return Roles(rest[0], target)
-            raise _unclear(stored)
-    elif target is None:
+    if target is None:
         for part in ("train", ""):
             found = [[known[n] for n in _in_part(names, part) if n in known]
                      for names in (INPUTS, TARGETS)]  # fmt: skip
@@ -155,6 +150,22 @@ def _roles(stored: Stored, target: str | int | None) -> Roles | None:
                 test = (tests[0][0], tests[1][0]) if all(tests) else None
                 return Roles(found[0][0], found[1][0], test)
     return None
+
+
+def _inputs_beside(target: str, stored: Stored) -> str:
+    """The array of the inputs where the user says which one holds the targets."""
+    if target not in stored.headers:
+        raise InputError(
+            "there is no array of that name",
+            where=stored.label,
+            received=short(target),
+            do=nearest(target, stored.headers)[:90],
+        )
+    others = {name.lower(): name for name in stored.headers if name != target}
+    named = [others[name] for name in _spelled(INPUTS) if name in others]
+    if not named and len(others) > 1:
+        raise _unclear(stored)
+    return (named or list(others.values()))[0]
 
 
 def _in_part(names: tuple[str, ...], part: str) -> list[str]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
+
+STANDARD_OUTPUT = Path("/dev/stdout")
 
 
 def write_file(path: Path, content: bytes) -> None:
@@ -30,7 +33,7 @@ def write_file(path: Path, content: bytes) -> None:
 def write_through(path: Path, content: bytes) -> None:
     """Write a file at a place that a user chose: to what is there, not in its stead.
 
-    A device, a pipe and /dev/stdout get the bytes; a link is followed and stays; a plain file is
+    A device, a pipe and standard output get the bytes; a link is followed and stays; a file is
     replaced as a whole, or not at all.
 
     Args:
@@ -42,6 +45,11 @@ def write_through(path: Path, content: bytes) -> None:
     """
     if not is_stream(path):
         write_file(path.resolve(), content)
+        return
+    if path == STANDARD_OUTPUT:  # opened anew, a file would be written from its own place on
+        sys.stdout.flush()
+        with open(sys.stdout.fileno(), "wb", closefd=False) as stream:
+            stream.write(content)
         return
     with path.open("ab") as stream:  # what the shell opened with >> is not to be cut
         stream.write(content)
@@ -69,6 +77,8 @@ def check_ordinary(path: Path) -> None:
 
 def is_stream(path: Path) -> bool:
     """Whether a path is no place for a file but leads to a device, a pipe or an open stream."""
+    if path == STANDARD_OUTPUT:
+        return True
     if path.absolute().parts[1:2] in (("dev",), ("proc",)) and path.exists():
         return not path.is_dir()
     return path.exists() and not path.is_file() and not path.is_dir()

@@ -50,7 +50,8 @@ def command_of(run: Run, folder: str | None = None) -> str:
         return ""
     words = ["chymist", "fit", str(source["load"])]
     given = {
-        name: source.get(name) for name in ("target", "test", "header", "columns", "image_size")
+        name: source.get(name)
+        for name in ("target", "test", "header", "columns", "missing", "image_size")
     }
     for name, value in {**given, **options}.items():
         if value is not None:

@@ -12,7 +12,7 @@ from unicodedata import category
 
 import numpy as np
 
-from chymist.engine.files import is_stream, write_file, write_through
+from chymist.engine.files import STANDARD_OUTPUT, is_stream, write_file, write_through
 from chymist.engine.folder import FILES, RESULTS, Saved, whole_folder, write_json
 from chymist.errors import InputError, printable
 from chymist.values import Data, Predictions, Recipe
@@ -73,7 +73,7 @@ def place_of_predictions(out: str | None, rows: str, saved: Saved) -> Path:
     if out is None:
         names = (f"predictions{f'-{n}' if n > 1 else ''}.csv" for n in count(1))
         return next(path for path in map(Path, names) if not os.path.lexists(path))
-    path = Path("/dev/stdout" if out == "-" else out)
+    path = STANDARD_OUTPUT if out == "-" else Path(out)
     if is_stream(path):
         return path
     if path.is_dir():
