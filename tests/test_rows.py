@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
+import threading
 from pathlib import Path
 from time import perf_counter, sleep
 
@@ -203,9 +204,23 @@ def _alive(pid: int) -> bool:
         return False
 
 
+def test_a_worker_that_dies_in_the_middle_of_an_answer_is_replaced(tmp_path: Path) -> None:
+    marker = tmp_path / "killed"
+
+    def prepare(index: np.ndarray) -> np.ndarray:
+        if index[0] == 6 and not marker.exists():
+            marker.touch()
+            threading.Timer(0.02, os.kill, (os.getpid(), signal.SIGKILL)).start()
+        return np.full((len(index), 10_000_000), index[0], np.float32)  # 120 MB through a pipe
+
+    found = [array[0, 0] for array in prepared_ahead(prepare, _indices(4), 1)]
+    assert found == [0, 3, 6, 9]
+    assert marker.exists()
+
+
 @pytest.mark.parametrize("workers", [-1, 1.5, 1000])
 def test_a_wrong_number_of_workers_is_refused(iris: cy.Split, workers: object) -> None:
-    with pytest.raises(UsageError, match="not a number of workers"):
+    with pytest.raises(UsageError, match="in workers"):
         cy.fit(RECIPE, iris, workers=workers)
 
 

@@ -16,7 +16,8 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_all_start_methods, get_context
-from time import sleep
+from multiprocessing.connection import wait
+from time import monotonic, sleep
 from typing import Any, Protocol
 
 import numpy as np
@@ -31,6 +32,7 @@ Prepare = Callable[[np.ndarray], np.ndarray]
 EVALUATION_BATCH = 1024  # rows per forward pass outside training; bounds memory, not results
 AHEAD = 2  # batches that each worker has under way
 PATIENCE = 60.0  # seconds for one batch, after which a worker counts as stuck
+LOOK = 2.0  # seconds after which the workers are looked at
 LOST_IN_A_ROW = 3  # workers lost without a batch in between before the run gives up
 
 _log = logging.getLogger("chymist")
@@ -240,14 +242,26 @@ def _from_pool(
     for index in indices:
         under_way.append(pool.submit(_work, index))
         if len(under_way) >= ahead:
-            yield _result(under_way.popleft())
+            yield _result(pool, under_way.popleft())
     while under_way:
-        yield _result(under_way.popleft())
+        yield _result(pool, under_way.popleft())
 
 
-def _result(future: Future[Any]) -> np.ndarray:
-    """A batch, or the worker's error as it would have been raised here."""
-    found = future.result(timeout=PATIENCE)
+def _result(pool: ProcessPoolExecutor, future: Future[Any]) -> np.ndarray:
+    """A batch, or the worker's error as it would have been raised here.
+
+    The pool itself does not notice a worker that dies in the middle of its answer.
+    """
+    end = monotonic() + PATIENCE
+    while True:
+        try:
+            found = future.result(timeout=min(LOOK, PATIENCE))
+            break
+        except TimeoutError:
+            if monotonic() > end:
+                raise
+            if wait([process.sentinel for process in (pool._processes or {}).values()], 0):
+                raise BrokenProcessPool from None
     if isinstance(found, dict):
         raise InputError(**found)
     array: np.ndarray = found
@@ -264,10 +278,9 @@ def _pool(prepare: Prepare, workers: int) -> ProcessPoolExecutor:
 
 def _end(pool: ProcessPoolExecutor) -> None:
     """Stop a pool at once, stuck workers included."""
-    processes = list((pool._processes or {}).values())
+    for process in list((pool._processes or {}).values()):
+        process.kill()  # first: a pool that is broken waits for them
     pool.shutdown(wait=False, cancel_futures=True)
-    for process in processes:
-        process.kill()
 
 
 def _named(index: np.ndarray) -> str:
