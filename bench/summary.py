@@ -129,7 +129,7 @@ def goals_of(name: str, cells: Sequence[Cell]) -> list[Goal]:
     """What is promised about a workload, beside what was measured."""
     if name == "memory":
         return _memory_goals(cells)
-    if name not in ("mlp", "mlp-long", "cnn-32", "cnn-128"):
+    if name not in ("mlp", "mlp-full", "mlp-long", "cnn-32", "cnn-128"):
         return []
     goals = []
     for threads in sorted({cell.threads for cell in cells}):

@@ -81,6 +81,10 @@ WORKLOADS = {
         peers=("chymist", "expert", "skorch", "fastai", "keras-jax", "scikit-learn"),
         settings=ALONE,
     ),
+    "mlp-full": replace(
+        _MLP, title="MNIST, all 55,000 training rows, 784-128-10 (ReLU), 3 epochs, batch 64",
+        rows=55_000, peers=("chymist", "expert", "skorch", "scikit-learn"), brief=False,
+    ),
     "cnn-32": _CNN,
     "cnn-128": replace(
         _CNN, title="MNIST, the Keras tutorial's CNN, batch 128", batch=128, settings=EVERY,
