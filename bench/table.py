@@ -123,7 +123,9 @@ def where(found: Mapping[str, Any]) -> str:
     """Machine, versions, date, and how much was measured."""
     said = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
     machine = found["machine"]
-    counts = f"Medians of {found['repeats']}. " if found["repeats"] > 1 else "Measured once. "
+    most = max(found["repeats"], *(r.get("repeat", 0) + 1 for r in found.get("records", ())), 1)
+    upto = f" to {most}" if most > found["repeats"] else ""
+    counts = f"Medians of {found['repeats']}{upto}. " if most > 1 else "Measured once. "
     if "rows" in found:
         counts += (
             f"{found['rows']:,} training rows, {found['valid']:,} validation rows, tolerance of"
