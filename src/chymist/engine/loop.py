@@ -142,7 +142,7 @@ def train(program: Program, state: State) -> Generator[Event]:
                     loss = loss * (len(t) / len(index))
                 value += loss.item()
                 if not math.isfinite(value):
-                    raise _diverged(state.step, value, rate, index)
+                    raise diverged(state.step, value, rate, index)
                 scaler.scale(loss).backward()
             scaler.unscale_(optimizer)
             if program.clip:
@@ -159,7 +159,7 @@ def train(program: Program, state: State) -> Generator[Event]:
             model.eval()
             values = {"train_loss": state.loss_sum / state.loss_rows, **program.evaluate(model)}
             state.loss_sum, state.loss_rows = 0.0, 0
-            best = _remember(program.rule, state, values)
+            best = remember(program.rule, state, values)
             last = state.stopped or state.step == program.total_steps
             yield Epoch(math.ceil(state.step / per_epoch), state.step, values, best, last)
 
@@ -211,7 +211,7 @@ def steps_per_epoch(rows: int, batch_size: int) -> int:
     return max(1, full + (rest > (1 if full else 0)))
 
 
-def _remember(rule: Rule | None, state: State, values: Mapping[str, Any]) -> bool:
+def remember(rule: Rule | None, state: State, values: Mapping[str, Any]) -> bool:
     """Update what the stopping rule remembers; returns whether the weights are the best so far."""
     if rule is None:
         return False
@@ -224,9 +224,11 @@ def _remember(rule: Rule | None, state: State, values: Mapping[str, Any]) -> boo
     return False
 
 
-def _diverged(step: int, value: float, rate: float, index: Tensor) -> Diverged:
-    rows = ", ".join(str(int(i)) for i in index[:5])
+def diverged(step: int, value: float, rate: float, index: Tensor | None = None) -> Diverged:
+    """The error of a run whose loss is not finite, which took no step with it."""
+    rows = "" if index is None else ", batch of training rows {}, ...".format(
+        ", ".join(str(int(i)) for i in index[:5]))  # fmt: skip
     return Diverged(
-        "the loss is not finite", where=f"step {step + 1}, batch of training rows {rows}, ...",
+        "the loss is not finite", where=f"step {step + 1}{rows}",
         received=str(value), do=f"lower the learning rate (it was {rate:.3g}) or clip gradients",
     )  # fmt: skip

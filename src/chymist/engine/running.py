@@ -81,10 +81,15 @@ def execute(
     check_finite(state)
     if checkpoints:
         _save(checkpoints, state, recorder, patient)
+    settle(state)
+    return perf_counter() - began
+
+
+def settle(state: State) -> None:
+    """Leave a finished run with the weights that are its result."""
     if state.best is not None:
         state.model.load_state_dict(state.best)
     state.model.eval()
-    return perf_counter() - began
 
 
 def _save(checkpoints: Path, state: State, recorder: Recorder, patient: Patience) -> None:

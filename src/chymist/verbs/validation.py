@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any, Literal
@@ -12,21 +12,24 @@ import numpy as np
 from chymist.data import folds as make_folds
 from chymist.data import split as make_split
 from chymist.engine.allocation import keeping_memory
-from chymist.engine.assembly import HEADLINE, assemble, predict_rows, prepared_rows
+from chymist.engine.assembly import HEADLINE, Assembly, assemble, predict_rows, prepared_rows
 from chymist.engine.defaults import complete
-from chymist.engine.place import MEMORY
+from chymist.engine.place import MEMORY, free_memory
+from chymist.engine.population import execute_all
 from chymist.engine.randomness import foreign_randomness
-from chymist.engine.rows import in_turn
-from chymist.engine.running import execute, facts_of
-from chymist.engine.store import Recorder
+from chymist.engine.rows import InMemory, Rows, in_turn
+from chymist.engine.running import facts_of
 from chymist.engine.threads import Threads, using_threads
+from chymist.errors import Diverged
 from chymist.evidence import fit_floors, out_of_fold_score
-from chymist.metrics import METRICS, all_metrics
+from chymist.metrics import METRICS, measure
 from chymist.values import Data, Floor, Predictions, Recipe, Score, Split, whole_number
 from chymist.verbs.fitting import threads_of, with_rate
 from chymist.verbs.sources import groups_of, open_rows
 
 STOP_SHARE = 0.1  # of the training rows of a fold, held out to decide early stopping
+CHUNK_SHARE = 0.25  # of the free memory, for folds that are trained together
+WEIGHT_COPIES = 6  # own, stacked, gradient, two moments, best
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,14 +64,17 @@ def cross_validate(
     seed: int = 0,
     *,
     group: Any = None,
+    floors: bool = True,
+    executor: Literal["auto", "loop"] = "auto",
     threads: Threads = None,
     observer: Callable[[Mapping[str, Any]], object] | None = None,
 ) -> CrossValidation:
     """Score a recipe by K-fold cross-validation; test rows are never given.
 
     Preparation is fitted on each fold's training rows. Early stopping is decided on a tenth of
-    them, never on the rows that are scored. All folds of repeat r use seed + r. The folds are
-    trained one after the other (executor "loop").
+    them, never on the rows that are scored. All folds of repeat r use seed + r. Folds are
+    trained as one program (executor "population") where the model has a stacked form, and each is
+    what it would be alone; otherwise one after the other (executor "loop").
 
     Args:
         recipe: what to train.
@@ -78,6 +84,8 @@ def cross_validate(
         seed: seed of the first repeat.
         group: name of a column, or labels (rows of the data,): rows of a group stay together, in
             the folds and in the rows that decide early stopping; None is the group of the split.
+        floors: whether trivial and cheap methods are scored on the same rows.
+        executor: "auto" trains folds of one kind as one program; "loop" one after the other.
         threads: as in `fit`.
         observer: called with the record of each fold.
 
@@ -100,29 +108,39 @@ def cross_validate(
     seed, repeats = whole_number(seed, "seed", 0), whole_number(repeats, "repeats", 1, 10**6)
     whole, rows, sealed = open_rows(data)
     groups, metric = groups_of(data, group), HEADLINE[whole.task]
-    records: list[dict[str, Any]] = []
-    found: list[Predictions] = []
-    floors: list[dict[str, Predictions]] = []
-    facts: dict[str, Any] = {}
+    splits, numbers = [], []
     for repeat in range(repeats):
         cut = make_folds(whole, folds, seed=seed + repeat, rows=rows, group=groups)
         for fold, held in enumerate(cut):
             train = np.setdiff1d(rows, held)
-            split = _fold(recipe, whole, train, held, seed + repeat, groups)
-            result, floor, facts = _fit_fold(recipe, split, threads)
-            records.append({"repeat": repeat, "fold": fold, "n": len(held),
-                            "value": all_metrics(result)[metric],
-                            "epochs": facts["epochs"]})  # fmt: skip
-            found.append(result)
-            floors.append(floor)
-            if observer:
-                observer(records[-1])
-    seconds, epochs = round(perf_counter() - began, 3), sum(r["epochs"] for r in records)
-    total = {"executor": "loop", "seconds": seconds, "epochs": epochs,
-             "model": facts["model"], "parameters": facts["parameters"]}  # fmt: skip
+            splits.append(_fold(recipe, whole, train, held, seed + repeat, groups))
+            numbers.append((repeat, fold))
+    records: list[dict[str, Any]] = []
+    found: list[Predictions] = []
+    beside: list[dict[str, Predictions]] = []
+    reasons: set[str] = set()
+    facts: dict[str, Any] = {}
+    fits = _fit_folds(recipe, splits, threads, executor == "loop")
+    for (repeat, fold), split, (run, reason) in zip(numbers, splits, fits, strict=True):
+        result, prepared = _predicted(run, split)
+        facts = facts_of(run, 0.0, run.state.step)
+        records.append({"repeat": repeat, "fold": fold, "n": len(split.test),
+                        "value": measure(result, metric), "epochs": facts["epochs"]})  # fmt: skip
+        found.append(result)
+        reasons.add(reason)
+        if floors:
+            beside.append(_floors_of(run, split, result, prepared))
+        if observer:
+            observer(records[-1])
     out = joined(found)
+    total = {
+        "executor": "population" if reasons == {""} else "loop",
+        "reason": "; ".join(sorted(reasons - {""})), "seconds": round(perf_counter() - began, 3),
+        "epochs": sum(r["epochs"] for r in records), "model": run.recipe.model.name,
+        "parameters": facts["parameters"],
+    }  # fmt: skip
     return CrossValidation(
-        out_of_fold_score(out, metric, seed), joined_floors(floors, metric, seed),
+        out_of_fold_score(out, metric, seed), joined_floors(beside, metric, seed) if beside else (),
         tuple(records), out, sealed, total,
     )  # fmt: skip
 
@@ -160,26 +178,64 @@ def _fold(
     return Split(data, train, stop, held, seed, "fold", groups=groups)
 
 
-def _fit_fold(
-    recipe: Recipe, split: Split, threads: Threads
-) -> tuple[Predictions, dict[str, Predictions], dict[str, Any]]:
-    """Train on the training rows of a fold and predict its test rows; floors do the same."""
-    data, train, held, seed = split.data, split.train, split.test, split.seed
-    full = with_rate(complete(recipe, split), split, seed)
-    with keeping_memory(), foreign_randomness(seed), Recorder(None) as recorder:
-        assembly = assemble(full, split, seed)
-        with using_threads(threads_of(threads, assembly)):
-            seconds = execute(full, assembly, recorder, None)
-    preparation, model = assembly.preparation, assembly.state.model
-    rows = prepared_rows(full, assembly.form, preparation, data, held, MEMORY)
-    outputs = predict_rows(model, assembly.form, preparation, in_turn(rows))
+def _fit_folds(
+    recipe: Recipe, splits: Sequence[Split], threads: Threads, alone: bool
+) -> Iterator[tuple[Assembly, str]]:
+    """Train on the training rows of folds, as many together as surely fit into memory.
+
+    Yields the trained runs in the order of the folds, and why each was trained by itself; an empty
+    reason says that it was trained with others, as one program.
+    """
+    at, count = 0, 1
+    while at < len(splits):
+        with keeping_memory():
+            runs = [_assembled(recipe, split) for split in splits[at : at + count]]
+            if at == 0:
+                count = max(1, int(free_memory() * CHUNK_SHARE / _size(runs[0])))
+                runs += [_assembled(recipe, split) for split in splits[1:count]]
+            with using_threads(threads_of(threads, runs[0])):
+                groups, lost = execute_all(runs, alone=alone)
+        for number, error in sorted(lost.items()):
+            raise Diverged(error.what, where=f"fold {at + number}, {error.where}",
+                           received=error.received, do=error.do)  # fmt: skip
+        reasons = {number: group.reason for group in groups for number in group.members}
+        for number, run in enumerate(runs):
+            yield run, reasons[number]
+        at += len(runs)
+
+
+def _assembled(recipe: Recipe, split: Split) -> Assembly:
+    """A fold, ready to be trained."""
+    full = with_rate(complete(recipe, split), split, split.seed)
+    with foreign_randomness(split.seed):
+        return assemble(full, split, split.seed)
+
+
+def _size(run: Assembly) -> int:
+    """Bytes that a run takes while it is trained with others; its rows count twice, joined."""
+    rows = [r for r in (run.train, run.valid) if isinstance(r, InMemory) and r.among is None]
+    weights = sum(p.nbytes for p in run.state.model.parameters())
+    return 2 * sum(r.inputs.nbytes for r in rows) + WEIGHT_COPIES * weights
+
+
+def _predicted(run: Assembly, split: Split) -> tuple[Predictions, Rows]:
+    """What a trained fold says about the rows that it has not seen, and these rows, prepared."""
+    data, held = split.data, split.test
+    rows = prepared_rows(run.recipe, run.form, run.preparation, data, held, MEMORY)
+    outputs = predict_rows(run.state.model, run.form, run.preparation, in_turn(rows))
     if data.task == "regression" and data.targets.ndim == 1:
         outputs = outputs[:, 0]
-    found = Predictions(held, data.targets[held], outputs, split.groups_of(held))
+    return Predictions(held, data.targets[held], outputs, split.groups_of(held)), rows
+
+
+def _floors_of(
+    run: Assembly, split: Split, found: Predictions, rows: Rows
+) -> dict[str, Predictions]:
+    """What the floors say about the same rows."""
+    data = split.data
     floors = fit_floors(
-        assembly.matrix(assembly.train), data.targets[train], assembly.matrix(rows), held,
+        run.matrix(run.train), data.targets[split.train], run.matrix(rows), split.test,
         found.targets, task=data.task, classes=data.classes, metric=HEADLINE[data.task],
-        split="out-of-fold", seed=seed, groups=found.groups,
+        split="out-of-fold", seed=split.seed, groups=found.groups,
     )  # fmt: skip
-    facts = {**facts_of(assembly, seconds, assembly.state.step), "model": full.model.name}
-    return found, {f.name: f.predictions for f in floors}, facts
+    return {f.name: f.predictions for f in floors}

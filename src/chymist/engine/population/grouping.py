@@ -1,0 +1,77 @@
+"""Which runs can be trained together, and why others cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chymist.engine.assembly import Assembly
+from chymist.engine.population.update import COLUMNS
+from chymist.engine.rows import InMemory
+from chymist.models.stacked import Unstackable, stack
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Runs that are trained as one program, or one after the other.
+
+    Args:
+        members: their numbers.
+        reason: why they are not trained together; empty if they are.
+    """
+
+    members: tuple[int, ...]
+    reason: str = ""
+
+
+def together(runs: Sequence[Assembly]) -> list[Group]:
+    """Runs in groups of one architecture, batch size and kind of optimiser.
+
+    Args:
+        runs: assembled, none of them started.
+
+    Returns:
+        The groups in the order of their first members.
+    """
+    alike: dict[object, list[int]] = {}
+    for number, run in enumerate(runs):
+        alike.setdefault(_signature(run), []).append(number)
+    return [
+        Group(tuple(members), _reason([runs[n] for n in members])) for members in alike.values()
+    ]
+
+
+def _signature(run: Assembly) -> object:
+    """What members trained together have in common."""
+    recipe, program = run.recipe, run.program
+    optimizer = [(k, v) for k, v in recipe.optimizer.items if k not in COLUMNS]
+    shapes = [
+        (name, tuple(p.shape), p.requires_grad) for name, p in run.state.model.named_parameters()
+    ]
+    settings = [
+        type(layer).__name__ + layer.extra_repr()
+        for layer in run.state.model.modules()
+        if not hasattr(layer, "position")
+    ]  # dropout: the probabilities may differ
+    return str((shapes, settings, recipe.loss, recipe.optimizer.name, optimizer, recipe.clip,
+                recipe.precision, recipe.batch_size, program.accumulate))  # fmt: skip
+
+
+def _reason(runs: Sequence[Assembly]) -> str:
+    """Why runs of one signature cannot be trained together; empty if they can."""
+    first = runs[0]
+    if len(runs) == 1:
+        return "it is the only one of its kind"
+    if first.recipe.optimizer.name == "closed_form":
+        return "it is solved in closed form"
+    if first.program.accumulate > 1:
+        return "it accumulates gradients"
+    if first.recipe.precision in ("bfloat16", "float16"):
+        return f"it uses {first.recipe.precision}"
+    if not all(isinstance(run.train, InMemory) for run in runs):
+        return "its rows are streamed"
+    try:
+        stack([first.state.model])
+    except Unstackable as error:
+        return str(error)
+    return ""

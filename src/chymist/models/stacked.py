@@ -1,0 +1,284 @@
+"""Stacked forms: K models of one architecture as one module over a leading member axis.
+
+A stacked layer holds the parameters of all members, (K, ...), under the names of the plain layer,
+and maps (K, batch, ...) to (K, batch, ...). Members never mix: member k of the result depends on
+member k of inputs and parameters only.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from chymist.models.layers import Dropout
+
+ELEMENTWISE = (
+    nn.ReLU, nn.Tanh, nn.Sigmoid, nn.GELU, nn.SiLU, nn.ELU, nn.LeakyReLU, nn.Softplus, nn.Identity,
+)  # fmt: skip
+PER_ROW = (
+    nn.MaxPool1d, nn.MaxPool2d, nn.AvgPool1d, nn.AvgPool2d, nn.AdaptiveAvgPool1d,
+    nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.Upsample,
+    nn.Flatten, nn.Unflatten,
+)  # fmt: skip
+
+
+class Unstackable(Exception):
+    """A layer has no stacked form; the message says which."""
+
+
+class Stacked(nn.Module):
+    """Parameters and buffers of K layers, under their names, with a leading member axis.
+
+    Args:
+        layers: one layer of each member; equal in everything but their numbers.
+    """
+
+    def __init__(self, layers: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.members = len(layers)
+        for name, first in layers[0].named_parameters(recurse=False):
+            values = torch.stack([layer.get_parameter(name).detach() for layer in layers])
+            self.register_parameter(name, nn.Parameter(values, first.requires_grad))
+        for name in dict(layers[0].named_buffers(recurse=False)):
+            values = torch.stack([layer.get_buffer(name) for layer in layers])
+            self.register_buffer(name, values)
+        for name in [*layers[0]._parameters, *layers[0]._buffers]:
+            if not hasattr(self, name):  # bias=False leaves None under the name
+                setattr(self, name, None)
+
+    def along(self, name: str, dims: int) -> Tensor | None:
+        """A parameter (K, features) for inputs (K, batch, features, ...) of so many dimensions."""
+        values: Tensor | None = getattr(self, name)
+        if values is None:
+            return None
+        return values.view(self.members, 1, -1, *[1] * (dims - 3))
+
+
+class StackedLinear(Stacked):
+    """`nn.Linear` of K members: y[k] = x[k] W[k]^T + b[k]."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(K, batch, ..., features) to (K, batch, ..., outputs)."""
+        rows = inputs.flatten(1, -2)
+        weight = self.weight.transpose(1, 2)
+        made = (
+            torch.bmm(rows, weight)
+            if self.bias is None
+            else torch.baddbmm(self.bias.unsqueeze(1), rows, weight)
+        )
+        return made if inputs.ndim == 3 else made.unflatten(1, inputs.shape[1:-1])
+
+
+class StackedConv(Stacked):
+    """Convolutions of K members, plain or transposed, one or two dimensions.
+
+    Args:
+        layers: the layers.
+        form: "grouped" runs one convolution with the members as groups, "each" one a member.
+    """
+
+    def __init__(self, layers: Sequence[nn.Module], form: str = "each") -> None:
+        super().__init__(layers)
+        self.form, self.plain = form, _without_numbers(layers[0])
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(K, batch, channels, ...) to (K, batch, channels, ...)."""
+        biases = [None] * self.members if self.bias is None else self.bias.unbind()
+        parts = zip(inputs.unbind(), self.weight.unbind(), biases, strict=True)
+        return torch.stack([_convolved(self.plain, x, w, b) for x, w, b in parts])
+
+
+class StackedBatchNorm(Stacked):
+    """Batch normalisation of K members, each with the statistics of its own rows.
+
+    `weights` (K, batch) are 1 for rows and 0 for padding, which never enters the statistics; None
+    means that there is no padding.
+    """
+
+    def __init__(self, layers: Sequence[nn.Module]) -> None:
+        super().__init__(layers)
+        self.momentum, self.eps = layers[0].momentum, layers[0].eps
+        self.weights: Tensor | None = None
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(K, batch, channels, ...) to the same shape."""
+        if self.training and self.weights is not None:
+            return self._weighted(inputs, self.weights)
+        wide = inputs.transpose(0, 1).flatten(1, 2)  # members side by side as channels
+        running = self.running_mean is not None
+        if self.training and running:
+            self.num_batches_tracked.add_(1)
+        made = functional.batch_norm(
+            wide,
+            self.running_mean.flatten() if running else None,
+            self.running_var.flatten() if running else None,
+            None if self.weight is None else self.weight.flatten(),
+            None if self.bias is None else self.bias.flatten(),
+            self.training or not running,
+            self._share(),
+            self.eps,
+        )
+        return made.unflatten(1, (self.members, -1)).transpose(0, 1)
+
+    def _share(self) -> float:
+        """Share of the new statistics in the running ones; without momentum their plain mean."""
+        if self.momentum is None:
+            return 1.0 / float(self.num_batches_tracked[0]) if self.training else 0.0
+        return float(self.momentum)
+
+    def _weighted(self, inputs: Tensor, weights: Tensor) -> Tensor:
+        """With statistics over the rows of weight 1."""
+        dims = [1, *range(3, inputs.ndim)]
+        w = weights.view(*weights.shape, *[1] * (inputs.ndim - 2))
+        count = weights.sum(1).view(-1, *[1] * (inputs.ndim - 1)) * inputs[0, 0, 0].numel()
+        mean = (inputs * w).sum(dims, keepdim=True) / count
+        var = ((inputs - mean).square() * w).sum(dims, keepdim=True) / count
+        if self.running_mean is not None:
+            self.num_batches_tracked.add_(1)
+            with torch.no_grad():
+                whole = (var * count / (count - 1)).view_as(self.running_var)
+                self.running_mean.lerp_(mean.view_as(self.running_mean), self._share())
+                self.running_var.lerp_(whole, self._share())
+        made = (inputs - mean) * torch.rsqrt(var + self.eps)
+        if self.weight is None:
+            return made
+        return made * self.along("weight", inputs.ndim) + self.along("bias", inputs.ndim)
+
+
+class StackedLayerNorm(Stacked):
+    """Layer normalisation of K members."""
+
+    def __init__(self, layers: Sequence[nn.Module]) -> None:
+        super().__init__(layers)
+        self.shape, self.eps = layers[0].normalized_shape, layers[0].eps
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(K, batch, ...) to the same shape."""
+        made = functional.layer_norm(inputs, self.shape, eps=self.eps)
+        for name, join in (("weight", torch.mul), ("bias", torch.add)):
+            values = getattr(self, name, None)
+            if values is not None:
+                middle = [1] * (inputs.ndim - 1 - len(self.shape))
+                made = join(made, values.view(self.members, *middle, *self.shape))
+        return made
+
+
+class StackedEmbedding(Stacked):
+    """One table of embeddings for each of K members."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Indices (K, batch, ...) to (K, batch, ..., size)."""
+        size = self.weight.shape[1]
+        offsets = torch.arange(self.members, device=inputs.device) * size
+        found = inputs + offsets.view(-1, *[1] * (inputs.ndim - 1))
+        return functional.embedding(found, self.weight.flatten(0, 1))
+
+
+class StackedDropout(nn.Module):
+    """Keyed dropout of K members: each draws the mask that it would draw alone.
+
+    Args:
+        layers: the dropout of each member; their probabilities may differ.
+    """
+
+    def __init__(self, layers: Sequence[Dropout]) -> None:
+        super().__init__()
+        self.layers = list(layers)  # not submodules: they hold nothing that is trained
+        self.counts: Sequence[int] | None = None
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(K, batch, ...) to the same shape; `counts` rows of each member are no padding."""
+        if not self.training:
+            return inputs
+        mask = torch.zeros(inputs.shape, dtype=inputs.dtype, device=inputs.device)
+        for member, layer in enumerate(self.layers):
+            generator = torch.Generator(inputs.device).manual_seed(layer.position)
+            own = mask[member] if self.counts is None else mask[member, : self.counts[member]]
+            own.bernoulli_(1 - layer.p, generator=generator).div_(1 - layer.p)
+        return inputs * mask
+
+
+class PerRow(nn.Module):
+    """A layer without parameters that treats rows one by one: members become more rows."""
+
+    def __init__(self, plain: nn.Module) -> None:
+        super().__init__()
+        self.plain = plain
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(K, batch, ...) to (K, batch, ...)."""
+        return self.plain(inputs.flatten(0, 1)).unflatten(0, inputs.shape[:2])
+
+
+def _without_numbers(layer: nn.Module) -> nn.Module:
+    """A copy of a layer that is kept for its settings only."""
+    kept = copy.copy(layer)
+    kept._parameters = dict.fromkeys(layer._parameters)
+    return kept
+
+
+def _convolved(layer: nn.Module, inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """What a convolution gives with another weight and bias."""
+    if isinstance(layer, nn.Conv1d | nn.Conv2d):
+        return layer._conv_forward(inputs, weight, bias)
+    apply = functional.conv_transpose1d if inputs.ndim == 3 else functional.conv_transpose2d
+    return apply(
+        inputs, weight, bias, layer.stride, layer.padding, layer.output_padding, layer.groups,
+        layer.dilation,
+    )  # fmt: skip
+
+
+FORMS: dict[type[nn.Module], Callable[[Sequence[nn.Module]], nn.Module]] = {
+    nn.Linear: StackedLinear,
+    nn.Conv1d: StackedConv,
+    nn.Conv2d: StackedConv,
+    nn.ConvTranspose1d: StackedConv,
+    nn.ConvTranspose2d: StackedConv,
+    nn.BatchNorm1d: StackedBatchNorm,
+    nn.BatchNorm2d: StackedBatchNorm,
+    nn.LayerNorm: StackedLayerNorm,
+    nn.Embedding: StackedEmbedding,
+    Dropout: StackedDropout,
+}
+
+
+def stack(modules: Sequence[nn.Module]) -> nn.Module:
+    """Modules of one architecture as one module over a leading member axis.
+
+    Args:
+        modules: the members; equal in architecture, each with its own numbers. They are not
+            changed.
+
+    Returns:
+        A module that maps (K, batch, ...) to (K, batch, ...). Its parameters and buffers are
+        copies, (K, ...), under the names of the members' own.
+
+    Raises:
+        Unstackable: a layer has no stacked form.
+
+    Example:
+        >>> pair = stack([nn.Linear(3, 2), nn.Linear(3, 2)])
+        >>> pair(torch.zeros(2, 5, 3)).shape
+        torch.Size([2, 5, 2])
+    """
+    first = modules[0]
+    if type(first) is nn.Sequential:
+        children = zip(*(module.children() for module in modules), strict=True)
+        return nn.Sequential(*(stack(layers) for layers in children))
+    form = FORMS.get(type(first))
+    if form is not None:
+        return form(modules)
+    if isinstance(first, ELEMENTWISE):
+        return copy.deepcopy(first)
+    if isinstance(first, PER_ROW):
+        return PerRow(copy.deepcopy(first))
+    raise Unstackable(f"{type(first).__name__} has no stacked form")
+
+
+def numbers_of(stacked: nn.Module, member: int) -> dict[str, Tensor]:
+    """Parameters and buffers of one member, by the names of its own module; views."""
+    return {name: values[member] for name, values in stacked.state_dict().items()}
