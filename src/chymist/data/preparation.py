@@ -15,6 +15,7 @@ import numpy as np
 
 from chymist.data.cells import short
 from chymist.data.features import Feature, Options, fit_feature, order_of
+from chymist.data.number_columns import fit_number_columns, write_number_columns
 from chymist.data.pixels import fit_pixels, prepared_pixels
 from chymist.errors import InputError, UsageError, nearest
 from chymist.keys import generator
@@ -67,6 +68,8 @@ class Preparation:
         columns = self._columns(raw)
         rows = len(next(iter(columns.values())))
         made = np.empty((rows, sum(feature.width for feature in self.features)), np.float32)
+        if isinstance(raw, np.ndarray) and write_number_columns(self.features, raw, made):
+            return made
         at = 0
         for feature in self.features:
             feature.write(columns[feature.name], made[:, at : at + feature.width])
@@ -318,11 +321,17 @@ def _table_preparation(
             )
     features, filled, notes = [], {}, []
     inputs: Table | np.ndarray = data.inputs
-    if isinstance(inputs, np.memmap):  # one pass over the file, not one for each column
+    known: dict[int, Feature] = {}
+    if isinstance(inputs, np.ndarray):
+        # One pass over the rows, which may lie on the disk, not one for each column.
         inputs, rows = np.asarray(inputs[rows]), np.arange(len(rows))
+        known = fit_number_columns(names, inputs, options)
     for position, column in enumerate(data.columns):
         name, kind = column.name, kinds.get(column.name, column.kind)
         if name in drop or kind in ("text", "id"):
+            continue
+        if kind == column.kind == "number" and position in known:
+            features.append(known[position])
             continue
         cells = inputs[rows, position] if isinstance(inputs, np.ndarray) else inputs[name][rows]
         order = order_of(cells, kind, column.kind, name)

@@ -1,0 +1,81 @@
+"""Many columns of numbers at once: what `features` does column by column, to the bit.
+
+A fold of a population is prepared in a fraction of its training time, so that one call a column
+would be what it waits for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from chymist.data.features import Feature, Options
+
+SIMPLE_FILLS = ("auto", "median")
+
+
+def fit_number_columns(
+    names: Sequence[str], cells: np.ndarray, options: Options
+) -> dict[int, Feature]:
+    """Fit the columns for which nothing is special: no empty cell, different numbers.
+
+    Args:
+        names: of the columns.
+        cells: training cells, (rows, columns).
+        options: what the user wants.
+
+    Returns:
+        What becomes of each such column, by its place; the others are left to `fit_feature`.
+
+    Example:
+        >>> cells = np.array([[1.0, 2.0], [3.0, 2.0]])
+        >>> made = fit_number_columns(["a", "b"], cells, Options())
+        >>> list(made), made[0].shift, made[0].scale
+        ([0], 2.0, 1.0)
+    """
+    plain = options.missing in SIMPLE_FILLS and options.scale in ("auto", "standard")
+    if not plain or options.transform != "none" or len(cells) < 2:
+        return {}
+    values = np.ascontiguousarray(cells.T, np.float64)  # each column as it would be read alone
+    with np.errstate(over="ignore", invalid="ignore"):
+        fills, shifts, scales = np.median(values, 1), values.mean(1), values.std(1)
+    usual = np.isfinite(fills) & np.isfinite(shifts) & np.isfinite(scales) & (scales > 0)
+    usual &= (values != values[:, :1]).any(1)
+    return {
+        place: Feature(names[place], place, "number", float(fills[place]), False,
+                       float(shifts[place]), float(scales[place]))
+        for place in np.flatnonzero(usual).tolist()
+    }  # fmt: skip
+
+
+def write_number_columns(features: Sequence[Feature], cells: np.ndarray, out: np.ndarray) -> bool:
+    """Write the features of plain number columns, if that is all they are.
+
+    Args:
+        features: of all columns that are used.
+        cells: (rows, columns) of the raw array.
+        out: float32 (rows, features).
+
+    Returns:
+        Whether it was done; False leaves it, with every message, to the columns one by one.
+
+    Example:
+        >>> feature = Feature("a", 0, "number", 0.0, shift=1.0, scale=2.0)
+        >>> out = np.empty((1, 1), np.float32)
+        >>> write_number_columns([feature], np.array([[5.0]]), out), out.item()
+        (True, 2.0)
+    """
+    if cells.dtype.kind not in "biuf" or any(
+        f.kind != "number" or f.log or f.flag for f in features
+    ):
+        return False
+    values = cells[:, [feature.position for feature in features]].astype(np.float64)
+    empty = np.isnan(values)
+    if empty.any():
+        values = np.where(empty, [feature.fill for feature in features], values)
+    with np.errstate(over="ignore", invalid="ignore"):
+        values -= [feature.shift for feature in features]
+        values /= [feature.scale for feature in features]
+        out[:] = values
+    return bool(np.isfinite(out).all())
