@@ -17,6 +17,7 @@ from chymist.data.preparation import Preparation, fit_preparation
 from chymist.engine.closed_form import only_layer
 from chymist.engine.loop import Program, State, scaler, steps_per_epoch
 from chymist.engine.place import CPU, MEMORY, Place
+from chymist.engine.randomness import unchanged_randomness
 from chymist.engine.rows import Flat, InMemory, Pixels, Rows, Streamed, in_turn
 from chymist.errors import InputError, UsageError
 from chymist.losses import FORMS, Form
@@ -59,7 +60,9 @@ class Assembly:
         return Flat(rows, math.prod(self.shapes.inputs))
 
 
-def assemble(recipe: Recipe, split: Split, seed: int, place: Place = MEMORY) -> Assembly:
+def assemble(
+    recipe: Recipe, split: Split, seed: int, place: Place = MEMORY, check: bool = True
+) -> Assembly:
     """Prepare the rows, build the model and check the first batch.
 
     Args:
@@ -67,6 +70,7 @@ def assemble(recipe: Recipe, split: Split, seed: int, place: Place = MEMORY) -> 
         split: the rows.
         seed: seed of initialisation, order and dropout.
         place: the device, and whether rows are streamed.
+        check: whether to try the first batch; of many runs of one kind the first is enough.
 
     Returns:
         A run that is ready to start.
@@ -91,7 +95,9 @@ def assemble(recipe: Recipe, split: Split, seed: int, place: Place = MEMORY) -> 
     loss, apply = recipe.loss.bind(), forward_of(recipe, place.device)
     rows = len(split.train)
     batch_size = rows if recipe.batch_size == "all" else min(recipe.batch_size, rows)
-    check_first_batch(model, loss, apply, train, batch_size)
+    if check:
+        with unchanged_randomness():
+            check_first_batch(model, loss, apply, train, batch_size)
     accumulate = recipe.accumulate or 1
     per_epoch = steps_per_epoch(rows, batch_size * accumulate)
     total = recipe.length.steps(per_epoch)

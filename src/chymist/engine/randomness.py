@@ -37,6 +37,16 @@ def foreign_randomness(seed: int) -> Iterator[None]:
         set_random_states(tensors, plain)
 
 
+@contextmanager
+def unchanged_randomness() -> Iterator[None]:
+    """Put the global generators back where they stood, whatever has been drawn meanwhile."""
+    states = random_states()
+    try:
+        yield
+    finally:
+        set_random_states(*states)
+
+
 def random_states() -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Where the global generators stand: torch's as tensors, NumPy's and Python's as numbers."""
     tensors = {"torch": torch.get_rng_state()}

@@ -39,7 +39,11 @@ def build_model(model: Part, shapes: Shapes, seed: int) -> nn.Module:
         UsageError: the shapes do not suit the model.
     """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(key(seed, "factory"))
+        start = key(seed, "factory")
+        if model.factory is None:  # all of it is drawn anew below; on the CPU, and without delay
+            torch.default_generator.manual_seed(start)
+        else:
+            torch.manual_seed(start)
         if model.factory is None and model.source:
             raise InputError(
                 "this run was made with a model of the user's own", received=f"'{model.name}'",

@@ -16,7 +16,6 @@ from chymist.engine.assembly import HEADLINE, Assembly, assemble, predict_rows, 
 from chymist.engine.defaults import complete
 from chymist.engine.place import MEMORY, free_memory
 from chymist.engine.population import execute_all
-from chymist.engine.randomness import foreign_randomness
 from chymist.engine.rows import InMemory, Rows, in_turn
 from chymist.engine.running import facts_of
 from chymist.engine.threads import Threads, using_threads
@@ -189,10 +188,10 @@ def _fit_folds(
     at, count = 0, 1
     while at < len(splits):
         with keeping_memory():
-            runs = [_assembled(recipe, split) for split in splits[at : at + count]]
+            runs = [_assembled(recipe, s, check=at == 0) for s in splits[at : at + count]]
             if at == 0:
                 count = max(1, int(free_memory() * CHUNK_SHARE / _size(runs[0])))
-                runs += [_assembled(recipe, split) for split in splits[1:count]]
+                runs += [_assembled(recipe, split, check=False) for split in splits[1:count]]
             with using_threads(threads_of(threads, runs[0])):
                 groups, lost = execute_all(runs, alone=alone)
         for number, error in sorted(lost.items()):
@@ -204,11 +203,10 @@ def _fit_folds(
         at += len(runs)
 
 
-def _assembled(recipe: Recipe, split: Split) -> Assembly:
+def _assembled(recipe: Recipe, split: Split, check: bool) -> Assembly:
     """A fold, ready to be trained."""
     full = with_rate(complete(recipe, split), split, split.seed)
-    with foreign_randomness(split.seed):
-        return assemble(full, split, split.seed)
+    return assemble(full, split, split.seed, check=check)
 
 
 def _size(run: Assembly) -> int:
