@@ -16,6 +16,7 @@ from chymist.engine.defaults import complete
 from chymist.engine.events import Epoch
 from chymist.engine.loop import train
 from chymist.engine.population import together, train_together
+from chymist.engine.population.grouping import SLOWER
 from chymist.errors import Diverged
 from chymist.models import Dropout
 
@@ -53,7 +54,7 @@ def alone(runs: list[Assembly]) -> list[list[Epoch]]:
 def check_equal(make: Callable[[], list[Assembly]], within: float = 1e-9) -> None:
     """Trained together and alone, members agree in weights, records and stopping."""
     ours, theirs = make(), make()
-    assert [group.reason for group in together(ours)] == [""]
+    assert [group.reason for group in together(ours)] in ([""], [SLOWER])
     events: list[list[Epoch]] = [[] for _ in ours]
     for member, event in train_together(ours):
         assert isinstance(event, Epoch)

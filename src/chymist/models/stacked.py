@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -37,7 +38,13 @@ class Stacked(nn.Module):
         layers: one layer of each member; equal in everything but their numbers.
     """
 
-    def __init__(self, layers: Sequence[nn.Module]) -> None:
+    weight: Any  # (K, ...), or None
+    bias: Any
+    running_mean: Any
+    running_var: Any
+    num_batches_tracked: Any
+
+    def __init__(self, layers: Sequence[Any]) -> None:
         super().__init__()
         self.members = len(layers)
         for name, first in layers[0].named_parameters(recurse=False):
@@ -49,13 +56,6 @@ class Stacked(nn.Module):
         for name in [*layers[0]._parameters, *layers[0]._buffers]:
             if not hasattr(self, name):  # bias=False leaves None under the name
                 setattr(self, name, None)
-
-    def along(self, name: str, dims: int) -> Tensor | None:
-        """A parameter (K, features) for inputs (K, batch, features, ...) of so many dimensions."""
-        values: Tensor | None = getattr(self, name)
-        if values is None:
-            return None
-        return values.view(self.members, 1, -1, *[1] * (dims - 3))
 
 
 class StackedLinear(Stacked):
@@ -74,16 +74,14 @@ class StackedLinear(Stacked):
 
 
 class StackedConv(Stacked):
-    """Convolutions of K members, plain or transposed, one or two dimensions.
+    """Convolutions of K members, plain or transposed, one or two dimensions: one after the other.
 
-    Args:
-        layers: the layers.
-        form: "grouped" runs one convolution with the members as groups, "each" one a member.
+    Grouped convolution, the other form, is a slow path of the libraries beneath.
     """
 
-    def __init__(self, layers: Sequence[nn.Module], form: str = "each") -> None:
+    def __init__(self, layers: Sequence[Any]) -> None:
         super().__init__(layers)
-        self.form, self.plain = form, _without_numbers(layers[0])
+        self.plain = _without_numbers(layers[0])
 
     def forward(self, inputs: Tensor) -> Tensor:
         """(K, batch, channels, ...) to (K, batch, channels, ...)."""
@@ -99,7 +97,7 @@ class StackedBatchNorm(Stacked):
     means that there is no padding.
     """
 
-    def __init__(self, layers: Sequence[nn.Module]) -> None:
+    def __init__(self, layers: Sequence[Any]) -> None:
         super().__init__(layers)
         self.momentum, self.eps = layers[0].momentum, layers[0].eps
         self.weights: Tensor | None = None
@@ -112,7 +110,7 @@ class StackedBatchNorm(Stacked):
         running = self.running_mean is not None
         if self.training and running:
             self.num_batches_tracked.add_(1)
-        made = functional.batch_norm(
+        made: Tensor = functional.batch_norm(
             wide,
             self.running_mean.flatten() if running else None,
             self.running_var.flatten() if running else None,
@@ -122,7 +120,7 @@ class StackedBatchNorm(Stacked):
             self._share(),
             self.eps,
         )
-        return made.unflatten(1, (self.members, -1)).transpose(0, 1)
+        return made.view(len(wide), self.members, -1, *wide.shape[2:]).transpose(0, 1)
 
     def _share(self) -> float:
         """Share of the new statistics in the running ones; without momentum their plain mean."""
@@ -146,13 +144,15 @@ class StackedBatchNorm(Stacked):
         made = (inputs - mean) * torch.rsqrt(var + self.eps)
         if self.weight is None:
             return made
-        return made * self.along("weight", inputs.ndim) + self.along("bias", inputs.ndim)
+        shape = (self.members, 1, -1, *[1] * (inputs.ndim - 3))
+        scaled: Tensor = made * self.weight.view(shape) + self.bias.view(shape)
+        return scaled
 
 
 class StackedLayerNorm(Stacked):
     """Layer normalisation of K members."""
 
-    def __init__(self, layers: Sequence[nn.Module]) -> None:
+    def __init__(self, layers: Sequence[Any]) -> None:
         super().__init__(layers)
         self.shape, self.eps = layers[0].normalized_shape, layers[0].eps
 
@@ -211,28 +211,31 @@ class PerRow(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """(K, batch, ...) to (K, batch, ...)."""
-        return self.plain(inputs.flatten(0, 1)).unflatten(0, inputs.shape[:2])
+        made: Tensor = self.plain(inputs.flatten(0, 1))
+        return made.view(*inputs.shape[:2], *made.shape[1:])
 
 
-def _without_numbers(layer: nn.Module) -> nn.Module:
+def _without_numbers(layer: Any) -> Any:
     """A copy of a layer that is kept for its settings only."""
     kept = copy.copy(layer)
     kept._parameters = dict.fromkeys(layer._parameters)
     return kept
 
 
-def _convolved(layer: nn.Module, inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+def _convolved(layer: Any, inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """What a convolution gives with another weight and bias."""
     if isinstance(layer, nn.Conv1d | nn.Conv2d):
-        return layer._conv_forward(inputs, weight, bias)
-    apply = functional.conv_transpose1d if inputs.ndim == 3 else functional.conv_transpose2d
-    return apply(
+        plain: Tensor = layer._conv_forward(inputs, weight, bias)
+        return plain
+    apply: Any = functional.conv_transpose1d if inputs.ndim == 3 else functional.conv_transpose2d
+    made: Tensor = apply(
         inputs, weight, bias, layer.stride, layer.padding, layer.output_padding, layer.groups,
         layer.dilation,
     )  # fmt: skip
+    return made
 
 
-FORMS: dict[type[nn.Module], Callable[[Sequence[nn.Module]], nn.Module]] = {
+FORMS: dict[type[nn.Module], Callable[[Sequence[Any]], nn.Module]] = {
     nn.Linear: StackedLinear,
     nn.Conv1d: StackedConv,
     nn.Conv2d: StackedConv,

@@ -17,7 +17,6 @@ from chymist.engine.defaults import complete
 from chymist.engine.place import MEMORY, free_memory
 from chymist.engine.population import execute_all
 from chymist.engine.rows import InMemory, Rows, in_turn
-from chymist.engine.running import facts_of
 from chymist.engine.threads import Threads, using_threads
 from chymist.errors import Diverged
 from chymist.evidence import fit_floors, out_of_fold_score
@@ -107,41 +106,57 @@ def cross_validate(
     seed, repeats = whole_number(seed, "seed", 0), whole_number(repeats, "repeats", 1, 10**6)
     whole, rows, sealed = open_rows(data)
     groups, metric = groups_of(data, group), HEADLINE[whole.task]
-    splits, numbers = [], []
-    for repeat in range(repeats):
-        cut = make_folds(whole, folds, seed=seed + repeat, rows=rows, group=groups)
-        for fold, held in enumerate(cut):
-            train = np.setdiff1d(rows, held)
-            splits.append(_fold(recipe, whole, train, held, seed + repeat, groups))
-            numbers.append((repeat, fold))
-    records: list[dict[str, Any]] = []
-    found: list[Predictions] = []
-    beside: list[dict[str, Predictions]] = []
-    reasons: set[str] = set()
-    facts: dict[str, Any] = {}
+    splits = [
+        _fold(recipe, whole, np.setdiff1d(rows, held), held, seed + repeat, groups)
+        for repeat in range(repeats)
+        for held in make_folds(whole, folds, seed=seed + repeat, rows=rows, group=groups)
+    ]
+    made: list[_Fold] = []
     fits = _fit_folds(recipe, splits, threads, executor == "loop")
-    for (repeat, fold), split, (run, reason) in zip(numbers, splits, fits, strict=True):
-        result, prepared = _predicted(run, split)
-        facts = facts_of(run, 0.0, run.state.step)
-        records.append({"repeat": repeat, "fold": fold, "n": len(split.test),
-                        "value": measure(result, metric), "epochs": facts["epochs"]})  # fmt: skip
-        found.append(result)
-        reasons.add(reason)
-        if floors:
-            beside.append(_floors_of(run, split, result, prepared))
+    for number, (split, (run, reason)) in enumerate(zip(splits, fits, strict=True)):
+        repeat, fold = divmod(number, len(splits) // repeats)
+        made.append(_scored(run, split, metric, floors, reason, repeat=repeat, fold=fold))
         if observer:
-            observer(records[-1])
-    out = joined(found)
-    total = {
-        "executor": "population" if reasons == {""} else "loop",
-        "reason": "; ".join(sorted(reasons - {""})), "seconds": round(perf_counter() - began, 3),
-        "epochs": sum(r["epochs"] for r in records), "model": run.recipe.model.name,
-        "parameters": facts["parameters"],
-    }  # fmt: skip
+            observer(made[-1].record)
+    facts = _facts(made, run, perf_counter() - began)
+    out = joined([one.result for one in made])
     return CrossValidation(
-        out_of_fold_score(out, metric, seed), joined_floors(beside, metric, seed) if beside else (),
-        tuple(records), out, sealed, total,
+        out_of_fold_score(out, metric, seed),
+        joined_floors([one.beside for one in made], metric, seed),
+        tuple(one.record for one in made), out, sealed, facts,
     )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class _Fold:
+    """What one fold gave: its record, its results and the floors', and why it was trained alone."""
+
+    record: dict[str, Any]
+    result: Predictions
+    beside: dict[str, Predictions]
+    reason: str
+
+
+def _facts(made: Sequence[_Fold], run: Assembly, seconds: float) -> dict[str, Any]:
+    """How the folds were trained, as one program or one after the other, and how long it took."""
+    reasons = sorted({one.reason for one in made} - {""})
+    return {
+        "executor": "loop" if reasons else "population", "reason": "; ".join(reasons),
+        "seconds": round(seconds, 3), "epochs": sum(one.record["epochs"] for one in made),
+        "model": run.recipe.model.name,
+        "parameters": sum(p.numel() for p in run.state.model.parameters()),
+    }  # fmt: skip
+
+
+def _scored(
+    run: Assembly, split: Split, metric: str, floors: bool, reason: str, **place: int
+) -> _Fold:
+    """Score a trained fold, and floors if they are wanted, on the rows that it has not seen."""
+    result, prepared = _predicted(run, split)
+    epochs = round(run.state.step / run.program.steps_per_epoch, 2)
+    record = {**place, "n": len(split.test), "value": measure(result, metric), "epochs": epochs}
+    beside = _floors_of(run, split, result, prepared) if floors else {}
+    return _Fold(record, result, beside, reason)
 
 
 def joined_floors(

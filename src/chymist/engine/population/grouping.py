@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from torch import nn
+
 from chymist.engine.assembly import Assembly
 from chymist.engine.population.update import COLUMNS
 from chymist.engine.rows import InMemory
 from chymist.models.stacked import Unstackable, stack
+
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.ConvTranspose1d, nn.ConvTranspose2d)
+SLOWER = "stacked convolutions are no faster than one after the other"
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +75,8 @@ def _reason(runs: Sequence[Assembly]) -> str:
         return f"it uses {first.recipe.precision}"
     if not all(isinstance(run.train, InMemory) for run in runs):
         return "its rows are streamed"
+    if any(isinstance(layer, CONVOLUTIONS) for layer in first.state.model.modules()):
+        return SLOWER
     try:
         stack([first.state.model])
     except Unstackable as error:

@@ -19,6 +19,7 @@ from chymist.engine.events import Epoch
 from chymist.engine.loop import diverged, remember
 from chymist.engine.population.update import Update, clip_members
 from chymist.engine.population.visits import Batch, Reader, StackedRows
+from chymist.engine.rows import InMemory
 from chymist.errors import Diverged
 from chymist.models.stacked import StackedBatchNorm, StackedDropout, stack
 
@@ -42,7 +43,8 @@ def train_together(runs: Sequence[Assembly]) -> Generator[MemberEvent]:
     Yields:
         Every epoch of every member, and the error of one that diverged; the others go on.
     """
-    crew = Crew(runs, StackedRows([run.train for run in runs]))
+    rows = [run.train for run in runs if isinstance(run.train, InMemory)]  # as the group has it
+    crew = Crew(runs, StackedRows(rows))
     numbers = list(range(len(runs)))  # of the crew's members among the runs
     while any(crew.open):
         steps = crew.steps_to_boundary()
@@ -154,9 +156,10 @@ class Crew:
 
     def _losses(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Mean loss of each member over its own rows, (K,)."""
-        each = self.runs[0].program.loss(
+        flat: Tensor = self.runs[0].program.loss(
             outputs.flatten(0, 1), batch.targets.flatten(0, 1), reduction="none"
-        ).unflatten(0, outputs.shape[:2])  # fmt: skip
+        )
+        each = flat.view(outputs.shape[:2])
         if batch.weights is None:
             return each.mean(1)
         return (each * batch.weights).sum(1) / batch.weights.sum(1)
