@@ -248,3 +248,58 @@ def test_a_network_without_a_stacked_form_says_which_layer() -> None:
 
     runs = runs_of(RECIPE.replace(model=lambda shapes: Own().double()), "table")
     assert [group.reason for group in together(runs)] == ["Own has no stacked form"]
+
+
+@pytest.mark.parametrize("source", ["iris", "diabetes"])
+@pytest.mark.parametrize("stop", ["none", "early"])
+def test_cross_validation_as_one_program_equals_the_loop(source: str, stop: str) -> None:
+    recipe = cy.Recipe(model=cy.models.mlp(hidden=(16,), dropout=0.1), length="15 epochs",
+                       precision="float64", stop=stop)  # fmt: skip
+    data = cy.load(source)
+    one = cy.cross_validate(recipe, data, folds=4, repeats=2, floors=False)
+    many = cy.cross_validate(recipe, data, folds=4, repeats=2, floors=False, executor="loop")
+    assert (one.facts["executor"], many.facts["executor"]) == ("population", "loop")
+    np.testing.assert_allclose(one.predictions.outputs, many.predictions.outputs, atol=1e-8, rtol=0)
+    assert [f["epochs"] for f in one.folds] == [f["epochs"] for f in many.folds]
+    assert one.floors == ()
+
+
+def test_folds_that_do_not_fit_into_memory_together_are_cut_into_chunks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from chymist.verbs import validation
+
+    sizes = []
+    real = validation.execute_all
+
+    def execute_all(runs: list[Assembly], **more: Any) -> Any:
+        sizes.append(len(runs))
+        return real(runs, **more)
+
+    recipe = cy.Recipe(model="mlp", length="5 epochs", precision="float64")
+    whole = cy.cross_validate(recipe, cy.load("iris"), folds=6, floors=False)
+    monkeypatch.setattr(validation, "execute_all", execute_all)
+    monkeypatch.setattr(validation, "free_memory", lambda: 300_000)
+    cut = cy.cross_validate(recipe, cy.load("iris"), folds=6, floors=False)
+    assert sum(sizes) == 6
+    assert 1 < len(sizes) < 6
+    np.testing.assert_allclose(cut.predictions.outputs, whole.predictions.outputs, atol=1e-9)
+
+
+def test_a_fold_that_diverges_is_named() -> None:
+    recipe = cy.Recipe(model="mlp", loss="mse", optimizer=cy.optim.sgd(lr=1e30), length="9 epochs")
+    with pytest.raises(Diverged, match=r"fold \d, step \d+"):
+        cy.cross_validate(recipe, cy.load("diabetes"), folds=3)
+
+
+def test_columns_of_numbers_at_once_are_those_one_by_one() -> None:
+    from chymist.data.features import Options, fit_feature
+    from chymist.data.number_columns import fit_number_columns
+
+    cells = np.random.default_rng(0).normal(size=(331, 9)) * 10.0 ** np.arange(-4, 5)
+    cells[3, 2], cells[:, 4], cells[:, 6] = np.nan, 7.0, np.round(cells[:, 6])
+    names = [f"c{n}" for n in range(9)]
+    made = fit_number_columns(names, cells, Options())
+    assert sorted(made) == [0, 1, 3, 5, 6, 7, 8]
+    for place, feature in made.items():
+        assert feature == fit_feature(names[place], place, "number", cells[:, place], Options())[0]

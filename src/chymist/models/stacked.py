@@ -280,8 +280,3 @@ def stack(modules: Sequence[nn.Module]) -> nn.Module:
     if isinstance(first, PER_ROW):
         return PerRow(copy.deepcopy(first))
     raise Unstackable(f"{type(first).__name__} has no stacked form")
-
-
-def numbers_of(stacked: nn.Module, member: int) -> dict[str, Tensor]:
-    """Parameters and buffers of one member, by the names of its own module; views."""
-    return {name: values[member] for name, values in stacked.state_dict().items()}
