@@ -272,9 +272,9 @@ def test_folds_that_do_not_fit_into_memory_together_are_cut_into_chunks(
     sizes = []
     real = validation.execute_all
 
-    def execute_all(runs: list[Assembly], **more: Any) -> Any:
+    def execute_all(runs: list[Assembly], *rest: Any) -> Any:
         sizes.append(len(runs))
-        return real(runs, **more)
+        return real(runs, *rest)
 
     recipe = cy.Recipe(model="mlp", length="5 epochs", precision="float64")
     whole = cy.cross_validate(recipe, cy.load("iris"), folds=6, floors=False)
@@ -303,3 +303,22 @@ def test_columns_of_numbers_at_once_are_those_one_by_one() -> None:
     assert sorted(made) == [0, 1, 3, 5, 6, 7, 8]
     for place, feature in made.items():
         assert feature == fit_feature(names[place], place, "number", cells[:, place], Options())[0]
+
+
+def test_the_band_of_many_fits_says_where_they_stand() -> None:
+    from chymist.cli.terminal import Band, Screen
+
+    band = Band(Screen(), 3)
+    band(0, Epoch(2, 20, {"train_loss": 0.5}, False, False))
+    band(2, Epoch(4, 40, {"train_loss": 0.25}, False, True))
+    assert band.text() == "2 of 3 fits, 1 ended  epoch 2 to 4  loss 0.5 [0.25, 0.5]"
+
+
+def test_a_watcher_sees_every_epoch_of_every_fold() -> None:
+    seen: list[tuple[int, int]] = []
+    recipe = cy.Recipe(model="mlp", length="3 epochs", stop="none")
+    cy.cross_validate(
+        recipe, cy.load("iris"), folds=4, floors=False,
+        watcher=lambda fold, epoch: seen.append((fold, epoch.epoch)),
+    )  # fmt: skip
+    assert sorted(seen) == [(fold, epoch) for fold in range(4) for epoch in (1, 2, 3)]

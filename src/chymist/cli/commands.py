@@ -20,10 +20,11 @@ from chymist.cli.summaries import (
     plain_floor,
     print_data,
     print_floors,
+    print_folds,
     print_model,
     print_result,
 )
-from chymist.cli.terminal import Progress, Screen
+from chymist.cli.terminal import Band, Progress, Screen
 from chymist.data import moved, reload
 from chymist.engine.assembly import Assembly
 from chymist.engine.folder import check_place, in_free_folder, open_folder
@@ -180,23 +181,20 @@ def cv(options: argparse.Namespace) -> int:
         if number == total or total <= 50 or number % (total // 20) == 0:
             screen.line("Fold", f"{number}/{total}   {record['value']:.4g} on {record['n']} rows")
 
-    found = cy.cross_validate(
-        recipe, split or data, folds, options.repeats, options.seed, group=options.group,
-        threads=threads, observer=tell,
-    )  # fmt: skip
+    band = Band(screen, total)
+    try:
+        found = cy.cross_validate(
+            recipe, split or data, folds, options.repeats, options.seed, group=options.group,
+            threads=threads, observer=tell, watcher=band,
+        )  # fmt: skip
+    finally:
+        band.close()
 
     write = partial(write_cross_validation, found=found, recipe=recipe, data=data)
     path = write(Path(options.out)) if options.out else in_free_folder(f"{data.name}-cv", write)
-    out = path.parent
-    screen.line("Score", f"{found.score}   {len(found.folds)} fits", result=True)
-    print_floors(screen, found.floors)
-    if found.score.groups is not None:
-        screen.line("Note", f"the intervals are by group ({found.score.groups:,} groups)")
-    if not found.sealed:
-        screen.line("Note", "all rows were used; none is sealed for a last test")
-    screen.line("Files", f"{out}/  cv.json · predictions.csv")
+    print_folds(screen, found, path.parent)
     if options.json:
-        emit(cv_summary(found, data, recipe, out, path))
+        emit(cv_summary(found, data, recipe, path.parent, path))
     return 0
 
 

@@ -198,6 +198,20 @@ def fit_summary(run: Run) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def print_folds(screen: Screen, found: CrossValidation, out: Path) -> None:
+    """Print what `cv` prints at the end."""
+    screen.line("Score", f"{found.score}   {len(found.folds)} fits", result=True)
+    print_floors(screen, found.floors)
+    if found.score.groups is not None:
+        screen.line("Note", f"the intervals are by group ({found.score.groups:,} groups)")
+    if not found.sealed:
+        screen.line("Note", "all rows were used; none is sealed for a last test")
+    how = "as one program" if found.facts["executor"] == "population" else "one after the other"
+    why = f" ({found.facts['reason']})" if found.facts["reason"] else ""
+    screen.line("Folds", f"trained {how}{why} in {found.facts['seconds']:.1f} s")
+    screen.line("Files", f"{out}/  cv.json · predictions.csv")
+
+
 def cv_summary(
     found: CrossValidation, data: Data, recipe: Recipe, out: Path, path: Path
 ) -> dict[str, Any]:

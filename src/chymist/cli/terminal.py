@@ -105,6 +105,51 @@ class Progress:
             self.bar.close()
 
 
+class Band:
+    """Follows many runs at once: one line for all of them, with the range of their losses.
+
+    Args:
+        screen: where to draw.
+        runs: their number.
+    """
+
+    def __init__(self, screen: Screen, runs: int) -> None:
+        self.screen, self.runs = screen, runs
+        self.latest: dict[int, Epoch] = {}
+        self.drawn = perf_counter()
+        self.bar = _LiveLine() if screen.live else None
+
+    def __call__(self, number: int, event: Epoch) -> None:
+        """Take note of an epoch of one of the runs."""
+        self.latest[number] = event
+        now = perf_counter()
+        wait = REDRAW_SECONDS if self.bar else PLAIN_SECONDS
+        if self.screen.quiet or now - self.drawn < wait:
+            return
+        self.drawn = now
+        if self.bar:
+            self.bar.draw(self.text(), False)
+        else:
+            self.screen.line("Train", self.text())
+
+    def text(self) -> str:
+        """The progress line."""
+        ended = sum(event.last for event in self.latest.values())
+        losses = sorted(event.values["train_loss"] for event in self.latest.values())
+        epochs = sorted(event.epoch for event in self.latest.values())
+        upto = f"{epochs[0]} to {epochs[-1]}" if epochs[0] < epochs[-1] else f"{epochs[0]}"
+        middle = losses[len(losses) // 2]
+        return (
+            f"{len(losses)} of {self.runs} fits, {ended} ended  epoch {upto}"
+            f"  loss {middle:.3g} [{losses[0]:.3g}, {losses[-1]:.3g}]"
+        )
+
+    def close(self) -> None:
+        """Leave the last line standing."""
+        if self.bar:
+            self.bar.close()
+
+
 class _LiveLine:
     """One line on a terminal that is drawn over."""
 

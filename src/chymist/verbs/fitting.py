@@ -272,9 +272,9 @@ def check_workers(workers: int | None) -> int | None:
     return None if workers is None else whole_number(workers, "workers", 0, 256)
 
 
-def threads_of(threads: Threads, assembly: Assembly) -> int | None:
-    """Number of threads for a run; None leaves torch's setting."""
+def threads_of(threads: Threads, assembly: Assembly, members: int = 1) -> int | None:
+    """Number of threads for a run, or many of its kind; None leaves torch's setting."""
     if threads is None or threads != "auto":
         return None if threads is None else whole_number(threads, "threads", 1, 4096)
     one = assembly.train.take(torch.tensor([0]))
-    return choose_threads(assembly.state.model, one, assembly.program.batch_size)
+    return choose_threads(assembly.state.model, one, assembly.program.batch_size, members)

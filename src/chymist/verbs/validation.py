@@ -14,8 +14,9 @@ from chymist.data import split as make_split
 from chymist.engine.allocation import keeping_memory
 from chymist.engine.assembly import HEADLINE, Assembly, assemble, predict_rows, prepared_rows
 from chymist.engine.defaults import complete
+from chymist.engine.events import Epoch
 from chymist.engine.place import MEMORY, free_memory
-from chymist.engine.population import execute_all
+from chymist.engine.population import MemberEvent, execute_all
 from chymist.engine.rows import InMemory, Rows, in_turn
 from chymist.engine.threads import Threads, using_threads
 from chymist.errors import Diverged
@@ -66,6 +67,7 @@ def cross_validate(
     executor: Literal["auto", "loop"] = "auto",
     threads: Threads = None,
     observer: Callable[[Mapping[str, Any]], object] | None = None,
+    watcher: Callable[[int, Epoch], object] | None = None,
 ) -> CrossValidation:
     """Score a recipe by K-fold cross-validation; test rows are never given.
 
@@ -85,7 +87,8 @@ def cross_validate(
         floors: whether trivial and cheap methods are scored on the same rows.
         executor: "auto" trains folds of one kind as one program; "loop" one after the other.
         threads: as in `fit`.
-        observer: called with the record of each fold.
+        observer: called with the record of each fold, when it is scored.
+        watcher: called with the number of a fold and each epoch of its training.
 
     Returns:
         The out-of-fold score with its interval, floors and folds.
@@ -112,7 +115,7 @@ def cross_validate(
         for held in make_folds(whole, folds, seed=seed + repeat, rows=rows, group=groups)
     ]
     made: list[_Fold] = []
-    fits = _fit_folds(recipe, splits, threads, executor == "loop")
+    fits = _fit_folds(recipe, splits, threads, executor == "loop", watcher)
     for number, (split, (run, reason)) in enumerate(zip(splits, fits, strict=True)):
         repeat, fold = divmod(number, len(splits) // repeats)
         made.append(_scored(run, split, metric, floors, reason, repeat=repeat, fold=fold))
@@ -193,22 +196,28 @@ def _fold(
 
 
 def _fit_folds(
-    recipe: Recipe, splits: Sequence[Split], threads: Threads, alone: bool
-) -> Iterator[tuple[Assembly, str]]:
+    recipe: Recipe, splits: Sequence[Split], threads: Threads, alone: bool,
+    watcher: Callable[[int, Epoch], object] | None,
+) -> Iterator[tuple[Assembly, str]]:  # fmt: skip
     """Train on the training rows of folds, as many together as surely fit into memory.
 
     Yields the trained runs in the order of the folds, and why each was trained by itself; an empty
     reason says that it was trained with others, as one program.
     """
     at, count = 0, 1
+
+    def watch(member: MemberEvent) -> None:
+        if watcher and isinstance(member.event, Epoch):
+            watcher(at + member.member, member.event)
+
     while at < len(splits):
         with keeping_memory():
             runs = [_assembled(recipe, s, check=at == 0) for s in splits[at : at + count]]
             if at == 0:
                 count = max(1, int(free_memory() * CHUNK_SHARE / _size(runs[0])))
                 runs += [_assembled(recipe, split, check=False) for split in splits[1:count]]
-            with using_threads(threads_of(threads, runs[0])):
-                groups, lost = execute_all(runs, alone=alone)
+            with using_threads(threads_of(threads, runs[0], 1 if alone else len(runs))):
+                groups, lost = execute_all(runs, watch, alone)
         for number, error in sorted(lost.items()):
             raise Diverged(error.what, where=f"fold {at + number}, {error.where}",
                            received=error.received, do=error.do)  # fmt: skip
