@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import multiprocessing
 import os
 import signal
 import threading
@@ -239,3 +240,14 @@ def test_a_place_streams_with_workers_where_images_are_decoded(iris: cy.Split) -
     assert Place().workers_for(iris.data, 2**60) == 0
     assert Place().workers_for(cy.load("digits"), 2**60) >= 1
     assert Place(workers=3).workers_for(iris.data, 100) == 3
+
+
+def test_a_worker_whose_trainer_died_before_it_had_begun_ends_too() -> None:
+    def work() -> None:
+        rows_module._begin(lambda index: index, trainer=os.getppid() + 1_000_000)  # nobody
+        sleep(60)
+
+    process = multiprocessing.get_context("fork").Process(target=work)
+    process.start()
+    process.join(10)
+    assert process.exitcode == 1

@@ -272,7 +272,7 @@ def _pool(prepare: Prepare, workers: int) -> ProcessPoolExecutor:
     """Worker processes that inherit what they read from, rather than being sent it."""
     method = "fork" if "fork" in get_all_start_methods() else None
     return ProcessPoolExecutor(
-        workers, get_context(method), initializer=_begin, initargs=(prepare,)
+        workers, get_context(method), initializer=_begin, initargs=(prepare, os.getpid())
     )
 
 
@@ -290,13 +290,13 @@ def _named(index: np.ndarray) -> str:
 _prepare: Prepare  # of a worker process; set once, when it starts
 
 
-def _begin(prepare: Prepare) -> None:
+def _begin(prepare: Prepare, trainer: int) -> None:
     """Start a worker: it leaves Ctrl-C to the trainer, and ends when the trainer has ended."""
     global _prepare
     _prepare = prepare
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_end_with, args=(trainer,), daemon=True).start()
 
 
 def _end_with(parent: int) -> None:
