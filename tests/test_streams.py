@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from chymist.cli import main
+
 CHYMIST = [sys.executable, "-m", "chymist"]
 NARROW = {"PYTHONIOENCODING": "ascii", "LC_ALL": "C", "PYTHONUTF8": "0"}
 FULL = Path("/dev/full")
@@ -71,3 +73,15 @@ def test_ascii_streams_get_question_marks_and_json_stays_exact(tmp_path: Path) -
     assert unnamed.returncode == 1
     assert b"PYTHONUTF8" in unnamed.stderr
     assert unnamed.stderr.count(b"\n") == 1
+
+
+def test_printed_numbers_of_the_model_are_those_of_the_answer(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["fit", "digits", "--model", "softmax", "--length", "3 epochs", "--json"]
+    assert main(words) == 0
+    captured = capsys.readouterr()
+    parameters = json.loads(captured.out)["model"]["parameters"]
+    assert f" {parameters:,} parameters" in captured.err
+    assert "1,077 train · 360 valid · 360 test" in captured.err

@@ -59,18 +59,18 @@ def print_data(screen: Screen, rows: Split | Data) -> None:
 def print_model(screen: Screen, assembly: Assembly, split: Split) -> None:
     """Model and plan, and the loss before the first step beside what it should be."""
     program, model, recipe = assembly.program, assembly.state.model, assembly.recipe
-    count = sum(p.numel() for p in model.parameters())
+    parameters = sum(p.numel() for p in model.parameters())
+    few = min(256, len(program.rows))
     with using_threads(1):
-        count = min(256, len(program.rows))
-        outputs = forward(model, [program.rows.take(torch.arange(count))])
-    first = float(program.loss(outputs, program.rows.targets[:count]))
+        outputs = forward(model, [program.rows.take(torch.arange(few))])
+    first = float(program.loss(outputs, program.rows.targets[:few]))
     expected = assembly.form.initial
     hint = f" (uninformed: {expected(len(split.data.classes)):.2f})" if expected else ""
     inputs = " x ".join(map(str, assembly.shapes.inputs))
     screen.line(
         "Model",
         f"{recipe.model} · {inputs} inputs, {assembly.shapes.outputs} outputs · "
-        f"{count:,} parameters · initial loss {first:.2f}{hint}",
+        f"{parameters:,} parameters · initial loss {first:.2f}{hint}",
     )
     per_epoch = program.steps_per_epoch
     rule, threads = program.rule, threads_text(torch.get_num_threads())
