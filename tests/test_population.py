@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,7 @@ from chymist.engine.population import together, train_together
 from chymist.engine.population.grouping import SLOWER
 from chymist.errors import Diverged
 from chymist.models import Dropout
+from chymist.models.stacked import Unstackable, stack
 
 ROWS = (97, 90, 101)  # training rows of the members: other numbers of steps, padded batches
 
@@ -235,6 +237,41 @@ def test_groups_by_architecture_and_reasons() -> None:
         "", "it is the only one of its kind", "it is the only one of its kind",
         "it accumulates gradients",
     ]  # fmt: skip
+
+
+def test_a_layer_that_stands_twice_and_layers_with_names() -> None:
+    def twice(shapes: cy.Shapes) -> nn.Module:
+        act, drop = nn.Tanh(), Dropout(0.3)
+        layers = [("a", nn.Linear(6, 8)), ("act", act), ("drop", drop), ("b", nn.Linear(8, 8)),
+                  ("again", act), ("drop again", drop), ("c", nn.Linear(8, 3))]  # fmt: skip
+        return nn.Sequential(OrderedDict(layers)).double()
+
+    check_equal(lambda: runs_of(RECIPE.replace(model=twice), "table"))
+
+
+def test_what_is_not_stacked_and_why() -> None:
+    def tied(shapes: cy.Shapes) -> nn.Module:
+        layer = nn.Linear(6, 6)
+        return nn.Sequential(layer, nn.ReLU(), layer, nn.Linear(6, 3)).double()
+
+    def hooked(shapes: cy.Shapes) -> nn.Module:
+        layer = nn.Linear(6, 3)
+        layer.register_forward_hook(lambda layer, x, y: 2 * y)
+        return nn.Sequential(layer).double()
+
+    for model, reason in ((tied, "its layers share weights"), (hooked, "Linear has hooks")):
+        runs = runs_of(RECIPE.replace(model=model), "table")
+        assert [group.reason for group in together(runs)] == [reason]
+    with pytest.raises(Unstackable, match="Embedding"):
+        stack([nn.Embedding(5, 2, padding_idx=0)])
+
+
+def test_embeddings_of_members_do_not_mix() -> None:
+    tables = [nn.Embedding(5, 2) for _ in range(3)]
+    index = torch.randint(0, 5, (3, 4, 6))
+    found = stack(tables)(index)
+    for member, table in enumerate(tables):
+        assert torch.equal(found[member], table(index[member]))
 
 
 def test_a_network_without_a_stacked_form_says_which_layer() -> None:

@@ -8,6 +8,7 @@ member k of inputs and parameters only.
 from __future__ import annotations
 
 import copy
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -215,6 +216,12 @@ class PerRow(nn.Module):
         return made.view(*inputs.shape[:2], *made.shape[1:])
 
 
+def _is_special(layer: nn.Embedding) -> bool:
+    """Whether an embedding does more than look up rows."""
+    limited = layer.padding_idx is not None or layer.max_norm is not None
+    return limited or layer.scale_grad_by_freq or layer.sparse
+
+
 def _without_numbers(layer: Any) -> Any:
     """A copy of a layer that is kept for its settings only."""
     kept = copy.copy(layer)
@@ -269,14 +276,19 @@ def stack(modules: Sequence[nn.Module]) -> nn.Module:
         torch.Size([2, 5, 2])
     """
     first = modules[0]
-    if type(first) is nn.Sequential:
-        children = zip(*(module.children() for module in modules), strict=True)
-        return nn.Sequential(*(stack(layers) for layers in children))
+    if first._forward_hooks or first._forward_pre_hooks:
+        raise Unstackable(f"{type(first).__name__} has hooks")
+    if type(first) is nn.Sequential:  # children() would leave out a layer that stands there twice
+        names = list(first._modules)
+        layers = (stack([module.get_submodule(name) for module in modules]) for name in names)
+        return nn.Sequential(OrderedDict(zip(names, layers, strict=True)))
+    if type(first) is nn.Embedding and _is_special(first):
+        raise Unstackable("Embedding has a stacked form without padding, norm and sparseness only")
     form = FORMS.get(type(first))
     if form is not None:
         return form(modules)
-    if isinstance(first, ELEMENTWISE):
+    if type(first) in ELEMENTWISE:
         return copy.deepcopy(first)
-    if isinstance(first, PER_ROW):
+    if type(first) in PER_ROW:
         return PerRow(copy.deepcopy(first))
     raise Unstackable(f"{type(first).__name__} has no stacked form")

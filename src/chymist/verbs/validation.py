@@ -16,7 +16,7 @@ from chymist.engine.assembly import HEADLINE, Assembly, assemble, predict_rows, 
 from chymist.engine.defaults import complete
 from chymist.engine.events import Epoch
 from chymist.engine.place import MEMORY, free_memory
-from chymist.engine.population import MemberEvent, execute_all
+from chymist.engine.population import MemberEvent, execute_all, together
 from chymist.engine.rows import InMemory, Rows, in_turn
 from chymist.engine.threads import Threads, using_threads
 from chymist.errors import Diverged
@@ -214,7 +214,8 @@ def _fit_folds(
         with keeping_memory():
             runs = [_assembled(recipe, s, check=at == 0) for s in splits[at : at + count]]
             if at == 0:
-                count = max(1, int(free_memory() * CHUNK_SHARE / _size(runs[0])))
+                many = not alone and together(runs * 2)[0].reason == ""
+                count = max(1, int(free_memory() * CHUNK_SHARE / _size(runs[0]))) if many else 1
                 runs += [_assembled(recipe, split, check=False) for split in splits[1:count]]
             with using_threads(threads_of(threads, runs[0], 1 if alone else len(runs))):
                 groups, lost = execute_all(runs, watch, alone)

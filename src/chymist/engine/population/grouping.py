@@ -65,8 +65,6 @@ def _signature(run: Assembly) -> object:
 def _reason(runs: Sequence[Assembly]) -> str:
     """Why runs of one signature cannot be trained together; empty if they can."""
     first = runs[0]
-    if len(runs) == 1:
-        return "it is the only one of its kind"
     if first.recipe.optimizer.name == "closed_form":
         return "it is solved in closed form"
     if first.program.accumulate > 1:
@@ -77,8 +75,11 @@ def _reason(runs: Sequence[Assembly]) -> str:
         return "its rows are streamed"
     if any(isinstance(layer, CONVOLUTIONS) for layer in first.state.model.modules()):
         return SLOWER
+    model = first.state.model
+    if len(list(model.named_parameters(remove_duplicate=False))) > len(list(model.parameters())):
+        return "its layers share weights"
     try:
-        stack([first.state.model])
+        stack([model])
     except Unstackable as error:
         return str(error)
-    return ""
+    return "it is the only one of its kind" if len(runs) == 1 else ""
