@@ -304,10 +304,10 @@ def test_cross_validation_as_one_program_equals_the_loop(source: str, stop: str)
 def test_folds_that_do_not_fit_into_memory_together_are_cut_into_chunks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from chymist.verbs import validation
+    from chymist.verbs import jobs
 
     sizes = []
-    real = validation.execute_all
+    real = jobs.execute_all
 
     def execute_all(runs: list[Assembly], *rest: Any) -> Any:
         sizes.append(len(runs))
@@ -315,8 +315,8 @@ def test_folds_that_do_not_fit_into_memory_together_are_cut_into_chunks(
 
     recipe = cy.Recipe(model="mlp", length="5 epochs", precision="float64")
     whole = cy.cross_validate(recipe, cy.load("iris"), folds=6, floors=False)
-    monkeypatch.setattr(validation, "execute_all", execute_all)
-    monkeypatch.setattr(validation, "free_memory", lambda: 300_000)
+    monkeypatch.setattr(jobs, "execute_all", execute_all)
+    monkeypatch.setattr(jobs, "free_memory", lambda: 300_000)
     cut = cy.cross_validate(recipe, cy.load("iris"), folds=6, floors=False)
     assert sum(sizes) == 6
     assert 1 < len(sizes) < 6

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any, Literal
@@ -11,24 +11,17 @@ import numpy as np
 
 from chymist.data import folds as make_folds
 from chymist.data import split as make_split
-from chymist.engine.allocation import keeping_memory
-from chymist.engine.assembly import HEADLINE, Assembly, assemble, predict_rows, prepared_rows
-from chymist.engine.defaults import complete
+from chymist.engine.assembly import HEADLINE, Assembly
 from chymist.engine.events import Epoch
-from chymist.engine.place import MEMORY, free_memory
-from chymist.engine.population import MemberEvent, execute_all, together
-from chymist.engine.rows import InMemory, Rows, in_turn
-from chymist.engine.threads import Threads, using_threads
+from chymist.engine.threads import Threads
 from chymist.errors import Diverged
 from chymist.evidence import fit_floors, out_of_fold_score
 from chymist.metrics import METRICS, measure
 from chymist.values import Data, Floor, Predictions, Recipe, Score, Split, whole_number
-from chymist.verbs.fitting import threads_of, with_rate
+from chymist.verbs.jobs import Job, Trained, train_jobs
 from chymist.verbs.sources import groups_of, open_rows
 
 STOP_SHARE = 0.1  # of the training rows of a fold, held out to decide early stopping
-CHUNK_SHARE = 0.25  # of the free memory, for folds that are trained together
-WEIGHT_COPIES = 6  # own, stacked, gradient, two moments, best
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,13 +108,15 @@ def cross_validate(
         for held in make_folds(whole, folds, seed=seed + repeat, rows=rows, group=groups)
     ]
     made: list[_Fold] = []
-    fits = _fit_folds(recipe, splits, threads, executor == "loop", watcher)
-    for number, (split, (run, reason)) in enumerate(zip(splits, fits, strict=True)):
+    jobs = [Job(recipe, split, split.seed) for split in splits]
+    for number, trained in enumerate(train_jobs(jobs, threads, executor == "loop", watcher)):
         repeat, fold = divmod(number, len(splits) // repeats)
-        made.append(_scored(run, split, metric, floors, reason, repeat=repeat, fold=fold))
+        if trained.error:
+            raise named(trained.error, f"fold {number}")
+        made.append(_scored(trained, metric, floors, repeat=repeat, fold=fold))
         if observer:
             observer(made[-1].record)
-    facts = _facts(made, run, perf_counter() - began)
+    facts = _facts(made, trained.run, perf_counter() - began)
     out = joined([one.result for one in made])
     return CrossValidation(
         out_of_fold_score(out, metric, seed),
@@ -140,6 +135,11 @@ class _Fold:
     reason: str
 
 
+def named(error: Diverged, who: str) -> Diverged:
+    """An error that says which of many runs it ended."""
+    return Diverged(error.what, where=f"{who}, {error.where}", received=error.received, do=error.do)
+
+
 def _facts(made: Sequence[_Fold], run: Assembly, seconds: float) -> dict[str, Any]:
     """How the folds were trained, as one program or one after the other, and how long it took."""
     reasons = sorted({one.reason for one in made} - {""})
@@ -151,15 +151,12 @@ def _facts(made: Sequence[_Fold], run: Assembly, seconds: float) -> dict[str, An
     }  # fmt: skip
 
 
-def _scored(
-    run: Assembly, split: Split, metric: str, floors: bool, reason: str, **place: int
-) -> _Fold:
+def _scored(trained: Trained, metric: str, floors: bool, **place: int) -> _Fold:
     """Score a trained fold, and floors if they are wanted, on the rows that it has not seen."""
-    result, prepared = _predicted(run, split)
-    epochs = round(run.state.step / run.program.steps_per_epoch, 2)
-    record = {**place, "n": len(split.test), "value": measure(result, metric), "epochs": epochs}
-    beside = _floors_of(run, split, result, prepared) if floors else {}
-    return _Fold(record, result, beside, reason)
+    result = trained.predictions()
+    record = {**place, "n": len(result.rows), "value": measure(result, metric),
+              "epochs": trained.epochs}  # fmt: skip
+    return _Fold(record, result, floors_of(trained) if floors else {}, trained.reason)
 
 
 def joined_floors(
@@ -195,70 +192,14 @@ def _fold(
     return Split(data, train, stop, held, seed, "fold", groups=groups)
 
 
-def _fit_folds(
-    recipe: Recipe, splits: Sequence[Split], threads: Threads, alone: bool,
-    watcher: Callable[[int, Epoch], object] | None,
-) -> Iterator[tuple[Assembly, str]]:  # fmt: skip
-    """Train on the training rows of folds, as many together as surely fit into memory.
-
-    Yields the trained runs in the order of the folds, and why each was trained by itself; an empty
-    reason says that it was trained with others, as one program.
-    """
-    at, count = 0, 1
-
-    def watch(member: MemberEvent) -> None:
-        if watcher and isinstance(member.event, Epoch):
-            watcher(at + member.member, member.event)
-
-    while at < len(splits):
-        with keeping_memory():
-            runs = [_assembled(recipe, s, check=at == 0) for s in splits[at : at + count]]
-            if at == 0:
-                many = not alone and together(runs * 2)[0].reason == ""
-                count = max(1, int(free_memory() * CHUNK_SHARE / _size(runs[0]))) if many else 1
-                runs += [_assembled(recipe, split, check=False) for split in splits[1:count]]
-            with using_threads(threads_of(threads, runs[0], 1 if alone else len(runs))):
-                groups, lost = execute_all(runs, watch, alone)
-        for number, error in sorted(lost.items()):
-            raise Diverged(error.what, where=f"fold {at + number}, {error.where}",
-                           received=error.received, do=error.do)  # fmt: skip
-        reasons = {number: group.reason for group in groups for number in group.members}
-        for number, run in enumerate(runs):
-            yield run, reasons[number]
-        at += len(runs)
-
-
-def _assembled(recipe: Recipe, split: Split, check: bool) -> Assembly:
-    """A fold, ready to be trained."""
-    full = with_rate(complete(recipe, split), split, split.seed)
-    return assemble(full, split, split.seed, check=check)
-
-
-def _size(run: Assembly) -> int:
-    """Bytes that a run takes while it is trained with others; its rows count twice, joined."""
-    rows = [r for r in (run.train, run.valid) if isinstance(r, InMemory) and r.among is None]
-    weights = sum(p.nbytes for p in run.state.model.parameters())
-    return 2 * sum(r.inputs.nbytes for r in rows) + WEIGHT_COPIES * weights
-
-
-def _predicted(run: Assembly, split: Split) -> tuple[Predictions, Rows]:
-    """What a trained fold says about the rows that it has not seen, and these rows, prepared."""
-    data, held = split.data, split.test
-    rows = prepared_rows(run.recipe, run.form, run.preparation, data, held, MEMORY)
-    outputs = predict_rows(run.state.model, run.form, run.preparation, in_turn(rows))
-    if data.task == "regression" and data.targets.ndim == 1:
-        outputs = outputs[:, 0]
-    return Predictions(held, data.targets[held], outputs, split.groups_of(held)), rows
-
-
-def _floors_of(
-    run: Assembly, split: Split, found: Predictions, rows: Rows
-) -> dict[str, Predictions]:
-    """What the floors say about the same rows."""
+def floors_of(trained: Trained) -> dict[str, Predictions]:
+    """What the floors say about the rows that a trained job has not seen."""
+    run, split = trained.run, trained.job.split
     data = split.data
     floors = fit_floors(
-        run.matrix(run.train), data.targets[split.train], run.matrix(rows), split.test,
-        found.targets, task=data.task, classes=data.classes, metric=HEADLINE[data.task],
-        split="out-of-fold", seed=split.seed, groups=found.groups,
+        run.matrix(run.train), data.targets[split.train], run.matrix(trained.held), split.test,
+        data.targets[split.test], task=data.task, classes=data.classes,
+        metric=HEADLINE[data.task], split="out-of-fold", seed=split.seed,
+        groups=split.groups_of(split.test),
     )  # fmt: skip
     return {f.name: f.predictions for f in floors}

@@ -1,0 +1,178 @@
+"""Jobs: many trainings, carried out as one program wherever they are of one kind.
+
+Cross-validation, comparisons, searches and learning curves are lists of jobs. What they have in
+common is here: rows are prepared once for all jobs that prepare them alike, runs are trained
+together as far as they fit into memory, and each is scored on the rows that it has not seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from chymist.engine.allocation import keeping_memory
+from chymist.engine.assembly import (
+    Assembly,
+    Prepared,
+    assemble,
+    check_loss,
+    predict_rows,
+    prepare_split,
+    prepared_rows,
+)
+from chymist.engine.defaults import complete
+from chymist.engine.events import Epoch
+from chymist.engine.place import MEMORY, free_memory
+from chymist.engine.population import MemberEvent, execute_all, together
+from chymist.engine.rows import InMemory, Rows, in_turn
+from chymist.engine.threads import Threads, using_threads
+from chymist.errors import Diverged
+from chymist.parts import Part
+from chymist.values import Predictions, Recipe, Split
+from chymist.verbs.fitting import threads_of, with_rate
+
+CHUNK_SHARE = 0.25  # of the free memory, for runs that are trained together
+WEIGHT_COPIES = 6  # own, stacked, gradient, two moments, best
+
+Watcher = Callable[[int, Epoch], object]
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One training: a recipe on the training rows of a split, scored on its test rows.
+
+    Args:
+        recipe: what to train; what it leaves open is filled from the table of defaults.
+        split: its validation rows decide early stopping. Jobs that are given one and the same split
+            share its prepared rows.
+        seed: of initialisation, order and dropout.
+    """
+
+    recipe: Recipe
+    split: Split
+    seed: int
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A job that has been carried out.
+
+    Args:
+        job: what was asked for.
+        run: what came of it.
+        held: the test rows of its split, prepared.
+        reason: why it was trained by itself; empty if it was trained with others, as one program.
+        error: how it diverged, or None.
+    """
+
+    job: Job
+    run: Assembly
+    held: Rows
+    reason: str
+    error: Diverged | None
+
+    @property
+    def epochs(self) -> float:
+        """Epochs that it was trained for."""
+        return round(self.run.state.step / self.run.program.steps_per_epoch, 2)
+
+    def predictions(self) -> Predictions:
+        """What the trained model says about the test rows of its split."""
+        run, split = self.run, self.job.split
+        outputs = predict_rows(run.state.model, run.form, run.preparation, in_turn(self.held))
+        truth = split.data.targets[split.test]
+        if split.data.task == "regression" and truth.ndim == 1:
+            outputs = outputs[:, 0]
+        return Predictions(split.test, truth, outputs, split.groups_of(split.test))
+
+
+def train_jobs(
+    jobs: Sequence[Job],
+    threads: Threads = None,
+    alone: bool = False,
+    watcher: Watcher | None = None,
+) -> Iterator[Trained]:
+    """Carry out jobs, as many together as surely fit into memory.
+
+    Every run is what it would be alone; a run that diverges does not touch the others.
+
+    Args:
+        jobs: what to train; those of one kind should stand together.
+        threads: as in `fit`.
+        alone: whether to train every run by itself.
+        watcher: called with the number of a job and each epoch of its training.
+
+    Yields:
+        The trained jobs, in their order.
+    """
+    at, desk = 0, _Desk(alone)
+
+    def watch(member: MemberEvent) -> None:
+        if watcher and isinstance(member.event, Epoch):
+            watcher(at + member.member, member.event)
+
+    while at < len(jobs):
+        with keeping_memory():
+            made = desk.assembled(jobs[at:])
+            runs = [run for run, _ in made]
+            with using_threads(threads_of(threads, runs[0], 1 if alone else len(runs))):
+                groups, lost = execute_all(runs, watch, alone)
+        reasons = {number: group.reason for group in groups for number in group.members}
+        for number, (run, held) in enumerate(made):
+            yield Trained(jobs[at + number], run, held, reasons[number], lost.get(number))
+        at += len(made)
+
+
+class _Desk:
+    """Where jobs become runs; what jobs share is made once.
+
+    Args:
+        alone: whether every run is to be trained by itself.
+    """
+
+    def __init__(self, alone: bool) -> None:
+        self.alone = alone
+        self.joined: dict[tuple[Part | str | int | None, ...], bool] = {}  # can runs be joined?
+        self.rows: dict[tuple[int | str, ...], tuple[Prepared, Rows]] = {}
+
+    def assembled(self, jobs: Sequence[Job]) -> list[tuple[Assembly, Rows]]:
+        """The next runs with their test rows: one, or as many as can be trained together."""
+        self.rows.clear()
+        made: list[tuple[Assembly, Rows]] = []
+        room = 0.0 if self.alone else free_memory() * CHUNK_SHARE
+        for job in jobs:
+            recipe = with_rate(complete(job.recipe, job.split), job.split, job.seed)
+            key = (id(job.split), str(recipe.data), recipe.loss.name, recipe.precision)
+            new = key not in self.rows
+            if new:
+                self.rows[key] = _prepared(recipe, job.split)
+            prepared, held = self.rows[key]
+            kind = (recipe.model, recipe.optimizer.name, recipe.precision, recipe.accumulate)
+            run = assemble(
+                recipe, job.split, job.seed, check=kind not in self.joined, prepared=prepared
+            )
+            made.append((run, held))
+            if kind not in self.joined:
+                self.joined[kind] = not together([run, run])[0].reason
+            room -= _size_of_weights(run) + (_size_of_rows(prepared) if new else 0)
+            if room < 0 or not self.joined[kind]:
+                break
+        return made
+
+
+def _prepared(recipe: Recipe, split: Split) -> tuple[Prepared, Rows]:
+    """The rows of a split: to train on, to stop by, and to be scored on."""
+    prepared, form = prepare_split(recipe, split), check_loss(recipe, split.data)
+    held = prepared_rows(recipe, form, prepared.preparation, split.data, split.test, MEMORY)
+    return prepared, held
+
+
+def _size_of_rows(prepared: Prepared) -> int:
+    """Bytes of prepared rows; they count twice, because populations join them."""
+    rows = [prepared.train, prepared.valid]
+    return 2 * sum(r.inputs.nbytes for r in rows if isinstance(r, InMemory) and r.among is None)
+
+
+def _size_of_weights(run: Assembly) -> int:
+    """Bytes that the weights of a run take while it is trained with others."""
+    return WEIGHT_COPIES * sum(p.nbytes for p in run.state.model.parameters())
