@@ -7,7 +7,7 @@ together as far as they fit into memory, and each is scored on the rows that it 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from chymist.engine.allocation import keeping_memory
@@ -25,10 +25,11 @@ from chymist.engine.events import Epoch
 from chymist.engine.place import MEMORY, free_memory
 from chymist.engine.population import MemberEvent, execute_all, together
 from chymist.engine.rows import InMemory, Rows, in_turn
+from chymist.engine.running import settle
 from chymist.engine.threads import Threads, using_threads
-from chymist.errors import Diverged
+from chymist.errors import Diverged, InputError
 from chymist.parts import Part
-from chymist.values import Predictions, Recipe, Split
+from chymist.values import Length, Predictions, Recipe, Split
 from chymist.verbs.fitting import threads_of, with_rate
 
 CHUNK_SHARE = 0.25  # of the free memory, for runs that are trained together
@@ -123,6 +124,87 @@ def train_jobs(
         at += len(made)
 
 
+def train_in_rungs(
+    jobs: Sequence[Job],
+    rungs: Sequence[str],
+    keep: Callable[[int, Sequence[Trained]], Collection[int]],
+    threads: Threads = None,
+    watcher: Watcher | None = None,
+) -> Iterator[Trained]:
+    """Carry out jobs in stages, after each of which some are dropped.
+
+    Args:
+        jobs: what to train.
+        rungs: lengths of the stages from the start, ascending: "3 epochs", "9 epochs". An epoch has
+            the steps of the longest among the jobs, so that all pause at the same step.
+        keep: given the number of the stage and the jobs still going, as they stand, says which go
+            on, by their places in that list; one that has diverged never does.
+        threads: as in `fit`.
+        watcher: called with the number of a job and each epoch of its training.
+
+    Yields:
+        All jobs in their order: those kept to the end trained to theirs, the others as they stood
+        when they were dropped.
+
+    Raises:
+        InputError: the jobs do not fit into memory together.
+    """
+    with keeping_memory():
+        race = _Race(jobs, _Desk(alone=False).assembled(jobs, cut=False), watcher)
+        with using_threads(threads_of(threads, race.runs[0], len(jobs))):
+            for stage, rung in enumerate(rungs):
+                race.advance(rung)
+                race.drop_others(keep(stage, race.trained(race.standing)))
+            race.advance(None)
+    for run in race.runs:
+        settle(run.state)
+    yield from race.trained(range(len(jobs)))
+
+
+class _Race:
+    """Jobs that are carried out in stages.
+
+    Args:
+        jobs: what was asked for.
+        made: their runs and test rows.
+        watcher: as in `train_in_rungs`.
+    """
+
+    def __init__(
+        self, jobs: Sequence[Job], made: Sequence[tuple[Assembly, Rows]], watcher: Watcher | None
+    ) -> None:
+        self.jobs, self.made, self.watcher = jobs, made, watcher
+        self.runs = [run for run, _ in made]
+        self.standing = list(range(len(made)))
+        self.lost: dict[int, Diverged] = {}
+        self.reasons: dict[int, str] = {}
+
+    def advance(self, rung: str | None) -> None:
+        """Train what still stands to a length from the start, or to the end."""
+        per_epoch = max(run.program.steps_per_epoch for run in self.runs)
+        until = None if rung is None else Length.parse(rung).steps(per_epoch)
+        groups, lost = execute_all([self.runs[n] for n in self.standing], self._watch, until=until)
+        self.lost |= {self.standing[place]: error for place, error in lost.items()}
+        for group in groups:
+            self.reasons |= {self.standing[place]: group.reason for place in group.members}
+
+    def _watch(self, member: MemberEvent) -> None:
+        if self.watcher and isinstance(member.event, Epoch):
+            self.watcher(self.standing[member.member], member.event)
+
+    def drop_others(self, kept: Collection[int]) -> None:
+        """Go on with some of those that stand, by their places among them."""
+        numbers = [self.standing[place] for place in sorted(kept)]
+        self.standing = [number for number in numbers if number not in self.lost]
+
+    def trained(self, numbers: Iterable[int]) -> list[Trained]:
+        """Jobs as they stand."""
+        return [
+            Trained(self.jobs[n], *self.made[n], self.reasons.get(n, ""), self.lost.get(n))
+            for n in numbers
+        ]
+
+
 class _Desk:
     """Where jobs become runs; what jobs share is made once.
 
@@ -135,29 +217,44 @@ class _Desk:
         self.joined: dict[tuple[Part | str | int | None, ...], bool] = {}  # can runs be joined?
         self.rows: dict[tuple[int | str, ...], tuple[Prepared, Rows]] = {}
 
-    def assembled(self, jobs: Sequence[Job]) -> list[tuple[Assembly, Rows]]:
-        """The next runs with their test rows: one, or as many as can be trained together."""
+    def assembled(self, jobs: Sequence[Job], cut: bool = True) -> list[tuple[Assembly, Rows]]:
+        """The next runs with their test rows: one, or as many as can be trained together.
+
+        Raises:
+            InputError: `cut` is off, and not all fit into memory.
+        """
         self.rows.clear()
         made: list[tuple[Assembly, Rows]] = []
         room = 0.0 if self.alone else free_memory() * CHUNK_SHARE
         for job in jobs:
-            recipe = with_rate(complete(job.recipe, job.split), job.split, job.seed)
-            key = (id(job.split), str(recipe.data), recipe.loss.name, recipe.precision)
-            new = key not in self.rows
-            if new:
-                self.rows[key] = _prepared(recipe, job.split)
-            prepared, held = self.rows[key]
-            kind = (recipe.model, recipe.optimizer.name, recipe.precision, recipe.accumulate)
-            run = assemble(
-                recipe, job.split, job.seed, check=kind not in self.joined, prepared=prepared
-            )
+            run, held, size, joined = self._assembled(job)
             made.append((run, held))
-            if kind not in self.joined:
-                self.joined[kind] = not together([run, run])[0].reason
-            room -= _size_of_weights(run) + (_size_of_rows(prepared) if new else 0)
-            if room < 0 or not self.joined[kind]:
+            room -= size
+            if cut and (room < 0 or not joined):
                 break
+            if room < 0:
+                raise InputError(
+                    "the models do not fit into memory together",
+                    received=f"{len(jobs)} of {size / 2**20:.0f} MB, room for {len(made)}",
+                    do="search fewer at a time, or by the method random",
+                )
         return made
+
+    def _assembled(self, job: Job) -> tuple[Assembly, Rows, int, bool]:
+        """A run, its test rows, the bytes that it takes, and whether it can be joined."""
+        recipe = with_rate(complete(job.recipe, job.split), job.split, job.seed)
+        key = (id(job.split), str(recipe.data), recipe.loss.name, recipe.precision)
+        size = 0
+        if key not in self.rows:
+            self.rows[key] = _prepared(recipe, job.split)
+            size = _size_of_rows(self.rows[key][0])
+        prepared, held = self.rows[key]
+        kind = (recipe.model, recipe.optimizer.name, recipe.precision, recipe.accumulate)
+        known = kind in self.joined
+        run = assemble(recipe, job.split, job.seed, check=not known, prepared=prepared)
+        if not known:
+            self.joined[kind] = not together([run, run])[0].reason
+        return run, held, size + _size_of_weights(run), self.joined[kind]
 
 
 def _prepared(recipe: Recipe, split: Split) -> tuple[Prepared, Rows]:

@@ -33,7 +33,7 @@ def together(runs: Sequence[Assembly]) -> list[Group]:
     """Runs in groups of one architecture, batch size and kind of optimiser.
 
     Args:
-        runs: assembled, none of them started.
+        runs: assembled; those that have been started stand where they were paused.
 
     Returns:
         The groups in the order of their first members.
@@ -58,8 +58,10 @@ def _signature(run: Assembly) -> object:
         for layer in run.state.model.modules()
         if not hasattr(layer, "position")
     ]  # dropout: the probabilities may differ
-    return str((shapes, settings, recipe.loss, recipe.optimizer.name, optimizer, recipe.clip,
-                recipe.precision, recipe.batch_size, program.accumulate))  # fmt: skip
+    return str((
+        shapes, settings, recipe.loss, recipe.optimizer.name, optimizer, recipe.clip,
+        recipe.precision, recipe.batch_size, program.accumulate, run.state.step,
+    ))  # fmt: skip
 
 
 def _reason(runs: Sequence[Assembly]) -> str:

@@ -99,7 +99,7 @@ class Update:
                     plain(held).copy_(torch.stack([state[name] for state in found]))  # memory
                     self.optimizer.state[moved][name] = held
                 else:  # the number of steps, of which all have taken as many
-                    self.optimizer.state[moved][name] = copy.copy(first)
+                    self.optimizer.state[moved][name] = copy.deepcopy(first)
 
     def give_back(self, place: int, member: torch.optim.Optimizer) -> None:
         """Leave a member's own optimiser with the moments that it has now."""
@@ -110,7 +110,7 @@ class Update:
                     kept = torch.empty_like(parameter, requires_grad=False)
                     member.state[parameter][name] = kept.copy_(plain(value)[place])
                 else:
-                    member.state[parameter][name] = copy.copy(value)
+                    member.state[parameter][name] = copy.deepcopy(value)
 
 
 def clip_members(clip: Part, parameters: Sequence[nn.Parameter]) -> None:
