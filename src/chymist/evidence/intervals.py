@@ -276,7 +276,7 @@ def percentile_bootstrap(
     Example:
         >>> value, low, high, p = percentile_bootstrap(np.arange(101.0))
         >>> round(value, 1), round(low), round(high)
-        (50.0, 44, 56)
+        (50.0, 44, 55)
 
     Source: Efron 1979; Davison, Hinkley 1997, chapter 5.
     """

@@ -91,7 +91,7 @@ def bayesian_correlated_t(differences: Array, rope: float, rho: float) -> Practi
     Example:
         >>> found = bayesian_correlated_t(np.array([2.0, 1.0, 3.0, 2.0, 1.0, 3.0]), 1.0, 1 / 3)
         >>> [round(share, 3) for share in found]
-        [0.005, 0.109, 0.885]
+        [0.005, 0.11, 0.885]
 
     Source: Benavoli, Corani, Demsar, Zaffalon 2017, Time for a change; Corani, Benavoli 2015.
     """
@@ -110,9 +110,7 @@ def bayesian_correlated_t(differences: Array, rope: float, rho: float) -> Practi
     return Practical(left, max(0.0, 1.0 - left - right), right)
 
 
-def permutation_test(
-    differences: Array, seed: int = 0, resamples: int = 9999
-) -> PairedDifference:
+def permutation_test(differences: Array, seed: int = 0, resamples: int = 9999) -> PairedDifference:
     """Paired permutation test: the signs of independent differences are exchanged.
 
     If neither model is better, each difference has either sign with the same chance. p is the share
