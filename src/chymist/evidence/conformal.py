@@ -15,6 +15,7 @@ import numpy as np
 
 from chymist import keys
 from chymist.errors import InputError, UsageError
+from chymist.metrics import check_probabilities
 
 Array = np.ndarray
 Rule = Literal["lac", "aps"]
@@ -261,17 +262,17 @@ def cross_conformal_sets(
     Source: Romano, Sesia, Candes 2020, Classification with valid and adaptive coverage (CV+).
     """
     new = _matrix(probabilities, "probabilities", 3)
-    known = _matrix(out_of_fold, "out_of_fold", 2)
+    targets, known = check_probabilities(targets, out_of_fold)
     if known.shape[1] != new.shape[2]:
         raise InputError("the classes of new and calibration rows differ", where="probabilities",
                          received=f"{new.shape[2]} and {known.shape[1]} columns",
                          do="give both with one column per class")  # fmt: skip
-    targets = _indices(targets, len(known), known.shape[1], "targets")
     folds = _indices(folds, len(known), len(new), "folds")
     rng = keys.generator(seed, "label sets")
     own: Array = rng.random(len(known))
-    other: Array = rng.random(new.shape[1])
-    scores = _calibration(label_scores(known, rule, own)[np.arange(len(known)), targets], "targets")
+    other: Array = rng.random(new.shape[1:2])
+    own_class = targets.astype(np.int64)[:, None]
+    scores = np.take_along_axis(label_scores(known, rule, own), own_class, axis=1)[:, 0]
     smaller = np.zeros(new.shape[1:], dtype=np.int64)
     for k, model in enumerate(new):
         smaller += np.searchsorted(np.sort(scores[folds == k]), label_scores(model, rule, other))

@@ -200,7 +200,7 @@ def _subset_means(values: Array, seed: int, resamples: int) -> Array:
     """Means of the subsets whose signs are exchanged: of all but the empty one, or random ones.
 
     The mean with the signs of a subset exchanged is at least the observed mean exactly if the
-    mean of the subset is at most zero.
+    mean of the subset is at most zero; the empty one, should it be drawn, has mean zero.
     """
     n = len(values)
     if n <= EXACT:
@@ -213,6 +213,5 @@ def _subset_means(values: Array, seed: int, resamples: int) -> Array:
             member = rng.integers(0, 2, (min(block, resamples - start), n), dtype=np.int8)
             parts.append((member @ values, member.sum(1, dtype=np.int64)))
         sums, sizes = (np.concatenate(part) for part in zip(*parts, strict=True))
-        sums, sizes = sums[sizes > 0], sizes[sizes > 0]
     sums[np.abs(sums) <= ROUNDING * np.abs(values).sum()] = 0.0
-    return np.asarray(sums / sizes)
+    return np.asarray(sums / np.maximum(sizes, 1))
