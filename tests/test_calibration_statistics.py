@@ -6,6 +6,7 @@ figures in `tests/results/calibration.json`.
 
 from __future__ import annotations
 
+import json
 from math import sqrt
 
 import numpy as np
@@ -22,8 +23,10 @@ from chymist.evidence import (
     wilson,
 )
 from chymist.keys import generator
-from tests.faults import keep_figures
+from tests.faults import ROOT, keep_figures
 
+DESIGN = "10 folds x 3 repeats, 300 rows"
+HELD_OUT = "a third held out 15 times, 300 rows"
 AT_ONCE = 100  # data sets drawn at a time
 HALVES = (1.2816, 1.4758)  # half-distances of two classes that give 90 % and 93 % accuracy
 
@@ -125,7 +128,10 @@ def least_squares_intervals(sims, rows, dims, level, new=20):
             hits.setdefault(name, []).append(np.mean((low <= wanted) & (wanted <= high)))
             widths.setdefault(name, []).append(np.mean(high - low) / (2 * half))
     return {
-        name: {"coverage": float(np.mean(hits[name])), "width": float(np.mean(widths[name]))}
+        name: {
+            "coverage": round(float(np.mean(hits[name])), 4),
+            "width": round(float(np.mean(widths[name])), 4),
+        }
         for name in hits
     }
 
@@ -193,10 +199,37 @@ def test_left_out_intervals_cover_and_are_short():
     assert found["jackknife+"]["width"] < found["CV+"]["width"] < 1.3
 
 
+def test_the_page_says_what_was_measured():
+    kept = json.loads((ROOT / "tests/results/calibration.json").read_text())
+    page = (ROOT / "docs/statistics.md").read_text("utf-8")
+    called = kept["corrected_t called different, 2000 A/A"]
+    power = kept["corrected_t, 90 % against 93 %, 10 folds x 3 repeats"]
+    covered = kept["coverage of 2000 intervals at 0.95"]
+    fitted = kept["least squares, 100 rows, width over the oracle's"]
+    plain, few, held = (
+        called[name] for name in (DESIGN, "2 folds x 10 repeats, 300 rows", HELD_OUT)
+    )
+    figures = [
+        f"calls {100 * plain['n_test/n_train']:.1f} % different",
+        f"the second term, {100 * plain['none']:.0f} %",
+        f"give {100 * few['n_test/n']:.1f} %",
+        f"15 times {100 * held['n_test/n']:.1f} %",
+        f"({100 * few['n_test/n_train']:.1f} and {100 * held['n_test/n_train']:.1f} % with",
+        *(f"{100 * power[f'{rows} rows']['found']:.0f} %" for rows in (600, 1000)),
+        *(f"{100 * covered[f'wilson, {rows} rows']:.1f} %" for rows in (50, 360, 2000)),
+        *(f"{100 * covered[f'bca of the RMSE, {rows} rows']:.1f} %" for rows in (100, 400)),
+        *(f"{100 * covered[f'percentile of the mean, {rows} rows']:.0f} %" for rows in (5, 20)),
+    ]
+    for kind in fitted["5 columns, level 0.9"].values():
+        figures += [f"{100 * kind['coverage']:.1f} %", f"{kind['width']:.2f}"]
+    text = " ".join(page.split())
+    assert [figure for figure in figures if figure not in text] == []
+
+
 @pytest.mark.hard
 def test_false_positives_of_2000_comparisons_of_equal_recipes():
     designs = {
-        "10 folds x 3 repeats, 300 rows": (300, 10, 3, 10),
+        DESIGN: (300, 10, 3, 10),
         "10 folds x 3 repeats, 100 rows, 20 columns": (100, 10, 3, 20),
         "10 folds x 10 repeats, 300 rows": (300, 10, 10, 10),
         "5 folds x 3 repeats, 300 rows": (300, 5, 3, 10),
@@ -207,8 +240,13 @@ def test_false_positives_of_2000_comparisons_of_equal_recipes():
         for name, (rows, folds, repeats, dims) in designs.items()
     }
     held_out = same(300, 3, 15, 2000)[:, :, :1]  # one third held out, 15 times
-    found["a third held out 15 times, 300 rows"] = factors(held_out, 3)
+    found[HELD_OUT] = factors(held_out, 3)
     keep_figures("calibration", {"corrected_t called different, 2000 A/A": found})
+    seeds = {  # a learner that its seed does not change, on folds that are drawn once
+        f"{folds} folds x 3 seeds": clear(np.tile(same(300, folds, 1, 2000), (1, 3, 1)), 1 / folds)
+        for folds in (2, 5, 10)
+    }
+    keep_figures("calibration", {"corrected_t on seeds taken for repeats, 2000 A/A": seeds})
     assert max(f["n_test/n_train"] for f in found.values()) <= 0.06
     assert found["2 folds x 10 repeats, 300 rows"]["n_test/n"] > 0.06
     assert min(f["none"] for f in found.values()) > 0.15
@@ -219,7 +257,10 @@ def test_power_for_three_points():
     found = {}
     for rows in (600, 1000, 1800):
         differences, true = three_points(rows, 2000)
-        found[f"{rows} rows"] = {"true difference": true, "found": clear(differences, 0.1)}
+        found[f"{rows} rows"] = {
+            "true difference": round(true, 5),
+            "found": clear(differences, 0.1),
+        }
     keep_figures("calibration", {"corrected_t, 90 % against 93 %, 10 folds x 3 repeats": found})
     assert found["1000 rows"]["found"] >= 0.8
     assert found["1800 rows"]["found"] >= 0.95

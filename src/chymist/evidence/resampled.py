@@ -35,8 +35,9 @@ def corrected_t(differences: Array, test_share: float) -> PairedDifference:
     """Corrected resampled t-test of two recipes on the same folds and repeats.
 
     mean d +- t_{J-1} s sqrt(1/J + n_test/n_train). The second term allows for the overlap of the
-    training sets; without it (Student's test) equal recipes are called different in 20-30 % of
-    cases at 10 folds x 3 repeats, with it in at most 6 % (`tests/test_calibration_statistics.py`).
+    training sets; without it (Student's test) equal recipes are called different in 27 % of cases
+    at 10 folds x 3 repeats, with it in 2.4 % (nearest means, 300 rows; `docs/statistics.md`).
+    Repeats must draw new folds: of several seeds on the same folds take the mean in each fold.
 
     Differences without spread carry no information on their spread: if all are zero the
     interval is [0, 0], otherwise it is unbounded with p = 1. So it is for a single difference.
