@@ -86,7 +86,7 @@ def test_the_conformal_quantile_is_exact(n, level):
 def test_split_conformal_and_minmax_by_definition():
     rng = generator(0, "rows")
     residuals, centers = rng.normal(0, 1, 29), rng.normal(0, 1, (29, 4))
-    width = sorted(abs(residuals))[26]  # ceil(0.9 x 30) = 27
+    width = sorted(abs(residuals))[28]  # ceil(0.95 x 30) = 29
     low, high = split_conformal(centers[0], residuals)
     np.testing.assert_array_equal((low, high), (centers[0] - width, centers[0] + width))
     low, high = jackknife_minmax(centers, residuals)

@@ -23,7 +23,7 @@ Rule = Literal["lac", "aps"]
 BLOCK = 4_000_000  # numbers held at a time
 
 
-def conformal_quantile(scores: Array, level: float = 0.9) -> float:
+def conformal_quantile(scores: Array, level: float = 0.95) -> float:
     """The ceil(level (n + 1))-th smallest of n scores; infinite if n is too small for it.
 
     Args:
@@ -38,7 +38,7 @@ def conformal_quantile(scores: Array, level: float = 0.9) -> float:
 
     Example:
         >>> conformal_quantile(np.arange(1.0, 20.0)), conformal_quantile(np.arange(1.0, 9.0))
-        (18.0, inf)
+        (19.0, inf)
 
     Source: Vovk, Gammerman, Shafer 2005; Lei et al. 2018.
     """
@@ -48,7 +48,7 @@ def conformal_quantile(scores: Array, level: float = 0.9) -> float:
 
 
 def split_conformal(
-    predictions: Array, residuals: Array, level: float = 0.9
+    predictions: Array, residuals: Array, level: float = 0.95
 ) -> tuple[Array, Array]:
     """Intervals of one width around the predictions of one model.
 
@@ -78,7 +78,9 @@ def split_conformal(
     return predictions - width, predictions + width
 
 
-def jackknife_plus(predictions: Array, residuals: Array, level: float = 0.9) -> tuple[Array, Array]:
+def jackknife_plus(
+    predictions: Array, residuals: Array, level: float = 0.95
+) -> tuple[Array, Array]:
     """Jackknife+ intervals, from the n models that each left out one training row.
 
     From the floor((1 - level)(n + 1))-th smallest of mu_-i(x) - |r_i| to the ceil(level (n + 1))-th
@@ -97,7 +99,7 @@ def jackknife_plus(predictions: Array, residuals: Array, level: float = 0.9) -> 
         InputError: wrong shapes, NaN, or a level outside (0, 1).
 
     Example:
-        >>> low, high = jackknife_plus(np.full((9, 1), 5.0), np.arange(1.0, 10.0))
+        >>> low, high = jackknife_plus(np.full((9, 1), 5.0), np.arange(1.0, 10.0), level=0.9)
         >>> low.item(), high.item()
         (-4.0, 14.0)
 
@@ -107,7 +109,7 @@ def jackknife_plus(predictions: Array, residuals: Array, level: float = 0.9) -> 
 
 
 def cv_plus(
-    predictions: Array, folds: Array, residuals: Array, level: float = 0.9
+    predictions: Array, folds: Array, residuals: Array, level: float = 0.95
 ) -> tuple[Array, Array]:
     """CV+ intervals, from the models of the K folds of one cross-validation.
 
@@ -150,7 +152,7 @@ def cv_plus(
 
 
 def jackknife_minmax(
-    predictions: Array, residuals: Array, level: float = 0.9
+    predictions: Array, residuals: Array, level: float = 0.95
 ) -> tuple[Array, Array]:
     """Jackknife-minmax intervals: coverage of at least `level` for any model, at some width.
 
@@ -168,7 +170,7 @@ def jackknife_minmax(
         InputError: wrong shapes, NaN, or a level outside (0, 1).
 
     Example:
-        >>> low, high = jackknife_minmax(np.array([[4.0], [6.0]]), np.ones(9))
+        >>> low, high = jackknife_minmax(np.array([[4.0], [6.0]]), np.ones(19))
         >>> low.item(), high.item()
         (3.0, 7.0)
 
@@ -183,7 +185,7 @@ def split_conformal_sets(
     probabilities: Array,
     calibration: Array,
     targets: Array,
-    level: float = 0.9,
+    level: float = 0.95,
     rule: Rule = "lac",
     seed: int = 0,
 ) -> Array:
@@ -225,7 +227,7 @@ def cross_conformal_sets(
     out_of_fold: Array,
     targets: Array,
     folds: Array,
-    level: float = 0.9,
+    level: float = 0.95,
     rule: Rule = "lac",
     seed: int = 0,
 ) -> Array:
@@ -256,8 +258,8 @@ def cross_conformal_sets(
         >>> known = np.array([[.9, .1], [.7, .3], [.6, .4], [.2, .8]])
         >>> new = np.array([[[.95, .05]], [[.55, .45]]])
         >>> sets = cross_conformal_sets(new, known, np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1]))
-        >>> sets.tolist(), "four rows are too few for a level of 0.9"
-        ([[True, True]], 'four rows are too few for a level of 0.9')
+        >>> sets.tolist(), "four rows are too few for a level of 0.95"
+        ([[True, True]], 'four rows are too few for a level of 0.95')
 
     Source: Romano, Sesia, Candes 2020, Classification with valid and adaptive coverage (CV+).
     """
