@@ -31,7 +31,7 @@ def smallest(values, k):
 
 
 def plus_by_definition(of_fold, folds, residuals, alpha):
-    """Barber et al. 2021, equations 1.3 and 3.1."""
+    """Barber et al. 2021: jackknife+ and CV+ as order statistics, row by row."""
     n, ends = len(residuals), []
     for j in range(len(of_fold[0])):
         minus, plus = [], []

@@ -91,7 +91,7 @@ def test_squared_spreads_are_the_spread_over_repetitions():
 
 
 def by_rows(votes, targets):
-    """Domingos 2000 row by row, with the factors c2 of his theorems 2 and 4."""
+    """Domingos 2000 row by row, with his factor c2 of the variance."""
     n = votes.shape[1]
     bias = variance = unbiased = biased = error = 0.0
     for j in range(n):

@@ -64,7 +64,7 @@ def test_bayesian_correlated_t_is_the_integral_of_the_papers_posterior(n, rope, 
     d = draws(n, n=n)
     center, scale = np.mean(d), np.sqrt(np.var(d, ddof=1) * (1 / n + rho / (1 - rho)))
 
-    def density(x):  # Benavoli et al. 2017, equation 8
+    def density(x):  # Benavoli et al. 2017
         return stats.t.pdf((x - center) / scale, n - 1) / scale
 
     left, within, right = bayesian_correlated_t(d, rope, rho)

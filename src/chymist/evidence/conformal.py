@@ -134,7 +134,7 @@ def cv_plus(
         >>> low.item(), high.item()
         (3.0, 7.0)
 
-    Source: Barber, Candes, Ramdas, Tibshirani 2021, section 3.
+    Source: Barber, Candes, Ramdas, Tibshirani 2021.
     """
     centers, folds, width = _checked(predictions, folds, residuals)
     n, m = len(width), centers.shape[1]
@@ -174,7 +174,7 @@ def jackknife_minmax(
         >>> low.item(), high.item()
         (3.0, 7.0)
 
-    Source: Barber, Candes, Ramdas, Tibshirani 2021, section 2.2.
+    Source: Barber, Candes, Ramdas, Tibshirani 2021.
     """
     centers = _matrix(predictions, "predictions", 2)
     width = conformal_quantile(np.abs(residuals), level)
@@ -303,7 +303,7 @@ def label_scores(probabilities: Array, rule: Rule, uniform: Array) -> Array:
         >>> scores.tolist()
         [[0.25, 0.625, 0.875]]
 
-    Source: Sadinle, Lei, Wasserman 2019; Romano, Sesia, Candes 2020, equation 2.5.
+    Source: Sadinle, Lei, Wasserman 2019; Romano, Sesia, Candes 2020.
     """
     if rule == "lac":
         return np.asarray(1.0 - probabilities)

@@ -306,7 +306,7 @@ def draws_interval(draws: Array, level: float = 0.95) -> tuple[float, float, flo
         >>> draws_interval(np.arange(1.0, 100.0))
         (2.0, 98.0, 0.02)
 
-    Source: Davison, Hinkley 1997, sections 4.2 and 5.2.
+    Source: Davison, Hinkley 1997, chapters 4 and 5.
     """
     draws, total = np.sort(draws), len(draws)
     at_most, at_least = 1 + int(np.sum(draws <= 0)), 1 + int(np.sum(draws >= 0))
