@@ -17,10 +17,11 @@ from chymist.engine.defaults import complete
 from chymist.engine.events import Epoch
 from chymist.engine.loop import train
 from chymist.engine.population import together, train_together
-from chymist.engine.population.grouping import SLOWER
+from chymist.engine.population.plan import FORMS
 from chymist.errors import Diverged
 from chymist.models import Dropout
-from chymist.models.stacked import Unstackable, stack
+from chymist.models.stacked import stack
+from chymist.models.stacked_parts import Unstackable
 
 ROWS = (97, 90, 101)  # training rows of the members: other numbers of steps, padded batches
 
@@ -53,12 +54,15 @@ def alone(runs: list[Assembly]) -> list[list[Epoch]]:
     return [[e for e in train(run.program, run.state) if isinstance(e, Epoch)] for run in runs]
 
 
-def check_equal(make: Callable[[], list[Assembly]], within: float = 1e-9) -> None:
+def check_equal(
+    make: Callable[[], list[Assembly]], within: float = 1e-9, form: str = "stacked"
+) -> None:
     """Trained together and alone, members agree in weights, records and stopping."""
     ours, theirs = make(), make()
-    assert [group.reason for group in together(ours)] in ([""], [SLOWER])
+    assert form in together(ours)[0].forms
+    assert [group.reason for group in together(ours)] == [""]
     events: list[list[Epoch]] = [[] for _ in ours]
-    for member, event in train_together(ours):
+    for member, event in train_together(ours, form=FORMS[form]):
         assert isinstance(event, Epoch)
         events[member].append(event)
     expected = alone(theirs)
@@ -137,11 +141,12 @@ def test_every_layer_and_optimizer_for_tables(net: str, optimizer: str) -> None:
 
 
 @pytest.mark.parametrize("optimizer", ["momentum", "adamw"])
+@pytest.mark.parametrize("form", ["stacked", "grouped", "unfolded"])
 @pytest.mark.parametrize("net", IMAGE)
-def test_every_layer_for_images(net: str, optimizer: str) -> None:
+def test_every_layer_for_images(net: str, form: str, optimizer: str) -> None:
     recipe = RECIPE.replace(model=sequence(*IMAGE[net]), optimizer=OPTIMIZERS[optimizer],
                             length="30 steps")  # fmt: skip
-    check_equal(lambda: runs_of(recipe, "image"))
+    check_equal(lambda: runs_of(recipe, "image"), form=form)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
