@@ -19,4 +19,6 @@ from chymist.data.schema import read_inputs as read_inputs
 from chymist.data.schema import schema_of as schema_of
 from chymist.data.splits import folds as folds
 from chymist.data.splits import group_numbers as group_numbers
+from chymist.data.splits import hold_out as hold_out
+from chymist.data.splits import moments as moments
 from chymist.data.splits import split as split
