@@ -41,7 +41,8 @@ class CrossValidation:
         sealed: whether test rows exist that were not given.
         facts: executor, epochs, seconds, model, parameters; protocol; duplicates, rows that have an
             exact copy (in another group, if there are groups); never_held, rows that no fold held
-            out; bootstrap, the estimates of `BootstrapError` in 0-1 or squared loss.
+            out; rare_classes, names of those with fewer rows than folds; bootstrap, the estimates
+            of `BootstrapError` in 0-1 or squared loss.
         corrected: the .632+ estimate of a bootstrap, for a model that is trained on all rows.
     """
 
@@ -132,11 +133,8 @@ def cross_validate(
             observer(made[-1].record)
     results = [one.result for one in made]
     found = [bootstrap_estimate(parts, results, last.predictions()) for last in fits]
-    facts = {
-        **_facts(made, trained.run, perf_counter() - began), "protocol": str(protocol),
-        "duplicates": duplicates_across(whole, rows, groups),
-        "never_held": len(np.setdiff1d(rows, np.concatenate([cut.held for cut in parts]))),
-    }  # fmt: skip
+    facts = _facts(made, trained.run, perf_counter() - began)
+    facts |= _facts_of_rows(protocol, whole, rows, groups, parts)
     return _whole(made, metric, seed, sealed, facts, found)
 
 
@@ -163,6 +161,21 @@ class _Fold:
     result: Predictions
     beside: dict[str, Predictions]
     reason: str
+
+
+def _facts_of_rows(
+    protocol: Part, data: Data, rows: np.ndarray, groups: np.ndarray | None, parts: Sequence[Cut]
+) -> dict[str, Any]:
+    """What is to be known of the rows and how they were cut."""
+    folds = len(parts) // (parts[-1].repeat + 1) if protocol.name == "kfold" else 0
+    counts = [int((data.targets[rows] == c).sum()) for c in range(len(data.classes))]
+    return {
+        "protocol": str(protocol), "duplicates": duplicates_across(data, rows, groups),
+        "never_held": len(np.setdiff1d(rows, np.concatenate([cut.held for cut in parts]))),
+        "rare_classes": [
+            name for name, n in zip(data.classes, counts, strict=True) if 0 < n < folds
+        ],
+    }  # fmt: skip
 
 
 def _sound(fits: Iterator[Trained]) -> Iterator[Trained]:
