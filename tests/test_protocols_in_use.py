@@ -113,8 +113,8 @@ def test_scores_of_rows_held_out_several_times_or_never_are_about_rows() -> None
     assert found.facts["never_held"] > 20
 
 
-@pytest.mark.parametrize("metric", ["accuracy", "rmse"])
-def test_intervals_of_unequal_counts_cover(metric: str) -> None:
+@pytest.mark.parametrize(("metric", "width"), [("accuracy", 0.22), ("mae", 0.06)])
+def test_intervals_of_unequal_counts_cover(metric: str, width: float) -> None:
     """Rows of a known chance to be hit, held out one to nine times as chance will have it."""
     covered, widths = [], []
     for trial in range(150):
@@ -127,14 +127,15 @@ def test_intervals_of_unequal_counts_cover(metric: str) -> None:
             made = Predictions(rows, np.zeros(len(rows), int), np.eye(2)[1 - hit.astype(int)])
             truth = 0.03 + 0.94 * (1 - np.exp(-1.2))
         else:
-            made = Predictions(rows, np.zeros(len(rows)), spread[rows] ** 0.5)
+            # Errors of nearly equal size: that rows differ in number adds no uncertainty.
+            made = Predictions(rows, np.zeros(len(rows)), 0.9 + 0.1 * spread[rows])
             truth = 1.0
         score = out_of_fold_score(made, metric)
         assert score.n == 80
         covered.append(score.low <= truth <= score.high)
         widths.append(score.high - score.low)
     assert 0.89 <= np.mean(covered) <= 0.99
-    assert np.mean(widths) < 0.28
+    assert np.mean(widths) < width
 
 
 def test_equal_counts_are_scored_as_before() -> None:
