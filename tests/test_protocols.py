@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import pairwise
 from math import comb
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ import chymist as cy
 from chymist.errors import ChymistError
 from chymist.parts import registered
 from chymist.protocols import cuts, protocol_of
+from chymist.reports.cuts import cuts_picture
 from chymist.values import Data
 
 P = cy.protocols
@@ -250,6 +252,22 @@ def test_the_test_part_of_a_named_set_is_never_cut() -> None:
     for protocol in (P.kfold(folds=3), P.monte_carlo(times=2), P.bootstrap(times=2)):
         for cut in cuts(protocol, data):
             assert max(cut.train.max(), cut.held.max()) < 30
+
+
+def test_a_picture_shows_every_row_of_every_cut() -> None:
+    data = numbers_of(12)
+    for protocol in (P.kfold(folds=3), P.bootstrap(times=3), P.time_series(folds=3)):
+        made = cuts(protocol, data, time=np.arange(12) if protocol.name == "time_series" else None)
+        root = ElementTree.fromstring(cuts_picture([("<a & b>", " " * 12, made)]))
+        shapes = [node.tag.rpartition("}")[2] for node in root.iter()]
+        circles = [node for node in root.iter() if node.tag.endswith("circle")]
+        held = [node for node in circles if node.get("class") == "s2 dot"]
+        assert len(held) == sum(len(cut.held) for cut in made)
+        assert shapes.count("rect") == sum(len(set(cut.train)) for cut in made)
+        assert shapes.count("rect") + len(circles) == 36
+        numbers = [node.text for node in root.iter() if (node.text or "").isdecimal()]
+        times = [t for cut in made for t in np.bincount(cut.train, minlength=12) if t > 1]
+        assert numbers == [str(t) for t in times]
 
 
 ROWS, FEW = numbers_of(10), cy.load((np.arange(6.0)[:, None], np.array([0, 0, 0, 0, 1, 1])))

@@ -1,6 +1,7 @@
 """Evidence: scores with intervals, floors, paired comparisons, and the ledger of looks.
 
 What lives here: `intervals` (Wilson, BCa, DeLong), `scores` (a metric with its interval),
+`bootstrap_error` (.632 and .632+),
 `floors` (what trivial methods reach), `verdict` (who wins, paired), `resampled` (tests on folds and
 permutations), `conformal` (intervals and label sets for new rows), `decomposition` (bias and
 variance), `ledger` (looks at test rows).
@@ -20,6 +21,8 @@ from chymist.evidence.decomposition import SquaredDecomposition as SquaredDecomp
 from chymist.evidence.decomposition import ZeroOneDecomposition as ZeroOneDecomposition
 from chymist.evidence.decomposition import bias_variance as bias_variance
 from chymist.evidence.decomposition import bias_variance_zero_one as bias_variance_zero_one
+from chymist.evidence.bootstrap_error import BootstrapError as BootstrapError
+from chymist.evidence.bootstrap_error import bootstrap_error as bootstrap_error
 from chymist.evidence.floors import FloorResult as FloorResult
 from chymist.evidence.floors import fit_floors as fit_floors
 from chymist.evidence.intervals import bca as bca

@@ -133,8 +133,8 @@ def cross_validate(
             observer(made[-1].record)
     results = [one.result for one in made]
     found = [bootstrap_estimate(parts, results, last.predictions()) for last in fits]
-    facts = _facts(made, trained.run, perf_counter() - began)
-    facts |= _facts_of_rows(protocol, whole, rows, groups, parts)
+    facts = _facts_of_rows(protocol, whole, rows, groups, parts)
+    facts |= _facts(made, trained.run, perf_counter() - began)
     return _whole(made, metric, seed, sealed, facts, found)
 
 
