@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -42,7 +43,7 @@ def protocols_picture() -> Markup:
     classes = cy.load((np.arange(12.0)[:, None], np.array(["a", "b"])[targets]))
     values, groups = cy.load((np.arange(12.0)[:, None], np.arange(12) * 0.5)), np.arange(12) // 3
     with_groups, in_time = {"group": groups}, {"time": np.arange(12)}
-    ways = [
+    ways: list[tuple[str, str, Any, Any, dict[str, Any]]] = [
         ("kfold(folds=4), classes", "aaaaaaaabbbb", make.kfold(folds=4), classes, {}),
         ("kfold(folds=2), groups", "AAABBBCCCDDD", make.kfold(folds=2), values, with_groups),
         ("leave_one_out()", "", make.leave_one_out(), values, {}),

@@ -21,8 +21,6 @@ from chymist.evidence.decomposition import SquaredDecomposition as SquaredDecomp
 from chymist.evidence.decomposition import ZeroOneDecomposition as ZeroOneDecomposition
 from chymist.evidence.decomposition import bias_variance as bias_variance
 from chymist.evidence.decomposition import bias_variance_zero_one as bias_variance_zero_one
-from chymist.evidence.bootstrap_error import BootstrapError as BootstrapError
-from chymist.evidence.bootstrap_error import bootstrap_error as bootstrap_error
 from chymist.evidence.floors import FloorResult as FloorResult
 from chymist.evidence.floors import fit_floors as fit_floors
 from chymist.evidence.intervals import bca as bca
