@@ -73,7 +73,7 @@ def test_every_protocol_is_in_the_contract() -> None:
 
 @pytest.mark.parametrize("name", PROTOCOLS)
 @pytest.mark.parametrize("task", ["classification", "regression"])
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(extra=st.integers(0, 30), seed=st.integers(0, 10**6))
 def test_the_contract(name: str, task: str, extra: int, seed: int) -> None:
     protocol, by_group, count = PROTOCOLS[name]

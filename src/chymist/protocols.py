@@ -355,10 +355,12 @@ def _folds(sample: Sample, folds: Any, repeat: int) -> list[Array]:
 
 def _without(sample: Sample, held: Iterable[Array], repeat: int = 0) -> list[Cut]:
     """One cut for each set of held rows, trained on all others."""
-    return [
-        Cut(np.setdiff1d(sample.rows, rows, assume_unique=True), rows, repeat, fold)
-        for fold, rows in enumerate(held)
-    ]
+    made = []
+    for fold, rows in enumerate(held):
+        kept = np.ones(len(sample.rows), bool)
+        kept[np.searchsorted(sample.rows, rows)] = False
+        made.append(Cut(sample.rows[kept], rows, repeat, fold))
+    return made
 
 
 def _subsets(units: int, p: int, limit: int | None, sample: Sample, what: str) -> list[Array]:
@@ -390,17 +392,18 @@ def _bootstrapped(sample: Sample, repeat: int, stratify: bool) -> Cut:
     """One bootstrap that holds every class and leaves some rows out."""
     rows, classes = sample.rows, len(sample.data.classes)
     targets = sample.data.targets[rows] if classes else np.zeros(len(rows), np.int64)
+    present = np.unique(targets)
     unit = np.arange(len(rows))
     if sample.groups is not None:
         unit = np.unique(sample.groups[rows], return_inverse=True)[1]
     # Units are drawn from their stratum, which is all of them unless it is their class.
-    strata = [np.flatnonzero(targets == c) for c in np.unique(targets)] if stratify else []
+    strata = [np.flatnonzero(targets == c) for c in present] if stratify else []
     strata = strata or [np.arange(unit.max() + 1)]
     for attempt in range(DRAWS):
         random = generator(sample.seed, "bootstrap", repeat, attempt)
         drawn = np.concatenate([s[random.integers(len(s), size=len(s))] for s in strata])
         times = np.bincount(drawn, minlength=unit.max() + 1)[unit]
-        if (times == 0).any() and set(targets[times > 0]) == set(targets):
+        if (times == 0).any() and np.bincount(targets[times > 0], minlength=classes)[present].all():
             return Cut(np.repeat(rows, times), rows[times == 0], repeat, 0)
     what = "rows" if sample.groups is None else "groups"
     raise InputError(

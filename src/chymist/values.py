@@ -104,7 +104,8 @@ class Split:
 
     Args:
         data: the data.
-        train, valid, test: row numbers, int64, ascending, disjoint; valid and test may be empty.
+        train, valid, test: row numbers, int64, ascending, disjoint; valid and test may be empty;
+            train repeats the rows that a bootstrap drew several times.
         seed: seed of the draw.
         method: "stratified", "plain", "grouped", "time" or "standard" in words.
         options: arguments of `cy.split` that differ from its defaults, so that the cut can be

@@ -244,6 +244,7 @@ def standard_error(losses: Array, drawn: Array, groups: Array | None = None) -> 
     and the variance is sum D_i^2, less what B bootstraps add by chance, at least that of the E_i
     alone. This is the delta method after the bootstrap of the source; the part of its covariance
     that is known, that of N_ib with sum_k I_kb E_k, is put in exactly and cancels one of its terms.
+    It is derived for draws from all rows; where classes are drawn by themselves it is near.
 
     Args:
         losses: (B, n).
