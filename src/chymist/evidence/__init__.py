@@ -1,6 +1,7 @@
 """Evidence: scores with intervals, floors, paired comparisons, and the ledger of looks.
 
 What lives here: `intervals` (Wilson, BCa, DeLong), `scores` (a metric with its interval),
+`bootstrap_error` (.632 and .632+),
 `floors` (what trivial methods reach), `verdict` (who wins, paired), `resampled` (tests on folds and
 permutations), `conformal` (intervals and label sets for new rows), `decomposition` (bias and
 variance), `ledger` (looks at test rows).
