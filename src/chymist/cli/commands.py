@@ -22,6 +22,7 @@ from chymist.cli.summaries import (
     print_floors,
     print_folds,
     print_model,
+    print_plan,
     print_result,
 )
 from chymist.cli.terminal import Folds, Progress, Screen
@@ -175,14 +176,16 @@ def cv(options: argparse.Namespace) -> int:
     try:
         found = cy.cross_validate(
             recipe, split or data, protocol, seed=options.seed, group=options.group,
-            time=options.time, threads=threads, started=watch.begin, observer=watch.tell,
-            watcher=watch,
+            time=options.time, plan=options.plan, threads=threads, started=watch.begin,
+            observer=watch.tell, watcher=watch,
         )  # fmt: skip
     finally:
         watch.close()
 
     write = partial(write_cross_validation, found=found, recipe=recipe, data=data)
     path = write(Path(options.out)) if options.out else in_free_folder(f"{data.name}-cv", write)
+    if options.explain_plan:
+        print_plan(screen, found.facts["plan"])
     print_folds(screen, found, path.parent)
     if options.json:
         emit(cv_summary(found, data, recipe, path.parent, path))

@@ -215,6 +215,19 @@ def print_folds(screen: Screen, found: CrossValidation, out: Path) -> None:
     screen.line("Files", f"{out}/  cv.json · predictions.csv")
 
 
+def print_plan(screen: Screen, plan: Mapping[str, Any]) -> None:
+    """Print what was measured to choose the form of a population."""
+    if not plan["measured"]:
+        screen.line("Plan", "nothing was measured: there was one form, or one that always wins")
+        return
+    for kind in plan["measured"]:
+        screen.line("Plan", kind["what"])
+        times = sorted(kind["seconds"].items(), key=lambda item: item[1])
+        forms = " · ".join(f"{name} {1e3 * seconds:.3g} ms" for name, seconds in times)
+        screen.line("", f"{forms} a step and member; chosen: {kind['chosen']}")
+    screen.line("", f"{plan['fingerprint']} of {plan['file']}")
+
+
 def _notes(found: CrossValidation) -> list[str]:
     """What a reader of the score should know of its rows."""
     facts, notes = found.facts, []
@@ -253,8 +266,8 @@ def cv_summary(
         "floors": floors,
         "folds": list(found.folds),
         "predictions": str(path),
-        **{k: found.facts[k] for k in ("executor", "epochs", "seconds", "protocol", "duplicates",
-                                       "never_held")},
+        **{k: found.facts[k] for k in ("executor", "plan", "epochs", "seconds", "protocol",
+                                       "duplicates", "never_held")},
         **corrected_of(found),
     }  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from time import perf_counter
 from typing import Any, Literal
 
@@ -13,6 +14,7 @@ from chymist.data import duplicates_across
 from chymist.data import split as make_split
 from chymist.engine.assembly import HEADLINE, Assembly
 from chymist.engine.events import Epoch
+from chymist.engine.population import Group, Plan
 from chymist.engine.threads import Threads
 from chymist.errors import Diverged
 from chymist.evidence import fit_floors, out_of_fold_score
@@ -39,10 +41,10 @@ class CrossValidation:
         predictions: results on held-out rows, in the order of the folds; a row occurs as often as
             it was held out.
         sealed: whether test rows exist that were not given.
-        facts: executor, epochs, seconds, model, parameters; protocol; duplicates, rows that have an
-            exact copy (in another group, if there are groups); never_held, rows that no fold held
-            out; rare_classes, names of those with fewer rows than folds; bootstrap, the estimates
-            of `BootstrapError` in 0-1 or squared loss.
+        facts: executor, plan, epochs, seconds, model, parameters; protocol; duplicates, rows that
+            have an exact copy (in another group, if there are groups); never_held, rows that no
+            fold held out; rare_classes, names of those with fewer rows than folds; bootstrap, the
+            estimates of `BootstrapError` in 0-1 or squared loss.
         corrected: the .632+ estimate of a bootstrap, for a model that is trained on all rows.
     """
 
@@ -69,6 +71,7 @@ def cross_validate(
     time: Any = None,
     floors: bool = True,
     executor: Literal["auto", "loop"] = "auto",
+    plan: str | Path | None = None,
     threads: Threads = None,
     started: Callable[[int], object] | None = None,
     observer: Callable[[Mapping[str, Any]], object] | None = None,
@@ -95,6 +98,8 @@ def cross_validate(
             `cy.protocols.time_series`; None is the column of the split.
         floors: whether trivial and cheap methods are scored on the same rows.
         executor: "auto" trains folds of one kind as one program; "loop" one after the other.
+        plan: file that says which form of such a program is fastest, and pins it; None is what
+            was measured on this machine, or is measured now.
         threads: as in `fit`.
         started: called with the number of fits, before the first one.
         observer: called with the record of each fold, when it is scored.
@@ -125,7 +130,8 @@ def cross_validate(
     jobs = [_job(recipe, whole, cut, seed, groups, when) for cut in [*parts, *more]]
     if started:
         started(len(jobs))
-    fits = _sound(train_jobs(jobs, threads, executor == "loop", watcher))
+    known = Plan.of(None if plan is None else Path(plan))
+    fits = _sound(train_jobs(jobs, threads, executor == "loop", watcher, known))
     made: list[_Fold] = []
     for cut, trained in zip(parts, fits, strict=False):
         made.append(_scored(trained, cut, metric, floors))
@@ -134,7 +140,7 @@ def cross_validate(
     results = [one.result for one in made]
     found = [bootstrap_estimate(parts, results, last.predictions()) for last in fits]
     facts = _facts_of_rows(protocol, whole, rows, groups, parts)
-    facts |= _facts(made, trained.run, perf_counter() - began)
+    facts |= _facts(made, trained.run, known, perf_counter() - began)
     return _whole(made, metric, seed, sealed, facts, found)
 
 
@@ -155,12 +161,12 @@ def _whole(
 
 @dataclass(frozen=True, eq=False)
 class _Fold:
-    """What one fold gave: its record, its results and the floors', and why it was trained alone."""
+    """What one fold gave: its record, its results and the floors', and how it was trained."""
 
     record: dict[str, Any]
     result: Predictions
     beside: dict[str, Predictions]
-    reason: str
+    group: Group
 
 
 def _facts_of_rows(
@@ -191,11 +197,12 @@ def named(error: Diverged, who: str) -> Diverged:
     return Diverged(error.what, where=f"{who}, {error.where}", received=error.received, do=error.do)
 
 
-def _facts(made: Sequence[_Fold], run: Assembly, seconds: float) -> dict[str, Any]:
+def _facts(made: Sequence[_Fold], run: Assembly, plan: Plan, seconds: float) -> dict[str, Any]:
     """How the folds were trained, as one program or one after the other, and how long it took."""
-    reasons = sorted({one.reason for one in made} - {""})
+    reasons = sorted({one.group.reason for one in made} - {""})
     return {
         "executor": "loop" if reasons else "population", "reason": "; ".join(reasons),
+        "plan": plan.to_dict(),
         "seconds": round(seconds, 3), "epochs": sum(one.record["epochs"] for one in made),
         "model": run.recipe.model.name,
         "parameters": sum(p.numel() for p in run.state.model.parameters()),
@@ -207,7 +214,7 @@ def _scored(trained: Trained, cut: Cut, metric: str, floors: bool) -> _Fold:
     result = trained.predictions()
     record = {"repeat": cut.repeat, "fold": cut.fold, "n": len(result.rows),
               "value": measure(result, metric), "epochs": trained.epochs}  # fmt: skip
-    return _Fold(record, result, floors_of(trained) if floors else {}, trained.reason)
+    return _Fold(record, result, floors_of(trained) if floors else {}, trained.group)
 
 
 def joined_floors(

@@ -133,6 +133,14 @@ class Plan:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             write_file(self.path, msgspec.json.format(msgspec.json.encode(self.known)))
 
+    def to_dict(self) -> dict[str, object]:
+        """What was measured for the runs at hand, and the choices; plain values."""
+        measured = [
+            {"what": t.what, "seconds": dict(t.seconds), "chosen": t.best}
+            for t in self.used.values()
+        ]
+        return {"file": str(self.path), "fingerprint": self.fingerprint, "measured": measured}
+
     @property
     def fingerprint(self) -> str:
         """Of the choices that were made by measurement; empty if there were none."""
