@@ -279,19 +279,6 @@ def test_embeddings_of_members_do_not_mix() -> None:
         assert torch.equal(found[member], table(index[member]))
 
 
-def test_a_network_without_a_stacked_form_says_which_layer() -> None:
-    class Own(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.layer = nn.Linear(6, 3)
-
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return self.layer(x)
-
-    runs = runs_of(RECIPE.replace(model=lambda shapes: Own().double()), "table")
-    assert [group.reason for group in together(runs)] == ["Own has no stacked form"]
-
-
 @pytest.mark.parametrize("source", ["iris", "diabetes"])
 @pytest.mark.parametrize("stop", ["none", "early"])
 def test_cross_validation_as_one_program_equals_the_loop(source: str, stop: str) -> None:
@@ -314,9 +301,9 @@ def test_folds_that_do_not_fit_into_memory_together_are_cut_into_chunks(
     sizes = []
     real = jobs.execute_all
 
-    def execute_all(runs: list[Assembly], *rest: Any) -> Any:
+    def execute_all(runs: list[Assembly], *rest: Any, **more: Any) -> Any:
         sizes.append(len(runs))
-        return real(runs, *rest)
+        return real(runs, *rest, **more)
 
     recipe = cy.Recipe(model="mlp", length="5 epochs", precision="float64")
     whole = cy.cross_validate(recipe, cy.load("iris"), folds=6, floors=False)
