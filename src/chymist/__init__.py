@@ -23,7 +23,8 @@ _PUBLIC = {
     "UsageError": "chymist.errors", "Diverged": "chymist.errors",
     "load": "chymist.data", "split": "chymist.data", "named_sets": "chymist.data",
     "prepare": "chymist.data.preparation",
-    "fit": "chymist.verbs", "resume": "chymist.verbs", "evaluate": "chymist.verbs",
+    "fit": "chymist.verbs", "fit_population": "chymist.verbs", "resume": "chymist.verbs",
+    "evaluate": "chymist.verbs",
     "predict": "chymist.verbs", "cross_validate": "chymist.verbs", "load_run": "chymist.verbs",
     "list_runs": "chymist.verbs", "as_estimator": "chymist.verbs.estimator",
     "coefficients": "chymist.verbs",
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     from chymist.verbs import cross_validate as cross_validate
     from chymist.verbs import evaluate as evaluate
     from chymist.verbs import fit as fit
+    from chymist.verbs import fit_population as fit_population
     from chymist.verbs import list_runs as list_runs
     from chymist.verbs import load_run as load_run
     from chymist.verbs import predict as predict
