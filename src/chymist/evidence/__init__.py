@@ -1,7 +1,8 @@
 """Evidence: scores with intervals, floors, paired comparisons, and the ledger of looks.
 
 What lives here: `intervals` (Wilson, BCa, DeLong), `scores` (a metric with its interval),
-`floors` (what trivial methods reach), `verdict` (who wins, paired), `ledger` (looks at test rows).
+`floors` (what trivial methods reach), `verdict` (who wins, paired), `ledger` (looks at test rows),
+`leave_one_out` (in closed form), `approximate_leave_one_out` (one Newton step, audited).
 It reads per-example results and knows nothing of how they were made. It may import `metrics`,
 `values`, `keys` and `errors`; the engine and the verbs import it. scikit-learn and SciPy are
 imported inside the functions that need them.

@@ -209,7 +209,7 @@ def _newton(x: Array, hot: Array, penalties: Array, weights: Array) -> Array:
             length /= 2
         weights, value, gradient = tried, after, slope
         if decrement < DECREMENT * (1 + abs(value)):
-            return weights
+            return np.asarray(weights)
     raise Diverged("logistic regression found no optimum", received=f"{MOST_STEPS} Newton steps",
                    do="raise the penalty")  # fmt: skip
 
@@ -228,7 +228,7 @@ def _objective(x: Array, hot: Array, penalties: Array, weights: Array) -> tuple[
 def _own(logits: Array) -> Array:
     """Probabilities (n, outputs): of class 1 for logistic regression."""
     made = class_probabilities(logits)
-    return made if logits.shape[1] > 1 else made[:, 1:]
+    return np.asarray(made[:, 1:] if logits.shape[1] == 1 else made)
 
 
 def _hessian(x: Array, logits: Array, penalties: Array) -> Array:
@@ -245,7 +245,7 @@ def _hessian(x: Array, logits: Array, penalties: Array) -> Array:
         # A common shift of all intercepts changes nothing. No gradient has a part along it, so
         # any curvature there gives the same steps.
         made[-1, :, -1, :] += 1.0
-    return made.reshape(features * outputs, -1)
+    return np.asarray(made.reshape(features * outputs, -1))
 
 
 def _stepped(x: Array, y: Array, weights: Array, penalty: float, scaled: Array) -> Array:
@@ -270,7 +270,7 @@ def _stepped(x: Array, y: Array, weights: Array, penalty: float, scaled: Array) 
         ahead += np.einsum("rab,rb->ra", block, residuals[part])
         solved = np.linalg.solve(np.eye(outputs) - block @ curves, ahead[:, :, None])
         made[part] = logits[part] + solved[:, :, 0]
-    return made
+    return np.asarray(made)
 
 
 def _audited(exact: Array, made: Array, inside: Array, labels: Array, drawn: int) -> Audit:
@@ -287,4 +287,5 @@ def _audited(exact: Array, made: Array, inside: Array, labels: Array, drawn: int
 
 
 def _with_ones(x: Array) -> Array:
+    """Inputs with a last column of ones, for the intercepts."""
     return np.concatenate([x, np.ones((len(x), 1))], axis=1)

@@ -67,7 +67,7 @@ def ridge_path(
     path = np.asarray(penalties, np.float64)
     if path.ndim != 1 or not len(path) or not (np.isfinite(path) & (path >= 0)).all():
         raise UsageError("penalties are numbers from 0", where="penalties",
-                         received=str(penalties)[:60], do="give for example [0.1, 1, 10]")  # fmt: skip
+                         received=str(penalties)[:60], do="give [0.1, 1, 10]")  # fmt: skip
     scaled = np.broadcast_to(np.asarray(standardize, bool), x.shape[1:])
     wanted, centred = y.reshape(len(y), -1), x - x.mean(0)
     if scaled.any():
@@ -125,7 +125,7 @@ def _down_dated(x: Array, y: Array, path: Array, scaled: Array, rows: Array) -> 
         terms = toward[:, :, None] * (vectors.transpose(0, 2, 1) @ (crosses / scales[:, :, None]))
         shrink = 1 / (np.where(usable, values, 1.0)[:, None, :] + path[:, None])
         made[:, part] = (shrink @ terms).transpose(1, 0, 2)
-    return made + y.mean(0) - centred / (n - 1)
+    return np.asarray(made + y.mean(0) - centred / (n - 1))
 
 
 def _refitted(x: Array, y: Array, new: Array, path: Array, scaled: Array) -> Array:
@@ -287,7 +287,7 @@ def _determinant(squares: Array) -> Array:
 
 def _singular(where: str = "") -> InputError:
     return InputError("a covariance is singular", where=where,
-                      do="drop columns that are constant or follow from others, or use softmax")  # fmt: skip
+                      do="drop columns that follow from others, or use softmax")  # fmt: skip
 
 
 def finite_matrix(inputs: Array) -> Array:
