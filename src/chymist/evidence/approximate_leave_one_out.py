@@ -174,7 +174,7 @@ def approximate_softmax(
         kept = np.arange(len(x)) != row
         refit = fit_softmax(x[kept], y[kept], penalty, kind=kind, standardize=standardize,
                             start=fit.weights)  # fmt: skip
-        return class_probabilities(refit.logits(x[row : row + 1]))[0]
+        return np.asarray(class_probabilities(refit.logits(x[row : row + 1]))[0])
 
     exact = np.array([refitted(row) for row in both.tolist()]).reshape(-1, made.shape[1])
     return made, _audited(exact, made[both], inside[both], y[both], len(drawn))

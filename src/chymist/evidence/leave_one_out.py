@@ -16,7 +16,7 @@ from chymist.errors import InputError, UsageError
 
 Array = np.ndarray
 
-ALONE = 1e-6  # of a row, not determined by the others; less is refitted, for want of digits
+ALONE = 1e-4  # 1 - leverage, below which a row is refitted for want of digits
 SINGULAR = 1e-9  # share of a determinant that a row may leave
 NUMBERS_AT_ONCE = 2**21  # of temporary arrays
 SMOOTHING = 1e-9  # of the largest variance, as in scikit-learn's GaussianNB
@@ -56,8 +56,9 @@ def ridge_path(
 
     Example:
         >>> x, y = np.array([[0.0], [1.0], [3.0]]), np.array([0.0, 2.0, 6.0])
-        >>> ridge_path(x, y, [0.0, 9.0]).round(3).tolist()
-        [[0.0, 2.0, 6.0], [3.636, 2.333, 1.158]]
+        >>> ridge_path(x, y, [0.0, 9.0]).round(3) + 0.0
+        array([[0.   , 2.   , 6.   ],
+               [3.273, 2.667, 1.263]])
 
     Source: Allen 1974 (PRESS); Golub, Heath, Wahba 1979; Hastie, Tibshirani, Friedman 2009, 7.10.
     """
@@ -68,17 +69,16 @@ def ridge_path(
     if path.ndim != 1 or not len(path) or not (np.isfinite(path) & (path >= 0)).all():
         raise UsageError("penalties are numbers from 0", where="penalties",
                          received=str(penalties)[:60], do="give [0.1, 1, 10]")  # fmt: skip
-    scaled = np.broadcast_to(np.asarray(standardize, bool), x.shape[1:])
-    wanted, centred = y.reshape(len(y), -1), x - x.mean(0)
-    if scaled.any():
-        centred = centred / np.where(scaled & (np.ptp(x, 0) > 0), x.std(0), 1.0)
-    left, values, _ = np.linalg.svd(centred, full_matrices=False)
+    scaled = np.asarray(standardize, bool) & (np.ptp(x, 0) > 0)
+    wanted, centred = y.reshape(len(y), -1), (x - x.mean(0)) / np.where(scaled, x.std(0), 1.0)
+    left, values, right = np.linalg.svd(centred, full_matrices=False)
     kept = values > _cut(centred.shape) * values.max(initial=0)
-    left, values = left[:, kept], values[kept]
+    left, values, right = left[:, kept], values[kept], right[kept]
     room = 1 - 1 / len(x) - (left**2).sum(1)
     if scaled.any() and (path.any() or len(values) == len(x) - 1):
         alone = room < ALONE
-        made = _down_dated(centred, wanted, path, scaled, np.flatnonzero(~alone))
+        factors = left, values[:, None] * right
+        made = _down_dated(factors, room, wanted, path, scaled, np.flatnonzero(~alone))
     else:
         alone = (room < ALONE) & (len(values) < len(x) - 1)
         made = _by_leverage(left, values, wanted, path, np.where(alone, 1.0, room))
@@ -100,31 +100,38 @@ def _by_leverage(left: Array, values: Array, y: Array, path: Array, room: Array)
     else:
         rest, factor = centred - left @ along, path[:, None]
     weights = (factor / (values**2 + path[:, None])).T
-    shrunk = (weights[:, :, None] * along[:, None, :]).reshape(rank, -1)
-    residuals = rest[:, None, :] + (left @ shrunk).reshape(n, len(path), -1)
+    shrunk = weights[:, :, None] * along[:, None, :]
+    residuals = rest[:, None, :] + np.tensordot(left, shrunk, axes=1)
     shares = room[:, None] + left**2 @ weights
     return np.asarray(y - (residuals / shares[:, :, None]).transpose(1, 0, 2))
 
 
-def _down_dated(x: Array, y: Array, path: Array, scaled: Array, rows: Array) -> Array:
-    """Predictions (penalties, n, outputs) of some rows, with scales of the other rows each time."""
-    n, features = x.shape
-    centred, ratio = y - y.mean(0), n / (n - 1)
-    scatter, cross = x.T @ x, x.T @ centred
+def _down_dated(
+    factors: tuple[Array, Array], room: Array, y: Array, path: Array, scaled: Array, rows: Array
+) -> Array:
+    """Predictions (penalties, n, outputs) of some rows, each with the scales of the other rows.
+
+    With X = U R centred, a = n / (n - 1) and u a row of U, the scatter of the others is
+    R^T (I - a u u^T) R = F^T F, F = (I - b u u^T) R: a factor, whose condition is not squared.
+    """
+    (left, right), n = factors, len(y)
+    ratio, centred = n / (n - 1), y - y.mean(0)
+    along = left.T @ centred
     made = np.zeros((len(path), *y.shape))
-    for part in in_parts(rows, features * (2 * features + len(path))):
-        gap = ratio * x[part]  # from the mean of the other rows
-        left_out = x[part][:, :, None]
-        scatters = scatter - gap[:, :, None] * left_out.transpose(0, 2, 1)
-        crosses = cross - gap[:, :, None] * centred[part][:, None, :]
-        squares = np.diagonal(scatters, axis1=1, axis2=2) / (n - 1)
-        scales = np.sqrt(np.where(scaled & (squares > 0), squares, 1.0))
-        values, vectors = np.linalg.eigh(scatters / (scales[:, :, None] * scales[:, None, :]))
-        usable = values > _cut(x.shape) * values[:, -1:]
-        toward = np.where(usable, ((gap / scales)[:, None, :] @ vectors)[:, 0], 0.0)
-        terms = toward[:, :, None] * (vectors.transpose(0, 2, 1) @ (crosses / scales[:, :, None]))
-        shrink = 1 / (np.where(usable, values, 1.0)[:, None, :] + path[:, None])
-        made[:, part] = (shrink @ terms).transpose(1, 0, 2)
+    for part in in_parts(rows, right.shape[1] * (2 * len(right) + len(path))):
+        u, gaps = left[part][:, :, None], (left[part] @ right)[:, None, :]
+        root = np.sqrt(ratio * room[part])[:, None, None]
+        bend = ratio / (1 + root)
+        factor = right - bend * u * gaps
+        scales = np.sqrt(np.where(scaled, (factor**2).sum(1) / (n - 1), 1.0))[:, None, :]
+        turned, values, axes = np.linalg.svd(factor / scales, full_matrices=False)
+        usable = values > _cut((n, right.shape[1])) * values[:, :1]
+        toward = np.where(usable[:, :, None], axes @ (ratio * gaps / scales).transpose(0, 2, 1), 0)
+        others = along - ratio * u * centred[part][:, None, :]
+        others = others + bend / root * u * (u.transpose(0, 2, 1) @ others)
+        squares = np.where(usable, values**2, 1.0)[:, None, :] + path[:, None]
+        terms = toward * (turned.transpose(0, 2, 1) @ others)
+        made[:, part] = (values[:, None, :] / squares @ terms).transpose(1, 0, 2)
     return np.asarray(made + y.mean(0) - centred / (n - 1))
 
 
