@@ -18,6 +18,7 @@ from chymist.evidence.leave_one_out import Array, class_counts, finite_matrix, i
 
 MOST_STEPS = 200
 DECREMENT = 1e-20  # squared length of a Newton step, in its own metric, that ends the fit
+MOST_WEIGHTS = 6000  # whose Hessian takes 300 MB
 INFLUENTIAL = 5  # rows that the step moves most, refitted beside the random ones
 
 LogisticKind = Literal["logistic", "softmax"]
@@ -39,7 +40,7 @@ class Audit:
     Example:
         >>> print(Audit(30, 5, 0.004, 0.0001, 0.9991, 0))
         approximate: on 30 random rows it is off by 0.0001 on average, by 0.004 at most
-        (5 influential rows counted), correlation of effects 0.999, 0 labels differ
+        (5 influential rows counted), correlation of effects 0.999, labels that differ: 0
     """
 
     rows: int
@@ -53,7 +54,7 @@ class Audit:
         return (
             f"approximate: on {self.rows} random rows it is off by {self.mean:.2g} on average,"
             f" by {self.largest:.2g} at most ({self.influential} influential rows counted),"
-            f" correlation of effects {self.correlation:.3f}, {self.labels_changed} labels differ"
+            f" correlation of effects {self.correlation:.3f}, labels that differ: {self.labels_changed}"
         )
 
 
@@ -97,7 +98,8 @@ def fit_softmax(
 
     Raises:
         InputError: wrong shapes or values, one class only.
-        UsageError: a penalty that is not positive, or logistic with more than two classes.
+        UsageError: a penalty that is not positive, logistic with more than two classes, or more
+            than 6,000 weights.
         Diverged: no optimum in 200 steps.
 
     Example:
@@ -122,6 +124,9 @@ def fit_softmax(
     penalties = np.append(np.full(x.shape[1], float(penalty)), 0.0)
     columns = slice(1, None) if kind == "logistic" else slice(None)
     weights = np.zeros((wide.shape[1], hot[:, columns].shape[1])) if start is None else start
+    if weights.size > MOST_WEIGHTS:
+        raise UsageError("too many weights for Newton's method", received=f"{weights.size}",
+                         do=f"give fewer columns, {MOST_WEIGHTS} weights at most")  # fmt: skip
     return SoftmaxFit(shift, scale, _newton(wide, hot[:, columns], penalties, weights))
 
 

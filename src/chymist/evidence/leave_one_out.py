@@ -16,7 +16,7 @@ from chymist.errors import InputError, UsageError
 
 Array = np.ndarray
 
-ALONE = 1e-4  # 1 - leverage, below which a row is refitted for want of digits
+ALONE = 1e-3  # 1 - leverage, below which a row is refitted for want of digits
 SINGULAR = 1e-9  # share of a determinant that a row may leave
 NUMBERS_AT_ONCE = 2**21  # of temporary arrays
 SMOOTHING = 1e-9  # of the largest variance, as in scikit-learn's GaussianNB
