@@ -88,6 +88,13 @@ def test_few_rows_of_diabetes_equal_refits(rows, standardize):
     assert np.abs(found - expected).max() < 1e-12 * np.abs(expected).max()
 
 
+def test_least_squares_of_few_rows_depends_on_their_scales():
+    x, y = DIABETES[0][:8], DIABETES[1][:8]
+    found = ridge_path(x, y, [0.0], standardize=True)
+    assert np.abs(found - refits(x, y, [0.0], True)).max() < 1e-9
+    assert np.abs(found - ridge_path(x, y, [0.0])).max() > 0.1
+
+
 def test_scales_are_those_of_the_other_rows():
     x, y = DIABETES[0][:60], DIABETES[1][:60]
     found = ridge_path(x, y, [7.0], standardize=True)[0]
@@ -212,6 +219,23 @@ def test_a_column_that_is_constant_without_one_row():
     for kind in ("lda", "qda"):
         with pytest.raises(InputError, match="singular"):
             gaussian_classifiers(x, y, kind)
+
+
+def test_a_row_that_is_far_away():
+    x, y = load_iris(return_X_y=True)
+    x[7, 2] = 1e8
+    expected = cross_val_predict(GaussianNB(), x, y, cv=LeaveOneOut(), method="predict_proba")
+    assert np.abs(gaussian_classifiers(x, y, "gaussian") - expected).max() < 1e-7
+
+
+def test_the_smallest_class_that_qda_can_do_without_a_row():
+    x, _ = random_rows(6, 11, 3)
+    y = np.array([0] * 5 + [1] * 6)
+    model = QuadraticDiscriminantAnalysis(tol=0)
+    expected = cross_val_predict(model, x, y, cv=LeaveOneOut(), method="predict_proba")
+    assert np.abs(gaussian_classifiers(x, y, "qda") - expected).max() < 1e-9
+    with pytest.raises(InputError, match="too few rows"):
+        gaussian_classifiers(x[1:], y[1:], "qda")
 
 
 @pytest.mark.parametrize("kind", ["lda", "qda"])

@@ -54,7 +54,8 @@ class Audit:
         return (
             f"approximate: on {self.rows} random rows it is off by {self.mean:.2g} on average,"
             f" by {self.largest:.2g} at most ({self.influential} influential rows counted),"
-            f" correlation of effects {self.correlation:.3f}, labels that differ: {self.labels_changed}"
+            f" correlation of effects {self.correlation:.3f},"
+            f" labels that differ: {self.labels_changed}"
         )
 
 

@@ -257,12 +257,14 @@ def _naive(x: Array, y: Array, counts: Array, means: Array) -> Array:
     gaps = x[:, None, :] - means
     own = gaps[rows, y]
     squares = np.stack([((x[y == k] - means[k]) ** 2).sum(0) for k in range(len(counts))])
-    whole = (x - x.mean(0)) ** 2
+    left, whole = squares[y] - ratio * own**2, (x - x.mean(0)) ** 2
     spread = (whole.sum(0) - whole * n / (n - 1)) / (n - 1)
+    lost = (left < ALONE * squares[y]) | (spread < ALONE * whole.mean(0))
+    for row in np.flatnonzero(lost.any(1)):  # one far away: what is left has lost its digits
+        others = rows != row
+        spread[row] = x[others].var(0)
+        left[row] = x[others & (y == y[row])].var(0) * (counts[y[row]] - 1)
     variances = np.broadcast_to(squares / counts[:, None], gaps.shape).copy()
-    left = squares[y] - ratio * own**2
-    # A column that is constant without the row leaves rounding errors in place of zero.
-    left = np.where(left < 1e-12 * squares[y], 0.0, left)
     variances[rows, y] = left / (counts[y] - 1)[:, None]
     variances += SMOOTHING * spread.max(1)[:, None, None]
     if (variances <= 0).any():
@@ -293,7 +295,7 @@ def _determinant(squares: Array) -> Array:
 
 
 def _singular(where: str = "") -> InputError:
-    return InputError("a covariance is singular", where=where,
+    return InputError("a covariance is singular, or nearly so", where=where,
                       do="drop columns that follow from others, or use softmax")  # fmt: skip
 
 
