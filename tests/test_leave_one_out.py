@@ -223,7 +223,7 @@ def test_a_column_that_is_constant_without_one_row():
 
 def test_a_row_that_is_far_away():
     x, y = load_iris(return_X_y=True)
-    x[7, 2] = 1e8
+    x[107, 2] = 1e8  # its square takes all digits of the others'
     expected = cross_val_predict(GaussianNB(), x, y, cv=LeaveOneOut(), method="predict_proba")
     assert np.abs(gaussian_classifiers(x, y, "gaussian") - expected).max() < 1e-7
 
@@ -310,6 +310,8 @@ def test_one_newton_step_is_near_the_refit(load, kind):
     assert (audit.rows, audit.influential) == (100, 0)
     assert audit.largest == pytest.approx(off.max(), rel=1e-3)
     assert audit.mean == pytest.approx(off.mean(), rel=1e-2)
+    effects = np.corrcoef((exact - inside)[truth], (made - inside)[truth])[0, 1]
+    assert 1 - audit.correlation == pytest.approx(1 - effects, rel=0.05)
     assert audit.correlation > 0.999
     assert audit.labels_changed == (made.argmax(1) != exact.argmax(1)).sum()
 

@@ -16,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import chymist as cy
+from chymist.evidence.leave_one_out import ridge_path
 from chymist.keys import generator
 from chymist.verbs.leaving_out import exact_folds
 
@@ -63,6 +64,9 @@ def test_ridge_equals_a_pipeline_that_is_refitted_for_each_row(diabetes):
     assert np.abs(found.predictions.outputs - expected).max() < 1e-9
     assert found.score.selected_on is None
     assert found.notes == ()
+    raw = cy.leave_one_out(diabetes, penalties=20.0, prepare=cy.prepare(scale="none"))
+    assert np.abs(raw.predictions.outputs - ridge_path(x, y, [20.0])[0]).max() < 1e-9
+    assert np.abs(raw.predictions.outputs - expected).max() > 0.1
 
 
 def test_the_default_path_has_its_best_penalty_inside(diabetes):

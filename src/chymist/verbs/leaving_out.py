@@ -15,7 +15,7 @@ from chymist.evidence import out_of_fold_score
 from chymist.evidence.approximate_leave_one_out import Audit, approximate_softmax
 from chymist.evidence.leave_one_out import gaussian_classifiers, ridge_path
 from chymist.evidence.scores import headline
-from chymist.metrics import METRICS, measure
+from chymist.metrics import measure
 from chymist.parts import Part
 from chymist.values import Data, Floor, Predictions, Recipe, Score, Split, whole_number
 from chymist.verbs.sources import groups_of, open_rows
@@ -116,7 +116,7 @@ def leave_one_out(
     outputs, found = _outputs(whole, x, targets, scaled, model, path, audit, seed)
     made = [Predictions(rows, targets, one) for one in outputs]
     values = [measure(one, metric) for one in made]
-    best = int(np.argmax(values) if METRICS[metric].greater_is_better else np.argmin(values))
+    best = int(np.argmin(values))  # of ridge's path, in rmse; others have one value only
     score = out_of_fold_score(made[best], metric, seed)
     if len(values) > 1:
         score = replace(score, selected_on="penalty")
