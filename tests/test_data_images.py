@@ -183,6 +183,7 @@ def test_images_beyond_memory_are_decoded_onto_the_disk(
             Image.fromarray(pixels).save(tmp_path / "pets" / label / f"{number}.png")
     held = cy.load(tmp_path / "pets")
     monkeypatch.setattr(images, "room_for", lambda shape, label: room_for(shape, label, held=0))
+    monkeypatch.setattr("chymist.engine.place.SMALL", 0)
     monkeypatch.setattr("chymist.engine.place.free_memory", lambda: 1000)
     mapped = cy.load(tmp_path / "pets")
     assert isinstance(mapped.inputs, np.memmap)

@@ -343,7 +343,7 @@ def sites(count: int = 12, each: int = 8) -> tuple[cy.Data, np.ndarray]:
 
 @pytest.mark.parametrize("stop", ["none", cy.stop.early("val_loss", patience="2 epochs")])
 def test_cross_validation_keeps_groups_together(stop, monkeypatch: pytest.MonkeyPatch) -> None:
-    from chymist.verbs import validation
+    from chymist.verbs import jobs
 
     data, site = sites()
     seen: list[cy.Split] = []
@@ -352,8 +352,8 @@ def test_cross_validation_keeps_groups_together(stop, monkeypatch: pytest.Monkey
         seen.append(split)
         return real(recipe, split, *rest, **more)
 
-    real = validation.assemble
-    monkeypatch.setattr(validation, "assemble", assemble)
+    real = jobs.assemble
+    monkeypatch.setattr(jobs, "assemble", assemble)
     recipe = SHORT.replace(stop=stop)
     named = cy.cross_validate(recipe, data, folds=4, repeats=2, group="site")
     assert len(seen) == 8

@@ -63,6 +63,7 @@ def test_rows_that_do_not_fit_into_memory_are_streamed(
 ) -> None:
     recipe = complete(RECIPE, iris)
     assert isinstance(assemble(recipe, iris, 0).train, InMemory)
+    monkeypatch.setattr("chymist.engine.place.SMALL", 0)
     monkeypatch.setattr("chymist.engine.place.free_memory", lambda: 100)
     assert isinstance(assemble(recipe, iris, 0).train, Streamed)
 

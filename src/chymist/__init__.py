@@ -28,7 +28,7 @@ _PUBLIC = {
     "list_runs": "chymist.verbs", "as_estimator": "chymist.verbs.estimator",
     "coefficients": "chymist.verbs", "leave_one_out": "chymist.verbs",
     "activations": "", "clip": "", "losses": "", "metrics": "", "models": "", "optim": "",
-    "schedules": "", "stop": "",
+    "protocols": "", "schedules": "", "stop": "",
 }  # fmt: skip
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from chymist import metrics as metrics
     from chymist import models as models
     from chymist import optim as optim
+    from chymist import protocols as protocols
     from chymist import schedules as schedules
     from chymist import stop as stop
     from chymist.data import load as load

@@ -268,10 +268,17 @@ def _cv(verb: argparse.ArgumentParser) -> None:
     _source(verb)
     _recipe(verb)
     run = verb.add_argument_group("run")
-    run.add_argument("--folds", default="10", metavar="K|loo", help="folds, or one row a fold (10)")
+    run.add_argument("--folds", metavar="K|loo", help="folds, or one row a fold (10)")
+    run.add_argument("--repeats", type=int, metavar="R", help="cut into folds R times (1)")
     run.add_argument(
-        "--repeats", type=int, default=1, metavar="R", help="cut into folds R times (1)"
+        "--plan", metavar="FILE", help="pin the forms of populations to those of a file"
     )
+    run.add_argument("--explain-plan", action="store_true", help="say what was measured for it")
+    run.add_argument(
+        "--protocol", metavar="NAME",
+        help="in place of folds: bootstrap, monte_carlo, leave_p_out, leave_groups_out or "
+        "time_series; its options follow as --protocol.times 50",
+    )  # fmt: skip
     run.add_argument(
         "--seed", type=int, default=0, metavar="N", help="seed of the first repeat (0)"
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import msgspec
@@ -67,7 +68,7 @@ class Preparation:
             return prepared_pixels(raw, self.shape, self.pixels)
         columns = self._columns(raw)
         rows = len(next(iter(columns.values())))
-        made = np.empty((rows, sum(feature.width for feature in self.features)), np.float32)
+        made = np.empty((rows, *self.input_shape), np.float32)
         if isinstance(raw, np.ndarray) and write_number_columns(self.features, raw, made):
             return made
         at = 0
@@ -97,7 +98,7 @@ class Preparation:
         made: np.ndarray = values * self.target_scale + self.target_shift
         return made
 
-    @property
+    @cached_property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one prepared input."""
         return self.shape or (sum(feature.width for feature in self.features),)

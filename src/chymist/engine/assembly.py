@@ -60,9 +60,35 @@ class Assembly:
         return Flat(rows, math.prod(self.shapes.inputs))
 
 
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """Rows of a split as a model takes them; runs that prepare them alike may share them.
+
+    Args:
+        preparation: fitted on the training rows.
+        train, valid: the rows.
+    """
+
+    preparation: Preparation
+    train: Rows
+    valid: Rows
+
+
+def prepare_split(recipe: Recipe, split: Split, place: Place = MEMORY) -> Prepared:
+    """Fit the preparation on the training rows, and prepare these and the validation rows."""
+    form = check_loss(recipe, split.data)
+    preparation = fit_preparation(split.data, split.train, recipe.data.options)
+    train, valid = (
+        prepared_rows(recipe, form, preparation, split.data, rows, place)
+        for rows in (split.train, split.valid)
+    )
+    return Prepared(preparation, train, valid)
+
+
 def assemble(
-    recipe: Recipe, split: Split, seed: int, place: Place = MEMORY, check: bool = True
-) -> Assembly:
+    recipe: Recipe, split: Split, seed: int, place: Place = MEMORY, check: bool = True,
+    prepared: Prepared | None = None,
+) -> Assembly:  # fmt: skip
     """Prepare the rows, build the model and check the first batch.
 
     Args:
@@ -71,6 +97,7 @@ def assemble(
         seed: seed of initialisation, order and dropout.
         place: the device, and whether rows are streamed.
         check: whether to try the first batch; of many runs of one kind the first is enough.
+        prepared: the rows of the split, if they have been prepared for this recipe.
 
     Returns:
         A run that is ready to start.
@@ -81,11 +108,8 @@ def assemble(
     """
     data = split.data
     form = check_loss(recipe, data)
-    preparation = fit_preparation(data, split.train, recipe.data.options)
-    train, valid = (
-        prepared_rows(recipe, form, preparation, data, rows, place)
-        for rows in (split.train, split.valid)
-    )
+    prepared = prepared or prepare_split(recipe, split, place)
+    preparation, train, valid = prepared.preparation, prepared.train, prepared.valid
     columns = len(data.classes) if data.classes else train.targets.shape[1]
     shapes = Shapes(preparation.input_shape, form.outputs(columns))
     model = build_model(recipe.model, shapes, seed).to(dtype_of(recipe))

@@ -74,6 +74,7 @@ class State:
         best: weights at the best step, or None.
         stopped: whether the rule has ended the run.
         skipped: steps in a row that were not taken because float16 gradients overflowed.
+        streams: where the global generators stood when the run was paused beside others.
         waited: seconds spent on getting batches, since the start or the resume.
     """
 
@@ -90,6 +91,7 @@ class State:
     stopped: bool = False
     waited: float = 0.0
     skipped: int = field(default=0, init=False)
+    streams: Any = field(default=None, init=False)
     noise: list[tuple[str, Dropout]] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -12,6 +12,7 @@ from chymist.errors import UsageError
 from chymist.values import Data
 
 CPU = torch.device("cpu")
+SMALL = 2**22  # bytes that are held without a look at the memory, which takes its time
 SHARE = 0.5  # of the free memory that prepared rows may take before they are streamed
 
 
@@ -37,6 +38,8 @@ class Place:
         """
         if self.workers is not None:
             return self.workers
+        if size < SMALL:
+            return None
         free = free_memory()
         if self.device.type == "cuda":
             free = min(free, torch.cuda.mem_get_info(self.device)[0])

@@ -2,13 +2,14 @@
 
 Shares of independent rows have Wilson's interval, the area under the ROC curve DeLong's, and
 whatever is a smooth function of means (RMSE, R2, F1, differences of them) the BCa bootstrap.
+Clopper and Pearson's interval and the percentile bootstrap are there for who asks for them.
 Observed coverage of each is measured in `tests/test_intervals.py` and stated in the docstrings.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import inf
+from math import ceil, inf
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -71,6 +72,42 @@ def wilson(successes: float, n: float, level: float = 0.95) -> tuple[float, floa
     low = 0.0 if successes == 0 else (middle - half) / shrink
     high = 1.0 if successes == n else (middle + half) / shrink
     return float(low), float(high)
+
+
+def exact_binomial(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
+    """Clopper and Pearson's interval for a share.
+
+    The shares that neither exact one-sided binomial test at (1 - level)/2 rejects; the ends are
+    quantiles of Beta(s, n - s + 1) and Beta(s + 1, n - s). Its coverage is never below the level,
+    and above it for most shares: Wilson's interval is shorter.
+
+    Args:
+        successes: number of rows counted, 0..n.
+        n: number of rows.
+        level: confidence level.
+
+    Returns:
+        (low, high), within [0, 1].
+
+    Raises:
+        InputError: no rows, or more successes than rows.
+
+    Example:
+        >>> low, high = exact_binomial(352, 360)
+        >>> round(low, 3), round(high, 3)
+        (0.957, 0.99)
+
+    Source: Clopper, Pearson 1934.
+    """
+    from scipy.special import betaincinv
+
+    if n <= 0 or not 0 <= successes <= n:
+        raise InputError("a share needs rows", received=f"{successes} of {n}",
+                         do="give 0 <= successes <= n, n > 0")  # fmt: skip
+    tail = 0.5 - level / 2
+    low = float(betaincinv(successes, n - successes + 1, tail)) if successes else 0.0
+    high = float(betaincinv(successes + 1, n - successes, 1 - tail)) if successes < n else 1.0
+    return low, high
 
 
 def mean_recall(hits: Array, counts: Array, level: float = 0.95) -> tuple[float, float]:
@@ -196,23 +233,86 @@ def bca(
 
     Source: Efron 1987, Better bootstrap confidence intervals.
     """
-    columns = np.asarray(moments, dtype=np.float64)
-    columns = columns[:, None] if columns.ndim == 1 else columns
-    weights = np.ones(len(columns)) if counts is None else np.asarray(counts, dtype=np.float64)
-    function = statistic or _first
+    value, columns, weights, function = _sample(moments, statistic, counts, seed)
     n = int(weights.sum())
-    if n < 1:
-        raise InputError("an interval needs rows", received="no rows", do="give at least one")
-    value = float(function(weights @ columns / n))
-    if n > MOST and 4 * len(columns) > n:
-        columns = _in_groups(np.repeat(columns, weights.astype(np.int64), axis=0), seed)
-        weights, n = np.ones(MOST), MOST
     influence = _jackknife(columns, weights, function, n)
     if n < FEWEST:
         spread = np.sqrt((n - 1) / n * np.sum(weights * influence**2)) if n > 1 else inf
         return student(value, float(spread), n - 1, level)
     draws = np.sort(function(resampled_means(columns, weights, seed, resamples)))
     return _bca_ends(value, draws, _acceleration(influence, weights), level)
+
+
+def percentile_bootstrap(
+    moments: Array,
+    statistic: Statistic | None = None,
+    counts: Array | None = None,
+    level: float = 0.95,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> Estimate:
+    """Percentile bootstrap interval for a function of means.
+
+    The ends are order statistics of the bootstrap values, see `draws_interval`. It corrects neither
+    bias nor skewness, and for few rows it is too narrow: prefer `bca`, unless the plain method is
+    what you want to show.
+
+    Observed coverage at 0.95 of the mean of normal values: 0.85 (5 rows), 0.93 (20), 0.94 (50).
+
+    Args:
+        moments: per-example numbers, (rows, k); a vector counts as k = 1.
+        statistic: means (..., k) to values (...); the mean itself if not given.
+        counts: how many examples each row stands for, (rows,); ones if not given.
+        level: confidence level.
+        seed: seed of the resampling.
+        resamples: number of bootstrap samples.
+
+    Returns:
+        An `Estimate`; unbounded for a single row.
+
+    Raises:
+        InputError: no rows.
+
+    Example:
+        >>> value, low, high, p = percentile_bootstrap(np.arange(101.0))
+        >>> round(value, 1), round(low), round(high)
+        (50.0, 44, 55)
+
+    Source: Efron 1979; Davison, Hinkley 1997, chapter 5.
+    """
+    value, columns, weights, function = _sample(moments, statistic, counts, seed)
+    if weights.sum() < 2:
+        return student(value, inf, 0, level)
+    draws = function(resampled_means(columns, weights, seed, resamples))
+    return Estimate(value, *draws_interval(draws, level))
+
+
+def draws_interval(draws: Array, level: float = 0.95) -> tuple[float, float, float]:
+    """Interval and p-value of zero from B resampled values.
+
+    p = 2 min(1 + #(draws <= 0), 1 + #(draws >= 0)) / (B + 1), at most 1. The interval is that of
+    the numbers which the same count would not reject in place of zero: the k-th smallest and the
+    k-th largest draw, k = ceil((1 - level)/2 (B + 1)) - 1. So it excludes zero exactly if
+    p < 1 - level, and is unbounded if there are too few draws.
+
+    Args:
+        draws: resampled values, (B,).
+        level: confidence level.
+
+    Returns:
+        (low, high, p).
+
+    Example:
+        >>> draws_interval(np.arange(1.0, 100.0))
+        (2.0, 98.0, 0.02)
+
+    Source: Davison, Hinkley 1997, chapters 4 and 5.
+    """
+    draws, total = np.sort(draws), len(draws)
+    at_most, at_least = 1 + int(np.sum(draws <= 0)), 1 + int(np.sum(draws >= 0))
+    p = min(1.0, 2 * min(at_most, at_least) / (total + 1))
+    k = ceil(round((0.5 - level / 2) * (total + 1), 9)) - 1
+    return (float(draws[k - 1]), float(draws[-k]), p) if k > 0 else (-inf, inf, p)
 
 
 def resampled_means(columns: Array, counts: Array, seed: int, resamples: int) -> Array:
@@ -243,6 +343,23 @@ def resampled_means(columns: Array, counts: Array, seed: int, resamples: int) ->
         for k, column in enumerate(rows.T):
             means[start : start + block, k] = column.take(index).mean(1)
     return means
+
+
+def _sample(
+    moments: Array, statistic: Statistic | None, counts: Array | None, seed: int
+) -> tuple[float, Array, Array, Statistic]:
+    """The statistic's value, and the columns and counts of what is resampled for it."""
+    columns = np.asarray(moments, dtype=np.float64)
+    columns = columns[:, None] if columns.ndim == 1 else columns
+    weights = np.ones(len(columns)) if counts is None else np.asarray(counts, dtype=np.float64)
+    function, n = statistic or _first, int(weights.sum())
+    if n < 1:
+        raise InputError("an interval needs rows", received="no rows", do="give at least one")
+    value = float(function(weights @ columns / n))
+    if n > MOST and 4 * len(columns) > n:
+        columns = _in_groups(np.repeat(columns, weights.astype(np.int64), axis=0), seed)
+        weights = np.ones(MOST)
+    return value, columns, weights, function
 
 
 def _in_groups(columns: Array, seed: int) -> Array:

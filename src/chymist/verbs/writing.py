@@ -106,6 +106,7 @@ def write_cross_validation(out: Path, found: CrossValidation, recipe: Recipe, da
     """
     plain = {
         "score": found.score.to_dict(),
+        "corrected": found.corrected.to_dict() if found.corrected else None,
         "folds": list(found.folds),
         "facts": dict(found.facts),
         "floors": [{"name": f.name, "score": f.score.to_dict()} for f in found.floors],

@@ -2,49 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 
 from chymist.engine.assembly import Assembly
 from chymist.engine.checkpoint import check_finite
-from chymist.engine.events import Epoch, Event
+from chymist.engine.closed_form import solve
+from chymist.engine.events import Epoch
+from chymist.engine.loop import train
 from chymist.engine.population.grouping import Group, together
+from chymist.engine.population.plan import FORMS, LOOP, Plan
 from chymist.engine.population.training import MemberEvent, train_together
-from chymist.engine.randomness import foreign_randomness
-from chymist.engine.running import execute, settle
-from chymist.engine.store import Recorder
+from chymist.engine.randomness import foreign_randomness, random_states, set_random_states
+from chymist.engine.running import settle
 from chymist.errors import Diverged
 
 Watcher = Callable[[MemberEvent], object]
 
 
 def execute_all(
-    runs: Sequence[Assembly], watcher: Watcher | None = None, alone: bool = False
+    runs: Sequence[Assembly],
+    watcher: Watcher | None = None,
+    alone: bool = False,
+    until: int | None = None,
+    plan: Plan | None = None,
 ) -> tuple[list[Group], dict[int, Diverged]]:
-    """Train assembled runs to their ends; each is then what it would be alone.
+    """Train assembled runs to their ends, or to a step; each is then what it would be alone.
 
     Args:
-        runs: assembled, none of them started; their states are changed.
+        runs: assembled; their states are changed. Those that have ended are left as they are.
         watcher: sees the epochs of the runs, by their numbers.
         alone: train every run by itself, whether or not it could be trained with others.
+        until: a step to pause at; None trains to the end. What pauses can go on from there, with
+            the same or with other runs beside it.
+        plan: says which form is fastest; None is the plan of this machine.
 
     Returns:
         How the runs were trained, and the errors of those that diverged, by number.
     """
-    groups = together(runs)
-    if alone:
-        groups = [replace(group, reason=group.reason or "as asked for") for group in groups]
+    going = [number for number, run in enumerate(runs) if not has_ended(run)]
+    groups = []
     lost: dict[int, Diverged] = {}
-    for group in groups:
-        lost |= _one_by_one(runs, group, watcher) if group.reason else _as_one(runs, group, watcher)
+    for found in together([runs[number] for number in going]):
+        group = replace(found, members=tuple(going[place] for place in found.members))
+        if alone:
+            group = replace(group, reason="as asked for")
+        if not group.reason:
+            group = _planned(runs, group, plan or Plan.of())
+        train_group = _one_by_one if group.reason else _as_one
+        lost |= train_group(runs, group, watcher, until)
+        groups.append(group)
     return groups, lost
 
 
-def _as_one(runs: Sequence[Assembly], group: Group, watcher: Watcher | None) -> dict[int, Diverged]:
+def _planned(runs: Sequence[Assembly], group: Group, plan: Plan) -> Group:
+    """A group with the one form that it is trained in, or the loop."""
+    form = plan.form_for([runs[number] for number in group.members], group.forms)
+    if form == LOOP:
+        return replace(group, reason="one after the other was measured to be faster")
+    return replace(group, forms=(form,))
+
+
+def has_ended(run: Assembly) -> bool:
+    """Whether a run has taken its last step, and been evaluated after it."""
+    state = run.state
+    return state.stopped or (state.step >= run.program.total_steps and not state.loss_rows)
+
+
+def _as_one(
+    runs: Sequence[Assembly], group: Group, watcher: Watcher | None, until: int | None
+) -> dict[int, Diverged]:
     """Train the members of a group as one program."""
     members = [runs[number] for number in group.members]
     lost: dict[int, Diverged] = {}
-    for place, event in train_together(members):
+    for place, event in train_together(members, until, FORMS[group.forms[0]]):
         number = group.members[place]
         if isinstance(event, Diverged):
             lost[number] = event
@@ -52,28 +84,57 @@ def _as_one(runs: Sequence[Assembly], group: Group, watcher: Watcher | None) -> 
             watcher(MemberEvent(number, event))
     for number in set(group.members) - set(lost):
         try:
-            check_finite(runs[number].state)
+            _conclude(runs[number])
         except Diverged as error:
             lost[number] = error
-        settle(runs[number].state)
     return lost
 
 
 def _one_by_one(
-    runs: Sequence[Assembly], group: Group, watcher: Watcher | None
+    runs: Sequence[Assembly], group: Group, watcher: Watcher | None, until: int | None
 ) -> dict[int, Diverged]:
     """Train the members of a group one after the other."""
     lost: dict[int, Diverged] = {}
     for number in group.members:
         run = runs[number]
-
-        def observe(event: Event, number: int = number) -> None:
-            if watcher and isinstance(event, Epoch):
-                watcher(MemberEvent(number, event))
-
-        with foreign_randomness(run.program.seed), Recorder(None) as recorder:
+        with foreign_randomness(run.program.seed):
+            if run.state.streams is not None:
+                set_random_states(*run.state.streams)
             try:
-                execute(run.recipe, run, recorder, None, observe)
+                for event in _epochs(run, until):
+                    if watcher:
+                        watcher(MemberEvent(number, event))
+                _conclude(run)
             except Diverged as error:
                 lost[number] = error
+            run.state.streams = random_states()
     return lost
+
+
+def _epochs(run: Assembly, until: int | None) -> Iterator[Epoch]:
+    """The epochs of a run that is trained by the loop, to its end or to a step."""
+    program, state = run.program, run.state
+    if run.recipe.optimizer.name == "closed_form":
+        events = solve(program, state, run.recipe.optimizer.build(None))
+    else:
+        events = train(program, state)
+    with closing(events):  # with the workers that prepare their batches
+        for event in events:
+            if isinstance(event, Epoch):
+                yield event
+            if until is not None and state.step >= until and not _owes_evaluation(run):
+                return
+
+
+def _owes_evaluation(run: Assembly) -> bool:
+    """Whether a run stands at the end of an epoch that it has not been evaluated after."""
+    step, program = run.state.step, run.program
+    at_end = step % program.steps_per_epoch == 0 or step == program.total_steps
+    return at_end and run.state.loss_rows > 0
+
+
+def _conclude(run: Assembly) -> None:
+    """Check the weights of a run, and settle it if it has ended."""
+    check_finite(run.state)
+    if has_ended(run):
+        settle(run.state)

@@ -8,11 +8,12 @@ together, number by number.
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from chymist.engine.assembly import Assembly
 from chymist.engine.events import Epoch
@@ -21,8 +22,9 @@ from chymist.engine.population.update import Update, clip_members
 from chymist.engine.population.visits import Batch, Reader, StackedRows
 from chymist.engine.rows import InMemory
 from chymist.errors import Diverged
-from chymist.models.stacked import StackedBatchNorm, StackedDropout, stack
+from chymist.models.stacked import StackedBatchNorm, StackedDropout, numbers_of, stack
 
+Form = Callable[[Sequence[nn.Module]], nn.Module]
 COMPACT = 0.7  # share of members still training below which the others are dropped
 
 
@@ -33,21 +35,27 @@ class MemberEvent(NamedTuple):
     event: Epoch | Diverged
 
 
-def train_together(runs: Sequence[Assembly]) -> Generator[MemberEvent]:
-    """Train runs of one group to their ends, as one program.
+def train_together(
+    runs: Sequence[Assembly], until: int | None = None, form: Form = stack
+) -> Generator[MemberEvent]:
+    """Train runs of one group to their ends, or to a step, as one program.
 
     Args:
-        runs: assembled runs of one `Group`. Their states end as the loop would leave them, but
-            for the moments of their own optimisers, which are not used.
+        runs: assembled runs of one `Group`, all at the same step. Their states end as the loop
+            would leave them.
+        until: a step to pause at; None trains to the end. Runs that have not ended can be trained
+            further from there, alone or together.
+        form: makes one module of many.
 
     Yields:
         Every epoch of every member, and the error of one that diverged; the others go on.
     """
     rows = [run.train for run in runs if isinstance(run.train, InMemory)]  # as the group has it
-    crew = Crew(runs, StackedRows(rows))
+    crew = Crew(runs, StackedRows(rows), form)
     numbers = list(range(len(runs)))  # of the crew's members among the runs
-    while any(crew.open):
+    while any(crew.open) and (until is None or crew.at < until):
         steps = crew.steps_to_boundary()
+        steps = steps if until is None else min(steps, until - crew.at)
         for batch in crew.rows.stretch(crew.readers(), crew.batch_size, steps):
             for place, error in crew.step(batch):
                 yield MemberEvent(numbers[place], error)
@@ -57,90 +65,96 @@ def train_together(runs: Sequence[Assembly]) -> Generator[MemberEvent]:
             kept = [place for place, is_open in enumerate(crew.open) if is_open]
             numbers = [numbers[place] for place in kept]
             crew = crew.only(kept)
+    crew.leave()
 
 
 class Crew:
     """Members that take their steps together: stacked weights, joined rows, common moments.
 
     Args:
-        runs: the members; their models hold the weights that the crew starts from.
+        runs: the members; the crew starts from where their states stand.
         rows: of the members, in the same order.
+        form: makes one module of many.
     """
 
-    def __init__(self, runs: Sequence[Assembly], rows: StackedRows) -> None:
-        self.runs, self.rows = list(runs), rows
+    def __init__(self, runs: Sequence[Assembly], rows: StackedRows, form: Form = stack) -> None:
+        self.runs, self.rows, self.form = list(runs), rows, form
         self.open = [True] * len(runs)
         self.batch_size = max(run.program.batch_size for run in runs)  # less only if that is all
-        self.model = stack([run.state.model for run in runs]).train()
-        self.numbers = self.model.state_dict()
+        self.model = form([run.state.model for run in runs]).train()
+        self.numbers = numbers_of(getattr(self.model, "held", self.model))
         self.norms = [m for m in self.model.modules() if isinstance(m, StackedBatchNorm)]
         self.dropouts = [m for m in self.model.modules() if isinstance(m, StackedDropout)]
         self.at = runs[0].state.step  # members of a crew have taken equally many
         plans = [(r.state.rate, str(r.recipe.schedule), r.program.total_steps) for r in runs]
         distinct = list(dict.fromkeys(plans))
-        self.plan_of = [distinct.index(plan) for plan in plans]
-        self.leaders = [plans.index(plan) for plan in distinct]
-        parameters = [p for p in self.model.parameters() if p.requires_grad]
+        self.plan_of = torch.tensor([distinct.index(plan) for plan in plans])
+        self.leaders = [runs[plans.index(plan)] for plan in distinct]
         optimizers = [run.recipe.optimizer for run in runs]
-        self.update = Update(parameters, optimizers, apart=len(distinct) > 1)
-        self.sums = torch.tensor([run.state.loss_sum for run in runs], dtype=torch.float64)
+        self.update = Update(self.model, optimizers, apart=len(distinct) > 1)
+        self.update.adopt([run.state.optimizer for run in runs])
+        self.sums = np.array([run.state.loss_sum for run in runs])  # of losses over rows
+        self.seen = np.array([run.state.loss_rows for run in runs])  # rows
 
     def only(self, kept: Sequence[int]) -> Crew:
         """The crew of some of the members, where they stand now."""
         for place in kept:
-            self.write_back(place)
-        crew = Crew([self.runs[place] for place in kept], self.rows.only(kept))
-        crew.update.take_over(self.update, torch.tensor(kept))
-        crew.sums = self.sums[list(kept)]
-        return crew
+            self.write_back(place, moments=True)
+        return Crew([self.runs[place] for place in kept], self.rows.only(kept), self.form)
 
-    def write_back(self, place: int) -> None:
-        """Give a member's own model the weights that it has now."""
-        self.runs[place].state.model.load_state_dict(
-            {name: values[place] for name, values in self.numbers.items()}
-        )
+    def leave(self) -> None:
+        """Let the members that have not ended go where they stand, so that they can go on."""
+        for place, is_open in enumerate(self.open):
+            if is_open:
+                self.write_back(place, moments=True)
+
+    def write_back(self, place: int, moments: bool = False) -> None:
+        """Give a member's own state what it has now; the moments only if it is to go on."""
+        state = self.runs[place].state
+        state.model.load_state_dict({n: values[place] for n, values in self.numbers.items()})
+        state.step = self.at
+        state.loss_sum, state.loss_rows = float(self.sums[place]), int(self.seen[place])
+        if moments:
+            self.update.give_back(place, state.optimizer)
 
     def steps_to_boundary(self) -> int:
         """Steps until the first member ends an epoch or its run."""
         return min(
-            min(run.program.steps_per_epoch - run.state.step % run.program.steps_per_epoch,
-                run.program.total_steps - run.state.step)
+            min(run.program.steps_per_epoch - self.at % run.program.steps_per_epoch,
+                run.program.total_steps - self.at)
             for run, is_open in zip(self.runs, self.open, strict=True) if is_open
         )  # fmt: skip
 
     def readers(self) -> list[Reader | None]:
         """Where each member stands in its rows; None for one that has ended."""
         return [
-            Reader(run.program.seed, len(run.train), run.state.step, run.program.steps_per_epoch)
+            Reader(run.program.seed, len(run.train), self.at, run.program.steps_per_epoch)
             if is_open else None
             for run, is_open in zip(self.runs, self.open, strict=True)
         ]  # fmt: skip
 
-    def rates(self) -> list[float]:
-        """Learning rate of each member at this step."""
-        found = []
-        for leader in self.leaders:
-            run = self.runs[leader]
-            found.append(run.state.rate * run.program.schedule(self.at))
-        return [found[plan] for plan in self.plan_of]
+    def rates(self) -> Tensor:
+        """Learning rate of each member at this step, (K,)."""
+        found = [run.state.rate * run.program.schedule(self.at) for run in self.leaders]
+        return torch.tensor(found, dtype=torch.float64)[self.plan_of]
 
     def step(self, batch: Batch) -> list[tuple[int, Diverged]]:
         """One step of every member; returns those whose loss is not finite, who take none."""
         self.update.clear()
         self._place(batch)
         rates = self.rates()
-        losses = self._losses(self.model(batch.inputs), batch)
-        values = losses.detach().double()
-        lost = self._lost(values, rates)
-        losses.sum().backward()
+        losses = self.runs[0].program.loss(
+            self.model(batch.inputs).flatten(0, 1), batch.targets, reduction="none"
+        )
+        shares = _shares(batch, losses)
+        values = (losses.detach() * shares).view(len(self.runs), -1).sum(1).cpu().numpy()
+        lost = [] if np.isfinite(values).all() else self._lost(values, rates)
+        torch.autograd.backward(losses, shares)
         clip_members(self.runs[0].recipe.clip, self.update.parameters)
         self.update.step(rates)
-        self.sums += values * torch.tensor(batch.counts)
+        self.sums += values.astype(np.float64) * batch.counts
+        self.seen += batch.counts
         self.at += 1
-        for run, count, is_open in zip(self.runs, batch.counts, self.open, strict=True):
-            if is_open:
-                run.state.step = self.at
-                run.state.loss_rows += count
         return lost
 
     def _place(self, batch: Batch) -> None:
@@ -152,28 +166,16 @@ class Crew:
         if self.dropouts:
             for run in self.runs:
                 for name, layer in run.state.noise:
-                    layer.place(run.program.seed, run.state.step, name)
+                    layer.place(run.program.seed, self.at, name)
 
-    def _losses(self, outputs: Tensor, batch: Batch) -> Tensor:
-        """Mean loss of each member over its own rows, (K,)."""
-        flat: Tensor = self.runs[0].program.loss(
-            outputs.flatten(0, 1), batch.targets.flatten(0, 1), reduction="none"
-        )
-        each = flat.view(outputs.shape[:2])
-        if batch.weights is None:
-            return each.mean(1)
-        return (each * batch.weights).sum(1) / batch.weights.sum(1)
-
-    def _lost(self, values: Tensor, rates: Sequence[float]) -> list[tuple[int, Diverged]]:
+    def _lost(self, values: np.ndarray, rates: Tensor) -> list[tuple[int, Diverged]]:
         """Members whose loss is not finite: they end with the weights before this step."""
-        if bool(torch.isfinite(values).all()):
-            return []
         lost = []
         for place, value in enumerate(values.tolist()):
             if self.open[place] and not math.isfinite(value):
                 self.open[place] = False
                 self.write_back(place)
-                lost.append((place, diverged(self.runs[place].state.step, value, rates[place])))
+                lost.append((place, diverged(self.at, value, float(rates[place]))))
         return lost
 
     def at_boundary(self) -> list[int]:
@@ -182,22 +184,30 @@ class Crew:
             place
             for place, run in enumerate(self.runs)
             if self.open[place]
-            and (run.state.step % run.program.steps_per_epoch == 0
-                 or run.state.step == run.program.total_steps)
+            and (self.at % run.program.steps_per_epoch == 0
+                 or self.at == run.program.total_steps)
         ]  # fmt: skip
 
     def end_epoch(self, place: int) -> Epoch:
         """Evaluate a member as the loop does after an epoch."""
         run = self.runs[place]
         state, program = run.state, run.program
-        ending = state.step == program.total_steps
+        ending = self.at == program.total_steps
         if ending or len(run.valid) or program.rule:
             self.write_back(place)
-        values = {"train_loss": float(self.sums[place]) / state.loss_rows,
+        values = {"train_loss": float(self.sums[place] / self.seen[place]),
                   **program.evaluate(state.model)}  # fmt: skip
-        self.sums[place], state.loss_sum, state.loss_rows = 0.0, 0.0, 0
+        self.sums[place], self.seen[place] = 0.0, 0
+        state.step, state.loss_sum, state.loss_rows = self.at, 0.0, 0
         best = remember(program.rule, state, values)
         last = state.stopped or ending
         self.open[place] = not last
-        epoch = math.ceil(state.step / program.steps_per_epoch)
-        return Epoch(epoch, state.step, values, best, last)
+        epoch = math.ceil(self.at / program.steps_per_epoch)
+        return Epoch(epoch, self.at, values, best, last)
+
+
+def _shares(batch: Batch, losses: Tensor) -> Tensor:
+    """Share of each row in the mean loss of its member, (K x batch,); padding has none."""
+    if batch.weights is None:
+        return torch.full_like(losses, 1 / batch.counts[0])
+    return (batch.weights / batch.weights.sum(1, keepdim=True)).flatten().to(losses.dtype)

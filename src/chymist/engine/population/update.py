@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
+from chymist.models.stacked_parts import Stacked
 from chymist.parts import Part, definition
 
 COLUMNS = ("lr", "weight_decay")  # options in which members trained together may differ
@@ -20,15 +23,20 @@ class Update:
     along it at its own rate.
 
     Args:
-        parameters: stacked, (K, ...) each.
+        model: the stacked model.
         optimizers: of each member; equal but for `lr` and `weight_decay`.
         apart: whether the rates of the members may differ.
     """
 
-    def __init__(
-        self, parameters: Sequence[nn.Parameter], optimizers: Sequence[Part], apart: bool
-    ) -> None:
-        self.parameters = list(parameters)
+    def __init__(self, model: nn.Module, optimizers: Sequence[Part], apart: bool) -> None:
+        trained = [
+            (parameter, partial(layer.plain, name))
+            for layer in model.modules()
+            for name, parameter in layer._parameters.items()
+            if isinstance(layer, Stacked) and parameter is not None and parameter.requires_grad
+        ]
+        self.parameters = [parameter for parameter, _ in trained]
+        self.plain = [plain for _, plain in trained]
         first = optimizers[0]
         decays = [decay_of(part) for part in optimizers]
         self.apart = apart or len(set(decays)) > 1
@@ -49,17 +57,16 @@ class Update:
         for parameter in self.parameters:
             parameter.grad = None
 
-    def step(self, rates: Sequence[float]) -> None:
+    def step(self, columns: Tensor) -> None:
         """One step of all members.
 
         Args:
-            rates: learning rate of each member.
+            columns: learning rate of each member, (K,).
         """
         if not self.apart:
-            self.optimizer.param_groups[0]["lr"] = rates[0]
+            self.optimizer.param_groups[0]["lr"] = float(columns[0])
             self.optimizer.step()
             return
-        columns = torch.tensor(rates, dtype=torch.float64)
         with torch.no_grad():
             for parameter, direction in zip(self.parameters, self.moved, strict=True):
                 direction.zero_()
@@ -78,18 +85,32 @@ class Update:
             return gradient
         return gradient.addcmul(parameter, _along(self.decays, parameter))
 
-    def take_over(self, before: Update, kept: Tensor) -> None:
-        """Go on with the moments of the members that were kept.
+    def adopt(self, members: Sequence[torch.optim.Optimizer]) -> None:
+        """Go on from the moments of the members' own optimisers, if they have any.
 
         Args:
-            before: the update of more members.
-            kept: their numbers there.
+            members: over their parameters in the order of the stacked ones.
         """
-        for old, new in zip(before.moved, self.moved, strict=True):
-            self.optimizer.state[new] = {
-                name: value[kept] if isinstance(value, Tensor) and value.ndim else value
-                for name, value in before.optimizer.state[old].items()
-            }
+        for number, (moved, plain) in enumerate(zip(self.moved, self.plain, strict=True)):
+            found = [m.state[m.param_groups[0]["params"][number]] for m in members]
+            for name, first in found[0].items():
+                if isinstance(first, Tensor) and first.ndim:
+                    held = torch.empty_like(moved, requires_grad=False)  # fused steps walk raw
+                    plain(held).copy_(torch.stack([state[name] for state in found]))  # memory
+                    self.optimizer.state[moved][name] = held
+                else:  # the number of steps, of which all have taken as many
+                    self.optimizer.state[moved][name] = copy.deepcopy(first)
+
+    def give_back(self, place: int, member: torch.optim.Optimizer) -> None:
+        """Leave a member's own optimiser with the moments that it has now."""
+        own = member.param_groups[0]["params"]
+        for parameter, moved, plain in zip(own, self.moved, self.plain, strict=True):
+            for name, value in self.optimizer.state[moved].items():
+                if isinstance(value, Tensor) and value.ndim:
+                    kept = torch.empty_like(parameter, requires_grad=False)
+                    member.state[parameter][name] = kept.copy_(plain(value)[place])
+                else:
+                    member.state[parameter][name] = copy.deepcopy(value)
 
 
 def clip_members(clip: Part, parameters: Sequence[nn.Parameter]) -> None:

@@ -38,7 +38,7 @@ class Batch:
 
     Args:
         inputs: (K, batch, ...).
-        targets: (K, batch) or (K, batch, outputs).
+        targets: (K x batch,) or (K x batch, outputs).
         counts: rows of each member; the rest of its batch is padding.
         weights: (K, batch), 1 for rows and 0 for padding; None if there is no padding.
     """
@@ -74,7 +74,9 @@ class StackedRows:
             torch.arange(n) if m.among is None else m.among
             for m, n in zip(rows, counts, strict=True)
         ]
-        self.places = torch.cat([starts[id(m.inputs)] + a for m, a in zip(rows, own, strict=True)])
+        places = torch.cat([starts[id(m.inputs)] + a for m, a in zip(rows, own, strict=True)])
+        straight = len(places) == length and bool((places == torch.arange(length)).all())
+        self.places = None if straight else places  # of each row in the source
         self.targets = torch.cat([member.targets for member in rows])
         self.offsets = np.cumsum([0, *counts[:-1]])
 
@@ -97,26 +99,35 @@ class StackedRows:
         for n, visit in visits.items():
             matrix[n, : len(visit)] = visit
         rows = torch.from_numpy(matrix + self.offsets[:, None])
-        for n in range(steps):
-            last = n == steps - 1
-            counts = lengths - n * size if last else np.full(len(readers), size)
-            width = int(counts.max())
-            weights = None
-            if last and counts.min() < width:
-                weights = torch.from_numpy(np.arange(width) < counts[:, None])
-            yield self._batch(rows[:, n * size : n * size + width], counts, weights)
+        full = size * (steps - 1)
+        counts = [size] * len(readers)
+        yield from self._batches(
+            rows[:, :full].unflatten(1, (steps - 1, size)).transpose(0, 1), counts, None
+        )
+        counts = (lengths - full).tolist()
+        width = max(counts)
+        weights = None
+        if min(counts) < width:
+            weights = torch.from_numpy(np.arange(width) < np.array(counts)[:, None])
+        yield from self._batches(rows[None, :, full : full + width], counts, weights)
 
-    def _batch(self, index: Tensor, counts: np.ndarray, weights: Tensor | None) -> Batch:
+    def _batches(self, index: Tensor, counts: list[int], weights: Tensor | None) -> Iterator[Batch]:
+        """Batches of row numbers (steps, K, batch); what is small is gathered for all at once."""
+        steps, shape = len(index), index.shape[1:]
+        if not steps:
+            return
         flat = index.flatten()
-        inputs = self.source.index_select(0, self.places.index_select(0, flat))
-        inputs = self.finish(inputs) if self.finish else inputs
-        targets = self.targets.index_select(0, flat)
+        targets = self.targets.index_select(0, flat).view(steps, -1, *self.targets.shape[1:])
+        places = flat if self.places is None else self.places.index_select(0, flat)
         if weights is not None:
-            weights = weights.to(inputs.dtype)
-        return Batch(
-            inputs.unflatten(0, index.shape), targets.unflatten(0, index.shape),
-            counts.tolist(), weights,
-        )  # fmt: skip
+            weights = weights.to(self.source.device)
+        for place, target in zip(places.view(steps, -1), targets, strict=True):
+            inputs = self.source.index_select(0, place)
+            inputs = self.finish(inputs) if self.finish else inputs
+            yield Batch(
+                inputs.unflatten(0, shape), target, counts,
+                None if weights is None else weights.to(inputs.dtype),
+            )  # fmt: skip
 
 
 def _visits(reader: Reader, size: int, steps: int) -> np.ndarray:

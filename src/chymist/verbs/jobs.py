@@ -1,0 +1,282 @@
+"""Jobs: many trainings, carried out as one program wherever they are of one kind.
+
+Cross-validation, comparisons, searches and learning curves are lists of jobs. What they have in
+common is here: rows are prepared once for all jobs that prepare them alike, runs are trained
+together as far as they fit into memory, and each is scored on the rows that it has not seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from chymist.engine.allocation import keeping_memory
+from chymist.engine.assembly import (
+    Assembly,
+    Prepared,
+    assemble,
+    check_loss,
+    predict_rows,
+    prepare_split,
+    prepared_rows,
+)
+from chymist.engine.defaults import complete
+from chymist.engine.events import Epoch
+from chymist.engine.place import MEMORY, free_memory
+from chymist.engine.population import Group, MemberEvent, Plan, execute_all, together
+from chymist.engine.rows import InMemory, Rows, in_turn
+from chymist.engine.running import settle
+from chymist.engine.threads import Threads, using_threads
+from chymist.errors import Diverged, InputError
+from chymist.parts import Part
+from chymist.values import Length, Predictions, Recipe, Split
+from chymist.verbs.fitting import threads_of, with_rate
+
+CHUNK_SHARE = 0.25  # of the free memory, for runs that are trained together
+WEIGHT_COPIES = 6  # own, stacked, gradient, two moments, best
+
+Watcher = Callable[[int, Epoch], object]
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One training: a recipe on the training rows of a split, scored on its test rows.
+
+    Args:
+        recipe: what to train; what it leaves open is filled from the table of defaults.
+        split: its validation rows decide early stopping. Jobs that are given one and the same split
+            share its prepared rows.
+        seed: of initialisation, order and dropout.
+    """
+
+    recipe: Recipe
+    split: Split
+    seed: int
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A job that has been carried out.
+
+    Args:
+        job: what was asked for.
+        run: what came of it.
+        held: the test rows of its split, prepared.
+        group: how it was trained: with others as one program, or by itself and why.
+        error: how it diverged, or None.
+    """
+
+    job: Job
+    run: Assembly
+    held: Rows
+    group: Group
+    error: Diverged | None
+
+    @property
+    def reason(self) -> str:
+        """Why it was trained by itself; empty if it was trained with others, as one program."""
+        return self.group.reason
+
+    @property
+    def epochs(self) -> float:
+        """Epochs that it was trained for."""
+        return round(self.run.state.step / self.run.program.steps_per_epoch, 2)
+
+    def predictions(self) -> Predictions:
+        """What the trained model says about the test rows of its split."""
+        run, split = self.run, self.job.split
+        outputs = predict_rows(run.state.model, run.form, run.preparation, in_turn(self.held))
+        truth = split.data.targets[split.test]
+        if split.data.task == "regression" and truth.ndim == 1:
+            outputs = outputs[:, 0]
+        return Predictions(split.test, truth, outputs, split.groups_of(split.test))
+
+
+def train_jobs(
+    jobs: Sequence[Job],
+    threads: Threads = None,
+    alone: bool = False,
+    watcher: Watcher | None = None,
+    plan: Plan | None = None,
+) -> Iterator[Trained]:
+    """Carry out jobs, as many together as surely fit into memory.
+
+    Every run is what it would be alone; a run that diverges does not touch the others.
+
+    Args:
+        jobs: what to train; those of one kind should stand together.
+        threads: as in `fit`.
+        alone: whether to train every run by itself.
+        watcher: called with the number of a job and each epoch of its training.
+        plan: says which form of a population is fastest; None is the plan of this machine.
+
+    Yields:
+        The trained jobs, in their order.
+    """
+    at, desk = 0, _Desk(alone)
+
+    def watch(member: MemberEvent) -> None:
+        if watcher and isinstance(member.event, Epoch):
+            watcher(at + member.member, member.event)
+
+    while at < len(jobs):
+        with keeping_memory():
+            made = desk.assembled(jobs[at:])
+            runs = [run for run, _ in made]
+            with using_threads(threads_of(threads, runs[0], 1 if alone else len(runs))):
+                groups, lost = execute_all(runs, watch, alone, plan=plan)
+        group_of = {number: group for group in groups for number in group.members}
+        for number, (run, held) in enumerate(made):
+            yield Trained(jobs[at + number], run, held, group_of[number], lost.get(number))
+        at += len(made)
+
+
+def train_in_rungs(
+    jobs: Sequence[Job],
+    rungs: Sequence[str],
+    keep: Callable[[int, Sequence[Trained]], Collection[int]],
+    threads: Threads = None,
+    watcher: Watcher | None = None,
+) -> Iterator[Trained]:
+    """Carry out jobs in stages, after each of which some are dropped.
+
+    Args:
+        jobs: what to train.
+        rungs: lengths of the stages from the start, ascending: "3 epochs", "9 epochs". An epoch has
+            the steps of the longest among the jobs, so that all pause at the same step.
+        keep: given the number of the stage and the jobs still going, as they stand, says which go
+            on, by their places in that list; one that has diverged never does.
+        threads: as in `fit`.
+        watcher: called with the number of a job and each epoch of its training.
+
+    Yields:
+        All jobs in their order: those kept to the end trained to theirs, the others as they stood
+        when they were dropped.
+
+    Raises:
+        InputError: the jobs do not fit into memory together.
+    """
+    with keeping_memory():
+        race = _Race(jobs, _Desk(alone=False).assembled(jobs, cut=False), watcher)
+        with using_threads(threads_of(threads, race.runs[0], len(jobs))):
+            for stage, rung in enumerate(rungs):
+                race.advance(rung)
+                race.drop_others(keep(stage, race.trained(race.standing)))
+            race.advance(None)
+    for run in race.runs:
+        settle(run.state)
+    yield from race.trained(range(len(jobs)))
+
+
+class _Race:
+    """Jobs that are carried out in stages.
+
+    Args:
+        jobs: what was asked for.
+        made: their runs and test rows.
+        watcher: as in `train_in_rungs`.
+    """
+
+    def __init__(
+        self, jobs: Sequence[Job], made: Sequence[tuple[Assembly, Rows]], watcher: Watcher | None
+    ) -> None:
+        self.jobs, self.made, self.watcher = jobs, made, watcher
+        self.runs = [run for run, _ in made]
+        self.standing = list(range(len(made)))
+        self.lost: dict[int, Diverged] = {}
+        self.group_of: dict[int, Group] = {}
+
+    def advance(self, rung: str | None) -> None:
+        """Train what still stands to a length from the start, or to the end."""
+        per_epoch = max(run.program.steps_per_epoch for run in self.runs)
+        until = None if rung is None else Length.parse(rung).steps(per_epoch)
+        groups, lost = execute_all([self.runs[n] for n in self.standing], self._watch, until=until)
+        self.lost |= {self.standing[place]: error for place, error in lost.items()}
+        for group in groups:
+            self.group_of |= {self.standing[place]: group for place in group.members}
+
+    def _watch(self, member: MemberEvent) -> None:
+        if self.watcher and isinstance(member.event, Epoch):
+            self.watcher(self.standing[member.member], member.event)
+
+    def drop_others(self, kept: Collection[int]) -> None:
+        """Go on with some of those that stand, by their places among them."""
+        numbers = [self.standing[place] for place in sorted(kept)]
+        self.standing = [number for number in numbers if number not in self.lost]
+
+    def trained(self, numbers: Iterable[int]) -> list[Trained]:
+        """Jobs as they stand."""
+        return [
+            Trained(self.jobs[n], *self.made[n], self.group_of[n], self.lost.get(n))
+            for n in numbers
+        ]
+
+
+class _Desk:
+    """Where jobs become runs; what jobs share is made once.
+
+    Args:
+        alone: whether every run is to be trained by itself.
+    """
+
+    def __init__(self, alone: bool) -> None:
+        self.alone = alone
+        self.joined: dict[tuple[Part | str | int | None, ...], bool] = {}  # can runs be joined?
+        self.rows: dict[tuple[int | str, ...], tuple[Prepared, Rows]] = {}
+
+    def assembled(self, jobs: Sequence[Job], cut: bool = True) -> list[tuple[Assembly, Rows]]:
+        """The next runs with their test rows: one, or as many as can be trained together.
+
+        Raises:
+            InputError: `cut` is off, and not all fit into memory.
+        """
+        self.rows.clear()
+        made: list[tuple[Assembly, Rows]] = []
+        room = 0.0 if self.alone else free_memory() * CHUNK_SHARE
+        for job in jobs:
+            run, held, size, joined = self._assembled(job)
+            made.append((run, held))
+            room -= size
+            if cut and (room < 0 or not joined):
+                break
+            if room < 0:
+                raise InputError(
+                    "the models do not fit into memory together",
+                    received=f"{len(jobs)} of {size / 2**20:.0f} MB, room for {len(made)}",
+                    do="search fewer at a time, or by the method random",
+                )
+        return made
+
+    def _assembled(self, job: Job) -> tuple[Assembly, Rows, int, bool]:
+        """A run, its test rows, the bytes that it takes, and whether it can be joined."""
+        recipe = with_rate(complete(job.recipe, job.split), job.split, job.seed)
+        key = (id(job.split), str(recipe.data), recipe.loss.name, recipe.precision)
+        size = 0
+        if key not in self.rows:
+            self.rows[key] = _prepared(recipe, job.split)
+            size = _size_of_rows(self.rows[key][0])
+        prepared, held = self.rows[key]
+        kind = (recipe.model, recipe.optimizer.name, recipe.precision, recipe.accumulate)
+        known = kind in self.joined
+        run = assemble(recipe, job.split, job.seed, check=not known, prepared=prepared)
+        if not known:
+            self.joined[kind] = not together([run, run])[0].reason
+        return run, held, size + _size_of_weights(run), self.joined[kind]
+
+
+def _prepared(recipe: Recipe, split: Split) -> tuple[Prepared, Rows]:
+    """The rows of a split: to train on, to stop by, and to be scored on."""
+    prepared, form = prepare_split(recipe, split), check_loss(recipe, split.data)
+    held = prepared_rows(recipe, form, prepared.preparation, split.data, split.test, MEMORY)
+    return prepared, held
+
+
+def _size_of_rows(prepared: Prepared) -> int:
+    """Bytes of prepared rows; they count twice, because populations join them."""
+    rows = [prepared.train, prepared.valid]
+    return 2 * sum(r.inputs.nbytes for r in rows if isinstance(r, InMemory) and r.among is None)
+
+
+def _size_of_weights(run: Assembly) -> int:
+    """Bytes that the weights of a run take while it is trained with others."""
+    return WEIGHT_COPIES * sum(p.nbytes for p in run.state.model.parameters())
