@@ -27,7 +27,7 @@ _PUBLIC = {
     "evaluate": "chymist.verbs",
     "predict": "chymist.verbs", "cross_validate": "chymist.verbs", "load_run": "chymist.verbs",
     "list_runs": "chymist.verbs", "as_estimator": "chymist.verbs.estimator",
-    "coefficients": "chymist.verbs",
+    "coefficients": "chymist.verbs", "leave_one_out": "chymist.verbs",
     "activations": "", "clip": "", "losses": "", "metrics": "", "models": "", "optim": "",
     "protocols": "", "schedules": "", "stop": "",
 }  # fmt: skip
@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from chymist.verbs import evaluate as evaluate
     from chymist.verbs import fit as fit
     from chymist.verbs import fit_population as fit_population
+    from chymist.verbs import leave_one_out as leave_one_out
     from chymist.verbs import list_runs as list_runs
     from chymist.verbs import load_run as load_run
     from chymist.verbs import predict as predict

@@ -7,6 +7,7 @@ needs scikit-learn when it is imported.
 from chymist.values import Run as Run
 from chymist.verbs.fitting import fit as fit
 from chymist.verbs.fitting import resume as resume
+from chymist.verbs.leaving_out import leave_one_out as leave_one_out
 from chymist.verbs.populating import fit_population as fit_population
 from chymist.verbs.predicting import evaluate as evaluate
 from chymist.verbs.predicting import predict as predict

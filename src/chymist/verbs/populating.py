@@ -134,8 +134,10 @@ class Population:
         }  # fmt: skip
 
     def __repr__(self) -> str:
-        if not any(self.scores):
-            return f"Population({len(self)} members, all diverged)"
+        sound = len(self) - len(self.errors)
+        if sound < 2:
+            only = next((str(s) for s in self.scores if s), "all diverged")
+            return f"Population({len(self)} members: {only}; no spread over seeds is known)"
         low, high = (show(self.metric, value) for value in (self.mean.low, self.mean.high))
         lost = f", {len(self.errors)} diverged" if self.errors else ""
         return (
