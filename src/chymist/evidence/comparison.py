@@ -105,6 +105,15 @@ def compare_entries(
     Raises:
         Undefined: the metric has no value on all rows together.
 
+    Example:
+        >>> made = Predictions(np.arange(0), np.arange(0), np.zeros((0, 2)))
+        >>> score = Score("accuracy", 0.8, 0.7, 0.9, 80, "out-of-fold")
+        >>> a = Entry("a", score, np.array([0.7, 0.8, 0.7]), made, {})
+        >>> b = Entry("b", score, np.array([0.9, 0.8, 1.0]), made, {})
+        >>> ranking, pairs = compare_entries([a, b], test_share=1 / 3)
+        >>> [entry.name for entry in ranking], round(pairs[0].difference, 3), pairs[0].better
+        (['b', 'a'], 0.167, None)
+
     Source: Nadeau, Bengio 2003; Benavoli et al. 2017; Holm 1979.
     """
     metric = entries[0].score.metric
