@@ -21,10 +21,10 @@ from sklearn.tree import DecisionTreeClassifier
 
 import chymist as cy
 from chymist.data import folds as make_folds
-from chymist.errors import ChymistError, Diverged, UsageError
-from chymist.evidence import Entry
+from chymist.errors import ChymistError, Diverged, InputError, UsageError
+from chymist.evidence import Entry, compare_entries
 from chymist.metrics import measure
-from chymist.values import Data, Recipe, show
+from chymist.values import Data, Predictions, Recipe, Score, show
 from chymist.verbs.baselines import BASELINES, baseline_predictions, fold_matrices, named_baseline
 from chymist.verbs.validation import fold_split
 
@@ -293,6 +293,30 @@ def test_the_same_difference_in_every_fold_is_tested_on_rows() -> None:
     assert pair.difference == pytest.approx(0.5)
 
 
+def test_equal_scores_of_other_labels_are_not_certain() -> None:
+    target = np.array([0, 0, 0, 1, 1, 1, 0, 0, 0, 1, 1, 1])
+    values = np.array([2 / 3, 2 / 3])
+    wrong = [np.array([0, 3, 6, 9]), np.array([1, 4, 7, 10])]
+    made = []
+    for name, rows in zip("ab", wrong, strict=True):
+        labels = target.copy()
+        labels[rows] = 1 - labels[rows]
+        score = Score("accuracy", 2 / 3, 0, 1, 12, "out-of-fold")
+        made.append(
+            Entry(name, score, values, Predictions(np.arange(12), target, np.eye(2)[labels]), {})
+        )
+    (pair,) = compare_entries(made, 0.5)[1]
+    assert (pair.difference, pair.p, pair.test) == (0, 1, "paired rows")
+    assert pair.low < -0.1
+    assert pair.high > 0.1
+
+
+def test_a_difference_of_shares_stays_within_its_range() -> None:
+    found = cy.compare({"knn": KNeighborsClassifier(), "prior": DummyClassifier()}, iris(), folds=2)
+    pair = found.pairs[0]
+    assert -1 <= pair.low < pair.high <= 1
+
+
 # --- what it says ---
 
 
@@ -353,6 +377,11 @@ def test_recipes_of_one_program_share_its_time() -> None:
 
 
 # --- what goes wrong ---
+
+
+def test_a_name_is_no_data() -> None:
+    with pytest.raises(InputError, match="neither data nor a split"):
+        cy.compare({"a": MLP, "b": SOFTMAX}, "iris")
 
 
 def test_an_entry_that_diverges_is_out_and_the_others_go_on() -> None:

@@ -90,8 +90,8 @@ def compare_entries(
     The test is the corrected resampled t-test on the metrics of the folds, and entries are ranked
     by their mean. It is the paired test on out-of-fold rows (see `compare_paired`) where folds
     have no metric of their own: folds of one row, an AUC of one class; the ranking is then by the
-    out-of-fold score. A pair whose folds all differ by the same amount is tested on rows too,
-    for the t-test has no spread to work with.
+    out-of-fold score. A pair whose folds all differ by the same amount, or by nothing though the
+    labels differ, is tested on rows too: the t-test has no spread to work with.
 
     Args:
         entries: at least one; of equal metric, rows and folds.
@@ -188,7 +188,7 @@ def _tested(a: Entry, b: Entry, test_share: float, seed: int, by_rows: bool, reg
             rounding = ROUNDING * np.maximum(np.abs(a.values), np.abs(b.values))
             differences[np.abs(differences) <= rounding] = 0.0
         found = corrected_t(differences, test_share)
-        if isfinite(found.low):
+        if isfinite(found.low) and (found.low < found.high or _agree(a, b)):
             within = bayesian_correlated_t(differences, region, test_share).rope
             return _pair(a, b, found, within, T_TEST)
     rows = [_clustered(entry.predictions) for entry in (a, b)]
@@ -199,7 +199,15 @@ def _tested(a: Entry, b: Entry, test_share: float, seed: int, by_rows: bool, reg
 def _pair(a: Entry, b: Entry, found: PairedDifference, equivalent: float | None, test: str) -> Pair:
     value, p = float(found.value), float(found.p)
     low, high = float(found.low), float(found.high)
+    if find(a.score.metric).needs == "labels" or a.score.metric == "auc":
+        low, high = max(-1.0, low), min(1.0, high)
     return Pair(a.name, b.name, value, low, high, p, p, equivalent, None, test)
+
+
+def _agree(a: Entry, b: Entry) -> bool:
+    """Whether equal scores in every fold come from equal labels, and not by chance."""
+    labels = find(a.score.metric).needs == "labels"
+    return not labels or np.array_equal(a.predictions.labels, b.predictions.labels)
 
 
 def _better(pair: Pair, p: float, sign: int) -> str | None:
