@@ -62,8 +62,8 @@ if TYPE_CHECKING:
     from chymist.values import Score as Score
     from chymist.values import Shapes as Shapes
     from chymist.values import Split as Split
-    from chymist.verbs import coefficients as coefficients
     from chymist.verbs import Comparison as Comparison
+    from chymist.verbs import coefficients as coefficients
     from chymist.verbs import compare as compare
     from chymist.verbs import compare_runs as compare_runs
     from chymist.verbs import cross_validate as cross_validate
