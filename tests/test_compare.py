@@ -24,6 +24,7 @@ from chymist.data import folds as make_folds
 from chymist.errors import ChymistError, Diverged, InputError, UsageError
 from chymist.evidence import Entry, compare_entries
 from chymist.metrics import measure
+from chymist.protocols import Cut
 from chymist.values import Data, Predictions, Recipe, Score, show
 from chymist.verbs.baselines import BASELINES, baseline_predictions, fold_matrices, named_baseline
 from chymist.verbs.validation import fold_split
@@ -49,6 +50,11 @@ def matrix(data: Data) -> np.ndarray:
 
 def held_out(data: Data, folds: int, seed: int) -> list[np.ndarray]:
     return make_folds(data, folds, seed=seed)
+
+
+def first_cut() -> Cut:
+    held = held_out(iris(), 3, 0)[0]
+    return Cut(np.setdiff1d(np.arange(150), held), held, 0, 0)
 
 
 def entry_of(found: Any, name: str) -> Entry:
@@ -136,12 +142,11 @@ def test_test_rows_are_never_given() -> None:
 
 
 def test_rows_that_stop_a_fold_are_its_own_training_rows() -> None:
-    held = held_out(iris(), 3, 0)[0]
-    split = fold_split(iris(), np.arange(150), held, 0, None, True)
+    split = fold_split(iris(), first_cut(), 0, True)
     assert len(split.valid) == 10
     parts = np.concatenate([split.train, split.valid, split.test])
     assert sorted(parts) == list(range(150))
-    assert np.array_equal(split.test, held)
+    assert np.array_equal(split.test, first_cut().held)
 
 
 # --- estimators of scikit-learn ---
@@ -172,7 +177,7 @@ def test_probabilities_and_values_of_estimators() -> None:
         {"forest": RandomForestClassifier(n_estimators=5), "knn": KNeighborsClassifier()},
         iris(), folds=3, metric="log_loss",
     )  # fmt: skip
-    split = fold_split(iris(), np.arange(150), held_out(iris(), 3, 0)[0], 0, None, False)
+    split = fold_split(iris(), first_cut(), 0, False)
     matrices = fold_matrices(split, None)
     forest = RandomForestClassifier(n_estimators=5, random_state=0)
     forest.fit(matrices[0], iris().targets[split.train])
@@ -211,7 +216,7 @@ def test_what_predict_says_is_the_label() -> None:
 
 def test_preparation_is_fitted_on_training_rows_and_shared() -> None:
     dropped = SOFTMAX.replace(data=cy.prepare(drop=(iris().columns[0].name,)))
-    split = fold_split(iris(), np.arange(150), held_out(iris(), 3, 0)[0], 0, None, False)
+    split = fold_split(iris(), first_cut(), 0, False)
     train, held = fold_matrices(split, dropped.data)
     assert train.shape == (100, 3)
     assert held.shape == (50, 3)

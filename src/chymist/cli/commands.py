@@ -340,9 +340,7 @@ def interruptible(out: Path) -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
 
-def rows_for_folds(
-    options: argparse.Namespace, ordered: bool = False
-) -> tuple[Data, Split | None]:
+def rows_for_folds(options: argparse.Namespace, ordered: bool = False) -> tuple[Data, Split | None]:
     """The data, and its split if there are test rows to keep.
 
     Raises:

@@ -11,7 +11,6 @@ from typing import Any
 import chymist as cy
 from chymist.cli.commands import (
     emit,
-    folds_of,
     rows_for_folds,
     screen_of,
     threads_of,
@@ -79,6 +78,15 @@ def compare_runs(options: argparse.Namespace) -> int:
     if options.json:
         emit(found.to_dict())
     return 0
+
+
+def folds_of(text: str) -> Any:
+    """`--folds`: a number of at least 2, or "loo"."""
+    if text == "loo":
+        return text
+    if not text.isdecimal() or int(text) < 2:
+        raise UsageError("folds must be 2 or more, or loo", where="--folds", received=f"'{text}'")
+    return int(text)
 
 
 def names_of(options: argparse.Namespace) -> list[str]:

@@ -20,6 +20,7 @@ from chymist.engine.threads import Threads
 from chymist.errors import ChymistError, Diverged, UsageError
 from chymist.evidence import Entry, compare_entries, comparison_verdict, out_of_fold_score
 from chymist.metrics import Undefined, check_task, measure
+from chymist.protocols import Cut
 from chymist.values import Data, Floor, Predictions, Recipe, Split, whole_number
 from chymist.verbs.baselines import (
     FLOORS,
@@ -124,7 +125,7 @@ def compare(
 
 @dataclass(frozen=True, eq=False)
 class _Cuts:
-    """The folds that all entries share: (repeat, fold, held-out rows) of each."""
+    """The folds that all entries share."""
 
     data: Data
     rows: np.ndarray
@@ -132,17 +133,17 @@ class _Cuts:
     sealed: bool
     seed: int
     seeds: int
-    places: Sequence[tuple[int, int, np.ndarray]]
+    cuts: Sequence[Cut]
 
     @property
     def folds(self) -> int:
         """Folds of one repeat."""
-        return len(self.places) // self.seeds
+        return len(self.cuts) // self.seeds
 
     @property
     def single(self) -> bool:
         """Whether some fold holds one row only, which has no metric worth the name."""
-        return any(len(held) == 1 for _, _, held in self.places)
+        return any(len(cut.held) == 1 for cut in self.cuts)
 
     @property
     def design(self) -> str:
@@ -152,10 +153,7 @@ class _Cuts:
 
     def splits(self, stopping: bool) -> list[Split]:
         """The folds as splits, with or without rows that decide early stopping."""
-        return [
-            fold_split(self.data, self.rows, held, self.seed + repeat, self.groups, stopping)
-            for repeat, _, held in self.places
-        ]
+        return [fold_split(self.data, cut, self.seed, stopping, self.groups) for cut in self.cuts]
 
     def notes(self) -> Iterator[str]:
         """What is to be known of the rows, in sentences."""
@@ -174,14 +172,14 @@ def _cut(
     seed, seeds = whole_number(seed, "seed", 0), whole_number(seeds, "seeds", 1, 10**6)
     whole, rows, sealed = open_rows(data)
     groups = groups_of(data, group)
-    places = [
-        (repeat, fold, held)
+    parts = [
+        Cut(np.setdiff1d(rows, held), held, repeat, fold)
         for repeat in range(seeds)
         for fold, held in enumerate(
             make_folds(whole, folds, seed=seed + repeat, rows=rows, group=groups)
         )
     ]
-    return _Cuts(whole, rows, groups, sealed, seed, seeds, places)
+    return _Cuts(whole, rows, groups, sealed, seed, seeds, parts)
 
 
 def _checked(recipes: Mapping[str, Any], cuts: _Cuts, metric: str) -> dict[str, Any]:
@@ -199,7 +197,7 @@ def _checked(recipes: Mapping[str, Any], cuts: _Cuts, metric: str) -> dict[str, 
                          received=repr(list(recipes))[:80] if isinstance(recipes, Mapping)
                          else type(recipes).__name__,
                          do='give {"a": recipe, "b": another recipe or estimator}')  # fmt: skip
-    split = fold_split(data, cuts.rows, cuts.places[0][2], cuts.seed, cuts.groups, False)
+    split = fold_split(data, cuts.cuts[0], cuts.seed, stopping=False)
     for name, entry in recipes.items():
         if not isinstance(name, str) or not name:
             raise UsageError("an entry needs a name", where="recipes", received=repr(name)[:80],
@@ -270,14 +268,14 @@ def _trained(
         for recipe in networks.values()
         for split in splits[stops_early(recipe)]
     ]
-    clock = _Clock(len(cuts.places), watcher)
+    clock = _Clock(len(cuts.cuts), watcher)
     tables: dict[str, _Table] = {}
     out: dict[str, str] = {}
     for number, trained in enumerate(train_jobs(jobs, threads, watcher=clock)):
-        which, place = divmod(number, len(cuts.places))
-        name, (repeat, fold, _) = list(networks)[which], cuts.places[place]
+        which, place = divmod(number, len(cuts.cuts))
+        name, cut = list(networks)[which], cuts.cuts[place]
         if trained.error:
-            out.setdefault(name, f"diverged in fold {fold} of seed {cuts.seed + repeat} "
+            out.setdefault(name, f"diverged in fold {cut.fold} of seed {cuts.seed + cut.repeat} "
                                  f"({trained.error.where})")  # fmt: skip
         if name in out:
             continue
@@ -289,7 +287,9 @@ def _trained(
                 "executor": "loop" if trained.reason else "population", "reason": trained.reason,
             }, [], [])  # fmt: skip
         found = tables[name]
-        record = found.add(trained.predictions(), metric, entry=name, repeat=repeat, fold=fold)
+        record = found.add(
+            trained.predictions(), metric, entry=name, repeat=cut.repeat, fold=cut.fold
+        )
         found.epochs += trained.epochs
         clock.charge(which)
         found.seconds = clock.seconds(which)
@@ -311,7 +311,7 @@ def _fitted(
         }, [], [])
         for name, entry in estimators.items()
     }  # fmt: skip
-    for (repeat, fold, _), split in zip(cuts.places, cuts.splits(False), strict=True):
+    for cut, split in zip(cuts.cuts, cuts.splits(False), strict=True):
         if len(estimators) > 1:
             matrices = fold_matrices(split, asked[0] if asked else None)
         else:
@@ -319,7 +319,7 @@ def _fitted(
         for name, estimator in estimators.items():
             began, found = perf_counter(), tables[name]
             result = baseline_predictions(name, estimator, matrices, split, metric)
-            record = found.add(result, metric, entry=name, repeat=repeat, fold=fold)
+            record = found.add(result, metric, entry=name, repeat=cut.repeat, fold=cut.fold)
             found.seconds += perf_counter() - began
             if name != FLOOR:
                 tell({**record, "epochs": None})
