@@ -26,6 +26,7 @@ _PUBLIC = {
     "fit": "chymist.verbs", "fit_population": "chymist.verbs", "resume": "chymist.verbs",
     "evaluate": "chymist.verbs",
     "predict": "chymist.verbs", "cross_validate": "chymist.verbs", "load_run": "chymist.verbs",
+    "compare": "chymist.verbs", "compare_runs": "chymist.verbs", "Comparison": "chymist.verbs",
     "list_runs": "chymist.verbs", "as_estimator": "chymist.verbs.estimator",
     "coefficients": "chymist.verbs", "leave_one_out": "chymist.verbs",
     "activations": "", "clip": "", "losses": "", "metrics": "", "models": "", "optim": "",
@@ -61,7 +62,10 @@ if TYPE_CHECKING:
     from chymist.values import Score as Score
     from chymist.values import Shapes as Shapes
     from chymist.values import Split as Split
+    from chymist.verbs import Comparison as Comparison
     from chymist.verbs import coefficients as coefficients
+    from chymist.verbs import compare as compare
+    from chymist.verbs import compare_runs as compare_runs
     from chymist.verbs import cross_validate as cross_validate
     from chymist.verbs import evaluate as evaluate
     from chymist.verbs import fit as fit

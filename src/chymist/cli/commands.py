@@ -161,12 +161,7 @@ def cv(options: argparse.Namespace) -> int:
 
     screen = screen_of(options)
     protocol = protocol_given(options)
-    for name, why in _NOT_FOR_FOLDS.items():
-        ordered = name == "time" and protocol.name == "time_series"
-        if getattr(options, name) is not None and not ordered:
-            raise UsageError(f"cv takes no --{name}: {why}", where=f"--{name}", do="leave it out")
-    data = load_source(options)
-    split = split_of(options, data) if options.test or data.test_rows is not None else None
+    data, split = rows_for_folds(options, protocol.name == "time_series")
     recipe = recipe_of(options)
     threads = threads_of(options.threads)
     if options.out:
@@ -343,6 +338,22 @@ def interruptible(out: Path) -> Iterator[Callable[[], bool]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def rows_for_folds(options: argparse.Namespace, ordered: bool = False) -> tuple[Data, Split | None]:
+    """The data, and its split if there are test rows to keep.
+
+    Raises:
+        UsageError: an option that makes no sense with folds.
+    """
+    for name, why in _NOT_FOR_FOLDS.items():
+        if getattr(options, name) is not None and not (ordered and name == "time"):
+            raise UsageError(
+                f"{options.verb} takes no --{name}: {why}", where=f"--{name}", do="leave it out"
+            )
+    data = load_source(options)
+    kept = options.test or data.test_rows is not None
+    return data, split_of(options, data) if kept else None
 
 
 def threads_of(threads: int | None) -> Any:

@@ -20,6 +20,8 @@ EXAMPLES = {
     "evaluate": "chymist evaluate runs/digits-0001 --split test",
     "predict": "chymist predict runs/table-0001 new.csv --out predictions.csv",
     "cv": "chymist cv table.csv --target price --folds 10",
+    "compare": "chymist compare digits --models mlp,softmax,svm --folds 10 --seeds 3",
+    "compare-runs": "chymist compare-runs runs/digits-0001 runs/digits-0002",
     "runs": "chymist runs",
     "show": "chymist show runs/digits-0001",
     "report": "chymist report runs/digits-0001",
@@ -34,6 +36,8 @@ VERBS = {
     "evaluate": "score a run on validation or (counted) test rows",
     "predict": "predict new rows with a run",
     "cv": "score a recipe by cross-validation",
+    "compare": "compare recipes and baselines on the same folds, with a verdict in words",
+    "compare-runs": "compare two runs on the same validation rows",
     "runs": "list the runs of a folder",
     "show": "show what a run gave",
     "report": "write a run's report anew",
@@ -107,12 +111,12 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
             received=f"'{rest[0]}'",
             do=advice,
         )
-    if dotted and options.verb not in ("fit", "cv", "shapes"):
+    if dotted and options.verb not in ("fit", "cv", "compare", "shapes"):
         raise UsageError(
             "unknown option",
             where=f"chymist {options.verb}",
             received=f"'--{next(iter(dotted))}'",
-            do="recipe options are for fit and cv",
+            do="recipe options are for fit, cv and compare",
         )
     options.dotted = dotted
     return options
@@ -216,13 +220,13 @@ def _source(verb: argparse.ArgumentParser) -> None:
     )
 
 
-def _recipe(verb: argparse.ArgumentParser) -> None:
+def _recipe(verb: argparse.ArgumentParser, model: bool = True) -> None:
     group = verb.add_argument_group(
         "recipe", "options of a part follow its name with a dot: --model mlp --model.hidden 128,64"
     )
     group.add_argument("--recipe", metavar="FILE", help="a TOML recipe; options below override it")
     for option in RECIPE_OPTIONS:
-        if option != "data":
+        if option != "data" and (model or option != "model"):
             group.add_argument(f"--{option}", metavar=_PLAIN.get(option, "NAME"))
 
 
@@ -288,6 +292,37 @@ def _cv(verb: argparse.ArgumentParser) -> None:
     run.add_argument("--out", metavar="DIR", help="folder for the result (runs/<data>-cv-NNNN)")
 
 
+def _compare(verb: argparse.ArgumentParser) -> None:
+    _source(verb)
+    entries = verb.add_argument_group("entries")
+    entries.add_argument(
+        "--models",
+        metavar="NAME,...",
+        help="models, to which the recipe options apply, and baselines of scikit-learn: "
+        "svm, tree, forest, boosting, knn, bayes",
+    )
+    entries.add_argument("--recipes", metavar="FILE,...", help="TOML recipes, named by their files")
+    _recipe(verb, model=False)
+    run = verb.add_argument_group("run")
+    run.add_argument("--folds", default="10", metavar="K|loo", help="folds, or one row a fold (10)")
+    run.add_argument(
+        "--seeds", type=int, default=1, metavar="S", help="cut and initialise S times (1)"
+    )
+    run.add_argument("--seed", type=int, default=0, metavar="N", help="the first seed (0)")
+    run.add_argument("--metric", metavar="NAME", help="what to compare by (accuracy, or rmse)")
+    run.add_argument(
+        "--threads", type=int, metavar="N", help="threads of torch (one for small work, else all)"
+    )
+    run.add_argument(
+        "--out", metavar="DIR", help="folder for the result (runs/<data>-compare-NNNN)"
+    )
+
+
+def _compare_runs(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("a", metavar="A", help="a run folder")
+    verb.add_argument("b", metavar="B", help="another one")
+
+
 def _resume(verb: argparse.ArgumentParser) -> None:
     _run_on_data(verb)
     _workers(verb)
@@ -351,4 +386,5 @@ def _shapes(verb: argparse.ArgumentParser) -> None:
 _ADD = {
     "fit": _fit, "cv": _cv, "resume": _resume, "show": _run, "report": _run_on_data,
     "evaluate": _evaluate, "predict": _predict, "runs": _runs, "part": _part, "shapes": _shapes,
+    "compare": _compare, "compare-runs": _compare_runs,
 }  # fmt: skip

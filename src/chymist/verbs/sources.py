@@ -21,13 +21,22 @@ def as_split(data: Data | Split, seed: int) -> Split:
     """
     if isinstance(data, Split):
         return data
-    if isinstance(data, Data):
-        return make_split(data, seed=seed)
-    raise InputError(
-        "neither data nor a split",
-        received=type(data).__name__,
-        do="give cy.load(...) or cy.split(...)",
-    )
+    check_rows(data)
+    return make_split(data, seed=seed)
+
+
+def check_rows(data: Any) -> None:
+    """Refuse what is neither data nor a split.
+
+    Raises:
+        InputError: it is something else.
+    """
+    if not isinstance(data, Data | Split):
+        raise InputError(
+            "neither data nor a split",
+            received=type(data).__name__,
+            do="give cy.load(...) or cy.split(...)",
+        )
 
 
 def open_rows(data: Data | Split, ordered: bool = False) -> tuple[Data, np.ndarray, bool]:
@@ -40,8 +49,10 @@ def open_rows(data: Data | Split, ordered: bool = False) -> tuple[Data, np.ndarr
         ordered: whether the order in time is kept.
 
     Raises:
+        InputError: something else than data or a split.
         UsageError: the split is ordered in time, and the order is not kept.
     """
+    check_rows(data)
     if isinstance(data, Split):
         if data.method.startswith("time") and not ordered:
             raise UsageError(

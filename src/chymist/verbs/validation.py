@@ -240,19 +240,33 @@ def _job(
     recipe: Recipe, data: Data, cut: Cut, seed: int, groups: np.ndarray | None,
     moments: np.ndarray | None,
 ) -> Job:  # fmt: skip
-    """A fold as a job: a tenth of its training rows decide early stopping, if there is any.
+    """A fold as a job."""
+    split = fold_split(data, cut, seed, stops_early(recipe), groups, moments)
+    return Job(recipe, split, split.seed)
+
+
+def stops_early(recipe: Recipe) -> bool:
+    """Whether a recipe needs rows that decide early stopping."""
+    return recipe.stop is not None and recipe.stop.name != "none"
+
+
+def fold_split(
+    data: Data, cut: Cut, seed: int, stopping: bool, groups: np.ndarray | None = None,
+    moments: np.ndarray | None = None,
+) -> Split:  # fmt: skip
+    """A fold as a split: a tenth of its training rows decide early stopping, if there is any.
 
     These are the last ones where rows have an order; copies of a row in a bootstrap stay together.
     """
     train, stop, seed = cut.train, np.array([], np.int64), seed + cut.repeat
-    if recipe.stop is not None and recipe.stop.name != "none":
+    if stopping:
         rows = np.unique(train)
         kept = replace(data, inputs=data.take(rows), targets=data.targets[rows], test_rows=None)
         names, order = (None if a is None else a[rows] for a in (groups, moments))
         parts = make_split(kept, test=0, valid=STOP_SHARE, seed=seed, group=names, time=order)
         stop = rows[parts.valid]
         train = train[~np.isin(train, stop)]
-    return Job(recipe, Split(data, train, stop, cut.held, seed, "fold", groups=groups), seed)
+    return Split(data, train, stop, cut.held, seed, "fold", groups=groups)
 
 
 def floors_of(trained: Trained) -> dict[str, Predictions]:
