@@ -27,10 +27,11 @@ _PUBLIC = {
     "evaluate": "chymist.verbs",
     "predict": "chymist.verbs", "cross_validate": "chymist.verbs", "load_run": "chymist.verbs",
     "compare": "chymist.verbs", "compare_runs": "chymist.verbs", "Comparison": "chymist.verbs",
+    "search": "chymist.verbs",
     "list_runs": "chymist.verbs", "as_estimator": "chymist.verbs.estimator",
     "coefficients": "chymist.verbs", "leave_one_out": "chymist.verbs",
     "activations": "", "clip": "", "losses": "", "metrics": "", "models": "", "optim": "",
-    "protocols": "", "schedules": "", "stop": "",
+    "protocols": "", "schedules": "", "space": "", "stop": "",
 }  # fmt: skip
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from chymist import optim as optim
     from chymist import protocols as protocols
     from chymist import schedules as schedules
+    from chymist import space as space
     from chymist import stop as stop
     from chymist.data import load as load
     from chymist.data import named_sets as named_sets
@@ -75,6 +77,7 @@ if TYPE_CHECKING:
     from chymist.verbs import load_run as load_run
     from chymist.verbs import predict as predict
     from chymist.verbs import resume as resume
+    from chymist.verbs import search as search
     from chymist.verbs.estimator import as_estimator as as_estimator
 
 
