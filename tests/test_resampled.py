@@ -82,6 +82,63 @@ def test_bayesian_and_corrected_t_agree_without_a_region():
     assert within == pytest.approx(0, abs=1e-12)
 
 
+def lucky(repeats, folds, luck=0.1):
+    """Differences of folds whose initialisation is drawn once a repeat, (repeats, folds)."""
+    return (
+        draws(repeats, folds, n=repeats * folds).reshape(repeats, folds)
+        + luck * draws(repeats, "luck", n=repeats)[:, None] / 0.05
+    )
+
+
+def by_analysis_of_variance(d, share, tail=0.025):
+    """Margin of the mean, from SciPy's F: the variance of repeats is (F - 1) MSW / K."""
+    repeats, folds = d.shape
+    within = d.var(1, ddof=1).mean()
+    luck = max(0.0, stats.f_oneway(*d).statistic - 1) * within / folds / repeats
+    rows = d.var(ddof=1) * (1 / d.size + share / (1 - share))
+    return np.sqrt(
+        rows * stats.t.isf(tail, d.size - 1) ** 2 + luck * stats.t.isf(tail, repeats - 1) ** 2
+    )
+
+
+@pytest.mark.parametrize(("repeats", "folds"), [(2, 5), (3, 10), (10, 2)])
+def test_the_luck_of_a_repeat_is_that_of_the_analysis_of_variance(repeats, folds):
+    d = lucky(repeats, folds)
+    found = corrected_t(d.ravel(), 1 / folds, repeats)
+    half = by_analysis_of_variance(d, 1 / folds)
+    assert (found.low, found.high) == pytest.approx((d.mean() - half, d.mean() + half), abs=1e-10)
+    assert by_analysis_of_variance(d, 1 / folds, found.p / 2) == pytest.approx(abs(found.value))
+    plain = corrected_t(d.ravel(), 1 / folds)
+    assert found.high - found.low > 1.04 * (plain.high - plain.low)
+    left, within, right = bayesian_correlated_t(d.ravel(), 0.0, 1 / folds, repeats)
+    assert 2 * min(left, right) == pytest.approx(found.p, abs=1e-9)
+    assert within == pytest.approx(0, abs=1e-12)
+
+
+@given(st.integers(2, 5), st.integers(2, 10), st.floats(0, 1), st.floats(-3, 3))
+@settings(max_examples=100, deadline=None, derandomize=True, database=None)
+def test_luck_only_widens_and_an_interval_leaves_out_zero_if_p_is_small(r, k, luck, shift):
+    d = (lucky(r, k, luck) + shift).ravel()
+    found, plain = corrected_t(d, 1 / k, r), corrected_t(d, 1 / k)
+    assert found.clear == (found.p < 0.05)
+    assert found.low <= plain.low
+    assert found.p >= min(plain.p, 1e-30)
+    reverse = corrected_t(-d, 1 / k, r)
+    assert (reverse.low, reverse.p) == pytest.approx((-found.high, found.p))
+    left, within, right = bayesian_correlated_t(d, 0.5, 1 / k, r)
+    assert min(left, within, right) >= 0
+    assert left + within + right == pytest.approx(1, abs=1e-12)
+
+
+def test_repeats_that_differ_no_more_than_folds_do_change_nothing():
+    d = np.stack([draws(1, n=10), draws(2, n=10), draws(3, n=10)])
+    d += d.mean() - d.mean(1, keepdims=True) + [[0.001], [0.0], [-0.001]]
+    assert corrected_t(d.ravel(), 0.1, 3) == corrected_t(d.ravel(), 0.1)
+    assert bayesian_correlated_t(d.ravel(), 0.01, 0.1, 3) == bayesian_correlated_t(
+        d.ravel(), 0.01, 0.1
+    )
+
+
 def scipy_permutation(d, resamples):
     return stats.permutation_test(
         (d, np.zeros(len(d))),
@@ -159,6 +216,9 @@ def test_holm_of_nothing_is_nothing():
         (lambda: corrected_t(np.ones((2, 2)), 0.1), "differences"),
         (lambda: corrected_t(np.arange(3.0), 0.0), "test_share"),
         (lambda: corrected_t(np.arange(3.0), 1.0), "test_share"),
+        (lambda: corrected_t(np.arange(6.0), 0.5, 4), "4 repeats of 6"),
+        (lambda: corrected_t(np.arange(6.0), 0.5, 6), "6 repeats of 6"),
+        (lambda: corrected_t(np.arange(6.0), 0.5, 0), "0 repeats of 6"),
         (lambda: bayesian_correlated_t(np.arange(3.0), 0.1, 1.0), "rho"),
         (lambda: bayesian_correlated_t(np.arange(3.0), -0.1, 0.1), "rope"),
         (lambda: bayesian_correlated_t(np.arange(3.0), np.nan, 0.1), "rope"),

@@ -42,9 +42,9 @@ def test_pairs_are_paired_corrected_and_adjusted() -> None:
     from scipy import stats
 
     trials = [trial(n, {}, value) for n, value in enumerate((0.95, 0.945, 0.5), 1)]
-    pairs = against_best(trials, 5)
+    pairs = against_best(trials, 10)
     found = trials[0].values - trials[1].values
-    t = found.mean() / (found.std(ddof=1) * math.sqrt(1 / 10 + 0.25))
+    t = found.mean() / (found.std(ddof=1) * math.sqrt(1 / 10 + 1 / 9))
     assert pairs[0]["p"] == pytest.approx(2 * stats.t.sf(abs(t), 9))
     assert pairs[0]["p_holm"] == pairs[0]["p"]
     assert pairs[1]["p_holm"] == pytest.approx(2 * pairs[1]["p"])
@@ -55,6 +55,16 @@ def test_pairs_are_paired_corrected_and_adjusted() -> None:
         trials, [{**pair, "p_holm": 0.01} for pair in pairs], None
     )
     assert "no other was trained to the end" in sentence(trials[:1], [], None)
+
+
+def test_seeds_that_differ_more_than_folds_do_widen_a_pair() -> None:
+    noise = 0.01 * np.random.default_rng(0).normal(size=(3, 5))
+    luck = np.array([[0.01], [0.0], [0.05]])
+    base = trial(1, {}, 0.9)
+    pair = [replace(base, values=base.values[0] + v.ravel()) for v in (noise + luck, 0 * noise)]
+    ((seeds,), (one,)) = against_best(pair, 5), against_best(pair, 15)
+    assert one["low"] > 0 > seeds["low"]
+    assert one["p"] < 0.05 < seeds["p"]
 
 
 def test_equal_trials_cannot_be_told_apart() -> None:

@@ -23,6 +23,7 @@ UNIT = SHARES | {"auc", "r2"}  # metrics of which a hundredth is a point
 ROUNDING = 1e-5  # a relative difference of losses that has no winner
 NAMED = 3  # entries that a sentence lists before it counts
 T_TEST, ROW_TEST = "corrected t", "paired rows"
+ONE_SEED = "; one seed: another initialisation may turn this, compare with 3 seeds"
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,13 +84,15 @@ class Pair:
 
 
 def compare_entries(
-    entries: Sequence[Entry], test_share: float, seed: int = 0, by_rows: bool = False
-) -> tuple[list[Entry], list[Pair]]:
+    entries: Sequence[Entry], test_share: float, seed: int = 0, by_rows: bool = False,
+    seeds: int = 1,
+) -> tuple[list[Entry], list[Pair]]:  # fmt: skip
     """Rank entries that were scored on the same folds with the same seeds, and test every pair.
 
     The test is the corrected resampled t-test on the metrics of the folds, and entries are ranked
-    by their mean. It is the paired test on out-of-fold rows (see `compare_paired`) where folds
-    have no metric of their own: folds of one row, an AUC of one class; the ranking is then by the
+    by their mean; with several seeds it allows for what an initialisation adds, which all folds of
+    a seed share. It is the paired test on out-of-fold rows (see `compare_paired`) where folds have
+    no metric of their own: folds of one row, an AUC of one class; the ranking is then by the
     out-of-fold score. A pair whose folds all differ by the same amount, or by nothing though the
     labels differ, is tested on rows too: the t-test has no spread to work with.
 
@@ -98,6 +101,7 @@ def compare_entries(
         test_share: share of the rows that each fold scores, 1/K for K folds.
         seed: seed of the bootstrap.
         by_rows: whether to test on rows.
+        seeds: number of seeds, each with its own folds and initialisations.
 
     Returns:
         The entries, best first, and all pairs of them in this order.
@@ -121,10 +125,11 @@ def compare_entries(
     by_rows = by_rows or any(not np.isfinite(entry.values).all() for entry in entries)
     levels = {e.name: e.score.value if by_rows else float(e.values.mean()) for e in entries}
     ranking = sorted(entries, key=lambda entry: sign * levels[entry.name])
-    pairs = [
-        _tested(a, b, test_share, seed, by_rows, _region(metric, levels[a.name], levels[b.name]))
-        for a, b in combinations(ranking, 2)
-    ]
+    pairs = []
+    for a, b in combinations(ranking, 2):
+        region = _region(metric, levels[a.name], levels[b.name])
+        on_folds = None if by_rows else _on_folds(a, b, test_share, seeds, region)
+        pairs.append(on_folds or _on_rows(a, b, seed))
     adjusted = holm(np.array([pair.p for pair in pairs]))
     return ranking, [
         replace(pair, p_holm=float(p), better=_better(pair, float(p), sign))
@@ -133,8 +138,9 @@ def compare_entries(
 
 
 def comparison_verdict(
-    ranking: Sequence[Entry], pairs: Sequence[Pair], design: str, metric: str
-) -> str:
+    ranking: Sequence[Entry], pairs: Sequence[Pair], design: str, metric: str,
+    one_seed: bool = False,
+) -> str:  # fmt: skip
     """One sentence that says who wins; a winner only where Holm's p is below 0.05.
 
     Args:
@@ -142,6 +148,8 @@ def comparison_verdict(
         pairs: all pairs of them, in this order.
         design: how it was measured, "10 folds x 3 seeds".
         metric: name of the metric.
+        one_seed: whether models were initialised from one seed only, so that the luck of it is
+            not known; the sentence then says so, if it names a winner.
 
     Returns:
         The sentence.
@@ -159,38 +167,46 @@ def comparison_verdict(
     best = ranking[0].name
     mine = [pair for pair in pairs if pair.a == best]
     told = [pair for pair in mine if pair.better == best]
-    others = [pair for pair in mine if pair.better != best]
     if not mine:
         return f"{best} has nothing to be compared with."
     tests = " or ".join(sorted({pair.test for pair in mine}))
-    if len(mine) == 1 and told:
-        return f"{best} is better than {mine[0].b} by {_size(mine[0], metric)} ({design}, {tests})."
-    if len(mine) == 1:
-        difference = _difference(mine[0], metric)
-        return f"cannot tell {best} from {mine[0].b}: {design}, {difference}."
-    ending = f"({design}, {tests}, Holm-corrected)."
+    if len(mine) > 1:
+        said = f"{_among(best, mine, told, metric)} ({design}, {tests}, Holm-corrected)"
+    elif told:
+        said = f"{best} is better than {mine[0].b} by {_size(mine[0], metric)} ({design}, {tests})"
+    else:
+        said = f"cannot tell {best} from {mine[0].b}: {design}, {_difference(mine[0], metric)}"
+    return f"{said}{ONE_SEED if told and one_seed else ''}."
+
+
+def _among(best: str, mine: Sequence[Pair], told: Sequence[Pair], metric: str) -> str:
+    """How the best one stands to several others."""
+    others = [pair for pair in mine if pair.better != best]
     if not others:
         next_best = f"next is {told[0].b}, by {_size(told[0], metric)}"
-        return f"{best} is better than the {len(told)} others; {next_best} {ending}"
+        return f"{best} is better than the {len(told)} others; {next_best}"
     doubts = [f"{pair.b} ({_difference(pair, metric)})" for pair in others]
     if not told:
-        return f"cannot tell {best} from any of the others: {_listed(doubts)} {ending}"
+        return f"cannot tell {best} from any of the others: {_listed(doubts)}"
     beaten = told[0].b if len(told) == 1 else f"{len(told)} others"
-    first = f"{best} is best; it cannot be told from {_listed(doubts)}"
-    return f"{first}; it is better than {beaten} {ending}"
+    return f"{best} is best; it cannot be told from {_listed(doubts)}; it is better than {beaten}"
 
 
-def _tested(a: Entry, b: Entry, test_share: float, seed: int, by_rows: bool, region: float) -> Pair:
-    """A pair before the correction for the number of pairs."""
-    if not by_rows:
-        differences = a.values - b.values
-        if a.score.metric not in SHARES:
-            rounding = ROUNDING * np.maximum(np.abs(a.values), np.abs(b.values))
-            differences[np.abs(differences) <= rounding] = 0.0
-        found = corrected_t(differences, test_share)
-        if isfinite(found.low) and (found.low < found.high or _agree(a, b)):
-            within = bayesian_correlated_t(differences, region, test_share).rope
-            return _pair(a, b, found, within, T_TEST)
+def _on_folds(a: Entry, b: Entry, test_share: float, seeds: int, region: float) -> Pair | None:
+    """A pair before the correction for the number of pairs; None if its folds show no spread."""
+    differences = a.values - b.values
+    if a.score.metric not in SHARES:
+        rounding = ROUNDING * np.maximum(np.abs(a.values), np.abs(b.values))
+        differences[np.abs(differences) <= rounding] = 0.0
+    found = corrected_t(differences, test_share, seeds)
+    if not isfinite(found.low) or (found.low == found.high and not _agree(a, b)):
+        return None
+    within = bayesian_correlated_t(differences, region, test_share, seeds).rope
+    return _pair(a, b, found, within, T_TEST)
+
+
+def _on_rows(a: Entry, b: Entry, seed: int) -> Pair:
+    """The same, on out-of-fold rows."""
     rows = [_clustered(entry.predictions) for entry in (a, b)]
     found = compare_paired(rows[0], rows[1], a.score.metric, seed)
     return _pair(a, b, found, None, ROW_TEST)

@@ -194,7 +194,8 @@ def against_best(trials: Sequence[Trial], folds: int) -> list[dict[str, Any]]:
     Source: Nadeau, Bengio 2003 (corrected resampled t-test); Holm 1979.
     """
     best, *others = trials
-    found = [corrected_t((best.values - o.values).round(ROUNDED), 1 / folds) for o in others]
+    seeds = len(best.values) // folds
+    found = [corrected_t((best.values - o.values).round(ROUNDED), 1 / folds, seeds) for o in others]
     adjusted = holm(np.array([pair.p for pair in found])) if found else np.zeros(0)
     return [
         {"a": best.number, "b": other.number, "difference": pair.value, "low": pair.low,

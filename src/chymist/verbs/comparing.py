@@ -18,7 +18,7 @@ from chymist.engine.defaults import complete
 from chymist.engine.events import Epoch
 from chymist.engine.threads import Threads
 from chymist.errors import ChymistError, Diverged, UsageError
-from chymist.evidence import Entry, compare_entries, comparison_verdict, out_of_fold_score
+from chymist.evidence import Entry, Pair, compare_entries, comparison_verdict, out_of_fold_score
 from chymist.metrics import Undefined, check_task, measure
 from chymist.protocols import Cut
 from chymist.values import Data, Floor, Predictions, Recipe, Split, whole_number
@@ -59,7 +59,8 @@ def compare(
     Repeat r uses seed + r for folds, order and initialisation of all entries, so that every
     difference is paired. Folds are trained as in `cross_validate`, recipes of one kind together.
     Pairs are tested by the corrected resampled t-test on the metrics of the folds; where folds
-    have no metric (leave-one-out) on rows: see `chymist.evidence.compare_entries`. Estimators are
+    have no metric (leave-one-out) on rows: see `chymist.evidence.compare_entries`. One seed does
+    not show how much another initialisation would change; the verdict then says so. Estimators are
     copied, get their `random_state` from the seed, and see the rows as the first recipe that says
     how to prepare them; test rows are never given.
 
@@ -110,15 +111,15 @@ def compare(
     if not entries:
         raise Diverged("every entry diverged", where="; ".join(f"{k} {v}" for k, v in out.items()),
                        do="lower the learning rate")  # fmt: skip
-    ranking, pairs = compare_entries(entries, 1 / cuts.folds, seed, cuts.single)
-    _, ((beside_floor),) = compare_entries([ranking[0], floor], 1 / cuts.folds, seed, cuts.single)
+    ranking, pairs = cuts.tested(entries)
+    _, (beside_floor,) = cuts.tested([ranking[0], floor])
     notes = [f"{name} is out of the comparison: it {why}" for name, why in out.items()]
     notes += [f"{a} is the same recipe as {b}: trained once" for a, b in twins.items()]
     if beside_floor.better != ranking[0].name:
         notes.append(f"{ranking[0].name} is not better than the floor, {floor.name}")
     return Comparison(
-        comparison_verdict(ranking, pairs, cuts.design, metric), tuple(ranking), tuple(pairs),
-        Floor(floor.name, floor.score), out, (*notes, *cuts.notes()),
+        comparison_verdict(ranking, pairs, cuts.design, metric, cuts.one_seed(full)),
+        tuple(ranking), tuple(pairs), Floor(floor.name, floor.score), out, (*notes, *cuts.notes()),
         cuts.design, cuts.sealed, round(perf_counter() - began, 3),
     )  # fmt: skip
 
@@ -150,6 +151,15 @@ class _Cuts:
         """How it is measured, in words."""
         folds = "leave-one-out" if self.folds == len(self.rows) else f"{self.folds} folds"
         return f"{folds} x {self.seeds} seed{'s' if self.seeds > 1 else ''}"
+
+    def tested(self, entries: Sequence[Entry]) -> tuple[list[Entry], list[Pair]]:
+        """Entries ranked, and all pairs of them."""
+        return compare_entries(entries, 1 / self.folds, self.seed, self.single, self.seeds)
+
+    def one_seed(self, entries: Mapping[str, Any]) -> bool:
+        """Whether models are initialised from one seed only, whose luck is then not known."""
+        networks = [entry for entry in entries.values() if isinstance(entry, Recipe)]
+        return self.seeds == 1 and any(n.optimizer.name != "closed_form" for n in networks)
 
     def splits(self, stopping: bool) -> list[Split]:
         """The folds as splits, with or without rows that decide early stopping."""
