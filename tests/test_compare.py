@@ -86,15 +86,41 @@ def test_entries_equal_their_own_cross_validation() -> None:
         assert entry.facts["parameters"] == alone.facts["parameters"]
 
 
-def test_the_interval_is_nadeau_and_bengios() -> None:
-    found = cy.compare({"mlp": MLP, "softmax": SOFTMAX}, iris(), folds=4, seeds=2)
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_the_interval_is_nadeau_and_bengios_with_the_luck_of_seeds(seeds: int) -> None:
+    found = cy.compare({"mlp": MLP, "softmax": SOFTMAX}, iris(), folds=4, seeds=seeds)
     pair = found.pairs[0]
     d = entry_of(found, pair.a).values - entry_of(found, pair.b).values
-    half = student_t.ppf(0.975, 7) * d.std(ddof=1) * np.sqrt(1 / 8 + 1 / 3)
+    half = student_t.ppf(0.975, d.size - 1) * d.std(ddof=1) * np.sqrt(1 / d.size + 1 / 3)
+    if seeds > 1:
+        of_seeds = d.reshape(seeds, 4)
+        luck = of_seeds.mean(1).var(ddof=1) - of_seeds.var(1, ddof=1).mean() / 4
+        assert luck > 0
+        half = np.hypot(half, student_t.ppf(0.975, seeds - 1) * np.sqrt(luck / seeds))
+    ends = d.mean() - half, d.mean() + half
     assert pair.difference == pytest.approx(d.mean())
-    assert (pair.low, pair.high) == pytest.approx((d.mean() - half, d.mean() + half))
+    assert (pair.low, pair.high) == pytest.approx(np.clip(ends, -1, 1))
     assert pair.p == pair.p_holm
     assert pair.test == "corrected t"
+
+
+def test_a_winner_by_one_seed_is_named_with_a_caution() -> None:
+    long = MLP.replace(length="30 epochs")
+    prior = DummyClassifier(strategy="prior")
+    verdicts = [
+        cy.compare({"mlp": long, "other": other}, iris(), folds=4, seeds=seeds).verdict
+        for other, seeds in ((prior, 1), (prior, 3), (long.replace(batch_size=8), 1))
+    ]
+    assert [said.startswith("mlp is better than other by") for said in verdicts[:2]] == [True, True]
+    assert verdicts[2].startswith("cannot tell")
+    caution = "corrected t); one seed: another initialisation may turn this, compare with 3 seeds."
+    assert [said.endswith(caution) for said in verdicts] == [True, False, False]
+    alone = cy.compare({"knn": KNeighborsClassifier(), "prior": prior}, iris(), folds=4).verdict
+    assert alone.endswith("(4 folds x 1 seed, corrected t).")  # nothing is initialised
+    exact = Recipe(model="linear", optimizer="closed_form")
+    alone = cy.compare({"a": exact, "mean": named_baseline("floor", "regression")}, diabetes(),
+                       folds=5).verdict  # fmt: skip
+    assert alone.endswith("(5 folds x 1 seed, corrected t).")
 
 
 def test_a_recipe_compared_with_itself_differs_by_nothing() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import chymist as cy
+from chymist.evidence import corrected_t
 from chymist.evidence.searches import (
     Trial,
     against_best,
@@ -59,12 +60,13 @@ def test_pairs_are_paired_corrected_and_adjusted() -> None:
 
 def test_seeds_that_differ_more_than_folds_do_widen_a_pair() -> None:
     noise = 0.01 * np.random.default_rng(0).normal(size=(3, 5))
-    luck = np.array([[0.01], [0.0], [0.05]])
+    differences = (noise + np.array([[0.01], [0.0], [0.05]])).ravel()
     base = trial(1, {}, 0.9)
-    pair = [replace(base, values=base.values[0] + v.ravel()) for v in (noise + luck, 0 * noise)]
-    ((seeds,), (one,)) = against_best(pair, 5), against_best(pair, 15)
-    assert one["low"] > 0 > seeds["low"]
-    assert one["p"] < 0.05 < seeds["p"]
+    (pair,) = against_best(
+        [replace(base, values=0.9 + values) for values in (differences, np.zeros(15))], 5
+    )
+    assert pair["p"] == pytest.approx(corrected_t(differences, 1 / 5, repeats=3).p)
+    assert pair["p"] > 1.5 * corrected_t(differences, 1 / 5).p
 
 
 def test_equal_trials_cannot_be_told_apart() -> None:
