@@ -18,7 +18,7 @@ from torch import nn
 
 import chymist as cy
 from chymist.data import folds as make_folds
-from chymist.evidence import Entry, Pair, compare_entries, wilson
+from chymist.evidence import Entry, Pair, compare_entries, corrected_t, wilson
 from chymist.keys import generator
 from chymist.metrics import measure
 from chymist.protocols import Cut
@@ -148,6 +148,28 @@ def power(design: Design, comparisons: int) -> dict[str, float]:
     }
 
 
+def worst(repeats: int, folds: int, luck: Sequence[float], sims: int) -> float:
+    """Largest share of clear differences without any, over normal data of several kinds.
+
+    d[r, k] = common + luck[r] + noise[r, k]: what is common to all is the luck of the rows, whose
+    variance is a part of the n_test/n_train that the test allows for.
+    """
+    shares = []
+    for part in (0.0, 0.5, 1.0):
+        for size in luck:
+            rng = generator(0, "normal", repeats, folds, round(100 * part), round(100 * size))
+            d = rng.standard_normal((sims, repeats, folds))
+            d += sqrt(part / (folds - 1)) * rng.standard_normal((sims, 1, 1))
+            d += size * rng.standard_normal((sims, repeats, 1))
+            rows = d.reshape(sims, -1)
+            shares.append(np.mean([corrected_t(r, 1 / folds, repeats).clear for r in rows]))
+    return float(max(shares))
+
+
+def test_three_seeds_suffice_whatever_the_luck() -> None:
+    assert worst(3, 10, (0.0, 1.0, 4.0), 400) <= 0.06
+
+
 def test_what_is_simulated_is_what_compare_does() -> None:
     design = Design(SHORT, 120, 4, 2)
     for number, found in zip((1, 3), trained((1, 3), design), strict=True):
@@ -190,6 +212,9 @@ def test_the_pages_say_what_was_measured() -> None:
         forms = ("3 seeds", "3 seeds, as if folds", "1 seed")
         assert " | ".join(both(name, form) for form in forms) in page
     assert both("far from trained, 5 folds x 2 seeds, 300 rows", "2 seeds") in page
+    (most,) = (figures for name, figures in kept.items() if "normal model" in name)
+    three, two, ten = (100 * most[f"10 folds x {seeds} seeds"] for seeds in (3, 2, 10))
+    assert f"{three:.1f} % are called (10 folds; {two:.1f} % by 2 seeds, {ten:.1f} % by 10)" in page
     (found,) = (figures for name, figures in kept.items() if "at best" in name)
     assert f"found in {100 * found['found']:.0f} % of 300 cases" in page
 
@@ -230,6 +255,18 @@ def test_equal_networks_of_other_lengths_and_designs() -> None:
         found = rates(design, 500)
         keep(name, found, 500)
         assert max(kinds[f"{design.seeds} seeds"] for kinds in found.values()) <= most
+
+
+@pytest.mark.hard
+def test_normal_differences_whatever_the_luck() -> None:
+    luck = (0.0, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 4.0, 10.0)
+    found = {
+        f"{folds} folds x {repeats} seeds": worst(repeats, folds, luck, 2000)
+        for repeats, folds in ((2, 10), (3, 5), (3, 10), (5, 10), (10, 10))
+    }
+    keep_figures(FIGURES, {"most called different, normal model, 2000 pairs each": found})
+    assert max(share for name, share in found.items() if " 2 seeds" not in name) <= 0.06
+    assert found["10 folds x 2 seeds"] <= 0.1
 
 
 @pytest.mark.hard
