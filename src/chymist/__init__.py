@@ -23,8 +23,8 @@ _PUBLIC = {
     "UsageError": "chymist.errors", "Diverged": "chymist.errors",
     "load": "chymist.data", "split": "chymist.data", "named_sets": "chymist.data",
     "prepare": "chymist.data.preparation",
-    "fit": "chymist.verbs", "fit_population": "chymist.verbs", "resume": "chymist.verbs",
-    "evaluate": "chymist.verbs",
+    "fit": "chymist.verbs", "fit_population": "chymist.verbs", "evolve": "chymist.verbs",
+    "resume": "chymist.verbs", "evaluate": "chymist.verbs",
     "predict": "chymist.verbs", "cross_validate": "chymist.verbs", "load_run": "chymist.verbs",
     "compare": "chymist.verbs", "compare_runs": "chymist.verbs", "Comparison": "chymist.verbs",
     "search": "chymist.verbs",
@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from chymist.verbs import compare_runs as compare_runs
     from chymist.verbs import cross_validate as cross_validate
     from chymist.verbs import evaluate as evaluate
+    from chymist.verbs import evolve as evolve
     from chymist.verbs import fit as fit
     from chymist.verbs import fit_population as fit_population
     from chymist.verbs import leave_one_out as leave_one_out
