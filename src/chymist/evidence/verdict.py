@@ -218,13 +218,13 @@ def verdict(
     found = compare_paired(predictions, floor.predictions, score.metric, seed)
     sign = 1 if find(score.metric).greater_is_better else -1
     if not found.clear:
-        difference = _amount(score.metric, found.value, found.low, found.high)
+        difference = amount(score.metric, found.value, found.low, found.high)
         return f"cannot tell {model_name} from {floor.name}: difference {difference}{ending}"
     better = sign * found.value > 0
     ends = sorted((abs(found.low), abs(found.high)))
-    amount = _amount(score.metric, abs(found.value), *ends)
+    size = amount(score.metric, abs(found.value), *ends)
     word = "better" if better else "WORSE"
-    return f"{model_name} is {word} than the strongest floor, {floor.name}, by {amount}{ending}"
+    return f"{model_name} is {word} than the strongest floor, {floor.name}, by {size}{ending}"
 
 
 def _equal(a: Predictions, b: Predictions) -> bool:
@@ -234,8 +234,13 @@ def _equal(a: Predictions, b: Predictions) -> bool:
     return bool(np.abs(a.outputs - b.outputs).max(initial=0.0) <= 1e-5 * np.std(a.targets))
 
 
-def _amount(metric: str, value: float, low: float, high: float) -> str:
-    """A difference with its interval: shares in percentage points, others with their name."""
+def amount(metric: str, value: float, low: float, high: float) -> str:
+    """A difference with its interval: shares in percentage points, others with their name.
+
+    Example:
+        >>> amount("accuracy", 0.021, 0.01, 0.032), amount("rmse", -1.5, -3.0, 0.0)
+        ('2.1 points [1.0, 3.2]', '-1.5 [-3, 0] in rmse')
+    """
     if metric in SHARES:
-        return f"{100 * value:.1f} points [{100 * low:.1f}, {100 * high:.1f}]"
+        return f"{100 * value:z.1f} points [{100 * low:z.1f}, {100 * high:z.1f}]"
     return f"{value:.4g} [{low:.4g}, {high:.4g}] in {metric}"
