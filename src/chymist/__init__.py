@@ -26,7 +26,8 @@ _PUBLIC = {
     "fit": "chymist.verbs", "resume": "chymist.verbs", "evaluate": "chymist.verbs",
     "predict": "chymist.verbs", "cross_validate": "chymist.verbs", "load_run": "chymist.verbs",
     "list_runs": "chymist.verbs", "as_estimator": "chymist.verbs.estimator",
-    "coefficients": "chymist.verbs",
+    "coefficients": "chymist.verbs", "learning_curve": "chymist.verbs",
+    "bias_variance": "chymist.verbs", "intervals": "chymist.verbs",
     "activations": "", "clip": "", "losses": "", "metrics": "", "models": "", "optim": "",
     "schedules": "", "stop": "",
 }  # fmt: skip
@@ -59,10 +60,13 @@ if TYPE_CHECKING:
     from chymist.values import Score as Score
     from chymist.values import Shapes as Shapes
     from chymist.values import Split as Split
+    from chymist.verbs import bias_variance as bias_variance
     from chymist.verbs import coefficients as coefficients
     from chymist.verbs import cross_validate as cross_validate
     from chymist.verbs import evaluate as evaluate
     from chymist.verbs import fit as fit
+    from chymist.verbs import intervals as intervals
+    from chymist.verbs import learning_curve as learning_curve
     from chymist.verbs import list_runs as list_runs
     from chymist.verbs import load_run as load_run
     from chymist.verbs import predict as predict
