@@ -32,6 +32,7 @@ Method = Literal["cv+", "jackknife+", "split"]
 Rule = Literal["lac", "aps"]
 
 METHODS = ("cv+", "jackknife+", "split")
+RULES = ("lac", "aps")
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,17 +140,12 @@ def intervals(
     Source: Barber, Candes, Ramdas, Tibshirani 2021; Romano, Sesia, Candes 2020; Vovk 2015.
     """
     tally, seed = Tally(), whole_number(seed, "seed", 0)
-    _check(method, level)
+    _check(method, rule, level)
     whole, rows, _ = open_rows(data)
     _check_targets(whole)
     groups, schema = groups_of(data, group), schema_of(whole)
     raw, names = read_inputs(new_rows, schema)
-    if method == "split":
-        parts = [held_part(whole, rows, calibration, seed=seed, groups=groups)[1]]
-    elif method == "jackknife+":
-        parts = make_folds(whole, "loo", seed=seed, rows=rows, group=groups)
-    else:
-        parts = make_folds(whole, folds, seed=seed, rows=rows, group=groups)
+    parts = _left_out(whole, rows, method, folds, calibration, seed, groups)
     jobs = [_job(recipe, whole, np.setdiff1d(rows, held), held, seed, groups) for held in parts]
     fits = tally.sound(train_jobs(jobs, threads, watcher=watcher), "model {}".format)
     made = [(trained.predictions().outputs, _on_new(trained, raw)) for trained in fits]
@@ -177,10 +173,24 @@ class _Known:
     models: np.ndarray
 
 
-def _check(method: str, level: float) -> None:
+def _left_out(
+    data: Data, rows: np.ndarray, method: Method, folds: int, calibration: float | int, seed: int,
+    groups: np.ndarray | None,
+) -> list[np.ndarray]:  # fmt: skip
+    """The rows that each model is not trained on."""
+    if method == "split":
+        return [held_part(data, rows, calibration, seed=seed, groups=groups)[1]]
+    count: int | Literal["loo"] = "loo" if method == "jackknife+" else folds
+    return make_folds(data, count, seed=seed, rows=rows, group=groups)
+
+
+def _check(method: str, rule: str, level: float) -> None:
     if method not in METHODS:
         raise UsageError("unknown method of intervals", where="method", received=repr(method)[:40],
                          do=nearest(str(method), METHODS))  # fmt: skip
+    if rule not in RULES:
+        raise UsageError("unknown rule for label sets", where="rule", received=repr(rule)[:40],
+                         do=nearest(str(rule), RULES))  # fmt: skip
     if not 0 < level < 1:
         raise InputError("a level is between 0 and 1", where="level", received=f"{level:g}",
                          do="give 0.95 for 95 of 100 rows")  # fmt: skip
