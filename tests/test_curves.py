@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import doctest
+import json
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import chymist as cy
+from chymist.cli import main
 from chymist.data.subsets import nested_subsets
 from chymist.errors import Diverged, InputError, UsageError
 from chymist.evidence import PairedDifference, corrected_t
@@ -233,6 +237,13 @@ def test_noise_is_rarely_called_a_gain_in_many_runs():
     assert claims(5000, 1) <= 0.04
 
 
+def test_the_page_runs():
+    page = Path(__file__).parent.parent / "docs" / "learning-curves.md"
+    flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+    failed, tried = doctest.testfile(str(page), module_relative=False, optionflags=flags)
+    assert (failed, tried) == (0, 17)
+
+
 def test_default_sizes_halve_and_leave_out_what_is_too_small():
     assert default_sizes(55_000, 10) == (3438, 6875, 13_750, 27_500, 55_000)
     assert default_sizes(12, 2) == (6, 12)
@@ -302,3 +313,52 @@ def test_a_model_that_diverges_is_named(iris):
     wild = cy.Recipe(model="mlp", optimizer=cy.optim.sgd(lr=1e30), length="3 epochs")
     with pytest.raises(Diverged, match=r"repeat 0, fold 0, 50 rows"):
         cy.learning_curve(wild, iris, [0.5, 1.0], folds=3)
+
+
+def run_curve(capsys, *words):
+    code = main(["curve", "iris", "--model", "softmax", "--length", "4 epochs", *words])
+    return code, capsys.readouterr()
+
+
+def test_the_command_line_answers_with_the_curve(capsys):
+    code, streams = run_curve(
+        capsys, "--sizes", "20,0.5,1.0", "--folds", "3", "--seed", "4", "--json"
+    )
+    answer = json.loads(streams.out)
+    recipe = cy.Recipe(model="softmax", length="4 epochs")
+    curve = cy.learning_curve(recipe, cy.load("iris"), [20, 0.5, 1.0], folds=3, seed=4)
+    assert code == 0
+    assert list(answer) == ["verdict", "rows", "folds", "seconds"]
+    assert answer["verdict"] == curve.verdict
+    assert [row["size"] for row in answer["rows"]] == [20, 50, 100]
+    assert [row["held"] for row in answer["rows"]] == [s.to_dict() for s in curve.held]
+    assert [row["train"]["value"] for row in answer["rows"]] == [s.value for s in curve.train]
+    assert answer["folds"] == [dict(r) for r in curve.folds]
+
+
+def test_the_command_line_says_the_verdict(capsys):
+    code, streams = run_curve(
+        capsys, "--sizes", "0.2,1.0", "--folds", "2", "--seeds", "2", "--quiet"
+    )
+    lines = streams.out.splitlines()
+    assert code == 0
+    assert lines[0].startswith("Verdict ")
+    assert lines[1].startswith("Rows    15   accuracy")
+    assert len(lines) == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--sizes", "a,b"), "not a size of a training set"),
+        (("--sizes", "nan,1.0"), "not a size of a training set"),
+        (("--valid", "0.2"), "curve takes no --valid"),
+        (("--time", "x"), "curve takes no --time"),
+        (("--folds", "1"), "not a whole number in range"),
+        (("--model.hidden", "3"), "hidden"),
+    ],
+)
+def test_the_command_line_refuses(capsys, words, says):
+    code, streams = run_curve(capsys, *words)
+    assert code == 2
+    assert says in streams.err

@@ -55,10 +55,11 @@ def fits(recipe, data, parts, new, seed):
 
 @pytest.mark.parametrize("method", ["cv+", "jackknife+", "split"])
 def test_intervals_are_those_of_plain_fits(method):
-    data, (new, _) = cy.load(sample(30, 0)), sample(8, 1)
+    rows = 12 if method == "jackknife+" else 30  # each is a plain fit
+    data, (new, _) = cy.load(sample(rows, 0)), sample(8, 1)
     parts = make_folds(data, 4 if method == "cv+" else "loo", seed=2)
     if method == "split":
-        parts = [held_part(data, np.arange(30), 0.4, seed=2)[1]]
+        parts = [held_part(data, np.arange(rows), 0.4, seed=2)[1]]
     out, fresh = fits(LINEAR, data, parts, new, seed=2)
     residuals = data.targets[np.concatenate(parts)] - out
     if method == "cv+":
@@ -109,8 +110,8 @@ def coverage(method, runs, level=0.9, n=60):
 
 @pytest.mark.parametrize(("method", "most"), [("cv+", 0.94), ("split", 0.96)])
 def test_new_rows_are_covered(method, most):
-    found, spread = coverage(method, 40)
-    assert spread < 0.015
+    found, spread = coverage(method, 25)
+    assert spread < 0.02
     assert 0.9 - 3 * spread < found < most + 3 * spread
 
 

@@ -74,8 +74,9 @@ def run(words: Sequence[str]) -> int:
     if options.verb is None:
         raise UsageError("no verb", do="known: " + ", ".join(VERBS))
     from chymist.cli.commands import COMMANDS
+    from chymist.cli.curving import CURVING
 
-    return COMMANDS[options.verb](options)
+    return {**COMMANDS, **CURVING}[options.verb](options)
 
 
 def fail(error: ChymistError, words: Sequence[str]) -> int:

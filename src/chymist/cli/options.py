@@ -20,6 +20,7 @@ EXAMPLES = {
     "evaluate": "chymist evaluate runs/digits-0001 --split test",
     "predict": "chymist predict runs/table-0001 new.csv --out predictions.csv",
     "cv": "chymist cv table.csv --target price --folds 10",
+    "curve": "chymist curve digits --model mlp --sizes 0.25,0.5,1.0 --folds 5 --seeds 3",
     "runs": "chymist runs",
     "show": "chymist show runs/digits-0001",
     "report": "chymist report runs/digits-0001",
@@ -34,6 +35,7 @@ VERBS = {
     "evaluate": "score a run on validation or (counted) test rows",
     "predict": "predict new rows with a run",
     "cv": "score a recipe by cross-validation",
+    "curve": "score a recipe with more and more training rows",
     "runs": "list the runs of a folder",
     "show": "show what a run gave",
     "report": "write a run's report anew",
@@ -107,12 +109,12 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
             received=f"'{rest[0]}'",
             do=advice,
         )
-    if dotted and options.verb not in ("fit", "cv", "shapes"):
+    if dotted and options.verb not in ("fit", "cv", "curve", "shapes"):
         raise UsageError(
             "unknown option",
             where=f"chymist {options.verb}",
             received=f"'--{next(iter(dotted))}'",
-            do="recipe options are for fit and cv",
+            do="recipe options are for fit, cv and curve",
         )
     options.dotted = dotted
     return options
@@ -281,6 +283,25 @@ def _cv(verb: argparse.ArgumentParser) -> None:
     run.add_argument("--out", metavar="DIR", help="folder for the result (runs/<data>-cv-NNNN)")
 
 
+def _curve(verb: argparse.ArgumentParser) -> None:
+    _source(verb)
+    _recipe(verb)
+    run = verb.add_argument_group("run")
+    run.add_argument(
+        "--sizes",
+        metavar="SIZE,...",
+        help="shares of the training rows (0.5) or their numbers (200); five halvings by default",
+    )
+    run.add_argument("--folds", type=int, default=5, metavar="K", help="folds (5)")
+    run.add_argument(
+        "--seeds", type=int, default=1, metavar="S", help="cut and initialise S times (1)"
+    )
+    run.add_argument("--seed", type=int, default=0, metavar="N", help="the first seed (0)")
+    run.add_argument(
+        "--threads", type=int, metavar="N", help="threads of torch (one for small work, else all)"
+    )
+
+
 def _resume(verb: argparse.ArgumentParser) -> None:
     _run_on_data(verb)
     _workers(verb)
@@ -344,4 +365,5 @@ def _shapes(verb: argparse.ArgumentParser) -> None:
 _ADD = {
     "fit": _fit, "cv": _cv, "resume": _resume, "show": _run, "report": _run_on_data,
     "evaluate": _evaluate, "predict": _predict, "runs": _runs, "part": _part, "shapes": _shapes,
+    "curve": _curve,
 }  # fmt: skip

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chymist.reports.markup import Markup, safe, table, tag
+from chymist.reports.markup import Markup, join, safe, table, tag
 from chymist.reports.numbers import interval, metric_name
 from chymist.reports.svg import (
     BOTTOM,
@@ -18,13 +18,15 @@ from chymist.reports.svg import (
     TOP,
     WIDTH,
     Scale,
-    axes,
     dot,
     drawing,
     label,
+    line,
     path,
     px,
     span,
+    tick_labels,
+    tick_texts,
 )
 from chymist.values import SHARES, Score, show
 
@@ -50,7 +52,7 @@ def curve_svg(sizes: Sequence[int], train: Sequence[Score], held: Sequence[Score
     low, high = span(ends[np.isfinite(ends)])
     y = Scale(low, min(high, 1.0) if metric in SHARES else high, HEIGHT - BOTTOM, TOP)
     name = metric_name(metric)
-    parts = [axes(x, y, "training rows, logarithmic axis", name, metric in SHARES, True)]
+    parts = [_frame(x, y, sizes, name, metric in SHARES)]
     labels = []
     for (part, kind), scores in zip(PARTS, (train, held), strict=True):
         points = [(x(float(n)), y(s.value)) for n, s in zip(sizes, scores, strict=True)]
@@ -108,6 +110,20 @@ def curve_html(
         tag("div", curve_svg(sizes, train, held), style="max-width:460px"),
         table(heads, rows, {0, 1, 2, 3, 4}),
     )
+
+
+def _frame(x: Scale, y: Scale, sizes: Sequence[int], name: str, percent: bool) -> Markup:
+    """Axes whose horizontal ticks are the sizes: of sizes that halve, few are round numbers."""
+    parts = [label(name, 0, 13, kind="title")]
+    for value, text in zip(y.ticks, tick_labels(y.ticks, percent), strict=True):
+        at = y(value)
+        parts += [line(x.start, at, x.end, at, "grid"), label(text, x.start - 8, at + 4, "end")]
+    parts.append(line(x.start, y.start, x.end, y.start))
+    ticks = [float(size) for size in sizes]
+    parts += [line(x(tick), y.start, x(tick), y.start + 4) for tick in ticks]
+    parts += tick_texts(x, ticks, [f"{size:,}" for size in sizes], y.start + 18)
+    parts.append(label("training rows, logarithmic axis", x.end, y.start + 35, "end", "title"))
+    return join(*parts)
 
 
 def _band(sizes: Sequence[int], scores: Sequence[Score], x: Scale, y: Scale, kind: str) -> Markup:

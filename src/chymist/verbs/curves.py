@@ -85,6 +85,7 @@ def learning_curve(
     *,
     group: Any = None,
     threads: Threads = None,
+    started: Callable[[int], object] | None = None,
     observer: Callable[[Mapping[str, Any]], object] | None = None,
     watcher: Callable[[int, Epoch], object] | None = None,
 ) -> LearningCurve:
@@ -106,6 +107,7 @@ def learning_curve(
         seed: the first seed.
         group: name of a column, or labels (rows of the data,): rows of a group stay together.
         threads: as in `fit`.
+        started: called with the number of models, before the first is trained.
         observer: called with the record of each model, when it is scored.
         watcher: called with the number of a training and each epoch of it.
 
@@ -132,6 +134,8 @@ def learning_curve(
     design = _design(whole, rows, sizes, folds, seeds, seed, groups_of(data, group))
     points = list(design.points())
     jobs = [design.job(recipe, point) for point in points]
+    if started:
+        started(len(jobs))
     fits = tally.sound(train_jobs(jobs, threads, watcher=watcher),
                        lambda number: design.name(points[number]))  # fmt: skip
     made: list[_Scored] = []
