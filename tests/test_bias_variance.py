@@ -188,7 +188,8 @@ def test_copies_of_a_row_stay_together_where_some_decide_early_stopping(monkeypa
     )
     cy.bias_variance(SOFTMAX.replace(stop="early"), cy.load("iris"), members=3)
     for job in seen:
-        assert len(job.split.valid)
+        distinct = len(np.unique(job.split.train)) + len(job.split.valid)
+        assert len(np.unique(job.split.valid)) == len(job.split.valid) == np.ceil(0.1 * distinct)
         assert not np.isin(job.split.valid, job.split.train).any()
         assert not np.isin(job.split.valid, job.split.test).any()
 

@@ -91,19 +91,19 @@ def test_groups_come_one_after_the_other():
 
 
 def test_the_last_point_is_cross_validation(iris):
-    curve = cy.learning_curve(DOUBLE, iris, [0.3, 1.0], folds=3, seeds=2, seed=5)
-    whole = cy.cross_validate(DOUBLE, iris, folds=3, repeats=2, seed=5, floors=False)
+    curve = cy.learning_curve(DOUBLE, iris, [0.3, 1.0], folds=4, seeds=2, seed=5)
+    whole = cy.cross_validate(DOUBLE, iris, folds=4, repeats=2, seed=5, floors=False)
     assert curve.held[-1] == whole.score
-    assert [r["held"] for r in curve.folds if r["size"] == 100] == [r["value"] for r in whole.folds]
-    assert curve.sizes == (30, 100)
+    assert [r["held"] for r in curve.folds if r["size"] == 112] == [r["value"] for r in whole.folds]
+    assert curve.sizes == (34, 112)  # of folds with 112 and 113 training rows
 
 
 def test_the_last_point_is_cross_validation_with_early_stopping_too(iris):
     recipe = DOUBLE.replace(stop="early")
-    curve = cy.learning_curve(recipe, iris, [0.5, 1.0], folds=3)
-    whole = cy.cross_validate(recipe, iris, folds=3, floors=False)
+    curve = cy.learning_curve(recipe, iris, [0.5, 1.0], folds=4)
+    whole = cy.cross_validate(recipe, iris, folds=4, floors=False)
     assert curve.held[-1] == whole.score
-    assert [r["epochs"] for r in curve.folds[-3:]] == [r["epochs"] for r in whole.folds]
+    assert [r["epochs"] for r in curve.folds[-4:]] == [r["epochs"] for r in whole.folds]
 
 
 def test_every_point_is_a_plain_fit(iris, jobs):
@@ -151,6 +151,20 @@ def test_the_targets_of_held_rows_change_no_training(jobs):
         assert first.folds[number]["epochs"] == again.folds[number]["epochs"]
         assert first.folds[number]["held"] != again.folds[number]["held"]
     assert first.folds[1]["train"] != again.folds[1]["train"]
+
+
+def test_every_fold_and_repeat_draws_its_own_subsets(iris, monkeypatch):
+    seen, real = [], module.nested_subsets
+
+    def caught(*args, seed, **named):
+        seen.append(seed)
+        return real(*args, seed=seed, **named)
+
+    monkeypatch.setattr(module, "nested_subsets", caught)
+    cy.learning_curve(DOUBLE, iris, [0.5, 1.0], folds=3, seeds=2, seed=1)
+    cy.learning_curve(DOUBLE, iris, [0.5, 1.0], folds=3, seed=2)
+    assert len(set(seen[:6])) == 6
+    assert seen[3:6] == seen[6:]  # repeat 1 of seed 1 is repeat 0 of seed 2
 
 
 def test_training_scores_are_over_models_and_count_different_rows(iris):

@@ -9,7 +9,7 @@ import numpy as np
 
 from chymist.data.splits import folds, split
 from chymist.errors import InputError, UsageError
-from chymist.keys import generator
+from chymist.keys import generator, key
 from chymist.values import Data
 
 HALF = 0.5  # of the rows in a subsample
@@ -134,8 +134,8 @@ def _bootstrap(rows: np.ndarray, seed: int, member: int, groups: np.ndarray | No
 def _part(
     data: Data, rows: np.ndarray, size: int, seed: int, member: int, groups: np.ndarray | None
 ) -> np.ndarray:
-    own = generator(seed, "subsample", member).integers(0, 2**62)
-    return nested_subsets(data, rows, [size], seed=int(own), groups=groups)[0]
+    own = key(seed, "subsample", member)
+    return nested_subsets(data, rows, [size], seed=own, groups=groups)[0]
 
 
 def held_part(

@@ -18,6 +18,7 @@ from chymist.engine.threads import Threads
 from chymist.errors import InputError, UsageError
 from chymist.evidence import PairedDifference, corrected_t, out_of_fold_score, score
 from chymist.evidence.verdict import amount
+from chymist.keys import key
 from chymist.metrics import METRICS, measure
 from chymist.reports.curves import curve_html, curve_svg, plot_curve
 from chymist.values import Data, Predictions, Recipe, Score, Split, whole_number
@@ -213,10 +214,10 @@ def _design(
     train: list[list[list[np.ndarray]]] = []
     for repeat, parts in enumerate(held):
         train.append([])
-        for one in parts:
-            rest = np.setdiff1d(rows, one)
+        for fold, one in enumerate(parts):
+            rest, own = np.setdiff1d(rows, one), key(seed + repeat, "subsets of fold", fold)
             wanted = [len(rest) if n == full else n for n in numbers]
-            train[-1].append(nested_subsets(data, rest, wanted, seed=seed + repeat, groups=groups))
+            train[-1].append(nested_subsets(data, rest, wanted, seed=own, groups=groups))
             check_classes(data.targets[train[-1][-1][0]], data.classes, "the smallest size")
     return _Design(data, groups, HEADLINE[data.task], seed, numbers, held, train)
 
