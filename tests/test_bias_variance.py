@@ -10,9 +10,8 @@ from sklearn.linear_model import LinearRegression
 
 import chymist as cy
 from chymist.data.preparation import fit_preparation
-from chymist.data.subsets import held_part, redrawn_sets
 from chymist.errors import Diverged, InputError, UsageError
-from chymist.evidence import SquaredDecomposition
+from chymist.evidence import SquaredDecomposition, bias_variance
 from chymist.keys import generator
 from chymist.values import Split
 from chymist.verbs import decomposing as module
@@ -154,6 +153,9 @@ def test_noise_is_known_from_repeated_inputs_only():
     assert found.noise_spread == pytest.approx(found.parts.noise * sqrt(2 / 360), rel=1e-12)
     assert abs(found.parts.noise - SIGMA**2) < 3 * found.noise_spread
     assert abs(found.parts.bias) < 3 * found.parts.bias_spread + 2 * SIGMA**2 * sqrt(2 / 100)
+    members = bias_variance(found.predictions, data.targets[found.rows], found.parts.noise)
+    known = sqrt(members.bias_spread**2 + found.noise_spread**2)
+    assert found.parts.bias_spread == pytest.approx(known, rel=1e-12)
     assert "noise 0.0" in found.verdict
     assert "with the noise" not in found.verdict
     parts = found.parts
@@ -195,16 +197,23 @@ def test_copies_of_a_row_stay_together_where_some_decide_early_stopping(monkeypa
 
 
 def test_kinds_of_training_sets():
-    data, rows = cy.load("iris"), np.arange(20, 140)
-    whole = redrawn_sets(data, rows, 50, "bootstrap", seed=0)
-    assert all(len(one) == 120 and np.isin(one, rows).all() for one in whole)
-    assert np.mean([len(np.unique(one)) / 120 for one in whole]) == pytest.approx(0.632, abs=0.02)
-    np.testing.assert_array_equal(redrawn_sets(data, rows, 2, "bootstrap", seed=0)[1], whole[1])
-    half = redrawn_sets(data, rows, 3, "subsample", seed=0)
-    assert all(len(np.unique(one)) == len(one) == 60 for one in half)
-    assert not np.array_equal(half[0], half[1])
-    parts = redrawn_sets(data, rows, 6, "disjoint", seed=0)
-    np.testing.assert_array_equal(np.sort(np.concatenate(parts)), rows)
+    data = cy.load("iris")
+    made = {
+        s: cy.bias_variance(SOFTMAX, data, 6, test=50, sets=s)
+        for s in ("bootstrap", "subsample", "disjoint")
+    }
+    rest = np.setdiff1d(np.arange(150), made["bootstrap"].rows)
+    for found in made.values():
+        np.testing.assert_array_equal(found.rows, made["bootstrap"].rows)
+        assert all(np.isin(one, rest).all() for one in found.train)
+        assert len({one.tobytes() for one in found.train}) == 6
+    whole, half, parts = (made[s].train for s in ("bootstrap", "subsample", "disjoint"))
+    assert all(len(one) == 100 for one in whole)
+    assert np.mean([len(np.unique(one)) / 100 for one in whole]) == pytest.approx(0.632, abs=0.05)
+    again = cy.bias_variance(SOFTMAX, data, 3, test=50).train
+    np.testing.assert_array_equal(np.stack(again), np.stack(whole[:3]))
+    assert all(len(np.unique(one)) == len(one) == 50 for one in half)
+    np.testing.assert_array_equal(np.sort(np.concatenate(parts)), rest)
 
 
 def test_groups_are_held_out_and_drawn_as_a_whole():
@@ -216,14 +225,6 @@ def test_groups_are_held_out_and_drawn_as_a_whole():
         times = np.bincount(train, minlength=150)
         for group in set(groups[train]):
             assert len(set(times[groups == group])) == 1
-
-
-def test_held_part_agrees_with_the_cut_of_validation_rows():
-    data = cy.load("iris")
-    split = cy.split(data, test=0, valid=0.2, seed=7)
-    stay, held = held_part(data, np.arange(150), 0.2, seed=7)
-    np.testing.assert_array_equal(held, split.valid)
-    np.testing.assert_array_equal(stay, split.train)
 
 
 def test_test_rows_of_a_split_are_never_given():

@@ -31,7 +31,9 @@ ATTRIBUTES_THAT_RUN_FILES = {
 }
 
 # What users of the package call: its functions show how in an example that runs.
-PARTS = ("activations", "clip", "losses", "metrics", "models", "optim", "schedules", "stop")
+PARTS = (
+    "activations", "clip", "losses", "metrics", "models", "optim", "protocols", "schedules", "stop",
+)  # fmt: skip
 INTERFACE = (*PARTS, "data", "errors", "evidence", "keys", "parts", "values")
 
 # Functions of the interface without an example, and why.

@@ -9,7 +9,7 @@ import pytest
 
 import chymist as cy
 from chymist.data import folds as make_folds
-from chymist.data.subsets import held_part
+from chymist.data.splits import hold_out
 from chymist.errors import Diverged, InputError, UsageError
 from chymist.evidence import (
     cross_conformal_sets,
@@ -59,7 +59,7 @@ def test_intervals_are_those_of_plain_fits(method):
     data, (new, _) = cy.load(sample(rows, 0)), sample(8, 1)
     parts = make_folds(data, 4 if method == "cv+" else "loo", seed=2)
     if method == "split":
-        parts = [held_part(data, np.arange(rows), 0.4, seed=2)[1]]
+        parts = [hold_out(data, np.arange(rows), 0.4, seed=2)[1]]
     out, fresh = fits(LINEAR, data, parts, new, seed=2)
     residuals = data.targets[np.concatenate(parts)] - out
     if method == "cv+":
@@ -91,7 +91,7 @@ def test_label_sets_are_those_of_plain_fits(rule):
     assert list(found.value) == [data.classes[k] for k in fresh.mean(0).argmax(1)]
     for names, row in zip(found.labels, found.sets, strict=True):
         assert names == tuple(np.array(data.classes)[row])
-    parts = [held_part(data, np.arange(45), 0.25, seed=1)[1]]
+    parts = [hold_out(data, np.arange(45), 0.25, seed=1)[1]]
     out, fresh = fits(SOFTMAX, data, parts, new, seed=1)
     expected = split_conformal_sets(fresh[0], out, data.targets[parts[0]], 0.8, rule, 1)
     found = cy.intervals(SOFTMAX, data, new, 0.8, "split", seed=1, rule=rule)

@@ -17,10 +17,11 @@ from chymist.engine.defaults import complete
 from chymist.engine.events import Epoch
 from chymist.engine.loop import train
 from chymist.engine.population import together, train_together
-from chymist.engine.population.grouping import SLOWER
+from chymist.engine.population.plan import FORMS
 from chymist.errors import Diverged
 from chymist.models import Dropout
-from chymist.models.stacked import Unstackable, stack
+from chymist.models.stacked import stack
+from chymist.models.stacked_parts import Unstackable
 
 ROWS = (97, 90, 101)  # training rows of the members: other numbers of steps, padded batches
 
@@ -53,12 +54,15 @@ def alone(runs: list[Assembly]) -> list[list[Epoch]]:
     return [[e for e in train(run.program, run.state) if isinstance(e, Epoch)] for run in runs]
 
 
-def check_equal(make: Callable[[], list[Assembly]], within: float = 1e-9) -> None:
+def check_equal(
+    make: Callable[[], list[Assembly]], within: float = 1e-9, form: str = "stacked"
+) -> None:
     """Trained together and alone, members agree in weights, records and stopping."""
     ours, theirs = make(), make()
-    assert [group.reason for group in together(ours)] in ([""], [SLOWER])
+    assert form in together(ours)[0].forms
+    assert [group.reason for group in together(ours)] == [""]
     events: list[list[Epoch]] = [[] for _ in ours]
-    for member, event in train_together(ours):
+    for member, event in train_together(ours, form=FORMS[form]):
         assert isinstance(event, Epoch)
         events[member].append(event)
     expected = alone(theirs)
@@ -137,11 +141,12 @@ def test_every_layer_and_optimizer_for_tables(net: str, optimizer: str) -> None:
 
 
 @pytest.mark.parametrize("optimizer", ["momentum", "adamw"])
+@pytest.mark.parametrize("form", ["stacked", "grouped", "unfolded"])
 @pytest.mark.parametrize("net", IMAGE)
-def test_every_layer_for_images(net: str, optimizer: str) -> None:
+def test_every_layer_for_images(net: str, form: str, optimizer: str) -> None:
     recipe = RECIPE.replace(model=sequence(*IMAGE[net]), optimizer=OPTIMIZERS[optimizer],
                             length="30 steps")  # fmt: skip
-    check_equal(lambda: runs_of(recipe, "image"))
+    check_equal(lambda: runs_of(recipe, "image"), form=form)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
@@ -274,19 +279,6 @@ def test_embeddings_of_members_do_not_mix() -> None:
         assert torch.equal(found[member], table(index[member]))
 
 
-def test_a_network_without_a_stacked_form_says_which_layer() -> None:
-    class Own(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.layer = nn.Linear(6, 3)
-
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return self.layer(x)
-
-    runs = runs_of(RECIPE.replace(model=lambda shapes: Own().double()), "table")
-    assert [group.reason for group in together(runs)] == ["Own has no stacked form"]
-
-
 @pytest.mark.parametrize("source", ["iris", "diabetes"])
 @pytest.mark.parametrize("stop", ["none", "early"])
 def test_cross_validation_as_one_program_equals_the_loop(source: str, stop: str) -> None:
@@ -309,9 +301,9 @@ def test_folds_that_do_not_fit_into_memory_together_are_cut_into_chunks(
     sizes = []
     real = jobs.execute_all
 
-    def execute_all(runs: list[Assembly], *rest: Any) -> Any:
+    def execute_all(runs: list[Assembly], *rest: Any, **more: Any) -> Any:
         sizes.append(len(runs))
-        return real(runs, *rest)
+        return real(runs, *rest, **more)
 
     recipe = cy.Recipe(model="mlp", length="5 epochs", precision="float64")
     whole = cy.cross_validate(recipe, cy.load("iris"), folds=6, floors=False)

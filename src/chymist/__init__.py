@@ -23,13 +23,16 @@ _PUBLIC = {
     "UsageError": "chymist.errors", "Diverged": "chymist.errors",
     "load": "chymist.data", "split": "chymist.data", "named_sets": "chymist.data",
     "prepare": "chymist.data.preparation",
-    "fit": "chymist.verbs", "resume": "chymist.verbs", "evaluate": "chymist.verbs",
+    "fit": "chymist.verbs", "fit_population": "chymist.verbs", "resume": "chymist.verbs",
+    "evaluate": "chymist.verbs",
     "predict": "chymist.verbs", "cross_validate": "chymist.verbs", "load_run": "chymist.verbs",
+    "compare": "chymist.verbs", "compare_runs": "chymist.verbs", "Comparison": "chymist.verbs",
     "list_runs": "chymist.verbs", "as_estimator": "chymist.verbs.estimator",
-    "coefficients": "chymist.verbs", "learning_curve": "chymist.verbs",
-    "bias_variance": "chymist.verbs", "intervals": "chymist.verbs",
+    "coefficients": "chymist.verbs", "leave_one_out": "chymist.verbs",
+    "learning_curve": "chymist.verbs", "bias_variance": "chymist.verbs",
+    "intervals": "chymist.verbs",
     "activations": "", "clip": "", "losses": "", "metrics": "", "models": "", "optim": "",
-    "schedules": "", "stop": "",
+    "protocols": "", "schedules": "", "stop": "",
 }  # fmt: skip
 
 if TYPE_CHECKING:
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from chymist import metrics as metrics
     from chymist import models as models
     from chymist import optim as optim
+    from chymist import protocols as protocols
     from chymist import schedules as schedules
     from chymist import stop as stop
     from chymist.data import load as load
@@ -60,13 +64,18 @@ if TYPE_CHECKING:
     from chymist.values import Score as Score
     from chymist.values import Shapes as Shapes
     from chymist.values import Split as Split
+    from chymist.verbs import Comparison as Comparison
     from chymist.verbs import bias_variance as bias_variance
     from chymist.verbs import coefficients as coefficients
+    from chymist.verbs import compare as compare
+    from chymist.verbs import compare_runs as compare_runs
     from chymist.verbs import cross_validate as cross_validate
     from chymist.verbs import evaluate as evaluate
     from chymist.verbs import fit as fit
+    from chymist.verbs import fit_population as fit_population
     from chymist.verbs import intervals as intervals
     from chymist.verbs import learning_curve as learning_curve
+    from chymist.verbs import leave_one_out as leave_one_out
     from chymist.verbs import list_runs as list_runs
     from chymist.verbs import load_run as load_run
     from chymist.verbs import predict as predict

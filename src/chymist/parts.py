@@ -40,6 +40,7 @@ PALETTE = {
     "schedule": "chymist.schedules",
     "clip": "chymist.clip",
     "stop": "chymist.stop",
+    "protocol": "chymist.protocols",
 }
 
 

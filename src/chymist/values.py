@@ -104,7 +104,8 @@ class Split:
 
     Args:
         data: the data.
-        train, valid, test: row numbers, int64, ascending, disjoint; valid and test may be empty.
+        train, valid, test: row numbers, int64, ascending, disjoint; valid and test may be empty;
+            train repeats the rows that a bootstrap drew several times.
         seed: seed of the draw.
         method: "stratified", "plain", "grouped", "time" or "standard" in words.
         options: arguments of `cy.split` that differ from its defaults, so that the cut can be
@@ -348,7 +349,7 @@ class Score:
         value: the number.
         low, high: 95 % interval (see `chymist.evidence.intervals` for the method per metric).
         n: rows it was computed on.
-        split: "train", "valid", "test" or "out-of-fold".
+        split: "train", "valid", "test", "out-of-fold", or ".632+" (estimated from bootstraps).
         selected_on: what was chosen by looking at these rows ("val_loss"), or None. A score on
             rows that chose something is optimistic.
         groups: groups of the rows, if the interval is by group, or None.

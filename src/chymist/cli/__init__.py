@@ -74,9 +74,10 @@ def run(words: Sequence[str]) -> int:
     if options.verb is None:
         raise UsageError("no verb", do="known: " + ", ".join(VERBS))
     from chymist.cli.commands import COMMANDS
+    from chymist.cli.comparing import COMPARING
     from chymist.cli.curving import CURVING
 
-    return {**COMMANDS, **CURVING}[options.verb](options)
+    return {**COMMANDS, **COMPARING, **CURVING}[options.verb](options)
 
 
 def fail(error: ChymistError, words: Sequence[str]) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import chymist as cy
-from chymist.cli.inputs import load_source, recipe_of, split_of
+from chymist.cli.inputs import load_source, protocol_given, recipe_of, split_of
 from chymist.cli.streams import print_json, standard_output
 from chymist.cli.summaries import (
     cv_summary,
@@ -22,9 +22,10 @@ from chymist.cli.summaries import (
     print_floors,
     print_folds,
     print_model,
+    print_plan,
     print_result,
 )
-from chymist.cli.terminal import Band, Progress, Screen
+from chymist.cli.terminal import Folds, Progress, Screen
 from chymist.data import moved, reload
 from chymist.engine.assembly import Assembly
 from chymist.engine.folder import check_place, in_free_folder, open_folder
@@ -159,39 +160,27 @@ def cv(options: argparse.Namespace) -> int:
     from chymist.verbs.writing import write_cross_validation
 
     screen = screen_of(options)
-    folds = folds_of(options.folds)
-    if options.repeats < 1:
-        raise UsageError(
-            "at least one repeat is needed", where="--repeats", received=str(options.repeats)
-        )
-    for name, why in _NOT_FOR_FOLDS.items():
-        if getattr(options, name) is not None:
-            raise UsageError(f"cv takes no --{name}: {why}", where=f"--{name}", do="leave it out")
-    data = load_source(options)
-    split = split_of(options, data) if options.test or data.test_rows is not None else None
+    protocol = protocol_given(options)
+    data, split = rows_for_folds(options, protocol.name == "time_series")
     recipe = recipe_of(options)
     threads = threads_of(options.threads)
     if options.out:
         check_place(Path(options.out))
     print_data(screen, split or data)
-    total = (folds if isinstance(folds, int) else len(data)) * options.repeats
-
-    def tell(record: Mapping[str, Any]) -> None:
-        number = record["repeat"] * (total // options.repeats) + record["fold"] + 1
-        if number == total or total <= 50 or number % (total // 20) == 0:
-            screen.line("Fold", f"{number}/{total}   {record['value']:.4g} on {record['n']} rows")
-
-    band = Band(screen, total)
+    watch = Folds(screen)
     try:
         found = cy.cross_validate(
-            recipe, split or data, folds, options.repeats, options.seed, group=options.group,
-            threads=threads, observer=tell, watcher=band,
+            recipe, split or data, protocol, seed=options.seed, group=options.group,
+            time=options.time, plan=options.plan, threads=threads, started=watch.begin,
+            observer=watch.tell, watcher=watch,
         )  # fmt: skip
     finally:
-        band.close()
+        watch.close()
 
     write = partial(write_cross_validation, found=found, recipe=recipe, data=data)
     path = write(Path(options.out)) if options.out else in_free_folder(f"{data.name}-cv", write)
+    if options.explain_plan:
+        print_plan(screen, found.facts["plan"])
     print_folds(screen, found, path.parent)
     if options.json:
         emit(cv_summary(found, data, recipe, path.parent, path))
@@ -351,13 +340,20 @@ def interruptible(out: Path) -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
 
-def folds_of(text: str) -> Any:
-    """`--folds`: a number of at least 2, or "loo"."""
-    if text == "loo":
-        return text
-    if not text.isdecimal() or int(text) < 2:
-        raise UsageError("folds must be 2 or more, or loo", where="--folds", received=f"'{text}'")
-    return int(text)
+def rows_for_folds(options: argparse.Namespace, ordered: bool = False) -> tuple[Data, Split | None]:
+    """The data, and its split if there are test rows to keep.
+
+    Raises:
+        UsageError: an option that makes no sense with folds.
+    """
+    for name, why in _NOT_FOR_FOLDS.items():
+        if getattr(options, name) is not None and not (ordered and name == "time"):
+            raise UsageError(
+                f"{options.verb} takes no --{name}: {why}", where=f"--{name}", do="leave it out"
+            )
+    data = load_source(options)
+    kept = options.test or data.test_rows is not None
+    return data, split_of(options, data) if kept else None
 
 
 def threads_of(threads: int | None) -> Any:

@@ -7,34 +7,23 @@ from collections.abc import Mapping
 from typing import Any
 
 import chymist as cy
-from chymist.cli.commands import emit, screen_of, threads_of
-from chymist.cli.inputs import load_source, recipe_of, split_of
+from chymist.cli.commands import emit, rows_for_folds, screen_of, threads_of
+from chymist.cli.inputs import recipe_of
 from chymist.cli.summaries import print_data
-from chymist.cli.terminal import Band, Screen
-from chymist.engine.events import Epoch
+from chymist.cli.terminal import Folds
 from chymist.errors import UsageError
 from chymist.parts import listed
 from chymist.verbs.curves import LearningCurve
-
-_NOT_FOR_CURVES = {
-    "valid": "every row is validated once, in the fold that holds it out",
-    "time": "folds would train on later rows than they predict",
-}
 
 
 def curve(options: argparse.Namespace) -> int:
     """`chymist curve`."""
     screen = screen_of(options)
-    for name, why in _NOT_FOR_CURVES.items():
-        if getattr(options, name) is not None:
-            raise UsageError(f"curve takes no --{name}: {why}", where=f"--{name}",
-                             do="leave it out")  # fmt: skip
     sizes = sizes_of(options.sizes) if options.sizes else None
-    data = load_source(options)
-    split = split_of(options, data) if options.test or data.test_rows is not None else None
+    data, split = rows_for_folds(options)
     recipe, threads = recipe_of(options), threads_of(options.threads)
     print_data(screen, split or data)
-    watch = _Watch(screen)
+    watch = Folds(screen)
     try:
         found = cy.learning_curve(
             recipe, split or data, sizes, options.folds, options.seeds, options.seed,
@@ -50,32 +39,6 @@ def curve(options: argparse.Namespace) -> int:
     if options.json:
         emit(curve_summary(found))
     return 0
-
-
-class _Watch:
-    """Draws the band of all models, once their number is known.
-
-    Args:
-        screen: where to draw.
-    """
-
-    def __init__(self, screen: Screen) -> None:
-        self.screen = screen
-        self.band: Band | None = None
-
-    def begin(self, fits: int) -> None:
-        """The number of models is known."""
-        self.band = Band(self.screen, fits)
-
-    def __call__(self, number: int, event: Epoch) -> None:
-        """An epoch of one of them."""
-        if self.band:
-            self.band(number, event)
-
-    def close(self) -> None:
-        """Leave the last line standing."""
-        if self.band:
-            self.band.close()
 
 
 def sizes_of(text: str) -> list[float | int]:

@@ -9,7 +9,8 @@ from typing import Any
 import chymist as cy
 from chymist.cli.options import recipe_fields
 from chymist.errors import InputError, UsageError
-from chymist.parts import listed
+from chymist.parts import Part, listed, part
+from chymist.protocols import protocol_of
 from chymist.values import Data, Recipe, Split
 
 
@@ -73,6 +74,45 @@ def recipe_of(options: argparse.Namespace) -> Recipe:
             ) from None
         plain = Recipe.from_toml(text, options.recipe).to_dict()
     return Recipe.from_dict(merged(plain, recipe_fields(options)))
+
+
+def protocol_given(options: argparse.Namespace) -> Part:
+    """The protocol of `cv`: `--protocol NAME --protocol.OPTION VALUE`, or `--folds --repeats`.
+
+    Its options are taken out of `options.dotted`, since they belong to no recipe.
+
+    Raises:
+        UsageError: an unknown name or value, or both ways at once.
+    """
+    dotted = options.dotted
+    given = {n.partition(".")[2]: v for n, v in dotted.items() if n.startswith("protocol.")}
+    options.dotted = {n: v for n, v in dotted.items() if not n.startswith("protocol.")}
+    if options.protocol is None:
+        if given:
+            where = f"--protocol.{next(iter(given))}"
+            raise UsageError(
+                "options of the protocol without its name", where=where, do="add --protocol NAME"
+            )
+        return protocol_of(_folds(options.folds or "10"), _repeats(options.repeats))
+    for name in ("folds", "repeats"):
+        if getattr(options, name) is not None:
+            raise UsageError("a protocol has options of its own", where=f"--{name}",
+                             do=f"leave it out; see chymist part {options.protocol}")  # fmt: skip
+    return part("protocol", options.protocol, **given)
+
+
+def _folds(text: str) -> Any:
+    if text == "loo":
+        return text
+    if not text.isdecimal() or int(text) < 2:
+        raise UsageError("folds must be 2 or more, or loo", where="--folds", received=f"'{text}'")
+    return int(text)
+
+
+def _repeats(count: int | None) -> int:
+    if count is not None and count < 1:
+        raise UsageError("at least one repeat is needed", where="--repeats", received=str(count))
+    return count or 1
 
 
 def merged(plain: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:

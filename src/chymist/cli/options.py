@@ -20,6 +20,8 @@ EXAMPLES = {
     "evaluate": "chymist evaluate runs/digits-0001 --split test",
     "predict": "chymist predict runs/table-0001 new.csv --out predictions.csv",
     "cv": "chymist cv table.csv --target price --folds 10",
+    "compare": "chymist compare digits --models mlp,softmax,svm --folds 10 --seeds 3",
+    "compare-runs": "chymist compare-runs runs/digits-0001 runs/digits-0002",
     "curve": "chymist curve digits --model mlp --sizes 0.25,0.5,1.0 --folds 5 --seeds 3",
     "runs": "chymist runs",
     "show": "chymist show runs/digits-0001",
@@ -35,6 +37,8 @@ VERBS = {
     "evaluate": "score a run on validation or (counted) test rows",
     "predict": "predict new rows with a run",
     "cv": "score a recipe by cross-validation",
+    "compare": "compare recipes and baselines on the same folds, with a verdict in words",
+    "compare-runs": "compare two runs on the same validation rows",
     "curve": "score a recipe with more and more training rows",
     "runs": "list the runs of a folder",
     "show": "show what a run gave",
@@ -109,12 +113,12 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
             received=f"'{rest[0]}'",
             do=advice,
         )
-    if dotted and options.verb not in ("fit", "cv", "curve", "shapes"):
+    if dotted and options.verb not in ("fit", "cv", "compare", "curve", "shapes"):
         raise UsageError(
             "unknown option",
             where=f"chymist {options.verb}",
             received=f"'--{next(iter(dotted))}'",
-            do="recipe options are for fit, cv and curve",
+            do="recipe options are for fit, cv, compare and curve",
         )
     options.dotted = dotted
     return options
@@ -218,13 +222,13 @@ def _source(verb: argparse.ArgumentParser) -> None:
     )
 
 
-def _recipe(verb: argparse.ArgumentParser) -> None:
+def _recipe(verb: argparse.ArgumentParser, model: bool = True) -> None:
     group = verb.add_argument_group(
         "recipe", "options of a part follow its name with a dot: --model mlp --model.hidden 128,64"
     )
     group.add_argument("--recipe", metavar="FILE", help="a TOML recipe; options below override it")
     for option in RECIPE_OPTIONS:
-        if option != "data":
+        if option != "data" and (model or option != "model"):
             group.add_argument(f"--{option}", metavar=_PLAIN.get(option, "NAME"))
 
 
@@ -270,10 +274,17 @@ def _cv(verb: argparse.ArgumentParser) -> None:
     _source(verb)
     _recipe(verb)
     run = verb.add_argument_group("run")
-    run.add_argument("--folds", default="10", metavar="K|loo", help="folds, or one row a fold (10)")
+    run.add_argument("--folds", metavar="K|loo", help="folds, or one row a fold (10)")
+    run.add_argument("--repeats", type=int, metavar="R", help="cut into folds R times (1)")
     run.add_argument(
-        "--repeats", type=int, default=1, metavar="R", help="cut into folds R times (1)"
+        "--plan", metavar="FILE", help="pin the forms of populations to those of a file"
     )
+    run.add_argument("--explain-plan", action="store_true", help="say what was measured for it")
+    run.add_argument(
+        "--protocol", metavar="NAME",
+        help="in place of folds: bootstrap, monte_carlo, leave_p_out, leave_groups_out or "
+        "time_series; its options follow as --protocol.times 50",
+    )  # fmt: skip
     run.add_argument(
         "--seed", type=int, default=0, metavar="N", help="seed of the first repeat (0)"
     )
@@ -281,6 +292,37 @@ def _cv(verb: argparse.ArgumentParser) -> None:
         "--threads", type=int, metavar="N", help="threads of torch (one for small work, else all)"
     )
     run.add_argument("--out", metavar="DIR", help="folder for the result (runs/<data>-cv-NNNN)")
+
+
+def _compare(verb: argparse.ArgumentParser) -> None:
+    _source(verb)
+    entries = verb.add_argument_group("entries")
+    entries.add_argument(
+        "--models",
+        metavar="NAME,...",
+        help="models, to which the recipe options apply, and baselines of scikit-learn: "
+        "svm, tree, forest, boosting, knn, bayes",
+    )
+    entries.add_argument("--recipes", metavar="FILE,...", help="TOML recipes, named by their files")
+    _recipe(verb, model=False)
+    run = verb.add_argument_group("run")
+    run.add_argument("--folds", default="10", metavar="K|loo", help="folds, or one row a fold (10)")
+    run.add_argument(
+        "--seeds", type=int, default=1, metavar="S", help="cut and initialise S times (1)"
+    )
+    run.add_argument("--seed", type=int, default=0, metavar="N", help="the first seed (0)")
+    run.add_argument("--metric", metavar="NAME", help="what to compare by (accuracy, or rmse)")
+    run.add_argument(
+        "--threads", type=int, metavar="N", help="threads of torch (one for small work, else all)"
+    )
+    run.add_argument(
+        "--out", metavar="DIR", help="folder for the result (runs/<data>-compare-NNNN)"
+    )
+
+
+def _compare_runs(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("a", metavar="A", help="a run folder")
+    verb.add_argument("b", metavar="B", help="another one")
 
 
 def _curve(verb: argparse.ArgumentParser) -> None:
@@ -365,5 +407,6 @@ def _shapes(verb: argparse.ArgumentParser) -> None:
 _ADD = {
     "fit": _fit, "cv": _cv, "resume": _resume, "show": _run, "report": _run_on_data,
     "evaluate": _evaluate, "predict": _predict, "runs": _runs, "part": _part, "shapes": _shapes,
+    "compare": _compare, "compare-runs": _compare_runs,
     "curve": _curve,
 }  # fmt: skip

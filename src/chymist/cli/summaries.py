@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from chymist.cli.terminal import Screen
+from chymist.data.cells import short
 from chymist.engine.assembly import Assembly, forward
 from chymist.engine.folder import Saved
 from chymist.engine.threads import using_threads
@@ -201,15 +202,52 @@ def fit_summary(run: Run) -> dict[str, Any]:
 def print_folds(screen: Screen, found: CrossValidation, out: Path) -> None:
     """Print what `cv` prints at the end."""
     screen.line("Score", f"{found.score}   {len(found.folds)} fits", result=True)
+    if found.corrected:
+        screen.line("Score", f"{found.corrected}   for a model trained on all rows", result=True)
     print_floors(screen, found.floors)
     if found.score.groups is not None:
         screen.line("Note", f"the intervals are by group ({found.score.groups:,} groups)")
-    if not found.sealed:
-        screen.line("Note", "all rows were used; none is sealed for a last test")
+    for note in _notes(found):
+        screen.line("Note", note)
     how = "as one program" if found.facts["executor"] == "population" else "one after the other"
     why = f" ({found.facts['reason']})" if found.facts["reason"] else ""
     screen.line("Folds", f"trained {how}{why} in {found.facts['seconds']:.1f} s")
     screen.line("Files", f"{out}/  cv.json · predictions.csv")
+
+
+def print_plan(screen: Screen, plan: Mapping[str, Any]) -> None:
+    """Print what was measured to choose the form of a population."""
+    if not plan["measured"]:
+        screen.line("Plan", "nothing was measured: there was one form, or one that always wins")
+        return
+    for kind in plan["measured"]:
+        screen.line("Plan", kind["what"])
+        times = sorted(kind["seconds"].items(), key=lambda item: item[1])
+        forms = " · ".join(f"{name} {1e3 * seconds:.3g} ms" for name, seconds in times)
+        screen.line("", f"{forms} a step and member; chosen: {kind['chosen']}")
+    screen.line("", f"{plan['fingerprint']} of {plan['file']}")
+
+
+def _notes(found: CrossValidation) -> list[str]:
+    """What a reader of the score should know of its rows."""
+    facts, notes = found.facts, []
+    if facts["never_held"]:
+        notes.append(
+            f"{facts['never_held']:,} rows were never held out; the score is of the others"
+        )
+    if facts["duplicates"]:
+        what, do = "occur more than once", "give --group, or drop them"
+        if found.score.groups is not None:
+            what, do = "have a copy in another group", "drop them, or join the groups"
+        risk = "a copy may stand in training and held-out part"
+        notes.append(f"{facts['duplicates']:,} rows {what}: {risk}; {do}")
+    if facts["rare_classes"]:
+        names = ", ".join(map(short, facts["rare_classes"][:3]))
+        more = ", ..." if len(facts["rare_classes"]) > 3 else ""
+        notes.append(f"fewer rows than folds: class {names}{more}; some folds hold none of it out")
+    if not found.sealed:
+        notes.append("all rows were used; none is sealed for a last test")
+    return notes
 
 
 def cv_summary(
@@ -228,8 +266,16 @@ def cv_summary(
         "floors": floors,
         "folds": list(found.folds),
         "predictions": str(path),
-        **{k: found.facts[k] for k in ("executor", "epochs", "seconds")},
+        **{k: found.facts[k] for k in ("executor", "plan", "epochs", "seconds", "protocol",
+                                       "duplicates", "never_held")},
+        **corrected_of(found),
     }  # fmt: skip
+
+
+def corrected_of(found: CrossValidation) -> dict[str, Any]:
+    """What bootstraps add: the estimates, and the corrected score."""
+    plain = {k: v for k, v in found.facts.items() if k == "bootstrap"}
+    return plain | ({"corrected": found.corrected.to_dict()} if found.corrected else {})
 
 
 def plain_floor(floor: Floor) -> dict[str, Any]:

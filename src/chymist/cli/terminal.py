@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Mapping
 from time import perf_counter
 from typing import Any, TextIO
 
@@ -168,3 +169,36 @@ class _LiveLine:
 
     def close(self) -> None:
         self.live.stop()
+
+
+class Folds:
+    """Follows a cross-validation: a band while folds are trained, a line for each that is scored.
+
+    Args:
+        screen: where to draw.
+    """
+
+    def __init__(self, screen: Screen) -> None:
+        self.screen, self.total, self.told = screen, 0, 0
+        self.band: Band | None = None
+
+    def begin(self, fits: int) -> None:
+        """The number of fits is known."""
+        self.total, self.band = fits, Band(self.screen, fits)
+
+    def __call__(self, number: int, event: Epoch) -> None:
+        """An epoch of one of the fits."""
+        if self.band:
+            self.band(number, event)
+
+    def tell(self, record: Mapping[str, Any]) -> None:
+        """A fold is scored; of many folds a twentieth is told."""
+        self.told += 1
+        at, total = self.told, self.total
+        if at == total or total <= 50 or at % (total // 20) == 0:
+            self.screen.line("Fold", f"{at}/{total}   {record['value']:.4g} on {record['n']} rows")
+
+    def close(self) -> None:
+        """Leave the last line standing."""
+        if self.band:
+            self.band.close()

@@ -9,6 +9,7 @@ torch are imported only where a source needs them.
 
 from __future__ import annotations
 
+from chymist.data.duplicates import duplicates_across as duplicates_across
 from chymist.data.load import load as load
 from chymist.data.load import moved as moved
 from chymist.data.load import reload as reload
@@ -19,4 +20,6 @@ from chymist.data.schema import read_inputs as read_inputs
 from chymist.data.schema import schema_of as schema_of
 from chymist.data.splits import folds as folds
 from chymist.data.splits import group_numbers as group_numbers
+from chymist.data.splits import hold_out as hold_out
+from chymist.data.splits import moments as moments
 from chymist.data.splits import split as split

@@ -69,20 +69,57 @@ def split(
         open_rows = np.setdiff1d(open_rows, data.test_rows)
         test = 0
     sizes = _sizes(len(open_rows), DEFAULT if test is None else test, valid, data.name)
-    if groups is not None:
-        parts, method = _grouped(groups[open_rows], sizes, seed), "grouped"
-    elif time is not None:
-        moments = _moments(data, time)[open_rows]
-        parts, method = _cut(np.argsort(moments, kind="stable")[::-1], sizes), "time"
-    elif data.task == "classification":
-        parts, method = _stratified(data.targets[open_rows], sizes, seed), "stratified"
+    if time is not None:
+        latest = np.argsort(moments(data, time)[open_rows], kind="stable")[::-1]
+        parts, method = _cut(latest, sizes), "time"
     else:
-        parts, method = _cut(generator(seed, "split").permutation(len(open_rows)), sizes), "plain"
+        parts, method = _drawn(data, open_rows, sizes, seed, groups)
     drawn, validation, train = (open_rows[np.sort(part)] for part in parts)
     method += ", standard test part" if len(fixed) else ""
     check_classes(data.targets[train], data.classes, f"the training part ({method} split)")
     chosen = fixed.astype(np.int64) if len(fixed) else drawn
     return Split(data, train, validation, chosen, seed, method, given, groups)
+
+
+def hold_out(
+    data: Data, rows: np.ndarray, test: float | int, *, seed: int, groups: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw rows to be held out, as `split` draws test rows.
+
+    Args:
+        data: the rows.
+        rows: row numbers that may be used, (m,).
+        test: share in [0, 1) of them, or their number.
+        seed: seed of the draw.
+        groups: number of each row's group, (rows of the data,), or None.
+
+    Returns:
+        Training rows and held rows, ascending.
+
+    Raises:
+        UsageError: a share out of range.
+        InputError: too few rows or groups.
+
+    Example:
+        >>> import chymist as cy
+        >>> train, held = hold_out(cy.load("iris"), np.arange(150), 0.2, seed=0)
+        >>> len(train), len(held)
+        (120, 30)
+    """
+    sizes = _sizes(len(rows), test, 0, data.name)
+    (held, _, train), _ = _drawn(data, rows, sizes, seed, groups)
+    return rows[np.sort(train)], rows[np.sort(held)]
+
+
+def _drawn(
+    data: Data, rows: np.ndarray, sizes: tuple[int, int], seed: int, groups: np.ndarray | None
+) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], str]:
+    """Places of test, validation and training rows among `rows`, and how they were drawn."""
+    if groups is not None:
+        return _grouped(groups[rows], sizes, seed), "grouped"
+    if data.task == "classification":
+        return _stratified(data.targets[rows], sizes, seed), "stratified"
+    return _cut(generator(seed, "split").permutation(len(rows)), sizes), "plain"
 
 
 def _given(test: Any, valid: Any, group: Any, time: Any) -> dict[str, Any]:
@@ -347,7 +384,7 @@ def _labels(data: Data, given: Any, where: str) -> np.ndarray:
         empty = np.array([cell is None for cell in cells])
         cells = np.array(["" if cell is None else str(cell) for cell in cells])
     else:
-        empty = np.isnan(cells) if cells.dtype.kind == "f" else np.zeros(len(cells), bool)
+        empty = np.isnan(cells) if cells.dtype.kind in "fM" else np.zeros(len(cells), bool)
     if empty.any():
         raise InputError(
             f"a row has no {where}",
@@ -358,8 +395,25 @@ def _labels(data: Data, given: Any, where: str) -> np.ndarray:
     return cells
 
 
-def _moments(data: Data, time: Any) -> np.ndarray:
-    """Numbers that order the rows in time."""
+def moments(data: Data, time: Any) -> np.ndarray:
+    """Numbers or dates that order the rows in time.
+
+    Args:
+        data: the rows.
+        time: name of a date or number column, or values (rows,).
+
+    Returns:
+        (rows,), numbers or datetime64.
+
+    Raises:
+        InputError: an unknown column, an empty cell, a column that has no order in time.
+
+    Example:
+        >>> from chymist.data import load
+        >>> columns = {"year": [1999.0, 1998.0, 2001.0], "x": [1.0, 2.0, 3.0]}
+        >>> moments(load((columns, [0.5, 1.5, 2.5])), "year").argsort().tolist()
+        [1, 0, 2]
+    """
     cells = _labels(data, time, "time")
     if cells.dtype.kind in "iufM":
         return cells

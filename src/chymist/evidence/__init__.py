@@ -1,14 +1,22 @@
 """Evidence: scores with intervals, floors, paired comparisons, and the ledger of looks.
 
 What lives here: `intervals` (Wilson, BCa, DeLong), `scores` (a metric with its interval),
+`bootstrap_error` (.632 and .632+),
 `floors` (what trivial methods reach), `verdict` (who wins, paired), `resampled` (tests on folds and
 permutations), `conformal` (intervals and label sets for new rows), `decomposition` (bias and
-variance), `ledger` (looks at test rows).
+variance), `leave_one_out` (in closed form), `approximate_leave_one_out` (one Newton step, audited),
+`ledger` (looks at test rows).
+permutations), `comparison` (several recipes on the same folds), `conformal` (intervals and label
+sets for new rows), `decomposition` (bias and variance), `ledger` (looks at test rows).
 It reads per-example results and knows nothing of how they were made. It may import `metrics`,
 `values`, `keys` and `errors`; the engine and the verbs import it. scikit-learn and SciPy are
 imported inside the functions that need them.
 """
 
+from chymist.evidence.comparison import Entry as Entry
+from chymist.evidence.comparison import Pair as Pair
+from chymist.evidence.comparison import compare_entries as compare_entries
+from chymist.evidence.comparison import comparison_verdict as comparison_verdict
 from chymist.evidence.conformal import conformal_quantile as conformal_quantile
 from chymist.evidence.conformal import cross_conformal_sets as cross_conformal_sets
 from chymist.evidence.conformal import cv_plus as cv_plus

@@ -86,11 +86,12 @@ def score(
 
 
 def out_of_fold_score(predictions: Predictions, metric: str, seed: int = 0) -> Score:
-    """A metric on out-of-fold results, in which a row may occur once per repeat.
+    """A metric on out-of-fold results, in which a row may occur several times, or never.
 
     The repeats of a row stand together, and the rows of a group where there are groups, so that n
     and the interval are about different rows: ten repeats on the same rows are no more evidence
-    about new rows than one.
+    about new rows than one. Rows that occur more often than others have more weight, and the
+    interval is then by row as it is by group elsewhere.
 
     Args:
         predictions: results on held-out rows, all repeats one after the other.
@@ -114,11 +115,14 @@ def out_of_fold_score(predictions: Predictions, metric: str, seed: int = 0) -> S
 
     Source: the cluster bootstrap, Davison, Hinkley 1997, section 3.8.
     """
-    distinct, place = np.unique(predictions.rows, return_inverse=True)
+    distinct, place, times = np.unique(predictions.rows, return_inverse=True, return_counts=True)
     if predictions.groups is not None:
         return _by_group(predictions, metric, len(distinct), "out-of-fold", seed)
     if len(distinct) == len(place):
         return score(predictions, metric, "out-of-fold", seed=seed)
+    if times.min() < times.max():
+        by_row = replace(predictions, groups=place)
+        return replace(_by_group(by_row, metric, len(distinct), "out-of-fold", seed), groups=None)
     n, value = len(distinct), measure(predictions, metric)
     if metric in COUNTED:
         low, high = wilson(value * n, n)

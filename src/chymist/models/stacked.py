@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from chymist.models.layers import Dropout
+from chymist.models.stacked_conv import StackedConv
+from chymist.models.stacked_parts import Stacked, Unstackable
 
 ELEMENTWISE = (
     nn.ReLU, nn.Tanh, nn.Sigmoid, nn.GELU, nn.SiLU, nn.ELU, nn.LeakyReLU, nn.Softplus, nn.Identity,
@@ -26,46 +28,6 @@ PER_ROW = (
     nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.Upsample,
     nn.Flatten, nn.Unflatten,
 )  # fmt: skip
-
-
-class Unstackable(Exception):
-    """A layer has no stacked form; the message says which."""
-
-
-class Stacked(nn.Module):
-    """Parameters and buffers of K layers, under their names, with a leading member axis.
-
-    Args:
-        layers: one layer of each member; equal in everything but their numbers.
-    """
-
-    weight: Any  # (K, ...), or None
-    bias: Any
-    running_mean: Any
-    running_var: Any
-    num_batches_tracked: Any
-
-    def __init__(self, layers: Sequence[Any]) -> None:
-        super().__init__()
-        self.members = len(layers)
-        for name, first in layers[0].named_parameters(recurse=False):
-            values = torch.stack([layer.get_parameter(name).detach() for layer in layers])
-            self.register_parameter(name, nn.Parameter(values, first.requires_grad))
-        for name in dict(layers[0].named_buffers(recurse=False)):
-            values = torch.stack([layer.get_buffer(name) for layer in layers])
-            self.register_buffer(name, values)
-        for name in [*layers[0]._parameters, *layers[0]._buffers]:
-            if not hasattr(self, name):  # bias=False leaves None under the name
-                setattr(self, name, None)
-
-    def plain(self, name: str, values: Tensor) -> Tensor:
-        """Numbers of the shape that a parameter has here, seen as (K, *shape of the plain layer).
-
-        Args:
-            name: of the parameter or buffer.
-            values: its numbers, or its gradient or moments.
-        """
-        return values
 
 
 class StackedLinear(Stacked):
@@ -98,23 +60,6 @@ class StackedLinear(Stacked):
             else torch.baddbmm(self.bias, rows, self.weight)
         )
         return made if inputs.ndim == 3 else made.unflatten(1, inputs.shape[1:-1])
-
-
-class StackedConv(Stacked):
-    """Convolutions of K members, plain or transposed, one or two dimensions: one after the other.
-
-    Grouped convolution, the other form, is a slow path of the libraries beneath.
-    """
-
-    def __init__(self, layers: Sequence[Any]) -> None:
-        super().__init__(layers)
-        self.layer = _without_numbers(layers[0])
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """(K, batch, channels, ...) to (K, batch, channels, ...)."""
-        biases = [None] * self.members if self.bias is None else self.bias.unbind()
-        parts = zip(inputs.unbind(), self.weight.unbind(), biases, strict=True)
-        return torch.stack([_convolved(self.layer, x, w, b) for x, w, b in parts])
 
 
 class StackedBatchNorm(Stacked):
@@ -248,32 +193,9 @@ def _is_special(layer: nn.Embedding) -> bool:
     return limited or layer.scale_grad_by_freq or layer.sparse
 
 
-def _without_numbers(layer: Any) -> Any:
-    """A copy of a layer that is kept for its settings only."""
-    kept = copy.copy(layer)
-    kept._parameters = dict.fromkeys(layer._parameters)
-    return kept
-
-
-def _convolved(layer: Any, inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """What a convolution gives with another weight and bias."""
-    if isinstance(layer, nn.Conv1d | nn.Conv2d):
-        plain: Tensor = layer._conv_forward(inputs, weight, bias)
-        return plain
-    apply: Any = functional.conv_transpose1d if inputs.ndim == 3 else functional.conv_transpose2d
-    made: Tensor = apply(
-        inputs, weight, bias, layer.stride, layer.padding, layer.output_padding, layer.groups,
-        layer.dilation,
-    )  # fmt: skip
-    return made
-
-
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.ConvTranspose1d, nn.ConvTranspose2d)
 FORMS: dict[type[nn.Module], Callable[[Sequence[Any]], nn.Module]] = {
     nn.Linear: StackedLinear,
-    nn.Conv1d: StackedConv,
-    nn.Conv2d: StackedConv,
-    nn.ConvTranspose1d: StackedConv,
-    nn.ConvTranspose2d: StackedConv,
     nn.BatchNorm1d: StackedBatchNorm,
     nn.BatchNorm2d: StackedBatchNorm,
     nn.LayerNorm: StackedLayerNorm,
@@ -282,12 +204,15 @@ FORMS: dict[type[nn.Module], Callable[[Sequence[Any]], nn.Module]] = {
 }
 
 
-def stack(modules: Sequence[nn.Module]) -> nn.Module:
+def stack(
+    modules: Sequence[nn.Module], convolution: Callable[[Sequence[Any]], nn.Module] = StackedConv
+) -> nn.Module:
     """Modules of one architecture as one module over a leading member axis.
 
     Args:
         modules: the members; equal in architecture, each with its own numbers. They are not
             changed.
+        convolution: the form of convolutions: `StackedConv`, `GroupedConv` or `UnfoldedConv`.
 
     Returns:
         A module that maps (K, batch, ...) to (K, batch, ...). Its parameters and buffers are
@@ -306,11 +231,13 @@ def stack(modules: Sequence[nn.Module]) -> nn.Module:
         raise Unstackable(f"{type(first).__name__} has hooks")
     if type(first) is nn.Sequential:  # children() would leave out a layer that stands there twice
         names = list(first._modules)
-        layers = (stack([module.get_submodule(name) for module in modules]) for name in names)
+        layers = (
+            stack([module.get_submodule(name) for module in modules], convolution) for name in names
+        )
         return nn.Sequential(OrderedDict(zip(names, layers, strict=True)))
     if type(first) is nn.Embedding and _is_special(first):
         raise Unstackable("Embedding has a stacked form without padding, norm and sparseness only")
-    form = FORMS.get(type(first))
+    form = convolution if type(first) in CONVOLUTIONS else FORMS.get(type(first))
     if form is not None:
         return form(modules)
     if type(first) in ELEMENTWISE:

@@ -1,7 +1,8 @@
 """Reports: what a run looks like on a page, in a notebook and in a terminal.
 
 What lives here: `page` (the one HTML file of a run) with its sections, `charts` and `svg` (own
-small SVG kit), `markup` (HTML that escapes by itself), `layers` (a model layer by layer), `views`
+small SVG kit), `markup` (HTML that escapes by itself), `layers` (a model layer by layer), `cuts`
+(how a protocol cuts rows), `views`
 (`Run.plot()` and the notebook), `text` (tables and sparklines for terminals). It reads values,
 metrics and evidence and changes nothing. Importing it gives `Run` its plots.
 """

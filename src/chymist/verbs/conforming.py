@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, sqrt
 from typing import Any, Literal
@@ -11,7 +11,7 @@ import numpy as np
 
 from chymist.data import folds as make_folds
 from chymist.data import left_aside, read_inputs, schema_of
-from chymist.data.subsets import held_part
+from chymist.data.splits import hold_out
 from chymist.engine.events import Epoch
 from chymist.engine.threads import Threads
 from chymist.errors import InputError, UsageError, nearest
@@ -21,12 +21,13 @@ from chymist.evidence import (
     split_conformal,
     split_conformal_sets,
 )
+from chymist.protocols import Cut
 from chymist.values import Data, Recipe, Split, whole_number
 from chymist.verbs.jobs import Job, Trained, train_jobs
 from chymist.verbs.predicting import Predictor
 from chymist.verbs.sources import groups_of, open_rows
-from chymist.verbs.stopping import stopping_rows
 from chymist.verbs.tally import Tally
+from chymist.verbs.validation import fold_split, stops_early
 
 Method = Literal["cv+", "jackknife+", "split"]
 Rule = Literal["lac", "aps"]
@@ -146,7 +147,7 @@ def intervals(
     groups, schema = groups_of(data, group), schema_of(whole)
     raw, names = read_inputs(new_rows, schema)
     parts = _left_out(whole, rows, method, folds, calibration, seed, groups)
-    jobs = [_job(recipe, whole, np.setdiff1d(rows, held), held, seed, groups) for held in parts]
+    jobs = _jobs(recipe, whole, rows, parts, seed, groups)
     fits = tally.sound(train_jobs(jobs, threads, watcher=watcher), "model {}".format)
     made = [(trained.predictions().outputs, _on_new(trained, raw)) for trained in fits]
     known = _Known(
@@ -179,7 +180,7 @@ def _left_out(
 ) -> list[np.ndarray]:  # fmt: skip
     """The rows that each model is not trained on."""
     if method == "split":
-        return [held_part(data, rows, calibration, seed=seed, groups=groups)[1]]
+        return [hold_out(data, rows, calibration, seed=seed, groups=groups)[1]]
     count: int | Literal["loo"] = "loo" if method == "jackknife+" else folds
     return make_folds(data, count, seed=seed, rows=rows, group=groups)
 
@@ -203,12 +204,14 @@ def _check_targets(data: Data) -> None:
                          do="load the data with one of them")  # fmt: skip
 
 
-def _job(
-    recipe: Recipe, data: Data, train: np.ndarray, held: np.ndarray, seed: int,
+def _jobs(
+    recipe: Recipe, data: Data, rows: np.ndarray, parts: Sequence[np.ndarray], seed: int,
     groups: np.ndarray | None,
-) -> Job:  # fmt: skip
-    train, stop = stopping_rows(recipe, data, train, seed, groups)
-    return Job(recipe, Split(data, train, stop, held, seed, "fold", groups=groups), seed)
+) -> list[Job]:  # fmt: skip
+    """One model for each part, trained on the other rows."""
+    stopping = stops_early(recipe)
+    made = [Cut(np.setdiff1d(rows, held), held, 0, number) for number, held in enumerate(parts)]
+    return [Job(recipe, fold_split(data, cut, seed, stopping, groups), seed) for cut in made]
 
 
 def _on_new(trained: Trained, raw: Any) -> np.ndarray:

@@ -20,13 +20,13 @@ from chymist.evidence import PairedDifference, corrected_t, out_of_fold_score, s
 from chymist.evidence.verdict import amount
 from chymist.keys import key
 from chymist.metrics import METRICS, measure
+from chymist.protocols import Cut
 from chymist.reports.curves import curve_html, curve_svg, plot_curve
 from chymist.values import Data, Predictions, Recipe, Score, Split, whole_number
 from chymist.verbs.jobs import Job, train_jobs
 from chymist.verbs.sources import groups_of, open_rows
-from chymist.verbs.stopping import stopping_rows
 from chymist.verbs.tally import Tally
-from chymist.verbs.validation import joined
+from chymist.verbs.validation import fold_split, joined, stops_early
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -182,12 +182,11 @@ class _Design:
 
     def job(self, recipe: Recipe, point: _Point) -> Job:
         """One model as a job."""
-        seed = self.seed + point.repeat
         train = self.train[point.repeat][point.fold][point.level]
-        train, stop = stopping_rows(recipe, self.data, train, seed, self.groups)
         held = self.held[point.repeat][point.fold]
-        return Job(recipe, Split(self.data, train, stop, held, seed, "fold", groups=self.groups),
-                   seed)  # fmt: skip
+        cut = Cut(train, held, point.repeat, point.fold)
+        split = fold_split(self.data, cut, self.seed, stops_early(recipe), self.groups)
+        return Job(recipe, split, split.seed)
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,19 +9,26 @@ from typing import Any, Literal
 
 import numpy as np
 
-from chymist.data.subsets import held_part, redrawn_sets
+from chymist.data import folds as make_folds
+from chymist.data.splits import hold_out
+from chymist.data.subsets import nested_subsets
 from chymist.engine.events import Epoch
 from chymist.engine.threads import Threads
+from chymist.errors import UsageError
 from chymist.evidence import SquaredDecomposition, ZeroOneDecomposition, bias_variance_zero_one
 from chymist.evidence import bias_variance as decompose
+from chymist.keys import key
+from chymist.parts import part
+from chymist.protocols import Cut, cuts
 from chymist.values import Data, Recipe, Split, whole_number
 from chymist.verbs.jobs import Job, Trained, train_jobs
 from chymist.verbs.sources import groups_of, open_rows
-from chymist.verbs.stopping import stopping_rows
 from chymist.verbs.tally import Tally
+from chymist.verbs.validation import fold_split, stops_early
 
 Sets = Literal["bootstrap", "subsample", "disjoint"]
 
+SUBSAMPLE = 0.5  # of the training rows
 REPEATS = 10  # degrees of freedom that an estimate of the noise must have
 CLEAR = 2.0  # standard errors by which bias and variance differ before one is called larger
 
@@ -114,13 +121,11 @@ def bias_variance(
     seed, members = whole_number(seed, "seed", 0), whole_number(members, "members", 3, 10**6)
     whole, rows, sealed = open_rows(data)
     groups = groups_of(data, group)
-    rest, held = held_part(whole, rows, test, seed=seed, groups=groups)
-    drawn = redrawn_sets(whole, rest, members, sets, seed=seed, groups=groups)
-    jobs = []
-    for member, train in enumerate(drawn):
-        train, stop = stopping_rows(recipe, whole, train, seed + member, groups)
-        cut = Split(whole, train, stop, held, seed + member, sets, groups=groups)
-        jobs.append(Job(recipe, cut, seed + member))
+    rest, held = hold_out(whole, rows, test, seed=seed, groups=groups)
+    jobs, stopping = [], stops_early(recipe)
+    for member, train in enumerate(_training_sets(whole, rest, members, sets, seed, groups)):
+        split = fold_split(whole, Cut(train, held, member, 0), seed, stopping, groups)
+        jobs.append(Job(recipe, split, split.seed))
     made = []
     for trained in tally.sound(train_jobs(jobs, threads, watcher=watcher), "member {}".format):
         made.append(trained.predictions().labels)
@@ -130,6 +135,29 @@ def bias_variance(
         decomposition_verdict(parts, spread), parts, spread, held, votes,
         tuple(job.split.train for job in jobs), sets, sealed, tally.facts(),
     )  # fmt: skip
+
+
+def _training_sets(
+    data: Data, rows: np.ndarray, members: int, sets: Sets, seed: int, groups: np.ndarray | None
+) -> list[np.ndarray]:
+    """Training rows of each member, ascending; those of a bootstrap are repeated.
+
+    Raises:
+        InputError: fewer rows or groups than disjoint sets.
+        UsageError: an unknown kind of sets.
+    """
+    if sets == "bootstrap":
+        drawn = cuts(part("protocol", "bootstrap", times=members), data, rows, seed=seed,
+                     group=groups)  # fmt: skip
+        return [cut.train for cut in drawn]
+    if sets == "subsample":
+        half = [round(SUBSAMPLE * len(rows))]
+        keys = [key(seed, "subsample", member) for member in range(members)]
+        return [nested_subsets(data, rows, half, seed=own, groups=groups)[0] for own in keys]
+    if sets == "disjoint":
+        return make_folds(data, members, seed=seed, rows=rows, group=groups)
+    raise UsageError("unknown kind of training sets", where="sets", received=repr(sets)[:40],
+                     do="choose 'bootstrap', 'subsample' or 'disjoint'")  # fmt: skip
 
 
 def _parts(

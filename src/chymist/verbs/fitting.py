@@ -6,8 +6,9 @@ import io
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -38,9 +39,9 @@ from chymist.engine.space import Patience, check_space
 from chymist.engine.store import Recorder, check_record
 from chymist.engine.threads import Threads, choose_threads, using_threads
 from chymist.errors import Diverged
-from chymist.evidence import fit_floors, score, verdict
+from chymist.evidence import FloorResult, fit_floors, score, verdict
 from chymist.metrics import all_metrics
-from chymist.values import Data, Floor, Recipe, Run, Split, whole_number
+from chymist.values import Data, Floor, Predictions, Recipe, Run, Score, Split, whole_number
 from chymist.verbs.reporting import write_report
 from chymist.verbs.sources import as_split, with_model
 
@@ -203,12 +204,13 @@ def _train(
             raise
         history = recorder.series()
     facts = facts_of(assembly, seconds, assembly.state.step - first)
-    run = conclude(recipe, split, seed, assembly, folder, history, facts, began)
-    Patience(folder, interrupted).write(partial(_write, run))
+    run = conclude(recipe, split, seed, assembly, folder, history, facts)
+    run = replace(run, facts={**run.facts, "seconds": round(perf_counter() - began, 3)})
+    Patience(folder, interrupted).write(partial(write_run, run))
     return run
 
 
-def _write(run: Run) -> None:
+def write_run(run: Run) -> None:
     """Write what came out of a run; its result comes last, and says that all is there."""
     write_file(run.path / "model.safetensors", tensors_to_bytes(run.model.state_dict()))
     found, content = run.predictions, io.BytesIO()
@@ -219,31 +221,42 @@ def _write(run: Run) -> None:
 
 def conclude(
     recipe: Recipe, split: Split, seed: int, assembly: Assembly, folder: Path,
-    history: Mapping[str, np.ndarray], facts: Mapping[str, Any], began: float,
+    history: Mapping[str, np.ndarray], facts: Mapping[str, Any],
+    floors: Sequence[FloorResult] | None = None,
 ) -> Run:  # fmt: skip
-    """Score a trained assembly against its floors."""
-    data = split.data
+    """Score a trained assembly against its floors, which are fitted if they are not given."""
     name = "valid" if len(split.valid) else "train"
     predictions = predictions_for(assembly, split, name)
     assembly.state.model.cpu()  # what comes now is small, and the user's
-    rule = assembly.program.rule
-    metric, selected = HEADLINE[data.task], rule.monitor if rule and name == "valid" else None
-    number = score(predictions, metric, name, selected, seed)
-    floors = fit_floors(
-        assembly.matrix(assembly.train), data.targets[split.train],
-        assembly.matrix(assembly.rows(name)),
-        predictions.rows, predictions.targets, task=data.task, classes=data.classes,
-        metric=metric, split=name, seed=seed, groups=predictions.groups,
-    )  # fmt: skip
-    sentence = verdict(recipe.model.name, predictions, number, floors, seed)
-    facts = {
-        **facts, "seconds": round(perf_counter() - began, 3), "versions": versions(),
-        "filled": dict(assembly.preparation.filled),
-    }  # fmt: skip
+    number = score_of(assembly, split, predictions, seed)
+    if floors is None:
+        floors = floors_beside(assembly, split, predictions, seed)
+    sentence = verdict(recipe.model.name, predictions, number, list(floors), seed)
+    facts = {**facts, "versions": versions(), "filled": dict(assembly.preparation.filled)}
     return Run(
         folder, recipe, split, seed, assembly.state.model, assembly.preparation, number,
         tuple(Floor(f.name, f.score) for f in floors), sentence, all_metrics(predictions),
         predictions, history, facts,
+    )  # fmt: skip
+
+
+def score_of(assembly: Assembly, split: Split, predictions: Predictions, seed: int) -> Score:
+    """Headline score of a run on its validation rows, or its training rows if there are none."""
+    name, rule = "valid" if len(split.valid) else "train", assembly.program.rule
+    selected = rule.monitor if rule and name == "valid" else None
+    return score(predictions, HEADLINE[split.data.task], name, selected, seed)
+
+
+def floors_beside(
+    assembly: Assembly, split: Split, predictions: Predictions, seed: int
+) -> list[FloorResult]:
+    """Floors on the rows that a run is scored on."""
+    data, name = split.data, "valid" if len(split.valid) else "train"
+    return fit_floors(
+        assembly.matrix(assembly.train), data.targets[split.train],
+        assembly.matrix(assembly.rows(name)),
+        predictions.rows, predictions.targets, task=data.task, classes=data.classes,
+        metric=HEADLINE[data.task], split=name, seed=seed, groups=predictions.groups,
     )  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from chymist.engine.assembly import (
 from chymist.engine.defaults import complete
 from chymist.engine.events import Epoch
 from chymist.engine.place import MEMORY, free_memory
-from chymist.engine.population import MemberEvent, execute_all, together
+from chymist.engine.population import Group, MemberEvent, Plan, execute_all, together
 from chymist.engine.rows import InMemory, Rows, in_turn
 from chymist.engine.running import settle
 from chymist.engine.threads import Threads, using_threads
@@ -62,15 +62,20 @@ class Trained:
         job: what was asked for.
         run: what came of it.
         held: the test rows of its split, prepared.
-        reason: why it was trained by itself; empty if it was trained with others, as one program.
+        group: how it was trained: with others as one program, or by itself and why.
         error: how it diverged, or None.
     """
 
     job: Job
     run: Assembly
     held: Rows
-    reason: str
+    group: Group
     error: Diverged | None
+
+    @property
+    def reason(self) -> str:
+        """Why it was trained by itself; empty if it was trained with others, as one program."""
+        return self.group.reason
 
     @property
     def epochs(self) -> float:
@@ -92,6 +97,7 @@ def train_jobs(
     threads: Threads = None,
     alone: bool = False,
     watcher: Watcher | None = None,
+    plan: Plan | None = None,
 ) -> Iterator[Trained]:
     """Carry out jobs, as many together as surely fit into memory.
 
@@ -102,6 +108,7 @@ def train_jobs(
         threads: as in `fit`.
         alone: whether to train every run by itself.
         watcher: called with the number of a job and each epoch of its training.
+        plan: says which form of a population is fastest; None is the plan of this machine.
 
     Yields:
         The trained jobs, in their order.
@@ -117,10 +124,10 @@ def train_jobs(
             made = desk.assembled(jobs[at:])
             runs = [run for run, _ in made]
             with using_threads(threads_of(threads, runs[0], 1 if alone else len(runs))):
-                groups, lost = execute_all(runs, watch, alone)
-        reasons = {number: group.reason for group in groups for number in group.members}
+                groups, lost = execute_all(runs, watch, alone, plan=plan)
+        group_of = {number: group for group in groups for number in group.members}
         for number, (run, held) in enumerate(made):
-            yield Trained(jobs[at + number], run, held, reasons[number], lost.get(number))
+            yield Trained(jobs[at + number], run, held, group_of[number], lost.get(number))
         at += len(made)
 
 
@@ -177,7 +184,7 @@ class _Race:
         self.runs = [run for run, _ in made]
         self.standing = list(range(len(made)))
         self.lost: dict[int, Diverged] = {}
-        self.reasons: dict[int, str] = {}
+        self.group_of: dict[int, Group] = {}
 
     def advance(self, rung: str | None) -> None:
         """Train what still stands to a length from the start, or to the end."""
@@ -186,7 +193,7 @@ class _Race:
         groups, lost = execute_all([self.runs[n] for n in self.standing], self._watch, until=until)
         self.lost |= {self.standing[place]: error for place, error in lost.items()}
         for group in groups:
-            self.reasons |= {self.standing[place]: group.reason for place in group.members}
+            self.group_of |= {self.standing[place]: group for place in group.members}
 
     def _watch(self, member: MemberEvent) -> None:
         if self.watcher and isinstance(member.event, Epoch):
@@ -200,7 +207,7 @@ class _Race:
     def trained(self, numbers: Iterable[int]) -> list[Trained]:
         """Jobs as they stand."""
         return [
-            Trained(self.jobs[n], *self.made[n], self.reasons.get(n, ""), self.lost.get(n))
+            Trained(self.jobs[n], *self.made[n], self.group_of[n], self.lost.get(n))
             for n in numbers
         ]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from chymist.data import group_numbers
+from chymist.data import group_numbers, moments
 from chymist.data import split as make_split
 from chymist.errors import InputError, UsageError
 from chymist.parts import own
@@ -21,30 +21,45 @@ def as_split(data: Data | Split, seed: int) -> Split:
     """
     if isinstance(data, Split):
         return data
-    if isinstance(data, Data):
-        return make_split(data, seed=seed)
-    raise InputError(
-        "neither data nor a split",
-        received=type(data).__name__,
-        do="give cy.load(...) or cy.split(...)",
-    )
+    check_rows(data)
+    return make_split(data, seed=seed)
 
 
-def open_rows(data: Data | Split) -> tuple[Data, np.ndarray, bool]:
+def check_rows(data: Any) -> None:
+    """Refuse what is neither data nor a split.
+
+    Raises:
+        InputError: it is something else.
+    """
+    if not isinstance(data, Data | Split):
+        raise InputError(
+            "neither data nor a split",
+            received=type(data).__name__,
+            do="give cy.load(...) or cy.split(...)",
+        )
+
+
+def open_rows(data: Data | Split, ordered: bool = False) -> tuple[Data, np.ndarray, bool]:
     """The data, the rows that may be used for training and comparison, and whether some are sealed.
 
     The test rows of a split, and the standard test part of a named set, are never given.
 
+    Args:
+        data: all rows, or a split.
+        ordered: whether the order in time is kept.
+
     Raises:
-        UsageError: the split is ordered in time.
+        InputError: something else than data or a split.
+        UsageError: the split is ordered in time, and the order is not kept.
     """
+    check_rows(data)
     if isinstance(data, Split):
-        if data.method.startswith("time"):
+        if data.method.startswith("time") and not ordered:
             raise UsageError(
                 "folds would train on later rows than they predict",
                 where="data",
                 received="a split ordered in time",
-                do="use fit, which scores the later rows",
+                do="use fit, or cy.protocols.time_series",
             )
         return data.data, np.sort(np.concatenate([data.train, data.valid])), len(data.test) > 0
     everything = np.arange(len(data))
@@ -58,6 +73,14 @@ def groups_of(data: Data | Split, group: Any) -> np.ndarray | None:
     if group is not None:
         return group_numbers(data.data if isinstance(data, Split) else data, group)
     return data.groups if isinstance(data, Split) else None
+
+
+def order_of(data: Data | Split, time: Any) -> np.ndarray | None:
+    """What orders the rows in time, (rows,), or None: as given, else the column of the split."""
+    if time is None and isinstance(data, Split):
+        time = data.options.get("time")
+    whole = data.data if isinstance(data, Split) else data
+    return None if time is None else moments(whole, time)
 
 
 def with_model(recipe: Recipe, model: Any) -> Recipe:

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from time import perf_counter
 from typing import Any, Literal
 
 import numpy as np
 
-from chymist.data import folds as make_folds
+from chymist.data import duplicates_across
 from chymist.data import split as make_split
 from chymist.engine.assembly import HEADLINE, Assembly
 from chymist.engine.events import Epoch
+from chymist.engine.population import Group, Plan
 from chymist.engine.threads import Threads
 from chymist.errors import Diverged
 from chymist.evidence import fit_floors, out_of_fold_score
+from chymist.evidence.bootstrap_error import BootstrapError
 from chymist.metrics import METRICS, measure
+from chymist.parts import Part
+from chymist.protocols import Cut, cuts, protocol_of
 from chymist.values import Data, Floor, Predictions, Recipe, Score, Split, whole_number
+from chymist.verbs.bootstraps import bootstrap_estimate, corrected_score
 from chymist.verbs.jobs import Job, Trained, train_jobs
-from chymist.verbs.sources import groups_of, open_rows
+from chymist.verbs.sources import groups_of, open_rows, order_of
 
 STOP_SHARE = 0.1  # of the training rows of a fold, held out to decide early stopping
 
@@ -29,12 +35,17 @@ class CrossValidation:
     """What cross-validation gave.
 
     Args:
-        score: over all rows, each predicted by models that did not train on it.
+        score: over all rows that were held out, predicted by models that did not train on them.
         floors: the same for trivial and cheap methods, strongest first.
         folds: one mapping a fold: repeat, fold, n, value, epochs.
-        predictions: out-of-fold results, one row per row and repeat, in order of repeats.
+        predictions: results on held-out rows, in the order of the folds; a row occurs as often as
+            it was held out.
         sealed: whether test rows exist that were not given.
-        facts: executor, epochs, seconds, model, parameters.
+        facts: executor, plan, epochs, seconds, model, parameters; protocol; duplicates, rows that
+            have an exact copy (in another group, if there are groups); never_held, rows that no
+            fold held out; rare_classes, names of those with fewer rows than folds; bootstrap, the
+            estimates of `BootstrapError` in 0-1 or squared loss.
+        corrected: the .632+ estimate of a bootstrap, for a model that is trained on all rows.
     """
 
     score: Score
@@ -43,6 +54,7 @@ class CrossValidation:
     predictions: Predictions
     sealed: bool
     facts: Mapping[str, Any]
+    corrected: Score | None = None
 
     def __repr__(self) -> str:
         return f"CrossValidation({self.score}, {len(self.folds)} fits)"
@@ -51,35 +63,45 @@ class CrossValidation:
 def cross_validate(
     recipe: Recipe,
     data: Data | Split,
-    folds: int | Literal["loo"] = 10,
+    folds: int | Literal["loo"] | Part = 10,
     repeats: int = 1,
     seed: int = 0,
     *,
     group: Any = None,
+    time: Any = None,
     floors: bool = True,
     executor: Literal["auto", "loop"] = "auto",
+    plan: str | Path | None = None,
     threads: Threads = None,
+    started: Callable[[int], object] | None = None,
     observer: Callable[[Mapping[str, Any]], object] | None = None,
     watcher: Callable[[int, Epoch], object] | None = None,
 ) -> CrossValidation:
-    """Score a recipe by K-fold cross-validation; test rows are never given.
+    """Score a recipe by cross-validation, or by another protocol; test rows are never given.
 
     Preparation is fitted on each fold's training rows. Early stopping is decided on a tenth of
-    them, never on the rows that are scored. All folds of repeat r use seed + r. Folds are
+    them, never on the rows that are scored. All folds of repeat r use seed + r. A bootstrap trains
+    one model more, on all rows, for the apparent error in its .632+ estimate. Folds are
     trained as one program (executor "population") where the model has a stacked form, and each is
     what it would be alone; otherwise one after the other (executor "loop").
 
     Args:
         recipe: what to train.
         data: all rows that may be used; of a `Split`, the training and validation rows.
-        folds: number of folds, or "loo" for one row a fold.
-        repeats: how often the rows are cut into folds anew.
+        folds: number of folds, "loo" for one row a fold, or a protocol
+            (`cy.protocols.bootstrap(times=100)`).
+        repeats: how often the rows are cut into folds anew; a protocol has an option for it.
         seed: seed of the first repeat.
         group: name of a column, or labels (rows of the data,): rows of a group stay together, in
             the folds and in the rows that decide early stopping; None is the group of the split.
+        time: name of a date or number column, or values (rows of the data,), for
+            `cy.protocols.time_series`; None is the column of the split.
         floors: whether trivial and cheap methods are scored on the same rows.
         executor: "auto" trains folds of one kind as one program; "loop" one after the other.
+        plan: file that says which form of such a program is fastest, and pins it; None is what
+            was measured on this machine, or is measured now.
         threads: as in `fit`.
+        started: called with the number of fits, before the first one.
         observer: called with the record of each fold, when it is scored.
         watcher: called with the number of a fold and each epoch of its training.
 
@@ -87,8 +109,8 @@ def cross_validate(
         The out-of-fold score with its interval, floors and folds.
 
     Raises:
-        InputError: fewer rows or groups than folds, an unknown column.
-        UsageError: the split is ordered in time.
+        InputError: the rows cannot be cut in this way, an unknown column.
+        UsageError: the protocol would train on later rows than it predicts, or part a group.
 
     Example:
         >>> import chymist as cy
@@ -100,39 +122,74 @@ def cross_validate(
     """
     began = perf_counter()
     seed, repeats = whole_number(seed, "seed", 0), whole_number(repeats, "repeats", 1, 10**6)
-    whole, rows, sealed = open_rows(data)
-    groups, metric = groups_of(data, group), HEADLINE[whole.task]
-    splits = [
-        _fold(recipe, whole, np.setdiff1d(rows, held), held, seed + repeat, groups)
-        for repeat in range(repeats)
-        for held in make_folds(whole, folds, seed=seed + repeat, rows=rows, group=groups)
-    ]
+    protocol = protocol_of(folds, repeats)
+    whole, rows, sealed = open_rows(data, protocol.name == "time_series")
+    groups, when, metric = groups_of(data, group), order_of(data, time), HEADLINE[whole.task]
+    parts = cuts(protocol, whole, rows, seed=seed, group=groups, time=when)
+    more = [Cut(rows, rows, 0, 0)] if protocol.name == "bootstrap" else []
+    jobs = [_job(recipe, whole, cut, seed, groups, when) for cut in [*parts, *more]]
+    if started:
+        started(len(jobs))
+    known = Plan.of(None if plan is None else Path(plan))
+    fits = _sound(train_jobs(jobs, threads, executor == "loop", watcher, known))
     made: list[_Fold] = []
-    jobs = [Job(recipe, split, split.seed) for split in splits]
-    for number, trained in enumerate(train_jobs(jobs, threads, executor == "loop", watcher)):
-        repeat, fold = divmod(number, len(splits) // repeats)
-        if trained.error:
-            raise named(trained.error, f"fold {number}")
-        made.append(_scored(trained, metric, floors, repeat=repeat, fold=fold))
+    for cut, trained in zip(parts, fits, strict=False):
+        made.append(_scored(trained, cut, metric, floors))
         if observer:
             observer(made[-1].record)
-    facts = _facts(made, trained.run, perf_counter() - began)
+    results = [one.result for one in made]
+    found = [bootstrap_estimate(parts, results, last.predictions()) for last in fits]
+    facts = _facts_of_rows(protocol, whole, rows, groups, parts)
+    facts |= _facts(made, trained.run, known, perf_counter() - began)
+    return _whole(made, metric, seed, sealed, facts, found)
+
+
+def _whole(
+    made: Sequence[_Fold], metric: str, seed: int, sealed: bool, facts: Mapping[str, Any],
+    found: Sequence[BootstrapError],
+) -> CrossValidation:  # fmt: skip
+    """All folds together."""
     out = joined([one.result for one in made])
+    more = {"bootstrap": asdict(found[0])} if found else {}
     return CrossValidation(
         out_of_fold_score(out, metric, seed),
         joined_floors([one.beside for one in made], metric, seed),
-        tuple(one.record for one in made), out, sealed, facts,
+        tuple(one.record for one in made), out, sealed, {**facts, **more},
+        corrected_score(found[0], out, metric) if found else None,
     )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
 class _Fold:
-    """What one fold gave: its record, its results and the floors', and why it was trained alone."""
+    """What one fold gave: its record, its results and the floors', and how it was trained."""
 
     record: dict[str, Any]
     result: Predictions
     beside: dict[str, Predictions]
-    reason: str
+    group: Group
+
+
+def _facts_of_rows(
+    protocol: Part, data: Data, rows: np.ndarray, groups: np.ndarray | None, parts: Sequence[Cut]
+) -> dict[str, Any]:
+    """What is to be known of the rows and how they were cut."""
+    folds = len(parts) // (parts[-1].repeat + 1) if protocol.name == "kfold" else 0
+    counts = [int((data.targets[rows] == c).sum()) for c in range(len(data.classes))]
+    return {
+        "protocol": str(protocol), "duplicates": duplicates_across(data, rows, groups),
+        "never_held": len(np.setdiff1d(rows, np.concatenate([cut.held for cut in parts]))),
+        "rare_classes": [
+            name for name, n in zip(data.classes, counts, strict=True) if 0 < n < folds
+        ],
+    }  # fmt: skip
+
+
+def _sound(fits: Iterator[Trained]) -> Iterator[Trained]:
+    """Trained folds; the first that diverged ends them."""
+    for number, trained in enumerate(fits):
+        if trained.error:
+            raise named(trained.error, f"fold {number}")
+        yield trained
 
 
 def named(error: Diverged, who: str) -> Diverged:
@@ -140,23 +197,24 @@ def named(error: Diverged, who: str) -> Diverged:
     return Diverged(error.what, where=f"{who}, {error.where}", received=error.received, do=error.do)
 
 
-def _facts(made: Sequence[_Fold], run: Assembly, seconds: float) -> dict[str, Any]:
+def _facts(made: Sequence[_Fold], run: Assembly, plan: Plan, seconds: float) -> dict[str, Any]:
     """How the folds were trained, as one program or one after the other, and how long it took."""
-    reasons = sorted({one.reason for one in made} - {""})
+    reasons = sorted({one.group.reason for one in made} - {""})
     return {
         "executor": "loop" if reasons else "population", "reason": "; ".join(reasons),
+        "plan": plan.to_dict(),
         "seconds": round(seconds, 3), "epochs": sum(one.record["epochs"] for one in made),
         "model": run.recipe.model.name,
         "parameters": sum(p.numel() for p in run.state.model.parameters()),
     }  # fmt: skip
 
 
-def _scored(trained: Trained, metric: str, floors: bool, **place: int) -> _Fold:
+def _scored(trained: Trained, cut: Cut, metric: str, floors: bool) -> _Fold:
     """Score a trained fold, and floors if they are wanted, on the rows that it has not seen."""
     result = trained.predictions()
-    record = {**place, "n": len(result.rows), "value": measure(result, metric),
-              "epochs": trained.epochs}  # fmt: skip
-    return _Fold(record, result, floors_of(trained) if floors else {}, trained.reason)
+    record = {"repeat": cut.repeat, "fold": cut.fold, "n": len(result.rows),
+              "value": measure(result, metric), "epochs": trained.epochs}  # fmt: skip
+    return _Fold(record, result, floors_of(trained) if floors else {}, trained.group)
 
 
 def joined_floors(
@@ -178,18 +236,37 @@ def joined(parts: list[Predictions]) -> Predictions:
     return Predictions(*(np.concatenate([getattr(p, n) for p in parts]) for n in names))
 
 
-def _fold(
-    recipe: Recipe, data: Data, train: np.ndarray, held: np.ndarray, seed: int,
-    groups: np.ndarray | None,
+def _job(
+    recipe: Recipe, data: Data, cut: Cut, seed: int, groups: np.ndarray | None,
+    moments: np.ndarray | None,
+) -> Job:  # fmt: skip
+    """A fold as a job."""
+    split = fold_split(data, cut, seed, stops_early(recipe), groups, moments)
+    return Job(recipe, split, split.seed)
+
+
+def stops_early(recipe: Recipe) -> bool:
+    """Whether a recipe needs rows that decide early stopping."""
+    return recipe.stop is not None and recipe.stop.name != "none"
+
+
+def fold_split(
+    data: Data, cut: Cut, seed: int, stopping: bool, groups: np.ndarray | None = None,
+    moments: np.ndarray | None = None,
 ) -> Split:  # fmt: skip
-    """A fold as a split: a tenth of its training rows decide early stopping, if there is any."""
-    stop = np.array([], np.int64)
-    if recipe.stop is not None and recipe.stop.name != "none":
-        kept = replace(data, inputs=data.take(train), targets=data.targets[train], test_rows=None)
-        names = None if groups is None else groups[train]
-        cut = make_split(kept, test=0, valid=STOP_SHARE, seed=seed, group=names)
-        train, stop = train[cut.train], train[cut.valid]
-    return Split(data, train, stop, held, seed, "fold", groups=groups)
+    """A fold as a split: a tenth of its training rows decide early stopping, if there is any.
+
+    These are the last ones where rows have an order; copies of a row in a bootstrap stay together.
+    """
+    train, stop, seed = cut.train, np.array([], np.int64), seed + cut.repeat
+    if stopping:
+        rows = np.unique(train)
+        kept = replace(data, inputs=data.take(rows), targets=data.targets[rows], test_rows=None)
+        names, order = (None if a is None else a[rows] for a in (groups, moments))
+        parts = make_split(kept, test=0, valid=STOP_SHARE, seed=seed, group=names, time=order)
+        stop = rows[parts.valid]
+        train = train[~np.isin(train, stop)]
+    return Split(data, train, stop, cut.held, seed, "fold", groups=groups)
 
 
 def floors_of(trained: Trained) -> dict[str, Predictions]:

@@ -16,6 +16,7 @@ from chymist.engine.files import STANDARD_OUTPUT, is_stream, write_file, write_t
 from chymist.engine.folder import FILES, RESULTS, Saved, whole_folder, write_json
 from chymist.errors import InputError, printable
 from chymist.values import Data, Predictions, Recipe
+from chymist.verbs.comparison import Comparison
 from chymist.verbs.validation import CrossValidation
 
 
@@ -106,6 +107,7 @@ def write_cross_validation(out: Path, found: CrossValidation, recipe: Recipe, da
     """
     plain = {
         "score": found.score.to_dict(),
+        "corrected": found.corrected.to_dict() if found.corrected else None,
         "folds": list(found.folds),
         "facts": dict(found.facts),
         "floors": [{"name": f.name, "score": f.score.to_dict()} for f in found.floors],
@@ -114,11 +116,33 @@ def write_cross_validation(out: Path, found: CrossValidation, recipe: Recipe, da
     with whole_folder(out) as draft:
         write_json(draft / "cv.json", plain)
         write_file(draft / "recipe.toml", recipe.to_toml().encode())
-        _write_out_of_fold(draft / "predictions.csv", found.predictions, data)
+        _write_csv(draft / "predictions.csv", _out_of_fold(found.predictions, data))
     return out / "predictions.csv"
 
 
-def _write_out_of_fold(path: Path, found: Predictions, data: Data) -> None:
+def write_comparison(out: Path, found: Comparison, data: Data) -> Path:
+    """Write a comparison as a folder: comparison.json, predictions.csv of all entries.
+
+    Returns:
+        The path of the predictions.
+
+    Raises:
+        InputError: the folder is taken or not writable.
+    """
+    about = {"name": data.name, "fingerprint": data.fingerprint, "source": data.source}
+    lines: list[list[object]] = []
+    for entry in found.entries:
+        heads, *rows = _out_of_fold(entry.predictions, data)
+        each = len(np.unique(entry.predictions.rows))  # of a repeat
+        lines += [] if lines else [["entry", "repeat", *heads]]
+        lines += [[entry.name, at // each, *row] for at, row in enumerate(rows)]
+    with whole_folder(out) as draft:
+        write_json(draft / "comparison.json", {**found.to_dict(), "data": about})
+        _write_csv(draft / "predictions.csv", lines)
+    return out / "predictions.csv"
+
+
+def _out_of_fold(found: Predictions, data: Data) -> list[list[object]]:
     """Row numbers from 1, target, prediction and probabilities, one line per row and repeat."""
     if data.classes:
         heads: list[object] = [
@@ -135,7 +159,7 @@ def _write_out_of_fold(path: Path, found: Predictions, data: Data) -> None:
         rows = [["row", "target", "prediction"]]
         for row, target, value in zip(found.rows, found.targets, found.outputs, strict=True):
             rows.append([int(row) + 1, *(repr(float(v)) for v in np.ravel([target, value]))])
-    _write_csv(path, rows)
+    return rows
 
 
 def _write_csv(path: Path, rows: Sequence[Sequence[object]]) -> None:

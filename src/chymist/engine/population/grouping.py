@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from torch import nn
+import torch
 
 from chymist.engine.assembly import Assembly
 from chymist.engine.population.update import COLUMNS
+from chymist.engine.randomness import unchanged_randomness
 from chymist.engine.rows import InMemory
-from chymist.models.stacked import Unstackable, stack
-
-CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.ConvTranspose1d, nn.ConvTranspose2d)
-SLOWER = "stacked convolutions are no faster than one after the other"
+from chymist.models.stacked import CONVOLUTIONS, stack
+from chymist.models.stacked_parts import Unstackable
+from chymist.models.vmapped import check_vmapped
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,10 +22,12 @@ class Group:
 
     Args:
         members: their numbers.
+        forms: how they could be trained together, as `plan.FORMS` names it.
         reason: why they are not trained together; empty if they are.
     """
 
     members: tuple[int, ...]
+    forms: tuple[str, ...] = ()
     reason: str = ""
 
 
@@ -41,9 +43,43 @@ def together(runs: Sequence[Assembly]) -> list[Group]:
     alike: dict[object, list[int]] = {}
     for number, run in enumerate(runs):
         alike.setdefault(_signature(run), []).append(number)
-    return [
-        Group(tuple(members), _reason([runs[n] for n in members])) for members in alike.values()
-    ]
+    return [_grouped(tuple(members), [runs[n] for n in members]) for members in alike.values()]
+
+
+def forms_of(run: Assembly) -> tuple[str, ...]:
+    """How a run could be trained together with others of its kind.
+
+    Raises:
+        Unstackable: not at all; the message says why.
+    """
+    reason = _hindrance(run)
+    if reason:
+        raise Unstackable(reason)
+    model = run.state.model
+    try:
+        stack([model])
+    except Unstackable as error:
+        few = run.train.take(torch.arange(min(4, len(run.train))))
+        try:
+            with unchanged_randomness():
+                check_vmapped(model, few)
+        except Unstackable as other:
+            raise Unstackable(f"{error}, and {other}") from None
+        return ("vmap",)
+    if any(isinstance(layer, CONVOLUTIONS) for layer in model.modules()):
+        return ("stacked", "grouped", "unfolded")
+    return ("stacked",)
+
+
+def _grouped(members: tuple[int, ...], runs: Sequence[Assembly]) -> Group:
+    """Runs of one signature as a group."""
+    try:
+        forms = forms_of(runs[0])
+    except Unstackable as error:
+        return Group(members, (), str(error))
+    if not all(isinstance(run.train, InMemory) for run in runs):
+        return Group(members, (), "its rows are streamed")
+    return Group(members, forms, "it is the only one of its kind" if len(runs) == 1 else "")
 
 
 def _signature(run: Assembly) -> object:
@@ -64,24 +100,20 @@ def _signature(run: Assembly) -> object:
     ))  # fmt: skip
 
 
-def _reason(runs: Sequence[Assembly]) -> str:
-    """Why runs of one signature cannot be trained together; empty if they can."""
-    first = runs[0]
-    if first.recipe.optimizer.name == "closed_form":
+def _hindrance(run: Assembly) -> str:
+    """Why a run cannot be trained together with others, whatever its layers; empty if it can."""
+    model = run.state.model
+    if run.recipe.optimizer.name == "closed_form":
         return "it is solved in closed form"
-    if first.program.accumulate > 1:
+    if run.program.accumulate > 1:
         return "it accumulates gradients"
-    if first.recipe.precision in ("bfloat16", "float16"):
-        return f"it uses {first.recipe.precision}"
-    if not all(isinstance(run.train, InMemory) for run in runs):
+    if run.recipe.precision in ("bfloat16", "float16"):
+        return f"it uses {run.recipe.precision}"
+    if not isinstance(run.train, InMemory):
         return "its rows are streamed"
-    if any(isinstance(layer, CONVOLUTIONS) for layer in first.state.model.modules()):
-        return SLOWER
-    model = first.state.model
+    for layer in model.modules():
+        if layer._forward_hooks or layer._forward_pre_hooks:
+            return f"{type(layer).__name__} has hooks"
     if len(list(model.named_parameters(remove_duplicate=False))) > len(list(model.parameters())):
         return "its layers share weights"
-    try:
-        stack([model])
-    except Unstackable as error:
-        return str(error)
-    return "it is the only one of its kind" if len(runs) == 1 else ""
+    return ""

@@ -12,6 +12,7 @@ from chymist.engine.closed_form import solve
 from chymist.engine.events import Epoch
 from chymist.engine.loop import train
 from chymist.engine.population.grouping import Group, together
+from chymist.engine.population.plan import FORMS, LOOP, Plan
 from chymist.engine.population.training import MemberEvent, train_together
 from chymist.engine.randomness import foreign_randomness, random_states, set_random_states
 from chymist.engine.running import settle
@@ -25,6 +26,7 @@ def execute_all(
     watcher: Watcher | None = None,
     alone: bool = False,
     until: int | None = None,
+    plan: Plan | None = None,
 ) -> tuple[list[Group], dict[int, Diverged]]:
     """Train assembled runs to their ends, or to a step; each is then what it would be alone.
 
@@ -34,22 +36,32 @@ def execute_all(
         alone: train every run by itself, whether or not it could be trained with others.
         until: a step to pause at; None trains to the end. What pauses can go on from there, with
             the same or with other runs beside it.
+        plan: says which form is fastest; None is the plan of this machine.
 
     Returns:
         How the runs were trained, and the errors of those that diverged, by number.
     """
     going = [number for number, run in enumerate(runs) if not has_ended(run)]
-    groups = [
-        Group(tuple(going[place] for place in group.members), group.reason)
-        for group in together([runs[number] for number in going])
-    ]
-    if alone:
-        groups = [replace(group, reason=group.reason or "as asked for") for group in groups]
+    groups = []
     lost: dict[int, Diverged] = {}
-    for group in groups:
+    for found in together([runs[number] for number in going]):
+        group = replace(found, members=tuple(going[place] for place in found.members))
+        if alone:
+            group = replace(group, reason="as asked for")
+        if not group.reason:
+            group = _planned(runs, group, plan or Plan.of())
         train_group = _one_by_one if group.reason else _as_one
         lost |= train_group(runs, group, watcher, until)
+        groups.append(group)
     return groups, lost
+
+
+def _planned(runs: Sequence[Assembly], group: Group, plan: Plan) -> Group:
+    """A group with the one form that it is trained in, or the loop."""
+    form = plan.form_for([runs[number] for number in group.members], group.forms)
+    if form == LOOP:
+        return replace(group, reason="one after the other was measured to be faster")
+    return replace(group, forms=(form,))
 
 
 def has_ended(run: Assembly) -> bool:
@@ -64,7 +76,7 @@ def _as_one(
     """Train the members of a group as one program."""
     members = [runs[number] for number in group.members]
     lost: dict[int, Diverged] = {}
-    for place, event in train_together(members, until):
+    for place, event in train_together(members, until, FORMS[group.forms[0]]):
         number = group.members[place]
         if isinstance(event, Diverged):
             lost[number] = event

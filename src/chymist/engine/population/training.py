@@ -8,12 +8,12 @@ together, number by number.
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from chymist.engine.assembly import Assembly
 from chymist.engine.events import Epoch
@@ -24,6 +24,7 @@ from chymist.engine.rows import InMemory
 from chymist.errors import Diverged
 from chymist.models.stacked import StackedBatchNorm, StackedDropout, numbers_of, stack
 
+Form = Callable[[Sequence[nn.Module]], nn.Module]
 COMPACT = 0.7  # share of members still training below which the others are dropped
 
 
@@ -34,7 +35,9 @@ class MemberEvent(NamedTuple):
     event: Epoch | Diverged
 
 
-def train_together(runs: Sequence[Assembly], until: int | None = None) -> Generator[MemberEvent]:
+def train_together(
+    runs: Sequence[Assembly], until: int | None = None, form: Form = stack
+) -> Generator[MemberEvent]:
     """Train runs of one group to their ends, or to a step, as one program.
 
     Args:
@@ -42,12 +45,13 @@ def train_together(runs: Sequence[Assembly], until: int | None = None) -> Genera
             would leave them.
         until: a step to pause at; None trains to the end. Runs that have not ended can be trained
             further from there, alone or together.
+        form: makes one module of many.
 
     Yields:
         Every epoch of every member, and the error of one that diverged; the others go on.
     """
     rows = [run.train for run in runs if isinstance(run.train, InMemory)]  # as the group has it
-    crew = Crew(runs, StackedRows(rows))
+    crew = Crew(runs, StackedRows(rows), form)
     numbers = list(range(len(runs)))  # of the crew's members among the runs
     while any(crew.open) and (until is None or crew.at < until):
         steps = crew.steps_to_boundary()
@@ -70,14 +74,15 @@ class Crew:
     Args:
         runs: the members; the crew starts from where their states stand.
         rows: of the members, in the same order.
+        form: makes one module of many.
     """
 
-    def __init__(self, runs: Sequence[Assembly], rows: StackedRows) -> None:
-        self.runs, self.rows = list(runs), rows
+    def __init__(self, runs: Sequence[Assembly], rows: StackedRows, form: Form = stack) -> None:
+        self.runs, self.rows, self.form = list(runs), rows, form
         self.open = [True] * len(runs)
         self.batch_size = max(run.program.batch_size for run in runs)  # less only if that is all
-        self.model = stack([run.state.model for run in runs]).train()
-        self.numbers = numbers_of(self.model)
+        self.model = form([run.state.model for run in runs]).train()
+        self.numbers = numbers_of(getattr(self.model, "held", self.model))
         self.norms = [m for m in self.model.modules() if isinstance(m, StackedBatchNorm)]
         self.dropouts = [m for m in self.model.modules() if isinstance(m, StackedDropout)]
         self.at = runs[0].state.step  # members of a crew have taken equally many
@@ -95,7 +100,7 @@ class Crew:
         """The crew of some of the members, where they stand now."""
         for place in kept:
             self.write_back(place, moments=True)
-        return Crew([self.runs[place] for place in kept], self.rows.only(kept))
+        return Crew([self.runs[place] for place in kept], self.rows.only(kept), self.form)
 
     def leave(self) -> None:
         """Let the members that have not ended go where they stand, so that they can go on."""

@@ -9,7 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from chymist.models.stacked import Stacked
+from chymist.models.stacked_parts import Stacked
 from chymist.parts import Part, definition
 
 COLUMNS = ("lr", "weight_decay")  # options in which members trained together may differ

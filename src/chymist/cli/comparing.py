@@ -1,0 +1,188 @@
+"""`chymist compare` and `chymist compare-runs`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import chymist as cy
+from chymist.cli.commands import (
+    emit,
+    rows_for_folds,
+    screen_of,
+    threads_of,
+    width,
+)
+from chymist.cli.inputs import recipe_of
+from chymist.cli.summaries import print_data
+from chymist.cli.terminal import LABEL, Band, Screen
+from chymist.engine.folder import check_place, in_free_folder
+from chymist.errors import UsageError, nearest
+from chymist.parts import definition, listed, registered
+from chymist.values import Recipe, Task, show
+from chymist.verbs.baselines import BASELINES, named_baseline
+from chymist.verbs.comparison import Comparison
+
+
+def compare(options: argparse.Namespace) -> int:
+    """`chymist compare`."""
+    from chymist.verbs.writing import write_comparison
+
+    screen, folds = screen_of(options), folds_of(options.folds)
+    if options.seeds < 1:
+        raise UsageError(
+            "at least one seed is needed", where="--seeds", received=str(options.seeds)
+        )
+    names = names_of(options)
+    data, split = rows_for_folds(options)
+    entries = entries_of(options, names, data.task)
+    if options.out:
+        check_place(Path(options.out))
+    print_data(screen, split or data)
+    rows = len(data) if split is None else len(split.train) + len(split.valid)
+    fits = (rows if folds == "loo" else folds) * options.seeds
+    band = Band(screen, fits * sum(isinstance(entry, Recipe) for entry in entries.values()))
+    try:
+        found = cy.compare(
+            entries, split or data, folds, options.seeds, options.seed, group=options.group,
+            metric=options.metric, threads=threads_of(options.threads), watcher=band,
+            observer=_Teller(screen, fits),
+        )  # fmt: skip
+    finally:
+        band.close()
+    write = partial(write_comparison, found=found, data=data)
+    out = Path(options.out) if options.out else None
+    path = write(out) if out else in_free_folder(f"{data.name}-compare", write)
+    print_comparison(screen, found, path.parent)
+    if options.json:
+        about = {"name": data.name, "kind": data.kind, "fingerprint": data.fingerprint,
+                 "rows": len(data)}  # fmt: skip
+        emit({"run": str(path.parent), "data": about, **found.to_dict(), "predictions": str(path)})
+    return 0
+
+
+def compare_runs(options: argparse.Namespace) -> int:
+    """`chymist compare-runs`."""
+    screen = screen_of(options)
+    found = cy.compare_runs(options.a, options.b)
+    screen.line("Verdict", found.verdict, result=True)
+    for run, score in zip(found.runs, found.scores, strict=True):
+        screen.line("Score", f"{run}: {score}")
+    for line in found.lines():
+        screen.line("Differs", line)
+    for note in found.notes:
+        screen.line("Note", note)
+    if options.json:
+        emit(found.to_dict())
+    return 0
+
+
+def folds_of(text: str) -> Any:
+    """`--folds`: a number of at least 2, or "loo"."""
+    if text == "loo":
+        return text
+    if not text.isdecimal() or int(text) < 2:
+        raise UsageError("folds must be 2 or more, or loo", where="--folds", received=f"'{text}'")
+    return int(text)
+
+
+def names_of(options: argparse.Namespace) -> list[str]:
+    """The names of `--models`, each of a model or a baseline.
+
+    Raises:
+        UsageError: fewer than two entries, or an unknown name.
+    """
+    names = listed(options.models, "--models") if options.models else []
+    files = listed(options.recipes, "--recipes") if options.recipes else []
+    if len(names) + len(files) < 2:
+        raise UsageError("a comparison needs at least two entries", where="chymist compare",
+                         received=", ".join(names + files) or "none",
+                         do="give --models mlp,softmax or --recipes a.toml,b.toml")  # fmt: skip
+    known = [*registered("model"), *BASELINES]
+    for name in names:
+        if name not in known:
+            raise UsageError("unknown model or baseline", where="--models", received=f"'{name}'",
+                             do=nearest(name, known))  # fmt: skip
+    return names
+
+
+def entries_of(options: argparse.Namespace, names: list[str], task: Task) -> dict[str, Any]:
+    """The entries by name; recipe options apply to all networks, `--model.x` to those that have x.
+
+    Raises:
+        UsageError: an option that no model has.
+    """
+    mine = {
+        k.removeprefix("model."): v for k, v in options.dotted.items() if k.startswith("model.")
+    }
+    shared = {k: v for k, v in options.dotted.items() if not k.startswith("model.")}
+    networks = [name for name in names if name in registered("model")]
+    for option in mine:
+        if not any(option in definition("model", name).options for name in networks):
+            raise UsageError("no model of the comparison has this option",
+                             where="chymist compare", received=f"'--model.{option}'")  # fmt: skip
+    base = recipe_of(argparse.Namespace(**{**vars(options), "dotted": shared})).to_dict()
+    found: dict[str, Any] = {}
+    for name in names:
+        if name in networks:
+            own = {k: v for k, v in mine.items() if k in definition("model", name).options}
+            entry: Any = Recipe.from_dict({**base, "model": {"name": name, **own}})
+        else:
+            entry = named_baseline(name, task)
+        found[_free(name, found)] = entry
+    for file in listed(options.recipes, "--recipes") if options.recipes else []:
+        plain = argparse.Namespace(**{**vars(options), "dotted": shared, "recipe": file})
+        found[_free(Path(file).stem, found)] = recipe_of(plain)
+    return found
+
+
+def print_comparison(screen: Screen, found: Comparison, out: Path) -> None:
+    """Print what `compare` prints at the end."""
+    from chymist.reports.text import table
+
+    for heads, cells in (found.rows(), found.pair_rows()):
+        if cells:
+            screen.block(table(cells, heads, width() - LABEL))
+    screen.line("Verdict", found.verdict, result=True)
+    for note in found.notes:
+        screen.line("Note", note)
+    screen.line("Files", f"{out}/  comparison.json · predictions.csv")
+
+
+class _Teller:
+    """Says how an entry did, when all its folds are scored.
+
+    Args:
+        screen: where to print.
+        fits: folds of an entry, over all seeds.
+    """
+
+    def __init__(self, screen: Screen, fits: int) -> None:
+        self.screen, self.fits = screen, fits
+        self.values: dict[str, list[float]] = {}
+
+    def __call__(self, record: Mapping[str, Any]) -> None:
+        name = record["entry"]
+        values = self.values.setdefault(name, [])
+        values.append(record["value"])
+        if len(values) == self.fits:
+            mean = show(record["metric"], sum(values) / len(values))
+            self.screen.line(
+                "Entry", f"{name}   {record['metric']} {mean}, mean of {self.fits} fits"
+            )
+
+
+def _free(name: str, taken: Mapping[str, Any]) -> str:
+    """A name that no entry has: "mlp", "mlp-2", "mlp-3"."""
+    number, free = 1, name
+    while free in taken:
+        number, free = number + 1, f"{name}-{number + 1}"
+    return free
+
+
+COMPARING: dict[str, Callable[[argparse.Namespace], int]] = {
+    "compare": compare, "compare-runs": compare_runs,
+}  # fmt: skip

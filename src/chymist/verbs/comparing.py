@@ -1,0 +1,378 @@
+"""`compare`: several recipes and estimators on the same folds with the same seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import combinations
+from math import nan
+from time import perf_counter
+from typing import Any, Literal
+
+import numpy as np
+
+from chymist.data import folds as make_folds
+from chymist.engine.assembly import HEADLINE, check_loss
+from chymist.engine.defaults import complete
+from chymist.engine.events import Epoch
+from chymist.engine.threads import Threads
+from chymist.errors import ChymistError, Diverged, UsageError
+from chymist.evidence import Entry, compare_entries, comparison_verdict, out_of_fold_score
+from chymist.metrics import Undefined, check_task, measure
+from chymist.protocols import Cut
+from chymist.values import Data, Floor, Predictions, Recipe, Split, whole_number
+from chymist.verbs.baselines import (
+    FLOORS,
+    baseline_predictions,
+    check_estimator,
+    fold_matrices,
+    is_estimator,
+    named_baseline,
+)
+from chymist.verbs.comparison import Comparison
+from chymist.verbs.jobs import Job, train_jobs
+from chymist.verbs.sources import groups_of, open_rows
+from chymist.verbs.validation import fold_split, joined, stops_early
+
+Observer = Callable[[Mapping[str, Any]], object]
+Watcher = Callable[[int, Epoch], object]
+
+FLOOR = ""  # where the floor stands among the entries, whose names are not empty
+
+
+def compare(
+    recipes: Mapping[str, Any],
+    data: Data | Split,
+    folds: int | Literal["loo"] = 10,
+    seeds: int = 1,
+    seed: int = 0,
+    *,
+    group: Any = None,
+    metric: str | None = None,
+    threads: Threads = None,
+    observer: Observer | None = None,
+    watcher: Watcher | None = None,
+) -> Comparison:
+    """Compare recipes and scikit-learn estimators on the same folds with the same seeds.
+
+    Repeat r uses seed + r for folds, order and initialisation of all entries, so that every
+    difference is paired. Folds are trained as in `cross_validate`, recipes of one kind together.
+    Pairs are tested by the corrected resampled t-test on the metrics of the folds; where folds
+    have no metric (leave-one-out) on rows: see `chymist.evidence.compare_entries`. Estimators are
+    copied, get their `random_state` from the seed, and see the rows as the first recipe that says
+    how to prepare them; test rows are never given.
+
+    Args:
+        recipes: at least two, by name: `Recipe`, or an estimator with `fit` and `predict`.
+        data: all rows that may be used; of a `Split`, the training and validation rows.
+        folds: number of folds, or "loo" for one row a fold.
+        seeds: how often rows are cut into folds, and models initialised, anew.
+        seed: the first seed.
+        group: name of a column, or labels (rows of the data,): rows of a group stay together.
+        metric: name of the metric; accuracy or RMSE if None.
+        threads: as in `fit`.
+        observer: called with the record of each fold: entry, repeat, fold, n, metric, value,
+            epochs.
+        watcher: called with the number of a training and each epoch of it.
+
+    Returns:
+        A `Comparison`: verdict, entries, pairs.
+
+    Raises:
+        InputError: fewer rows or groups than folds, an unknown column, an estimator that fails.
+        UsageError: one entry only, an entry or metric of the other task, a split ordered in time.
+        Diverged: no entry is left.
+
+    Example:
+        >>> import chymist as cy
+        >>> from sklearn.tree import DecisionTreeClassifier
+        >>> softmax = cy.Recipe(model="softmax", length="60 epochs")
+        >>> entries = {"softmax": softmax, "tree": DecisionTreeClassifier()}
+        >>> print(cy.compare(entries, cy.load("iris"), folds=5).verdict)
+        cannot tell tree from softmax: 5 folds x 1 seed, difference 2.0 points [-...].
+
+    Source: Nadeau, Bengio 2003; Bouckaert, Frank 2004; Benavoli et al. 2017.
+    """
+    began = perf_counter()
+    cuts = _cut(data, folds, seeds, seed, group)
+    metric = metric or HEADLINE[cuts.data.task]
+    full = _checked(recipes, cuts, metric)
+    tell = observer or (lambda record: None)
+    twins = _twins(recipes, full)
+    distinct = {name: entry for name, entry in recipes.items() if name not in twins}
+    tables, out = _trained(distinct, cuts, metric, threads, tell, watcher)
+    tables |= _fitted(distinct, cuts, metric, tell)
+    tables |= {name: tables[twin] for name, twin in twins.items() if twin in tables}
+    out |= {name: out[twin] for name, twin in twins.items() if twin in out}
+    floor = _entry(FLOORS[cuts.data.task], tables[FLOOR], metric, seed)
+    entries = [_entry(name, tables[name], metric, seed) for name in recipes if name not in out]
+    if not entries:
+        raise Diverged("every entry diverged", where="; ".join(f"{k} {v}" for k, v in out.items()),
+                       do="lower the learning rate")  # fmt: skip
+    ranking, pairs = compare_entries(entries, 1 / cuts.folds, seed, cuts.single)
+    _, ((beside_floor),) = compare_entries([ranking[0], floor], 1 / cuts.folds, seed, cuts.single)
+    notes = [f"{name} is out of the comparison: it {why}" for name, why in out.items()]
+    notes += [f"{a} is the same recipe as {b}: trained once" for a, b in twins.items()]
+    if beside_floor.better != ranking[0].name:
+        notes.append(f"{ranking[0].name} is not better than the floor, {floor.name}")
+    return Comparison(
+        comparison_verdict(ranking, pairs, cuts.design, metric), tuple(ranking), tuple(pairs),
+        Floor(floor.name, floor.score), out, (*notes, *cuts.notes()),
+        cuts.design, cuts.sealed, round(perf_counter() - began, 3),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class _Cuts:
+    """The folds that all entries share."""
+
+    data: Data
+    rows: np.ndarray
+    groups: np.ndarray | None
+    sealed: bool
+    seed: int
+    seeds: int
+    cuts: Sequence[Cut]
+
+    @property
+    def folds(self) -> int:
+        """Folds of one repeat."""
+        return len(self.cuts) // self.seeds
+
+    @property
+    def single(self) -> bool:
+        """Whether some fold holds one row only, which has no metric worth the name."""
+        return any(len(cut.held) == 1 for cut in self.cuts)
+
+    @property
+    def design(self) -> str:
+        """How it is measured, in words."""
+        folds = "leave-one-out" if self.folds == len(self.rows) else f"{self.folds} folds"
+        return f"{folds} x {self.seeds} seed{'s' if self.seeds > 1 else ''}"
+
+    def splits(self, stopping: bool) -> list[Split]:
+        """The folds as splits, with or without rows that decide early stopping."""
+        return [fold_split(self.data, cut, self.seed, stopping, self.groups) for cut in self.cuts]
+
+    def notes(self) -> Iterator[str]:
+        """What is to be known of the rows, in sentences."""
+        counts = np.bincount(self.data.targets[self.rows]) if self.data.classes else np.array([])
+        if len(few := np.flatnonzero(counts < self.folds)) and not self.single:
+            name, rows = self.data.classes[few[0]], counts[few[0]]
+            yield f"class '{name}' has {rows} rows for {self.folds} folds: some hold none of it"
+        if not self.sealed:
+            yield "all rows were used; none is sealed for a last test"
+
+
+def _cut(
+    data: Data | Split, folds: int | Literal["loo"], seeds: int, seed: int, group: Any
+) -> _Cuts:
+    """Cut the rows that may be used into folds, once per seed."""
+    seed, seeds = whole_number(seed, "seed", 0), whole_number(seeds, "seeds", 1, 10**6)
+    whole, rows, sealed = open_rows(data)
+    groups = groups_of(data, group)
+    parts = [
+        Cut(np.setdiff1d(rows, held), held, repeat, fold)
+        for repeat in range(seeds)
+        for fold, held in enumerate(
+            make_folds(whole, folds, seed=seed + repeat, rows=rows, group=groups)
+        )
+    ]
+    return _Cuts(whole, rows, groups, sealed, seed, seeds, parts)
+
+
+def _checked(recipes: Mapping[str, Any], cuts: _Cuts, metric: str) -> dict[str, Any]:
+    """The entries, recipes complete, if they can be compared on this data.
+
+    Raises:
+        UsageError: too few entries, or one that does not suit the data.
+    """
+    data = cuts.data
+    found: dict[str, Any] = {}
+    targets = data.targets[cuts.rows]
+    check_task(Predictions(cuts.rows, targets, targets), metric)
+    if not isinstance(recipes, Mapping) or len(recipes) < 2:
+        raise UsageError("a comparison needs at least two entries", where="recipes",
+                         received=repr(list(recipes))[:80] if isinstance(recipes, Mapping)
+                         else type(recipes).__name__,
+                         do='give {"a": recipe, "b": another recipe or estimator}')  # fmt: skip
+    split = fold_split(data, cuts.cuts[0], cuts.seed, stopping=False)
+    for name, entry in recipes.items():
+        if not isinstance(name, str) or not name:
+            raise UsageError("an entry needs a name", where="recipes", received=repr(name)[:80],
+                             do='give {"mlp": recipe, ...}')  # fmt: skip
+        if isinstance(entry, Recipe):
+            with _naming(name):
+                found[name] = complete(entry, split)
+                check_loss(found[name], data)
+        elif is_estimator(entry):
+            check_estimator(name, entry, data, metric)
+            found[name] = " ".join(repr(entry).split())
+        else:
+            raise UsageError("neither a recipe nor an estimator", where=f"entry '{name}'",
+                             received=repr(entry)[:80],
+                             do="give cy.Recipe(...), or one with fit and predict")  # fmt: skip
+    return found
+
+
+@contextmanager
+def _naming(name: str) -> Iterator[None]:
+    """An error says which entry it is about."""
+    try:
+        yield
+    except ChymistError as error:
+        where = f"entry '{name}'" + (f", {error.where}" if error.where else "")
+        raise type(error)(
+            error.what, where=where, received=error.received, do=error.do, code=error.code
+        ) from None
+
+
+@dataclass(eq=False)
+class _Table:
+    """What is known of an entry, fold by fold."""
+
+    facts: dict[str, Any]
+    results: list[Predictions]
+    values: list[float]
+    epochs: float = 0.0
+    seconds: float = 0.0
+
+    def add(self, result: Predictions, metric: str, **place: Any) -> dict[str, Any]:
+        """Take note of a fold; returns its record."""
+        try:
+            value = measure(result, metric)
+        except Undefined:
+            value = nan
+        self.results.append(result)
+        self.values.append(value)
+        return {**place, "n": len(result.rows), "metric": metric, "value": value}
+
+
+def _entry(name: str, found: _Table, metric: str, seed: int) -> Entry:
+    """An entry with its score over all folds."""
+    out = joined(found.results)
+    facts = {**found.facts, "epochs": round(found.epochs, 2), "seconds": round(found.seconds, 3)}
+    return Entry(name, out_of_fold_score(out, metric, seed), np.array(found.values), out, facts)
+
+
+def _trained(
+    recipes: Mapping[str, Any], cuts: _Cuts, metric: str, threads: Threads, tell: Observer,
+    watcher: Watcher | None,
+) -> tuple[dict[str, _Table], dict[str, str]]:  # fmt: skip
+    """Train every recipe on every fold; what is known of them, and why some are out."""
+    networks = {name: entry for name, entry in recipes.items() if isinstance(entry, Recipe)}
+    splits = {stops: cuts.splits(stops) for stops in set(map(stops_early, networks.values()))}
+    jobs = [
+        Job(recipe, split, split.seed)
+        for recipe in networks.values()
+        for split in splits[stops_early(recipe)]
+    ]
+    clock = _Clock(len(cuts.cuts), watcher)
+    tables: dict[str, _Table] = {}
+    out: dict[str, str] = {}
+    for number, trained in enumerate(train_jobs(jobs, threads, watcher=clock)):
+        which, place = divmod(number, len(cuts.cuts))
+        name, cut = list(networks)[which], cuts.cuts[place]
+        if trained.error:
+            out.setdefault(name, f"diverged in fold {cut.fold} of seed {cuts.seed + cut.repeat} "
+                                 f"({trained.error.where})")  # fmt: skip
+        if name in out:
+            continue
+        if name not in tables:
+            run = trained.run
+            tables[name] = _Table({
+                "model": run.recipe.model.name, "recipe": run.recipe.to_dict(),
+                "parameters": sum(p.numel() for p in run.state.model.parameters()),
+                "executor": "loop" if trained.reason else "population", "reason": trained.reason,
+            }, [], [])  # fmt: skip
+        found = tables[name]
+        record = found.add(
+            trained.predictions(), metric, entry=name, repeat=cut.repeat, fold=cut.fold
+        )
+        found.epochs += trained.epochs
+        clock.charge(which)
+        found.seconds = clock.seconds(which)
+        tell({**record, "epochs": trained.epochs})
+    return tables, out
+
+
+def _fitted(
+    recipes: Mapping[str, Any], cuts: _Cuts, metric: str, tell: Observer
+) -> dict[str, _Table]:
+    """Fit every estimator, and the floor, on every fold; rows are prepared once for all."""
+    asked = [e.data for e in recipes.values() if isinstance(e, Recipe) and e.data is not None]
+    estimators = {n: entry for n, entry in recipes.items() if not isinstance(entry, Recipe)}
+    estimators[FLOOR] = named_baseline("floor", cuts.data.task)
+    tables = {
+        name: _Table({
+            "model": type(entry).__name__, "recipe": " ".join(repr(entry).split()),
+            "parameters": None, "executor": "scikit-learn", "reason": "",
+        }, [], [])
+        for name, entry in estimators.items()
+    }  # fmt: skip
+    for cut, split in zip(cuts.cuts, cuts.splits(False), strict=True):
+        if len(estimators) > 1:
+            matrices = fold_matrices(split, asked[0] if asked else None)
+        else:
+            matrices = np.zeros((len(split.train), 1)), np.zeros((len(split.test), 1))
+        for name, estimator in estimators.items():
+            began, found = perf_counter(), tables[name]
+            result = baseline_predictions(name, estimator, matrices, split, metric)
+            record = found.add(result, metric, entry=name, repeat=cut.repeat, fold=cut.fold)
+            found.seconds += perf_counter() - began
+            if name != FLOOR:
+                tell({**record, "epochs": None})
+    return tables
+
+
+class _Clock:
+    """Seconds of each entry: the time until one of its epochs ends, or one of its folds is scored.
+
+    Entries that are trained as one program share their time equally.
+
+    Args:
+        folds: trainings of an entry.
+        watcher: sees the epochs as well.
+    """
+
+    def __init__(self, folds: int, watcher: Watcher | None) -> None:
+        self.folds, self.watcher = folds, watcher
+        self.last, self.before = perf_counter(), 0
+        self.spent: dict[int, float] = {}
+        self.together: dict[int, set[int]] = {}
+
+    def __call__(self, number: int, event: Epoch) -> None:
+        entry = number // self.folds
+        if entry in self.spent and entry != self.before:  # they take turns: it is one program
+            team = self.together[entry] | self.together[self.before]
+            self.together |= dict.fromkeys(team, team)
+        self.charge(entry)
+        self.before = entry
+        if self.watcher:
+            self.watcher(number, event)
+
+    def charge(self, entry: int) -> None:
+        """The time since the last charge was for this entry."""
+        now = perf_counter()
+        self.spent[entry] = self.spent.get(entry, 0.0) + now - self.last
+        self.together.setdefault(entry, {entry})
+        self.last = now
+
+    def seconds(self, entry: int) -> float:
+        """What an entry took so far."""
+        team = self.together[entry]
+        return sum(self.spent[one] for one in team) / len(team)
+
+
+def _twins(recipes: Mapping[str, Any], full: Mapping[str, Any]) -> dict[str, str]:
+    """Entries that are the same as an earlier one; by contract they give the same numbers."""
+    twins: dict[str, str] = {}
+    for a, b in combinations(recipes, 2):
+        same = recipes[a] is recipes[b]
+        if isinstance(recipes[a], Recipe) and isinstance(recipes[b], Recipe):
+            factories = full[a].model.factory, full[b].model.factory
+            same = full[a] == full[b] and factories[0] is factories[1]
+        if same and a not in twins:
+            twins.setdefault(b, a)
+    return twins

@@ -1,0 +1,203 @@
+"""`compare_runs`: two runs on the same validation rows, and what differs between them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chymist.engine.folder import open_folder
+from chymist.errors import InputError
+from chymist.evidence import PairedDifference, compare_paired
+from chymist.evidence.verdict import NAMES, amount
+from chymist.metrics import find
+from chymist.values import Predictions, Recipe, Run, Score
+from chymist.verbs.records import finished, read_predictions
+
+
+@dataclass(frozen=True)
+class RunComparison:
+    """What a comparison of two runs gave.
+
+    Args:
+        verdict: one sentence that says who wins.
+        runs: the two folders.
+        scores: of the two.
+        difference: metric of the first minus metric of the second, paired on rows.
+        differs: what differs between their recipes, seeds and training rows, by dotted name.
+        notes: what else is to be known, in sentences.
+    """
+
+    verdict: str
+    runs: tuple[str, str]
+    scores: tuple[Score, Score]
+    difference: PairedDifference
+    differs: Mapping[str, tuple[Any, Any]]
+    notes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The comparison as plain values (the JSON contract)."""
+        found, metric = self.difference, find(self.scores[0].metric)
+        better = None
+        if found.clear:
+            better = self.runs[(found.value > 0) != metric.greater_is_better]
+        pair = {
+            "a": self.runs[0], "b": self.runs[1], "difference": found.value, "low": found.low,
+            "high": found.high, "p": found.p, "better": better, "test": "paired rows",
+        }  # fmt: skip
+        rows = [
+            {"run": run, **score.to_dict()}
+            for run, score in zip(self.runs, self.scores, strict=True)
+        ]
+        differs = {name: list(values) for name, values in self.differs.items()}
+        return {"verdict": self.verdict, "rows": rows, "pairs": [pair], "differs": differs,
+                "notes": list(self.notes)}  # fmt: skip
+
+    def __repr__(self) -> str:
+        return "\n".join([self.verdict, *self.lines(), *self.notes])
+
+    def lines(self) -> list[str]:
+        """What differs, one line each."""
+        return [f"{name}: {a} against {b}" for name, (a, b) in self.differs.items()]
+
+
+@dataclass(frozen=True, eq=False)
+class _Told:
+    """What is read of a run; its data is not needed."""
+
+    path: str
+    recipe: Recipe
+    seed: int
+    train: np.ndarray
+    score: Score
+    predictions: Predictions
+    data: tuple[str, str]
+
+
+def compare_runs(a: Run | str | Path, b: Run | str | Path) -> RunComparison:
+    """Compare two finished runs on the validation rows that they share.
+
+    Args:
+        a, b: run folders, or runs.
+
+    Returns:
+        A `RunComparison`: verdict, difference, and what differs between the recipes. The interval
+        is about the rows, for these two trained models: another seed may say otherwise.
+
+    Raises:
+        InputError: other data, rows or metric; a run that has not ended; no run folder.
+
+    Example:
+        >>> import chymist as cy
+        >>> split = cy.split(cy.load("iris"), seed=0)
+        >>> a, b = (
+        ...     cy.fit(cy.Recipe(model="softmax", length=f"{n} epochs"), split) for n in (60, 1)
+        ... )
+        >>> found = compare_runs(a, b)
+        >>> found.differs
+        {'length': ('60 epochs', '1 epoch')}
+
+    Source: McNemar 1947; DeLong et al. 1988; Efron 1987.
+    """
+    first, second = _told(a), _told(b)
+    _check_pair(first, second)
+    metric, split = first.score.metric, first.score.split
+    found = compare_paired(first.predictions, second.predictions, metric)
+    rows = f"{first.score.n:,} {NAMES.get(split, split)} rows, paired, one training each"
+    names = _short_names(first.path, second.path)
+    differs = _differences(first, second)
+    return RunComparison(
+        _sentence(names, found, metric, rows), (first.path, second.path),
+        (first.score, second.score), found, differs, _notes(first, second, differs),
+    )  # fmt: skip
+
+
+def _told(run: Run | str | Path) -> _Told:
+    if isinstance(run, Run):
+        data = (run.data.name, run.data.fingerprint)
+        return _Told(str(run.path), run.recipe, run.seed, run.split.train, run.score,
+                     run.predictions, data)  # fmt: skip
+    saved = open_folder(run)
+    result = finished(saved)
+    predictions, groups = read_predictions(saved.path / "valid.npz"), saved.split.get("groups")
+    if groups is not None:
+        predictions = replace(predictions, groups=np.array(groups)[predictions.rows])
+    return _Told(
+        str(saved.path), saved.recipe, int(saved.environment["seed"]),
+        np.array(saved.split["train"], np.int64), Score.from_dict(result["score"]), predictions,
+        (saved.schema.name, saved.schema.fingerprint),
+    )  # fmt: skip
+
+
+def _check_pair(a: _Told, b: _Told) -> None:
+    """Refuse runs that were not scored on the same rows by the same metric.
+
+    Raises:
+        InputError: they were not.
+    """
+    where, do = f"{a.path} and {b.path}", "compare runs on one split of the same data"
+    if a.data[1] != b.data[1]:
+        received = f"{a.data[0]} ({a.data[1][:12]}) and {b.data[0]} ({b.data[1][:12]})"
+        raise InputError("the runs have different data", where=where, received=received, do=do)
+    if a.score.metric != b.score.metric:
+        received = f"{a.score.metric} and {b.score.metric}"
+        raise InputError("the runs have different metrics", where=where, received=received, do=do)
+    if a.score.split != b.score.split or not np.array_equal(a.predictions.rows, b.predictions.rows):
+        counts = [f"{len(r.predictions.rows):,} {NAMES.get(r.score.split)}" for r in (a, b)]
+        raise InputError("the runs were scored on different rows", where=where,
+                         received=f"{counts[0]} and {counts[1]} rows",
+                         do="fit both with the same --split-seed")  # fmt: skip
+
+
+def _sentence(names: tuple[str, str], found: PairedDifference, metric: str, rows: str) -> str:
+    """Who wins, if anybody does."""
+    if not found.clear:
+        size = amount(metric, found.value, found.low, found.high)
+        return f"cannot tell {names[0]} from {names[1]}: difference {size} ({rows})."
+    first = (found.value > 0) == find(metric).greater_is_better
+    winner, loser = names if first else names[::-1]
+    size = amount(metric, abs(found.value), *sorted((abs(found.low), abs(found.high))))
+    return f"{winner} is better than {loser} by {size} ({rows})."
+
+
+def _short_names(a: str, b: str) -> tuple[str, str]:
+    """The last parts of two paths, if they differ."""
+    short = Path(a).name, Path(b).name
+    return short if short[0] != short[1] else (a, b)
+
+
+def _differences(a: _Told, b: _Told) -> dict[str, tuple[Any, Any]]:
+    """What differs between two runs; options of parts by dotted name, absent ones are None."""
+    plain = [_flat(run.recipe.to_dict()) | {"seed": run.seed} for run in (a, b)]
+    names = [*plain[0], *(name for name in plain[1] if name not in plain[0])]
+    pairs = {name: (plain[0].get(name), plain[1].get(name)) for name in names}
+    found = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+    if not np.array_equal(a.train, b.train):
+        found["training rows"] = (len(a.train), len(b.train))
+    return found
+
+
+def _flat(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe's plain form with dotted names: {"model": "mlp", "model.hidden": [64]}."""
+    found: dict[str, Any] = {}
+    for name, value in plain.items():
+        if isinstance(value, Mapping):
+            found[name] = value.get("name")
+            found |= {f"{name}.{k}": v for k, v in value.items() if k != "name"}
+        else:
+            found[name] = value
+    return found
+
+
+def _notes(a: _Told, b: _Told, differs: Mapping[str, Any]) -> tuple[str, ...]:
+    notes = []
+    if not differs:
+        notes.append("nothing differs between the two: same recipe, seed and training rows")
+    if a.score.split == "train":
+        notes.append("these are training rows: they do not tell how new rows will do")
+    if a.score.selected_on or b.score.selected_on:
+        notes.append("weights were chosen by val_loss on these rows: the scores are optimistic")
+    return tuple(notes)

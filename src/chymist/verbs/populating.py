@@ -1,0 +1,258 @@
+"""`fit_population`: many runs on one split, trained as one program; each is an ordinary run."""
+
+from __future__ import annotations
+
+import shutil
+import weakref
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from chymist.engine.assembly import HEADLINE, predictions_for
+from chymist.engine.defaults import check_split
+from chymist.engine.events import Epoch
+from chymist.engine.folder import create_folder, whole_folder, write_json
+from chymist.engine.place import MEMORY
+from chymist.engine.population import Plan
+from chymist.engine.running import facts_of
+from chymist.engine.store import Recorder
+from chymist.engine.threads import Threads
+from chymist.errors import Diverged, UsageError
+from chymist.evidence import FloorResult, score
+from chymist.evidence.intervals import Estimate, mean_t
+from chymist.values import Data, Predictions, Recipe, Run, Score, Split, show, whole_number
+from chymist.verbs.fitting import conclude, floors_beside, score_of, write_run
+from chymist.verbs.jobs import Job, Trained, train_jobs
+from chymist.verbs.sources import as_split
+
+History = dict[str, list[tuple[int, float]]]
+
+
+@dataclass(frozen=True, eq=False)
+class Population:
+    """Runs that were trained together: one a recipe and seed.
+
+    Args:
+        split: the rows.
+        jobs: the members as they were trained, in order.
+        histories: recorded series of each, by name.
+        facts: executor, reason, plan, seconds, epochs.
+    """
+
+    split: Split
+    jobs: tuple[Trained, ...]
+    histories: tuple[History, ...]
+    facts: Mapping[str, Any]
+    _floors: list[FloorResult] = field(default_factory=list, init=False)
+
+    def __len__(self) -> int:
+        return len(self.jobs)
+
+    @cached_property
+    def scores(self) -> tuple[Score | None, ...]:
+        """Score of each member on the validation rows; None for one that diverged."""
+        return tuple(
+            None if found is None else score_of(job.run, self.split, found, job.job.seed)
+            for job, found in zip(self.jobs, self._predictions, strict=True)
+        )
+
+    @cached_property
+    def mean(self) -> Estimate:
+        """Mean of the members' scores, with its 95 % interval over members (Student's t).
+
+        It says how sure the mean over seeds is for these rows; other rows are not in it.
+        """
+        return mean_t(np.array([s.value for s in self.scores if s]))
+
+    @cached_property
+    def ensemble(self) -> Score:
+        """Score of the members' average prediction, which is another model than any of them."""
+        sound = [found for found in self._predictions if found is not None]
+        outputs = np.mean([found.outputs for found in sound], axis=0)
+        return score(replace(sound[0], outputs=outputs), self.metric, self._part)
+
+    @property
+    def metric(self) -> str:
+        """Name of the headline metric."""
+        return HEADLINE[self.split.data.task]
+
+    @property
+    def errors(self) -> dict[int, Diverged]:
+        """The members that diverged, by number."""
+        return {n: job.error for n, job in enumerate(self.jobs) if job.error}
+
+    def run(self, number: int, out: str | Path | None = None) -> Run:
+        """A member as an ordinary run, in a folder of its own.
+
+        Args:
+            number: of the member.
+            out: the run folder; None keeps the run in a temporary folder, as `fit` does.
+
+        Raises:
+            Diverged: the member has no result.
+            InputError: the place is taken or not writable.
+        """
+        if error := self.jobs[number].error:
+            raise error
+        run = self._written(number, None if out is None else Path(out))
+        if out is None:
+            weakref.finalize(run, shutil.rmtree, run.path, ignore_errors=True)
+        return run
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the population as one folder: a table of its members, and each as a run folder.
+
+        Returns:
+            The folder: `population.json`, `members/0000/` and so on.
+
+        Raises:
+            InputError: the place is taken or not writable.
+        """
+        folder = Path(folder)
+        with whole_folder(folder) as draft:
+            for number in sorted(set(range(len(self))) - set(self.errors)):
+                self._written(number, draft / "members" / f"{number:04d}")
+            write_json(draft / "population.json", self.to_dict())
+        return folder
+
+    def to_dict(self) -> dict[str, Any]:
+        """The table of members, mean and ensemble, as plain values."""
+        return {
+            "metric": self.metric, "mean": self.mean._asdict(), "ensemble": self.ensemble.to_dict(),
+            "members": [
+                {"member": number, "seed": job.job.seed, "epochs": job.epochs,
+                 "score": None if s is None else s.to_dict(),
+                 "error": None if job.error is None else job.error.to_dict()}
+                for number, (job, s) in enumerate(zip(self.jobs, self.scores, strict=True))
+            ],
+            "facts": dict(self.facts),
+        }  # fmt: skip
+
+    def __repr__(self) -> str:
+        sound = len(self) - len(self.errors)
+        if sound < 2:
+            only = next((str(s) for s in self.scores if s), "all diverged")
+            return f"Population({len(self)} members: {only}; no spread over seeds is known)"
+        low, high = (show(self.metric, value) for value in (self.mean.low, self.mean.high))
+        lost = f", {len(self.errors)} diverged" if self.errors else ""
+        return (
+            f"Population({len(self)} members{lost}: {self.metric} "
+            f"{show(self.metric, self.mean.value)} on average [{low}, {high}]; "
+            f"together {show(self.metric, self.ensemble.value)})"
+        )
+
+    @property
+    def _part(self) -> str:
+        return "valid" if len(self.split.valid) else "train"
+
+    @cached_property
+    def _predictions(self) -> tuple[Predictions | None, ...]:
+        return tuple(
+            None if job.error else predictions_for(job.run, self.split, self._part)
+            for job in self.jobs
+        )
+
+    def _written(self, number: int, out: Path | None) -> Run:
+        """A member in a run folder."""
+        job = self.jobs[number]
+        made = job.run
+        if not self._floors:  # the rows are the same for all members
+            found = predictions_for(made, self.split, self._part)
+            self._floors.extend(floors_beside(made, self.split, found, job.job.seed))
+        folder = create_folder(
+            out, made.recipe, self.split, made.preparation, made.shapes, job.job.seed, MEMORY
+        )
+        with Recorder(folder / "records.sqlite") as recorder:
+            for name, points in self.histories[number].items():
+                for step, value in points:
+                    recorder.add(name, step, value)
+            history = recorder.series()
+        facts = facts_of(made, self.facts["seconds"] / len(self), made.state.step)
+        facts = {**facts, "seconds": round(self.facts["seconds"] / len(self), 3)}
+        run = conclude(
+            made.recipe, self.split, job.job.seed, made, folder, history, facts, self._floors
+        )
+        write_run(run)
+        return run
+
+
+def fit_population(
+    recipe: Recipe | Sequence[Recipe],
+    split: Split | Data,
+    seeds: int | Sequence[int] = 10,
+    *,
+    out: str | Path | None = None,
+    threads: Threads = None,
+    plan: str | Path | None = None,
+    watcher: Callable[[int, Epoch], object] | None = None,
+) -> Population:
+    """Train a recipe with several seeds, or several recipes, as one program; test rows stay sealed.
+
+    Member k is what `fit(recipe_k, split, seed_k)` would give. A member that diverges is named in
+    `errors`, and the others go on.
+
+    Args:
+        recipe: what to train; of several recipes each is trained with every seed.
+        split: the rows, or data that is split with the defaults of `cy.split`.
+        seeds: their number (0, 1, ...), or the seeds themselves.
+        out: folder for the table of members and each member's run folder; None writes nothing.
+        threads: as in `fit`.
+        plan: as in `cross_validate`.
+        watcher: called with the number of a member and each epoch of its training.
+
+    Returns:
+        A `Population`: scores, their mean over seeds, the ensemble, and every member as a `Run`.
+
+    Raises:
+        InputError, UsageError: as in `fit`.
+
+    Example:
+        >>> import chymist as cy
+        >>> recipe = cy.Recipe(model="softmax", length="30 epochs")
+        >>> found = cy.fit_population(recipe, cy.split(cy.load("iris"), seed=0), seeds=5)
+        >>> len(found), found.run(3).seed
+        (5, 3)
+
+    Source: deep ensembles, Lakshminarayanan et al. 2017, arXiv:1612.01474.
+    """
+    began = perf_counter()
+    numbers = _seeds(seeds)
+    split = as_split(split, numbers[0])
+    check_split(split)
+    recipes = [recipe] if isinstance(recipe, Recipe) else list(recipe)
+    if not recipes:
+        raise UsageError("a population needs a recipe", where="recipe", received="none")
+    unsealed = replace(split, test=np.array([], np.int64))  # test rows are not even prepared
+    jobs = [Job(one, unsealed, seed) for one in recipes for seed in numbers]
+    histories: list[History] = [{} for _ in jobs]
+
+    def record(number: int, epoch: Epoch) -> None:
+        for name, value in epoch.values.items():
+            histories[number].setdefault(name, []).append((epoch.step, value))
+        if watcher:
+            watcher(number, epoch)
+
+    known = Plan.of(None if plan is None else Path(plan))
+    made = tuple(train_jobs(jobs, threads, watcher=record, plan=known))
+    reasons = sorted({one.reason for one in made} - {""})
+    facts = {
+        "executor": "loop" if reasons else "population", "reason": "; ".join(reasons),
+        "plan": known.to_dict(), "seconds": round(perf_counter() - began, 3),
+        "epochs": sum(one.epochs for one in made),
+    }  # fmt: skip
+    found = Population(split, made, tuple(histories), facts)
+    if out is not None:
+        found.save(out)
+    return found
+
+
+def _seeds(seeds: int | Sequence[int]) -> list[int]:
+    """Seeds as they are counted or given."""
+    if isinstance(seeds, Iterable):
+        return [whole_number(seed, "seeds", 0) for seed in seeds] or _seeds(0)
+    return list(range(whole_number(seeds, "seeds", 1, 10**6)))
