@@ -11,7 +11,7 @@ from sklearn.linear_model import LinearRegression
 import chymist as cy
 from chymist.data.preparation import fit_preparation
 from chymist.errors import Diverged, InputError, UsageError
-from chymist.evidence import SquaredDecomposition, bias_variance
+from chymist.evidence import SquaredDecomposition, ZeroOneDecomposition, bias_variance
 from chymist.keys import generator
 from chymist.values import Split
 from chymist.verbs import decomposing as module
@@ -243,6 +243,12 @@ def test_words():
     assert decomposition_verdict(parts).endswith("cannot tell whether bias or variance is larger")
     parts = SquaredDecomposition(3.0, 0.0, 0.5, 1.4, 0.1, 0.2, 0.05, 20)
     assert decomposition_verdict(parts).endswith("mostly variance")
+    # What variance adds to the 0-1 loss counts, 4 of 9 %: the rest of it does good.
+    votes = ZeroOneDecomposition(0.10, 0.06, 0.09, 0.065, 0.025, 0.004, 0.004, 0.004, 50)
+    assert decomposition_verdict(votes) == (
+        "error rate 10.0 ± 0.4 %: bias 6.0 ± 0.4 %, variance 9.0 ± 0.4 % (6.5 % does harm, 2.5 % "
+        "does good); mostly bias"
+    )
 
 
 def test_what_cannot_be():

@@ -193,6 +193,7 @@ def test_early_stopping_looks_at_training_rows_only(monkeypatch):
     cy.intervals(LINEAR.replace(stop="early"), data, new, folds=3)
     assert [len(job.split.test) for job in seen] == [20, 20, 20]
     for job in seen:
+        assert job.split.seed == job.seed == 0
         parts = [job.split.train, job.split.valid, job.split.test]
         assert len(parts[1]) == 4
         np.testing.assert_array_equal(np.sort(np.concatenate(parts)), np.arange(60))

@@ -41,7 +41,8 @@ class LearningCurve:
 
     Args:
         verdict: what more rows would bring, in a sentence, and the gap to the training rows.
-        sizes: training rows, ascending; with early stopping a tenth of them decides it.
+        sizes: training rows, ascending; with early stopping a tenth of them decides it. Where the
+            last one is all rows of a fold, other folds may have more.
         held: score on the rows of the folds, which no model of that fold has seen; one a size.
         train: score of the same models on the rows that they were trained on; one a size.
         folds: a mapping per size, repeat and fold: size, repeat, fold, n, held, train, epochs.
