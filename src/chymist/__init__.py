@@ -23,16 +23,17 @@ _PUBLIC = {
     "UsageError": "chymist.errors", "Diverged": "chymist.errors",
     "load": "chymist.data", "split": "chymist.data", "named_sets": "chymist.data",
     "prepare": "chymist.data.preparation",
-    "fit": "chymist.verbs", "fit_population": "chymist.verbs", "resume": "chymist.verbs",
-    "evaluate": "chymist.verbs",
+    "fit": "chymist.verbs", "fit_population": "chymist.verbs", "evolve": "chymist.verbs",
+    "resume": "chymist.verbs", "evaluate": "chymist.verbs",
     "predict": "chymist.verbs", "cross_validate": "chymist.verbs", "load_run": "chymist.verbs",
     "compare": "chymist.verbs", "compare_runs": "chymist.verbs", "Comparison": "chymist.verbs",
+    "search": "chymist.verbs",
     "list_runs": "chymist.verbs", "as_estimator": "chymist.verbs.estimator",
     "coefficients": "chymist.verbs", "leave_one_out": "chymist.verbs",
     "learning_curve": "chymist.verbs", "bias_variance": "chymist.verbs",
     "intervals": "chymist.verbs",
     "activations": "", "clip": "", "losses": "", "metrics": "", "models": "", "optim": "",
-    "protocols": "", "schedules": "", "stop": "",
+    "protocols": "", "schedules": "", "space": "", "stop": "",
 }  # fmt: skip
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from chymist import optim as optim
     from chymist import protocols as protocols
     from chymist import schedules as schedules
+    from chymist import space as space
     from chymist import stop as stop
     from chymist.data import load as load
     from chymist.data import named_sets as named_sets
@@ -71,6 +73,7 @@ if TYPE_CHECKING:
     from chymist.verbs import compare_runs as compare_runs
     from chymist.verbs import cross_validate as cross_validate
     from chymist.verbs import evaluate as evaluate
+    from chymist.verbs import evolve as evolve
     from chymist.verbs import fit as fit
     from chymist.verbs import fit_population as fit_population
     from chymist.verbs import intervals as intervals
@@ -80,6 +83,7 @@ if TYPE_CHECKING:
     from chymist.verbs import load_run as load_run
     from chymist.verbs import predict as predict
     from chymist.verbs import resume as resume
+    from chymist.verbs import search as search
     from chymist.verbs.estimator import as_estimator as as_estimator
 
 

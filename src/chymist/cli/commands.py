@@ -187,6 +187,13 @@ def cv(options: argparse.Namespace) -> int:
     return 0
 
 
+def search(options: argparse.Namespace) -> int:
+    """`chymist search`."""
+    from chymist.cli.searching import search as carry_out
+
+    return carry_out(options)
+
+
 def runs(options: argparse.Namespace) -> int:
     """`chymist runs`."""
     from chymist.reports.text import table
@@ -399,5 +406,6 @@ _NOT_FOR_FOLDS = {
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "fit": fit, "resume": resume, "evaluate": evaluate, "predict": predict, "cv": cv, "runs": runs,
+    "search": search,
     "show": show_run, "report": report, "part": part, "shapes": shapes, "sets": sets,
 }  # fmt: skip

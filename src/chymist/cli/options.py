@@ -19,6 +19,7 @@ EXAMPLES = {
     "resume": "chymist resume runs/digits-0001",
     "evaluate": "chymist evaluate runs/digits-0001 --split test",
     "predict": "chymist predict runs/table-0001 new.csv --out predictions.csv",
+    "search": "chymist search digits --optimizer.lr 1e-4..1e-1:log --model.hidden '32|128'",
     "cv": "chymist cv table.csv --target price --folds 10",
     "compare": "chymist compare digits --models mlp,softmax,svm --folds 10 --seeds 3",
     "compare-runs": "chymist compare-runs runs/digits-0001 runs/digits-0002",
@@ -36,6 +37,7 @@ VERBS = {
     "resume": "continue a run from its last checkpoint",
     "evaluate": "score a run on validation or (counted) test rows",
     "predict": "predict new rows with a run",
+    "search": "search hyperparameters as one population, with an honest result",
     "cv": "score a recipe by cross-validation",
     "compare": "compare recipes and baselines on the same folds, with a verdict in words",
     "compare-runs": "compare two runs on the same validation rows",
@@ -113,12 +115,12 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
             received=f"'{rest[0]}'",
             do=advice,
         )
-    if dotted and options.verb not in ("fit", "cv", "compare", "curve", "shapes"):
+    if dotted and options.verb not in ("fit", "cv", "compare", "search", "curve", "shapes"):
         raise UsageError(
             "unknown option",
             where=f"chymist {options.verb}",
             received=f"'--{next(iter(dotted))}'",
-            do="recipe options are for fit, cv, compare and curve",
+            do="recipe options are for fit, cv, compare, search and curve",
         )
     options.dotted = dotted
     return options
@@ -325,6 +327,40 @@ def _compare_runs(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("b", metavar="B", help="another one")
 
 
+def _search(verb: argparse.ArgumentParser) -> None:
+    _source(verb)
+    _recipe(verb)
+    how = verb.add_argument_group(
+        "search",
+        "any recipe option may be a range, 0..0.5 or 1e-4..1e-1:log, or a choice, '32|128,64'",
+    )
+    how.add_argument(
+        "--method", default="random", metavar="NAME",
+        help="random, grid, halving, hyperband (drop the worse early), optuna (random)",
+    )  # fmt: skip
+    how.add_argument(
+        "--parallel",
+        type=int,
+        default=8,
+        metavar="N",
+        help="configurations optuna proposes at once (8)",
+    )
+    how.add_argument("--trials", type=int, default=32, metavar="N", help="configurations (32)")
+    how.add_argument("--folds", default="5", metavar="K|loo", help="folds, or one row a fold (5)")
+    how.add_argument(
+        "--seeds", type=int, default=1, metavar="S", help="cut and initialise S times (1)"
+    )
+    how.add_argument("--seed", type=int, default=0, metavar="N", help="the first seed (0)")
+    how.add_argument(
+        "--nested", type=int, default=0, metavar="K",
+        help="K outer folds for an honest score of the whole search (none)",
+    )  # fmt: skip
+    how.add_argument(
+        "--threads", type=int, metavar="N", help="threads of torch (one for small work, else all)"
+    )
+    how.add_argument("--out", metavar="DIR", help="folder for the result (runs/<data>-search-NNNN)")
+
+
 def _curve(verb: argparse.ArgumentParser) -> None:
     _source(verb)
     _recipe(verb)
@@ -408,5 +444,6 @@ _ADD = {
     "fit": _fit, "cv": _cv, "resume": _resume, "show": _run, "report": _run_on_data,
     "evaluate": _evaluate, "predict": _predict, "runs": _runs, "part": _part, "shapes": _shapes,
     "compare": _compare, "compare-runs": _compare_runs,
+    "search": _search,
     "curve": _curve,
 }  # fmt: skip

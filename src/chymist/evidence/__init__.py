@@ -5,9 +5,8 @@ What lives here: `intervals` (Wilson, BCa, DeLong), `scores` (a metric with its 
 `floors` (what trivial methods reach), `verdict` (who wins, paired), `resampled` (tests on folds and
 permutations), `conformal` (intervals and label sets for new rows), `decomposition` (bias and
 variance), `leave_one_out` (in closed form), `approximate_leave_one_out` (one Newton step, audited),
-`ledger` (looks at test rows).
-permutations), `comparison` (several recipes on the same folds), `conformal` (intervals and label
-sets for new rows), `decomposition` (bias and variance), `ledger` (looks at test rows).
+`comparison` (several recipes on the same folds), `searches` (what a search shows), `ledger` (looks
+at test rows).
 It reads per-example results and knows nothing of how they were made. It may import `metrics`,
 `values`, `keys` and `errors`; the engine and the verbs import it. scikit-learn and SciPy are
 imported inside the functions that need them.

@@ -50,38 +50,42 @@ def report_html(
         ("again", "Doing it again", reproduction_section(run, script, command)),
         ("limits", "What this report cannot tell", limits_section(run)),
     ]
+    name = run.recipe.model.name if run.recipe.model else "run"
+    heading = join(data_name(run.data.name), f", {name}")
+    eyebrow = f"chymist report of a run, seed {run.seed}"
+    return page(f"{run.data.name}: {run.score}", eyebrow, heading, sections)
+
+
+def page(
+    title: str, eyebrow: str, heading: Markup, sections: Sequence[tuple[str, str, Markup]]
+) -> str:
+    """Sections as one HTML page: no script, no request to anywhere.
+
+    Args:
+        title: what the window is called.
+        eyebrow: a line above the heading.
+        heading: the heading.
+        sections: key, heading and content of each.
+    """
     body = tag("main", *(
-        tag("section", tag("h2", heading, id=f"{key}-title"), content, id=key,
+        tag("section", tag("h2", name, id=f"{key}-title"), content, id=key,
             aria_labelledby=f"{key}-title")
-        for key, heading, content in sections
+        for key, name, content in sections
     ))  # fmt: skip
-    links = [tag("a", heading, href=f"#{key}") for key, heading, _ in sections]
+    links = [tag("a", name, href=f"#{key}") for key, name, _ in sections]
+    header = tag(
+        "header", tag("p", eyebrow, class_="eyebrow"), tag("h1", heading),
+        tag("nav", *links, aria_label="Sections"),
+    )  # fmt: skip
+    head = tag(
+        "head", tag("meta", charset="utf-8"),
+        tag("meta", name_="viewport", content="width=device-width, initial-scale=1"),
+        tag("title", safe(title)), tag("style", Markup(STYLE)),
+    )  # fmt: skip
     foot = tag(
         "footer", tag("p", "Made by chymist. This page needs no network and runs no script.")
     )
-    return "<!DOCTYPE html>\n" + tag(
-        "html", _head(run), tag("body", _header(run, links), body, foot), lang="en"
-    )
-
-
-def _head(run: Run) -> Markup:
-    return tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", name_="viewport", content="width=device-width, initial-scale=1"),
-        tag("title", safe(f"{run.data.name}: {run.score}")),
-        tag("style", Markup(STYLE)),
-    )
-
-
-def _header(run: Run, links: Sequence[Markup]) -> Markup:
-    name = run.recipe.model.name if run.recipe.model else "run"
-    return tag(
-        "header",
-        tag("p", f"chymist report of a run, seed {run.seed}", class_="eyebrow"),
-        tag("h1", data_name(run.data.name), f", {name}"),
-        tag("nav", *links, aria_label="Sections"),
-    )
+    return "<!DOCTYPE html>\n" + tag("html", head, tag("body", header, body, foot), lang="en")
 
 
 def reproduction_section(run: Run, script: str, command: str) -> Markup:

@@ -11,6 +11,7 @@ from chymist.verbs.comparison import Comparison as Comparison
 from chymist.verbs.conforming import intervals as intervals
 from chymist.verbs.curves import learning_curve as learning_curve
 from chymist.verbs.decomposing import bias_variance as bias_variance
+from chymist.verbs.evolving import evolve as evolve
 from chymist.verbs.fitting import fit as fit
 from chymist.verbs.fitting import resume as resume
 from chymist.verbs.leaving_out import leave_one_out as leave_one_out
@@ -20,4 +21,5 @@ from chymist.verbs.predicting import predict as predict
 from chymist.verbs.reading import coefficients as coefficients
 from chymist.verbs.records import list_runs as list_runs
 from chymist.verbs.records import load_run as load_run
+from chymist.verbs.searching import search as search
 from chymist.verbs.validation import cross_validate as cross_validate

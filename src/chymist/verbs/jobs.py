@@ -113,7 +113,7 @@ def train_jobs(
     Yields:
         The trained jobs, in their order.
     """
-    at, desk = 0, _Desk(alone)
+    at, desk = 0, Desk(alone)
 
     def watch(member: MemberEvent) -> None:
         if watcher and isinstance(member.event, Epoch):
@@ -157,7 +157,7 @@ def train_in_rungs(
         InputError: the jobs do not fit into memory together.
     """
     with keeping_memory():
-        race = _Race(jobs, _Desk(alone=False).assembled(jobs, cut=False), watcher)
+        race = Race(jobs, Desk().assembled(jobs, cut=False), watcher)
         with using_threads(threads_of(threads, race.runs[0], len(jobs))):
             for stage, rung in enumerate(rungs):
                 race.advance(rung)
@@ -168,7 +168,7 @@ def train_in_rungs(
     yield from race.trained(range(len(jobs)))
 
 
-class _Race:
+class Race:
     """Jobs that are carried out in stages.
 
     Args:
@@ -180,7 +180,7 @@ class _Race:
     def __init__(
         self, jobs: Sequence[Job], made: Sequence[tuple[Assembly, Rows]], watcher: Watcher | None
     ) -> None:
-        self.jobs, self.made, self.watcher = jobs, made, watcher
+        self.jobs, self.made, self.watcher = jobs, list(made), watcher
         self.runs = [run for run, _ in made]
         self.standing = list(range(len(made)))
         self.lost: dict[int, Diverged] = {}
@@ -199,6 +199,11 @@ class _Race:
         if self.watcher and isinstance(member.event, Epoch):
             self.watcher(self.standing[member.member], member.event)
 
+    def put(self, number: int, run: Assembly) -> None:
+        """Let another run stand in the place of a job; it has not diverged."""
+        self.runs[number], self.made[number] = run, (run, self.made[number][1])
+        self.lost.pop(number, None)
+
     def drop_others(self, kept: Collection[int]) -> None:
         """Go on with some of those that stand, by their places among them."""
         numbers = [self.standing[place] for place in sorted(kept)]
@@ -212,14 +217,14 @@ class _Race:
         ]
 
 
-class _Desk:
+class Desk:
     """Where jobs become runs; what jobs share is made once.
 
     Args:
         alone: whether every run is to be trained by itself.
     """
 
-    def __init__(self, alone: bool) -> None:
+    def __init__(self, alone: bool = False) -> None:
         self.alone = alone
         self.joined: dict[tuple[Part | str | int | None, ...], bool] = {}  # can runs be joined?
         self.rows: dict[tuple[int | str, ...], tuple[Prepared, Rows]] = {}
