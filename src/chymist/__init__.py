@@ -30,6 +30,8 @@ _PUBLIC = {
     "search": "chymist.verbs",
     "list_runs": "chymist.verbs", "as_estimator": "chymist.verbs.estimator",
     "coefficients": "chymist.verbs", "leave_one_out": "chymist.verbs",
+    "learning_curve": "chymist.verbs", "bias_variance": "chymist.verbs",
+    "intervals": "chymist.verbs",
     "activations": "", "clip": "", "losses": "", "metrics": "", "models": "", "optim": "",
     "protocols": "", "schedules": "", "space": "", "stop": "",
 }  # fmt: skip
@@ -65,6 +67,7 @@ if TYPE_CHECKING:
     from chymist.values import Shapes as Shapes
     from chymist.values import Split as Split
     from chymist.verbs import Comparison as Comparison
+    from chymist.verbs import bias_variance as bias_variance
     from chymist.verbs import coefficients as coefficients
     from chymist.verbs import compare as compare
     from chymist.verbs import compare_runs as compare_runs
@@ -73,6 +76,8 @@ if TYPE_CHECKING:
     from chymist.verbs import evolve as evolve
     from chymist.verbs import fit as fit
     from chymist.verbs import fit_population as fit_population
+    from chymist.verbs import intervals as intervals
+    from chymist.verbs import learning_curve as learning_curve
     from chymist.verbs import leave_one_out as leave_one_out
     from chymist.verbs import list_runs as list_runs
     from chymist.verbs import load_run as load_run
