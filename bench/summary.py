@@ -25,9 +25,11 @@ class Cell:
         ratio: value / chymist's value under the same setting (above 1: chymist is better), or None.
         later: median seconds of the epochs after the first; None for a single epoch.
         whole: median seconds of the whole call.
-        accuracy: median accuracy on the validation rows.
+        accuracy: median accuracy on the validation rows (of populations: on all held-out rows).
         peak: median peak memory of the process in megabytes.
         comparable: whether the accuracy is within the tolerance of the median of all peers.
+        again: of populations: median seconds of a second call in the same process, or None.
+        trained: of populations: members that were trained to tell the seconds of all, or None.
         error: why there is no value, or "".
     """
 
@@ -44,6 +46,8 @@ class Cell:
     accuracy: float | None = None
     peak: float | None = None
     comparable: bool = True
+    again: float | None = None
+    trained: int | None = None
     error: str = ""
 
 
@@ -62,7 +66,15 @@ class Goal:
         return self.value >= self.wanted if self.at_least else self.value <= self.wanted
 
 
-FIELD = {"speed": "seconds", "start": "since_start", "memory": "peak_mb"}
+FIELD = {
+    "speed": "seconds", "start": "since_start", "memory": "peak_mb", "population": "seconds",
+}  # fmt: skip
+# How many times as fast as a peer chymist is promised to be.
+POPULATIONS = {
+    "cv10": {"tutorial": 5, "skorch": 5, "expert": 3, "jax": 1},
+    "cv100": {"tutorial": 20, "skorch": 20, "expert": 7, "jax": 1},
+    "sweep": {"expert": 20}, "seeds": {"expert": 2}, "cnn-folds": {"chymist-loop": 0.95},
+}  # fmt: skip
 
 
 def summarize(records: Iterable[Record], shows: str, tolerance: float) -> list[Cell]:
@@ -70,7 +82,7 @@ def summarize(records: Iterable[Record], shows: str, tolerance: float) -> list[C
 
     Args:
         records: measurements of one workload.
-        shows: "speed", "start" or "memory".
+        shows: "speed", "start", "memory" or "population".
         tolerance: largest distance of an accuracy from the median of all peers.
     """
     groups: dict[tuple[str, int, str], list[Record]] = {}
@@ -97,10 +109,12 @@ def _cell(
 ) -> Cell:  # fmt: skip
     shown = [r[name] for r in group]
     accuracy, later = (median(r[n] for r in group) for n in ("accuracy", "later"))
+    second, trained = ([r[n] for r in group if n in r] for n in ("again", "trained"))
     return Cell(
         *key, median(shown), min(shown), max(shown), len(group), ratio, later or None,
         median(r["whole"] for r in group), accuracy, median(r["peak_mb"] for r in group),
-        abs(accuracy - usual) <= tolerance,
+        abs(accuracy - usual) <= tolerance, median(second) if second else None,
+        int(trained[0]) if trained else None,
     )  # fmt: skip
 
 
@@ -129,6 +143,8 @@ def goals_of(name: str, cells: Sequence[Cell]) -> list[Goal]:
     """What is promised about a workload, beside what was measured."""
     if name == "memory":
         return _memory_goals(cells)
+    if name in POPULATIONS:
+        return _population_goals(name, cells)
     if name not in ("mlp", "mlp-full", "mlp-long", "cnn-32", "cnn-128"):
         return []
     goals = []
@@ -147,6 +163,18 @@ def goals_of(name: str, cells: Sequence[Cell]) -> list[Goal]:
         if tuned and tuned.value and name.startswith("cnn"):
             says = f"{where}: beside {tuned.peer} with malloc settings"
             goals.append(Goal(says, tuned.value / ours.value, 1.0))
+    return goals
+
+
+def _population_goals(name: str, cells: Sequence[Cell]) -> list[Goal]:
+    goals = []
+    for threads in sorted({cell.threads for cell in cells}):
+        where = f"{name}, {threads} thread{'s' * (threads > 1)}"
+        ours = fastest(cells, (OURS,), threads, "default")
+        for peer, wanted in POPULATIONS[name].items():
+            other = fastest(cells, (peer,), threads, "default")
+            if ours and ours.value and other and other.value:
+                goals.append(Goal(f"{where}: beside {peer}", other.value / ours.value, wanted))
     return goals
 
 
