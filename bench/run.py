@@ -186,7 +186,7 @@ def _lines(path: Path) -> list[str]:
 def main() -> None:
     """Read the arguments and run what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="short form: under four minutes")
+    parser.add_argument("--quick", action="store_true", help="short form: some five minutes")
     parser.add_argument("--long", action="store_true", help="also the 20 epochs")
     parser.add_argument("--full", action="store_true", help="every setting of every workload")
     parser.add_argument(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -29,7 +30,7 @@ class Cell:
         peak: median peak memory of the process in megabytes.
         comparable: whether the accuracy is within the tolerance of the median of all peers.
         again: of populations: median seconds of a second call in the same process, or None.
-        trained: of populations: members that were trained to tell the seconds of all, or None.
+        trained: of populations: members that were trained to tell the seconds of all.
         error: why there is no value, or "".
     """
 
@@ -47,7 +48,7 @@ class Cell:
     peak: float | None = None
     comparable: bool = True
     again: float | None = None
-    trained: int | None = None
+    trained: int = 1
     error: str = ""
 
 
@@ -83,7 +84,8 @@ def summarize(records: Iterable[Record], shows: str, tolerance: float) -> list[C
     Args:
         records: measurements of one workload.
         shows: "speed", "start", "memory" or "population".
-        tolerance: largest distance of an accuracy from the median of all peers.
+        tolerance: largest distance of an accuracy from the median of all peers; of a peer that
+            trained one of n members, sqrt(n) times as much.
     """
     groups: dict[tuple[str, int, str], list[Record]] = {}
     for record in records:
@@ -91,7 +93,9 @@ def summarize(records: Iterable[Record], shows: str, tolerance: float) -> list[C
         groups.setdefault(key, []).append(record)
     good = {key: [r for r in group if "error" not in r] for key, group in groups.items()}
     values = {k: median(r[FIELD[shows]] for r in group) for k, group in good.items() if group}
-    usual = median(median(r["accuracy"] for r in g) for g in good.values() if g) if values else 0.0
+    most = max((_trained(g) for g in good.values() if g), default=1)
+    full = [g for g in good.values() if g and _trained(g) == most]
+    usual = median(median(r["accuracy"] for r in g) for g in full) if full else 0.0
     cells = []
     for key, group in groups.items():
         if key not in values:
@@ -99,8 +103,14 @@ def summarize(records: Iterable[Record], shows: str, tolerance: float) -> list[C
             continue
         ours = values.get((OURS, *key[1:]))
         ratio = values[key] / ours if ours else None
-        cells.append(_cell(key, good[key], FIELD[shows], ratio, usual, tolerance))
+        allowed = tolerance * math.sqrt(most / _trained(good[key]))  # fewer rows, more chance
+        cells.append(_cell(key, good[key], FIELD[shows], ratio, usual, allowed))
     return cells
+
+
+def _trained(group: Sequence[Record]) -> int:
+    """Members that were trained; 1 of what is no population."""
+    return int(group[0].get("trained", 1))
 
 
 def _cell(
@@ -109,12 +119,12 @@ def _cell(
 ) -> Cell:  # fmt: skip
     shown = [r[name] for r in group]
     accuracy, later = (median(r[n] for r in group) for n in ("accuracy", "later"))
-    second, trained = ([r[n] for r in group if n in r] for n in ("again", "trained"))
+    second = [r["again"] for r in group if "again" in r]
     return Cell(
         *key, median(shown), min(shown), max(shown), len(group), ratio, later or None,
         median(r["whole"] for r in group), accuracy, median(r["peak_mb"] for r in group),
         abs(accuracy - usual) <= tolerance, median(second) if second else None,
-        int(trained[0]) if trained else None,
+        _trained(group),
     )  # fmt: skip
 
 

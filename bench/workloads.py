@@ -80,6 +80,8 @@ class Workload:
 
     def full(self) -> Workload:
         """The same under every setting."""
+        if self.shows == "population":
+            return replace(self, settings=PLAIN)
         return replace(self, settings=EVERY) if self.shows == "speed" else self
 
 
@@ -148,7 +150,7 @@ WORKLOADS = {
         "64 learning rates x 3 seeds on breast cancer, 30-32-2 (ReLU), 20 epochs, batch 32",
         "cancer", "cancer", 455, 114, 20, 32, ("chymist", "expert", "tutorial"),
         shows="population", seeds=3, rates=tuple(np.geomspace(1e-4, 1e-1, 64).tolist()),
-        partly=("tutorial",), brief=False,
+        partly=("tutorial",), settings=ALONE, brief=False,
     ),
     "seeds": Workload(
         "10 seeds of MNIST, 784-128-10 (ReLU), 3 epochs, batch 128", "images", "mlp", 20_000, 5_000,
@@ -157,7 +159,7 @@ WORKLOADS = {
     "cnn-folds": Workload(
         "5-fold cross-validation of digit images, chymist's default CNN, 4 epochs, batch 64",
         "digit-images", "cnn-of-chymist", 1797, 0, 4, 64, ("chymist", "chymist-loop"),
-        shows="population", folds=5, brief=False,
+        shows="population", folds=5, settings=ALONE, brief=False,
     ),
 }  # fmt: skip
 
