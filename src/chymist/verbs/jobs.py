@@ -26,7 +26,7 @@ from chymist.engine.place import MEMORY, free_memory
 from chymist.engine.population import Group, MemberEvent, Plan, execute_all, together
 from chymist.engine.rows import InMemory, Rows, in_turn
 from chymist.engine.running import settle
-from chymist.engine.threads import Threads, using_threads
+from chymist.engine.threads import SMALL_WORK, Threads, using_threads
 from chymist.errors import Diverged, InputError
 from chymist.parts import Part
 from chymist.values import Length, Predictions, Recipe, Split
@@ -85,7 +85,10 @@ class Trained:
     def predictions(self) -> Predictions:
         """What the trained model says about the test rows of its split."""
         run, split = self.run, self.job.split
-        outputs = predict_rows(run.state.model, run.form, run.preparation, in_turn(self.held))
+        model = run.state.model
+        small = sum(p.numel() for p in model.parameters()) * len(self.held) < SMALL_WORK
+        with using_threads(1 if small else None):
+            outputs = predict_rows(model, run.form, run.preparation, in_turn(self.held))
         truth = split.data.targets[split.test]
         if split.data.task == "regression" and truth.ndim == 1:
             outputs = outputs[:, 0]

@@ -114,7 +114,7 @@ class Plan:
             runs: assembled; they are not changed.
             forms: what they can be trained as, beside the loop.
         """
-        if tuple(forms) == (STACKED,) and _step_work(runs[0]) < SURE:
+        if tuple(forms) == (STACKED,) and step_work(runs[0]) < SURE:
             return STACKED
         what = _described(runs)
         key = hashlib.blake2b(f"{what} {_signature(runs[0])}".encode(), digest_size=12).hexdigest()
@@ -205,7 +205,7 @@ def _copied(run: Assembly) -> Assembly:
     return replace(run, program=program, state=State(model, optimizer, rate))
 
 
-def _step_work(run: Assembly) -> float:
+def step_work(run: Assembly) -> float:
     """Multiply-adds of the forward pass of one step of a run."""
     one = run.train.take(torch.tensor([0]))
     return multiply_adds(run.state.model, one) * run.program.batch_size

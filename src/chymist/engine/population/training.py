@@ -36,7 +36,10 @@ class MemberEvent(NamedTuple):
 
 
 def train_together(
-    runs: Sequence[Assembly], until: int | None = None, form: Form = stack
+    runs: Sequence[Assembly],
+    until: int | None = None,
+    form: Form = stack,
+    halted: Callable[[], bool] = lambda: False,
 ) -> Generator[MemberEvent]:
     """Train runs of one group to their ends, or to a step, as one program.
 
@@ -46,6 +49,7 @@ def train_together(
         until: a step to pause at; None trains to the end. Runs that have not ended can be trained
             further from there, alone or together.
         form: makes one module of many.
+        halted: asked before every step; True ends it at once, and leaves the states as they are.
 
     Yields:
         Every epoch of every member, and the error of one that diverged; the others go on.
@@ -57,6 +61,8 @@ def train_together(
         steps = crew.steps_to_boundary()
         steps = steps if until is None else min(steps, until - crew.at)
         for batch in crew.rows.stretch(crew.readers(), crew.batch_size, steps):
+            if halted():
+                return
             for place, error in crew.step(batch):
                 yield MemberEvent(numbers[place], error)
         for place in crew.at_boundary():
