@@ -25,10 +25,8 @@ from chymist.engine.assembly import Assembly, build_optimizer
 from chymist.engine.events import Step
 from chymist.engine.files import read_file, write_file
 from chymist.engine.loop import State, train
-from chymist.engine.population.training import Crew
-from chymist.engine.population.visits import StackedRows
+from chymist.engine.population.training import Crew, stacked_rows
 from chymist.engine.randomness import unchanged_randomness
-from chymist.engine.rows import InMemory
 from chymist.engine.threads import multiply_adds
 from chymist.errors import InputError
 from chymist.models.stacked import stack
@@ -186,7 +184,7 @@ def _crew_steps(
     runs: Sequence[Assembly], form: Callable[[Sequence[nn.Module]], nn.Module]
 ) -> Generator[float]:
     """Seconds of each step of copies of runs, trained together, for one member."""
-    rows = StackedRows([run.train for run in runs if isinstance(run.train, InMemory)])
+    rows = stacked_rows(runs)
     while True:
         crew = Crew([_copied(run) for run in runs], rows, form)
         began = perf_counter()
