@@ -11,7 +11,7 @@ help:
 	@echo "make demo       train a network on real handwritten digits and write a report"
 	@echo "make test       all checks and tests"
 	@echo "make test-hard  the slow, exhaustive tests"
-	@echo "make bench      measure speed beside other libraries (45 minutes; BENCH=--quick: 4)"
+	@echo "make bench      measure speed beside other libraries (80 minutes; BENCH=--quick: 5)"
 	@echo "make lock       resolve the newest allowed packages into constraints.txt"
 	@echo "make clean      remove .venv, .venv-peers and caches; runs/ stays"
 

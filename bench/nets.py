@@ -9,6 +9,11 @@ import torch
 from torch import Tensor, nn
 
 CHARACTERS = 65
+DROPOUT = 0.2  # of "digits-dropout"
+SIZES = {
+    "mlp": (784, 128, 10), "adult": (104, 128, 64, 2), "digits": (64, 128, 10),
+    "cancer": (30, 32, 2),
+}  # fmt: skip
 BATCH = 1024  # rows per forward pass of a validation, the same for every peer
 
 
@@ -49,11 +54,15 @@ def build(net: str) -> nn.Module:
         return Cnn()
     if net == "lstm":
         return Characters()
-    sizes = {"mlp": (784, 128, 10), "adult": (104, 128, 64, 2)}[net]
+    kind, _, extra = net.partition("-")
     layers: list[nn.Module] = [nn.Flatten()]
-    for inputs, outputs in pairwise(sizes):
-        layers += [nn.Linear(inputs, outputs), nn.ReLU()]
-    return nn.Sequential(*layers[:-1])
+    for inputs, outputs in pairwise(SIZES[kind]):
+        layers += [nn.Linear(inputs, outputs)]
+        layers += [nn.BatchNorm1d(outputs)] if extra == "batchnorm" else []
+        layers += [nn.ReLU()]
+        layers += [nn.Dropout(DROPOUT)] if extra == "dropout" else []
+    head = max(place for place, layer in enumerate(layers) if isinstance(layer, nn.Linear))
+    return nn.Sequential(*layers[: head + 1])
 
 
 def shaped(x: np.ndarray, net: str) -> Tensor:

@@ -3,7 +3,8 @@
     python -m bench.peer --peer skorch --workload mlp --threads 1 --malloc default
 
 The line holds seconds (from the call to the end of the last epoch with its validation), the same
-after the first epoch, the whole call, accuracy and loss on the validation rows, peak memory.
+after the first epoch, the whole call, accuracy and loss on the validation rows, peak memory. Of
+populations: seconds of the whole call, and of a second one.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from bench import populations
 from bench.workloads import WORKLOADS, Workload
 
 MODULES = {
@@ -26,6 +28,7 @@ MODULES = {
     "lightning": "lightning_fit", "fastai": "fastai_fit", "keras-torch": "keras_fit",
     "keras-jax": "keras_fit", "scikit-learn": "sklearn_fit",
 }  # fmt: skip
+PEERS = tuple(dict.fromkeys([*MODULES, *populations.MODULES]))
 ROOT = Path(__file__).resolve().parent.parent
 GIGABYTE = str(1 << 30)
 TUNED = {
@@ -96,7 +99,7 @@ def main() -> None:
     """Read the arguments, set the environment (which needs a fresh start), measure."""
     spawned = time.monotonic()
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--peer", required=True, choices=MODULES)
+    parser.add_argument("--peer", required=True, choices=PEERS)
     parser.add_argument("--workload", required=True, choices=WORKLOADS)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--malloc", choices=("default", "tuned"), default="default")
@@ -113,7 +116,8 @@ def main() -> None:
     workload = workload.quick() if given.quick else workload
     with tempfile.TemporaryDirectory() as scratch:
         path = given.data or save_rows(workload, Path(scratch) / "rows.npz")
-        print(json.dumps(measure(given.peer, workload, path, given.seed, given.spawned)))
+        train = populations.measure if workload.shows == "population" else measure
+        print(json.dumps(train(given.peer, workload, path, given.seed, given.spawned)))
 
 
 def save_rows(workload: Workload, path: Path) -> Path:

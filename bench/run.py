@@ -25,7 +25,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from bench.peer import MODULES, ROOT, environment, save_rows
+from bench.peer import PEERS, ROOT, environment, save_rows
+from bench.summary import FIELD
 from bench.table import page
 from bench.workloads import WORKLOADS, Workload
 
@@ -33,7 +34,7 @@ RESULTS, PAGE = ROOT / "bench/results.json", ROOT / "docs/benchmark.md"
 REPEATS, LIMIT = 5, 600  # rotations; seconds after which one measurement has failed
 PACKAGES = {
     "skorch": "skorch", "lightning": "lightning", "fastai": "fastai", "keras-torch": "keras",
-    "keras-jax": "jax", "scikit-learn": "sklearn",
+    "keras-jax": "jax", "jax": "jax", "scikit-learn": "sklearn",
 }  # fmt: skip
 VERSIONS = ("torch", "numpy", "skorch", "lightning", "fastai", "keras", "jax", "scikit-learn")
 COMMANDS = {
@@ -115,6 +116,7 @@ def run_workload(
     found = {
         "title": work.title, "shows": work.shows, "rows": work.rows, "valid": work.valid,
         "epochs": work.epochs, "batch": work.batch, "tolerance": work.tolerance, "quick": quick,
+        "members": work.members, "folds": work.folds,
         "repeats": repeats, "absent": absent, "date": datetime.date.today().isoformat(),
         "machine": machine(), "versions": versions(), "records": [],
     }  # fmt: skip
@@ -130,10 +132,10 @@ def run_workload(
 
 def say(name: str, record: dict, work: Workload) -> None:
     """One line per measurement, so that progress can be seen."""
-    value = record.get({"speed": "seconds", "start": "since_start"}.get(work.shows, "peak_mb"))
+    value = record.get(FIELD[work.shows])
     shown = record["error"] if value is None else f"{value:.2f}  accuracy {record['accuracy']:.3f}"
     who = f"{record['peer']:<13}{record['threads']} {record['malloc']:<8}"
-    print(f"{name:<11}{record['repeat'] + 1}  {who}{shown}", flush=True)
+    print(f"{name:<15}{record['repeat'] + 1}  {who}{shown}", flush=True)
 
 
 def run_imports(repeats: int, quick: bool) -> dict:
@@ -184,7 +186,7 @@ def _lines(path: Path) -> list[str]:
 def main() -> None:
     """Read the arguments and run what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="short form: under four minutes")
+    parser.add_argument("--quick", action="store_true", help="short form: some five minutes")
     parser.add_argument("--long", action="store_true", help="also the 20 epochs")
     parser.add_argument("--full", action="store_true", help="every setting of every workload")
     parser.add_argument(
@@ -196,7 +198,7 @@ def main() -> None:
         help="only these; figures with other numbers of threads are kept",
     )
     parser.add_argument("--workload", nargs="+", choices=[*WORKLOADS, "imports"])
-    parser.add_argument("--peers", nargs="+", choices=MODULES)
+    parser.add_argument("--peers", nargs="+", choices=PEERS)
     parser.add_argument("--repeats", type=int)
     given = parser.parse_args()
     repeats = given.repeats or (1 if given.quick else REPEATS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -25,9 +26,11 @@ class Cell:
         ratio: value / chymist's value under the same setting (above 1: chymist is better), or None.
         later: median seconds of the epochs after the first; None for a single epoch.
         whole: median seconds of the whole call.
-        accuracy: median accuracy on the validation rows.
+        accuracy: median accuracy on the validation rows (of populations: on all held-out rows).
         peak: median peak memory of the process in megabytes.
         comparable: whether the accuracy is within the tolerance of the median of all peers.
+        again: of populations: median seconds of a second call in the same process, or None.
+        trained: of populations: members that were trained to tell the seconds of all.
         error: why there is no value, or "".
     """
 
@@ -44,6 +47,8 @@ class Cell:
     accuracy: float | None = None
     peak: float | None = None
     comparable: bool = True
+    again: float | None = None
+    trained: int = 1
     error: str = ""
 
 
@@ -62,7 +67,15 @@ class Goal:
         return self.value >= self.wanted if self.at_least else self.value <= self.wanted
 
 
-FIELD = {"speed": "seconds", "start": "since_start", "memory": "peak_mb"}
+FIELD = {
+    "speed": "seconds", "start": "since_start", "memory": "peak_mb", "population": "seconds",
+}  # fmt: skip
+# How many times as fast as a peer chymist is promised to be.
+POPULATIONS = {
+    "cv10": {"tutorial": 5, "skorch": 5, "expert": 3, "jax": 1},
+    "cv100": {"tutorial": 20, "skorch": 20, "expert": 7, "jax": 1},
+    "sweep": {"expert": 20}, "seeds": {"expert": 2}, "cnn-folds": {"chymist-loop": 0.95},
+}  # fmt: skip
 
 
 def summarize(records: Iterable[Record], shows: str, tolerance: float) -> list[Cell]:
@@ -70,8 +83,9 @@ def summarize(records: Iterable[Record], shows: str, tolerance: float) -> list[C
 
     Args:
         records: measurements of one workload.
-        shows: "speed", "start" or "memory".
-        tolerance: largest distance of an accuracy from the median of all peers.
+        shows: "speed", "start", "memory" or "population".
+        tolerance: largest distance of an accuracy from the median of all peers; of a peer that
+            trained one of n members, sqrt(n) times as much.
     """
     groups: dict[tuple[str, int, str], list[Record]] = {}
     for record in records:
@@ -79,7 +93,9 @@ def summarize(records: Iterable[Record], shows: str, tolerance: float) -> list[C
         groups.setdefault(key, []).append(record)
     good = {key: [r for r in group if "error" not in r] for key, group in groups.items()}
     values = {k: median(r[FIELD[shows]] for r in group) for k, group in good.items() if group}
-    usual = median(median(r["accuracy"] for r in g) for g in good.values() if g) if values else 0.0
+    most = max((_trained(g) for g in good.values() if g), default=1)
+    full = [g for g in good.values() if g and _trained(g) == most]
+    usual = median(median(r["accuracy"] for r in g) for g in full) if full else 0.0
     cells = []
     for key, group in groups.items():
         if key not in values:
@@ -87,8 +103,14 @@ def summarize(records: Iterable[Record], shows: str, tolerance: float) -> list[C
             continue
         ours = values.get((OURS, *key[1:]))
         ratio = values[key] / ours if ours else None
-        cells.append(_cell(key, good[key], FIELD[shows], ratio, usual, tolerance))
+        allowed = tolerance * math.sqrt(most / _trained(good[key]))  # fewer rows, more chance
+        cells.append(_cell(key, good[key], FIELD[shows], ratio, usual, allowed))
     return cells
+
+
+def _trained(group: Sequence[Record]) -> int:
+    """Members that were trained; 1 of what is no population."""
+    return int(group[0].get("trained", 1))
 
 
 def _cell(
@@ -97,10 +119,12 @@ def _cell(
 ) -> Cell:  # fmt: skip
     shown = [r[name] for r in group]
     accuracy, later = (median(r[n] for r in group) for n in ("accuracy", "later"))
+    second = [r["again"] for r in group if "again" in r]
     return Cell(
         *key, median(shown), min(shown), max(shown), len(group), ratio, later or None,
         median(r["whole"] for r in group), accuracy, median(r["peak_mb"] for r in group),
-        abs(accuracy - usual) <= tolerance,
+        abs(accuracy - usual) <= tolerance, median(second) if second else None,
+        _trained(group),
     )  # fmt: skip
 
 
@@ -129,6 +153,8 @@ def goals_of(name: str, cells: Sequence[Cell]) -> list[Goal]:
     """What is promised about a workload, beside what was measured."""
     if name == "memory":
         return _memory_goals(cells)
+    if name in POPULATIONS:
+        return _population_goals(name, cells)
     if name not in ("mlp", "mlp-full", "mlp-long", "cnn-32", "cnn-128"):
         return []
     goals = []
@@ -147,6 +173,18 @@ def goals_of(name: str, cells: Sequence[Cell]) -> list[Goal]:
         if tuned and tuned.value and name.startswith("cnn"):
             says = f"{where}: beside {tuned.peer} with malloc settings"
             goals.append(Goal(says, tuned.value / ours.value, 1.0))
+    return goals
+
+
+def _population_goals(name: str, cells: Sequence[Cell]) -> list[Goal]:
+    goals = []
+    for threads in sorted({cell.threads for cell in cells}):
+        where = f"{name}, {threads} thread{'s' * (threads > 1)}"
+        ours = fastest(cells, (OURS,), threads, "default")
+        for peer, wanted in POPULATIONS[name].items():
+            other = fastest(cells, (peer,), threads, "default")
+            if ours and ours.value and other and other.value:
+                goals.append(Goal(f"{where}: beside {peer}", other.value / ours.value, wanted))
     return goals
 
 

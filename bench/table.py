@@ -35,6 +35,20 @@ checkpoints and progress bar, Keras by `fit`, skorch with a fixed validation set
 torch's Adam, scikit-learn by one `partial_fit` per epoch (its initial weights are its own).
 "expert" is a hand-written loop with tensors in memory, `index_select`, fused Adam, channels last
 and a check of every loss; "tutorial" is the usual loop over `DataLoader`.
+
+Populations are many trainings in one call: folds, seeds, rates. There every peer trains and scores
+on the same rows, standardised by the rows trained on (MNIST: pixels in [0, 1]), without validation
+in between. The clock runs from prepared arrays in memory to the scores of all held-out rows:
+cutting folds (chymist only; the others are given its folds), preparation, building, compiling
+(JAX), training and prediction are inside, imports are not, nor those that torch puts off to the
+first optimiser. Accuracy is that of all held-out rows. "second call" is the same again in the same
+process: what JAX takes when it need not compile. A peer that is too slow trains every tenth member
+and its seconds are multiplied; that is said beside it, and its tolerance is sqrt(10) times as
+large. "chymist" is `cy.cross_validate(..., floors=False)`; for seeds and rates on one split it is
+the list of jobs (`chymist.verbs.jobs`) that its searches and comparisons are made of. "skorch" is
+`cross_val_score` of a pipeline with a `StandardScaler`, "expert" and "tutorial" are the loops
+above, one member after the other, without the check of losses, "jax" is `vmap` over members and
+`scan` over steps in one jitted program, "chymist-loop" is `cy.cross_validate(executor="loop")`.
 """
 
 
@@ -69,7 +83,10 @@ def goals_table(goals: Sequence[tuple[Goal, str]]) -> str:
 
 def section(found: Mapping[str, Any], cells: Sequence[Cell]) -> str:
     """One workload: heading, table, and where it was measured."""
-    draw = {"speed": speed_table, "start": plain_table, "memory": plain_table}[found["shows"]]
+    draw = {
+        "speed": speed_table, "start": plain_table, "memory": plain_table,
+        "population": population_table,
+    }[found["shows"]]  # fmt: skip
     absent = found.get("absent") or []
     notes = [f"Not installed, hence not measured: {', '.join(absent)}."] if absent else []
     return "\n".join([f"## {found['title']}", "", draw(found, cells), "", *notes, where(found), ""])
@@ -100,6 +117,30 @@ def speed_table(found: Mapping[str, Any], cells: Sequence[Cell]) -> str:
     return "\n".join(lines) + whole
 
 
+def population_table(found: Mapping[str, Any], cells: Sequence[Cell]) -> str:
+    """Seconds of each peer for all trainings under each setting."""
+    settings = sorted({(c.threads, c.malloc) for c in cells})
+    heads = [f"{t} thread{'s' * (t > 1)}" for t, _ in settings]
+    names = ["s", *heads, f"second call ({heads[0]})", "accuracy", "peak MB", ""]
+    lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
+    for peer in dict.fromkeys(c.peer for c in cells):
+        mine = {(c.threads, c.malloc): c for c in cells if c.peer == peer}
+        sample = mine.get(settings[0]) or next(iter(mine.values()))
+        shown = [_seconds(mine.get(s), peer) for s in settings]
+        tail = [_number(sample.again, ".2f"), _number(sample.accuracy, ".4f")]
+        tail += [_number(sample.peak, ",.0f"), _note(mine.values()) or _partly(sample, found)]
+        lines.append(f"| {' | '.join([peer, *shown, *tail])} |")
+    return "\n".join(lines)
+
+
+def _partly(cell: Cell, found: Mapping[str, Any]) -> str:
+    """That seconds were told from some of the trainings."""
+    if not cell.value or cell.trained == found["members"]:
+        return ""
+    share = found["members"] / cell.trained
+    return f"trained {cell.trained} of {found['members']}, seconds times {share:g}"
+
+
 def plain_table(found: Mapping[str, Any], cells: Sequence[Cell]) -> str:
     """One figure per peer: seconds or megabytes."""
     unit, form = ("MB", ",.0f") if found["shows"] == "memory" else ("s", ".2f")
@@ -126,7 +167,13 @@ def where(found: Mapping[str, Any]) -> str:
     most = max(found["repeats"], *(r.get("repeat", 0) + 1 for r in found.get("records", ())), 1)
     upto = f" to {most}" if most > found["repeats"] else ""
     counts = f"Medians of {found['repeats']}{upto}. " if most > 1 else "Measured once. "
-    if "rows" in found:
+    if found.get("shows") == "population":
+        counts += (
+            f"{found['members']} trainings on {found['rows']:,} rows"
+            f"{' but those held out' if found['folds'] else ''}, tolerance of accuracy"
+            f" {found['tolerance']:g}. "
+        )
+    elif "rows" in found:
         counts += (
             f"{found['rows']:,} training rows, {found['valid']:,} validation rows, tolerance of"
             f" accuracy {found['tolerance']:g}. "
@@ -146,6 +193,13 @@ def _rate(cell: Cell | None, rows: int, peer: str) -> str:
         return "–"
     ratio = f" ({cell.ratio:.2f} x)" if cell.ratio and peer != "chymist" else ""
     return f"{rows / cell.value:,.0f}{ratio}"
+
+
+def _seconds(cell: Cell | None, peer: str) -> str:
+    if cell is None or not cell.value:
+        return "–"
+    ratio = f" ({cell.ratio:.2f} x)" if cell.ratio and peer != "chymist" else ""
+    return f"{cell.value:.2f}{ratio}"
 
 
 def _number(value: float | None, form: str) -> str:

@@ -32,9 +32,14 @@ class Workload:
         peers: who takes part.
         tolerance: how far an accuracy may be from the median of all to count as the same work.
         settings: threads and malloc settings that are measured.
-        shows: "speed", "start" (seconds from the start of the process) or "memory" (peak).
+        shows: "speed", "start" (seconds from the start of the process), "memory" (peak) or
+            "population" (seconds for many trainings, see `bench.populations`).
         long: left out unless `--long` is given.
         brief: whether it is part of `--quick`.
+        folds: of a population: folds of its rows; 0 if all train on the training rows.
+        seeds, rates: of a population without folds: so many seeds at each of these rates.
+        standard: of a population: whether inputs are standardised by the rows trained on.
+        partly: peers that are so slow that they train every tenth member, times ten.
     """
 
     title: str
@@ -50,9 +55,21 @@ class Workload:
     shows: str = "speed"
     long: bool = False
     brief: bool = True
+    folds: int = 0
+    seeds: int = 1
+    rates: tuple[float, ...] = (1e-3,)
+    standard: bool = True
+    partly: tuple[str, ...] = ()
+
+    @property
+    def members(self) -> int:
+        """Number of trainings."""
+        return self.folds or self.seeds * len(self.rates)
 
     def quick(self) -> Workload:
         """The same in short, for a first look: a quarter of the rows, one thread."""
+        if self.shows == "population":
+            return replace(self, settings=self.settings[:1])
         if self.shows != "speed":
             return replace(self, peers=("chymist", "expert", "lightning"))
         settings = tuple(setting for setting in self.settings if setting[0] == 1)
@@ -63,6 +80,8 @@ class Workload:
 
     def full(self) -> Workload:
         """The same under every setting."""
+        if self.shows == "population":
+            return replace(self, settings=PLAIN)
         return replace(self, settings=EVERY) if self.shows == "speed" else self
 
 
@@ -73,6 +92,11 @@ _MLP = Workload(
 _CNN = Workload(
     "MNIST, the Keras tutorial's CNN, batch 32", "images", "cnn", 2_560, 1_024, 2, 32, NETWORKS,
     tolerance=0.03, settings=((1, "default"), (1, "tuned")), brief=False,
+)  # fmt: skip
+_CV = Workload(
+    "10-fold cross-validation of digits as 64 numbers, 64-128-10 (ReLU), 10 epochs, batch 64",
+    "digits", "digits", 1797, 0, 10, 64, ("chymist", "expert", "tutorial", "skorch", "jax"),
+    shows="population", folds=10,
 )  # fmt: skip
 WORKLOADS = {
     "mlp": _MLP,
@@ -109,11 +133,39 @@ WORKLOADS = {
         55_000, 5_000, 1, 64, ("chymist", "expert", "lightning", "keras-torch"),
         settings=((2, "default"),), shows="memory",
     ),
+    "cv10": _CV,
+    "cv100": replace(
+        _CV, title=_CV.title.replace("10-fold", "100-fold"), folds=100,
+        partly=("tutorial", "skorch"), brief=False,
+    ),
+    "cv10-dropout": replace(
+        _CV, title=f"{_CV.title}, dropout 0.2", net="digits-dropout",
+        peers=("chymist", "expert", "tutorial"), settings=ALONE, brief=False,
+    ),
+    "cv10-batchnorm": replace(
+        _CV, title=f"{_CV.title}, batch normalisation", net="digits-batchnorm",
+        peers=("chymist", "expert", "tutorial"), settings=ALONE, brief=False,
+    ),
+    "sweep": Workload(
+        "64 learning rates x 3 seeds on breast cancer, 30-32-2 (ReLU), 20 epochs, batch 32",
+        "cancer", "cancer", 455, 114, 20, 32, ("chymist", "expert", "tutorial"),
+        shows="population", seeds=3, rates=tuple(np.geomspace(1e-4, 1e-1, 64).tolist()),
+        partly=("tutorial",), settings=ALONE, brief=False,
+    ),
+    "seeds": Workload(
+        "10 seeds of MNIST, 784-128-10 (ReLU), 3 epochs, batch 128", "images", "mlp", 20_000, 5_000,
+        3, 128, ("chymist", "expert"), shows="population", seeds=10, standard=False, brief=False,
+    ),
+    "cnn-folds": Workload(
+        "5-fold cross-validation of digit images, chymist's default CNN, 4 epochs, batch 64",
+        "digit-images", "cnn-of-chymist", 1797, 0, 4, 64, ("chymist", "chymist-loop"),
+        shows="population", folds=5, settings=ALONE, brief=False,
+    ),
 }  # fmt: skip
 
 
 def rows_of(workload: Workload) -> Rows:
-    """The rows of a workload: x, y for training, xv, yv for validation.
+    """The rows of a workload: x, y for training, xv, yv for validation (none where folds are cut).
 
     "images" are float32 (rows, 28, 28) in [0, 1], "pixels" the same as uint8; "adult" is
     standardised and one-hot float32 (rows, 104); "characters" are codes as float32 (rows, 32),
@@ -122,8 +174,13 @@ def rows_of(workload: Workload) -> Rows:
     Raises:
         FileNotFoundError, chymist.InputError: the data set is not on this machine.
     """
-    made = {"adult": _adult, "characters": _characters}.get(workload.data, _images)()
-    x, y, xv, yv = made
+    readers = {
+        "adult": _adult, "characters": _characters, "digits": _digits, "digit-images": _digits,
+        "cancer": _cancer,
+    }  # fmt: skip
+    x, y, xv, yv = readers.get(workload.data, _images)()
+    if workload.data == "digit-images":
+        x, xv = (rows.reshape(-1, 8, 8) for rows in (x, xv))
     rows = {"x": x[: workload.rows], "y": y[: workload.rows]}
     rows |= {"xv": xv[: workload.valid], "yv": yv[: workload.valid]}
     if workload.data == "images":
@@ -137,6 +194,22 @@ def _images() -> tuple[np.ndarray, ...]:
     data = cy.load("mnist")
     images, targets = np.asarray(data.inputs)[:60_000, :, :, 0], data.targets[:60_000]
     return images[:55_000], targets[:55_000], images[55_000:], targets[55_000:]
+
+
+def _digits() -> tuple[np.ndarray, ...]:
+    from sklearn.datasets import load_digits
+
+    x, y = load_digits(return_X_y=True)
+    return x.astype(np.float32), y, x[:0].astype(np.float32), y[:0]
+
+
+def _cancer() -> tuple[np.ndarray, ...]:
+    from sklearn.datasets import load_breast_cancer
+    from sklearn.model_selection import train_test_split
+
+    x, y = load_breast_cancer(return_X_y=True)
+    x, xv, y, yv = train_test_split(x, y, test_size=0.2, stratify=y, random_state=0)
+    return x.astype(np.float32), y, xv.astype(np.float32), yv
 
 
 def _adult() -> tuple[np.ndarray, ...]:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from bench.peer import MODULES, environment
+from bench.peer import PEERS, environment
 from bench.run import compact, rotations
 from bench.summary import Cell, fastest, find, goals_of, share_of, summarize
 from bench.table import page
@@ -25,7 +25,7 @@ def found(records, **changes):
     """A workload of the results file."""
     return {
         "title": "Digits", "shows": "speed", "rows": 1000, "valid": 100, "epochs": 2, "batch": 64,
-        "tolerance": 0.01, "quick": False, "repeats": 3, "absent": [], "date": "2026-11-21",
+        "members": 1, "folds": 0, "tolerance": 0.01, "quick": False, "repeats": 3, "absent": [], "date": "2026-11-21",
         "machine": {"processor": "Abacus", "processors": 2, "memory_gb": 24, "load": 0.1},
         "versions": {"python": "3.11.7", "torch": "2.13.0"}, "records": records, **changes,
     }  # fmt: skip
@@ -98,6 +98,51 @@ def test_the_promise_about_memory_is_an_upper_one():
     (goal,) = goals_of("memory", summarize(records, "memory", tolerance=0.01))
     assert goal.value == pytest.approx(4 / 3)
     assert not goal.met
+
+
+def test_promises_about_populations_count_only_the_same_work():
+    records = [
+        record("chymist", 2.0), record("expert", 13.0), record("tutorial", 44.0), record("jax", 1.9),
+        record("skorch", 50.0, accuracy=0.7), record("chymist", 1.0, threads=2),
+        record("expert", 8.0, threads=2),
+    ]  # fmt: skip
+    goals = goals_of("cv100", summarize(records, "population", tolerance=0.01))
+    assert [(goal.says, goal.value, goal.wanted, goal.met) for goal in goals] == [
+        ("cv100, 1 thread: beside tutorial", 22.0, 20, True),
+        ("cv100, 1 thread: beside expert", 6.5, 7, False),
+        ("cv100, 1 thread: beside jax", 0.95, 1, False),
+        ("cv100, 2 threads: beside expert", 8.0, 7, True),
+    ]
+
+
+def test_a_peer_that_trained_a_part_may_be_further_off():
+    whole = [record(peer, 1.0, a, trained=100) for peer, a in (("chymist", 0.9), ("expert", 0.91))]
+    part = [record("tutorial", 9.0, 0.935, trained=10), record("skorch", 9.0, 0.94, trained=10)]
+    cells = summarize([*whole, *part], "population", tolerance=0.01)  # 0.0316 from 0.905
+    assert [cell.comparable for cell in cells] == [True, True, True, False]
+    whole_only = summarize([*whole, record("jax", 1.0, 0.92, trained=100)], "population", 0.005)
+    assert [cell.comparable for cell in whole_only] == [False, True, False]
+
+
+def test_populations_are_a_table_of_seconds():
+    records = [
+        record("chymist", 2.0, trained=100, again=1.5), record("expert", 14.0, trained=100),
+        record("tutorial", 50.0, 0.92, trained=10), record("chymist", 1.0, threads=2, trained=100),
+        {"peer": "jax", "threads": 1, "malloc": "default", "repeat": 0, "error": "no luck"},
+    ]  # fmt: skip
+    work = found(records, shows="population", members=100, folds=100)
+    text = page({"workloads": {"cv100": work}})
+    lines = text.splitlines()
+    assert "| s | 1 thread | 2 threads | second call (1 thread) | accuracy | peak MB |  |" in lines
+    assert "| chymist | 2.00 | 1.00 | 1.50 | 0.9000 | 400 |  |" in lines
+    assert "| expert | 14.00 (7.00 x) | – | – | 0.9000 | 400 |  |" in lines
+    assert (
+        "| tutorial | 50.00 (25.00 x) | – | – | 0.9200 | 400 |"
+        " trained 10 of 100, seconds times 10 |" in lines
+    )
+    assert "| jax | – | – | – | – | – | failed: no luck |" in lines
+    assert "| cv100, 1 thread: beside expert | >= 7 x | 7.00 x | met |" in lines
+    assert "100 trainings on 1,000 rows but those held out, tolerance of accuracy 0.01." in text
 
 
 def test_the_page_shows_rates_ratios_and_what_failed():
@@ -176,7 +221,8 @@ def test_settings_of_a_process(monkeypatch):
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_short_forms_measure_the_same_peers_with_less(name):
     work, short = WORKLOADS[name], WORKLOADS[name].quick()
-    assert set(work.peers) <= set(MODULES)
+    assert set(work.peers) <= set(PEERS)
+    assert set(work.partly) <= set(work.peers)
     assert set(short.peers) <= set(work.peers)
     assert work.shows != "speed" or short.peers == work.peers
     assert len(short.settings) <= len(work.settings)

@@ -11,7 +11,9 @@ ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/tour.md", "docs/protocols.md", "docs/populations.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/tour.md", "docs/protocols.md", "docs/populations.md"]
+)
 def test_the_python_of_a_page_runs(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

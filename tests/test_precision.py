@@ -52,11 +52,11 @@ def test_accumulated_steps_equal_those_of_the_whole_batch(accumulate: int, batch
 def test_passes_cover_a_step_without_single_rows(rows: int) -> None:
     plan = program(4, 16)
     x = torch.arange(rows)
-    sizes = [len(t) for _, t in parts_of(x, x, plan)]
+    sizes = [len(t) for _, t, _ in parts_of(x, x, None, plan)]
     assert sum(sizes) == rows
     assert max(sizes) <= 17
     assert min(sizes) > 1 or rows == 1
-    assert torch.equal(torch.cat([t for _, t in parts_of(x, x, plan)]), x)
+    assert torch.equal(torch.cat([t for _, t, _ in parts_of(x, x, None, plan)]), x)
 
 
 def test_each_pass_of_a_step_has_its_own_dropout_mask() -> None:

@@ -16,12 +16,13 @@ from chymist.evidence.searches import (
     against_best,
     influence_of,
     noise_of,
+    rank_of,
     sentence,
     surface_sentence,
 )
 from chymist.reports.about_search import search_html
 from chymist.space import Choice, Range, drawn
-from chymist.values import Data, Recipe, Score
+from chymist.values import Data, Predictions, Recipe, Score
 
 QUICK = Recipe(model="softmax", optimizer="adam", length="6 epochs", batch_size=16)
 RATES = {"optimizer.lr": cy.space.log(1e-4, 0.3)}
@@ -37,6 +38,16 @@ def trial(number: int, point: dict[str, Any], value: float, **more: Any) -> Tria
     score = Score("accuracy", value, value - 0.01, value + 0.01, 100, "out-of-fold")
     given: dict[str, Any] = {"standing": {"end": value}, **more}
     return Trial(number, point, Recipe(), score, values, 10.0, **given)
+
+
+def test_equal_accuracies_are_ordered_by_the_log_loss() -> None:
+    truth, rows = np.array([0, 1]), np.arange(2)
+    sure = Predictions(rows, truth, np.array([[0.9, 0.1], [0.1, 0.9]]))
+    unsure = Predictions(rows, truth, np.array([[0.6, 0.4], [0.4, 0.6]]))
+    assert rank_of(sure, "accuracy") < rank_of(unsure, "accuracy")
+    assert rank_of(sure, "accuracy")[0] == rank_of(unsure, "accuracy")[0] == -1
+    near, far = (Predictions(rows, truth * 1.0, truth + shift) for shift in (0.1, 0.2))
+    assert rank_of(near, "rmse") < rank_of(far, "rmse")
 
 
 def test_pairs_are_paired_corrected_and_adjusted() -> None:

@@ -23,13 +23,15 @@ _PUBLIC = {
     "UsageError": "chymist.errors", "Diverged": "chymist.errors",
     "load": "chymist.data", "split": "chymist.data", "named_sets": "chymist.data",
     "prepare": "chymist.data.preparation",
-    "fit": "chymist.verbs", "fit_population": "chymist.verbs", "resume": "chymist.verbs",
-    "evaluate": "chymist.verbs",
+    "fit": "chymist.verbs", "fit_population": "chymist.verbs", "evolve": "chymist.verbs",
+    "resume": "chymist.verbs", "evaluate": "chymist.verbs",
     "predict": "chymist.verbs", "cross_validate": "chymist.verbs", "load_run": "chymist.verbs",
     "compare": "chymist.verbs", "compare_runs": "chymist.verbs", "Comparison": "chymist.verbs",
     "search": "chymist.verbs",
     "list_runs": "chymist.verbs", "as_estimator": "chymist.verbs.estimator",
     "coefficients": "chymist.verbs", "leave_one_out": "chymist.verbs",
+    "learning_curve": "chymist.verbs", "bias_variance": "chymist.verbs",
+    "intervals": "chymist.verbs",
     "activations": "", "clip": "", "losses": "", "metrics": "", "models": "", "optim": "",
     "protocols": "", "schedules": "", "space": "", "stop": "",
 }  # fmt: skip
@@ -65,13 +67,17 @@ if TYPE_CHECKING:
     from chymist.values import Shapes as Shapes
     from chymist.values import Split as Split
     from chymist.verbs import Comparison as Comparison
+    from chymist.verbs import bias_variance as bias_variance
     from chymist.verbs import coefficients as coefficients
     from chymist.verbs import compare as compare
     from chymist.verbs import compare_runs as compare_runs
     from chymist.verbs import cross_validate as cross_validate
     from chymist.verbs import evaluate as evaluate
+    from chymist.verbs import evolve as evolve
     from chymist.verbs import fit as fit
     from chymist.verbs import fit_population as fit_population
+    from chymist.verbs import intervals as intervals
+    from chymist.verbs import learning_curve as learning_curve
     from chymist.verbs import leave_one_out as leave_one_out
     from chymist.verbs import list_runs as list_runs
     from chymist.verbs import load_run as load_run

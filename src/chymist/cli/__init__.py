@@ -75,8 +75,9 @@ def run(words: Sequence[str]) -> int:
         raise UsageError("no verb", do="known: " + ", ".join(VERBS))
     from chymist.cli.commands import COMMANDS
     from chymist.cli.comparing import COMPARING
+    from chymist.cli.curving import CURVING
 
-    return {**COMMANDS, **COMPARING}[options.verb](options)
+    return {**COMMANDS, **COMPARING, **CURVING}[options.verb](options)
 
 
 def fail(error: ChymistError, words: Sequence[str]) -> int:

@@ -23,6 +23,7 @@ EXAMPLES = {
     "cv": "chymist cv table.csv --target price --folds 10",
     "compare": "chymist compare digits --models mlp,softmax,svm --folds 10 --seeds 3",
     "compare-runs": "chymist compare-runs runs/digits-0001 runs/digits-0002",
+    "curve": "chymist curve digits --model mlp --sizes 0.25,0.5,1.0 --folds 5 --seeds 3",
     "runs": "chymist runs",
     "show": "chymist show runs/digits-0001",
     "report": "chymist report runs/digits-0001",
@@ -40,6 +41,7 @@ VERBS = {
     "cv": "score a recipe by cross-validation",
     "compare": "compare recipes and baselines on the same folds, with a verdict in words",
     "compare-runs": "compare two runs on the same validation rows",
+    "curve": "score a recipe with more and more training rows",
     "runs": "list the runs of a folder",
     "show": "show what a run gave",
     "report": "write a run's report anew",
@@ -113,12 +115,12 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
             received=f"'{rest[0]}'",
             do=advice,
         )
-    if dotted and options.verb not in ("fit", "cv", "compare", "search", "shapes"):
+    if dotted and options.verb not in ("fit", "cv", "compare", "search", "curve", "shapes"):
         raise UsageError(
             "unknown option",
             where=f"chymist {options.verb}",
             received=f"'--{next(iter(dotted))}'",
-            do="recipe options are for fit, cv, compare and search",
+            do="recipe options are for fit, cv, compare, search and curve",
         )
     options.dotted = dotted
     return options
@@ -359,6 +361,25 @@ def _search(verb: argparse.ArgumentParser) -> None:
     how.add_argument("--out", metavar="DIR", help="folder for the result (runs/<data>-search-NNNN)")
 
 
+def _curve(verb: argparse.ArgumentParser) -> None:
+    _source(verb)
+    _recipe(verb)
+    run = verb.add_argument_group("run")
+    run.add_argument(
+        "--sizes",
+        metavar="SIZE,...",
+        help="shares of the training rows (0.5) or their numbers (200); five halvings by default",
+    )
+    run.add_argument("--folds", type=int, default=5, metavar="K", help="folds (5)")
+    run.add_argument(
+        "--seeds", type=int, default=1, metavar="S", help="cut and initialise S times (1)"
+    )
+    run.add_argument("--seed", type=int, default=0, metavar="N", help="the first seed (0)")
+    run.add_argument(
+        "--threads", type=int, metavar="N", help="threads of torch (one for small work, else all)"
+    )
+
+
 def _resume(verb: argparse.ArgumentParser) -> None:
     _run_on_data(verb)
     _workers(verb)
@@ -424,4 +445,5 @@ _ADD = {
     "evaluate": _evaluate, "predict": _predict, "runs": _runs, "part": _part, "shapes": _shapes,
     "compare": _compare, "compare-runs": _compare_runs,
     "search": _search,
+    "curve": _curve,
 }  # fmt: skip

@@ -190,6 +190,7 @@ def prepare(
     encode: Literal["onehot", "integer"] = "onehot",
     transform: Literal["auto", "none", "log"] = "none",
     drop: tuple[str, ...] = (),
+    weights: str = "none",
 ) -> Preparation:
     """How raw columns become features; everything is fitted on training rows only.
 
@@ -206,6 +207,9 @@ def prepare(
             whose skewness is beyond 4 in at least 100 training rows; "none" never. Measured on
             adult it costs half a point of accuracy, hence it is not the default.
         drop: columns that are left out.
+        weights: how much training rows count in the loss: "none" alike; "balanced" so that all
+            classes count alike; or the name of a column of numbers, which is then no feature.
+            Scores are not weighted.
 
     Returns:
         A part of the recipe.
@@ -225,6 +229,8 @@ def prepare(
     if data.kind == "image":
         found = _image_preparation(data, rows, options, columns, drop)
     else:
+        named = weights in [column.name for column in data.columns]
+        drop = (*drop, weights) if named and weights not in drop else drop
         found = _table_preparation(data, rows, options, columns or {}, drop)
     if len(rows) < len(all_rows):
         said = f"preparation is fitted on {len(rows):,} of the {len(all_rows):,} training rows"

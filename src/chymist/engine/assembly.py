@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from chymist import metrics
 from chymist.data.preparation import Preparation, fit_preparation
+from chymist.data.weights import row_weights
 from chymist.engine.closed_form import only_layer
 from chymist.engine.loop import Program, State, scaler, steps_per_epoch
 from chymist.engine.place import CPU, MEMORY, Place
@@ -134,10 +135,16 @@ def assemble(
     program = Program(
         train, apply, loss, recipe.schedule.build(total), recipe.clip.build(parameters),
         evaluator(loss, form, preparation, data, split.valid, valid), rule, batch_size, total,
-        seed, accumulate,
+        seed, accumulate, weights_of(recipe, split, train.targets.device),
     )  # fmt: skip
     state = State(model, optimizer, rate, scaler(place.device.type, recipe.precision == "float16"))
     return Assembly(recipe, program, state, preparation, form, shapes, train, valid)
+
+
+def weights_of(recipe: Recipe, split: Split, device: torch.device) -> Tensor | None:
+    """How much each training row counts in the loss; None if they count alike."""
+    found = row_weights(split.data, split.train, recipe.data.options.get("weights", "none"))
+    return None if found is None else torch.from_numpy(found).to(device, dtype_of(recipe))
 
 
 def prepared_rows(

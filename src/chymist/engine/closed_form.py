@@ -9,14 +9,16 @@ import torch
 from torch import nn
 
 from chymist.engine.events import Epoch, Event, Step
-from chymist.engine.loop import Program, State
+from chymist.engine.loop import Program, State, mean_loss
 from chymist.errors import UsageError
 
 
 def least_squares(
-    inputs: np.ndarray, targets: np.ndarray, l2: float = 0.0
+    inputs: np.ndarray, targets: np.ndarray, l2: float = 0.0, weights: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Weights and intercept that minimise |X W + b - T|^2 + l2 |W|^2.
+
+    With weights v of rows, n sum_i v_i |x_i W + b - t_i|^2 / sum_i v_i stands for the first term.
 
     Inputs and targets are centred, so that the intercept is not penalised and the factorisation is
     better conditioned; a rank-deficient X gives the solution of smallest norm.
@@ -25,6 +27,7 @@ def least_squares(
         inputs: X, (rows, features).
         targets: T, (rows, outputs).
         l2: penalty, summed over rows, >= 0.
+        weights: v, (rows,), >= 0; None is 1 for all.
 
     Returns:
         W (features, outputs) and b (outputs,), float64.
@@ -37,13 +40,16 @@ def least_squares(
     Source: Golub, Van Loan, Matrix Computations, chapter 5.
     """
     x, t = inputs.astype(np.float64), targets.astype(np.float64)
-    x_mean, t_mean = x.mean(0), t.mean(0)
+    x_mean, t_mean = np.average(x, 0, weights), np.average(t, 0, weights)
     x, t = x - x_mean, t - t_mean
+    if weights is not None:
+        roots = np.sqrt(weights / weights.mean())[:, None]
+        x, t = roots * x, roots * t
     if l2:
         x = np.vstack([x, np.sqrt(l2) * np.eye(x.shape[1])])
         t = np.vstack([t, np.zeros((x.shape[1], t.shape[1]))])
-    weights = np.linalg.lstsq(x, t, rcond=None)[0]
-    return weights, t_mean - x_mean @ weights
+    found = np.linalg.lstsq(x, t, rcond=None)[0]
+    return found, t_mean - x_mean @ found
 
 
 def solve(program: Program, state: State, l2: float) -> Generator[Event]:
@@ -58,9 +64,10 @@ def solve(program: Program, state: State, l2: float) -> Generator[Event]:
     layer = only_layer(state.model)
     inputs, targets = next(program.rows.batches([torch.arange(len(program.rows))]))
     with torch.no_grad():
-        first = float(program.loss(state.model(inputs), targets))
+        first = float(mean_loss(program, state.model(inputs), targets, program.weights))
     flat, wanted = inputs.flatten(1).cpu().numpy(), targets.cpu().numpy()
-    weights, intercept = least_squares(flat, wanted, l2)
+    rows = None if program.weights is None else program.weights.double().cpu().numpy()
+    weights, intercept = least_squares(flat, wanted, l2, rows)
     with torch.no_grad():
         layer.weight.copy_(torch.from_numpy(weights.T))
         layer.bias.copy_(torch.from_numpy(intercept))
@@ -68,7 +75,7 @@ def solve(program: Program, state: State, l2: float) -> Generator[Event]:
     yield Step(state.step, first, 1.0)
     state.model.eval()
     with torch.no_grad():
-        last = float(program.loss(state.model(inputs), targets))
+        last = float(mean_loss(program, state.model(inputs), targets, program.weights))
     values = {"train_loss": last, **program.evaluate(state.model)}
     yield Epoch(1, state.step, values, False, True)
 

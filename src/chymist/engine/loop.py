@@ -40,6 +40,7 @@ class Program:
         total_steps: length of the run.
         seed: seed of order and dropout.
         accumulate: passes whose gradients make one step.
+        weights: how much each row counts in the loss, or None if they count alike.
     """
 
     rows: Rows
@@ -53,6 +54,7 @@ class Program:
     total_steps: int
     seed: int
     accumulate: int = 1
+    weights: Tensor | None = None
 
     @property
     def steps_per_epoch(self) -> int:
@@ -136,21 +138,23 @@ def train(program: Program, state: State) -> Generator[Event]:
                 for parameter in group["params"]:  # as zero_grad does, without its bookkeeping
                     parameter.grad = None
             value = 0.0
-            for part, (x, t) in enumerate(parts_of(inputs, targets, program)):
+            weights = None if program.weights is None else program.weights[index]
+            for part, (x, t, w) in enumerate(parts_of(inputs, targets, weights, program)):
                 for name, layer in state.noise:
                     layer.place(program.seed, state.step, name, part)
-                loss = program.loss(program.apply(model, x), t)
+                loss = mean_loss(program, program.apply(model, x), t, w)
                 if len(t) < len(index):  # so that the step gets the mean over all its rows
-                    loss = loss * (len(t) / len(index))
+                    loss = loss * share_of(t, w, targets, weights)
                 value += loss.item()
                 if not math.isfinite(value):
                     raise diverged(state.step, value, rate, index)
                 scaler.scale(loss).backward()
-            scaler.unscale_(optimizer)
-            if program.clip:
-                program.clip()
-            scaler.step(optimizer)
-            _watch(state)
+            if weights is None or bool(weights.any()):  # rows of no weight make no step
+                scaler.unscale_(optimizer)
+                if program.clip:
+                    program.clip()
+                scaler.step(optimizer)
+                _watch(state)
 
             state.step += 1
             state.loss_sum += value * len(index)
@@ -182,16 +186,37 @@ def _watch(state: State) -> None:
         )  # fmt: skip
 
 
-def parts_of(inputs: Tensor, targets: Tensor, program: Program) -> Iterable[tuple[Tensor, Tensor]]:
+def parts_of(
+    inputs: Tensor, targets: Tensor, weights: Tensor | None, program: Program
+) -> Iterable[tuple[Tensor, Tensor, Tensor | None]]:
     """The rows of one step as the passes that they are computed in, of nearly equal size.
 
     Without accumulation that is one; with it, no pass has more than a row beyond the batch size,
     and none has a single row, of which batch statistics do not exist.
     """
     if program.accumulate == 1:
-        return ((inputs, targets),)
+        return ((inputs, targets, weights),)
     count = max(1, math.ceil((len(targets) - 1) / program.batch_size))
-    return zip(inputs.tensor_split(count), targets.tensor_split(count), strict=True)
+    parts = (None,) * count if weights is None else weights.tensor_split(count)
+    return zip(inputs.tensor_split(count), targets.tensor_split(count), parts, strict=True)
+
+
+def mean_loss(program: Program, outputs: Tensor, targets: Tensor, weights: Tensor | None) -> Tensor:
+    """The loss of some rows, sum_i w_i l_i / sum_i w_i; 0 if none of them weighs anything."""
+    if weights is None:
+        return program.loss(outputs, targets)
+    each = program.loss(outputs, targets, reduction="none")
+    return (each * weights).sum() / weights.sum().clamp(min=torch.finfo(weights.dtype).tiny)
+
+
+def share_of(
+    part: Tensor, weights: Tensor | None, whole: Tensor, all_weights: Tensor | None
+) -> float:
+    """What a pass counts among all passes of a step."""
+    if weights is None or all_weights is None:
+        return len(part) / len(whole)
+    total = float(all_weights.sum())
+    return float(weights.sum()) / total if total else 0.0
 
 
 def scaler(device: str, enabled: bool) -> torch.amp.GradScaler:

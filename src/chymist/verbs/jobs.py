@@ -26,7 +26,7 @@ from chymist.engine.place import MEMORY, free_memory
 from chymist.engine.population import Group, MemberEvent, Plan, execute_all, together
 from chymist.engine.rows import InMemory, Rows, in_turn
 from chymist.engine.running import settle
-from chymist.engine.threads import Threads, using_threads
+from chymist.engine.threads import SMALL_WORK, Threads, using_threads
 from chymist.errors import Diverged, InputError
 from chymist.parts import Part
 from chymist.values import Length, Predictions, Recipe, Split
@@ -85,7 +85,10 @@ class Trained:
     def predictions(self) -> Predictions:
         """What the trained model says about the test rows of its split."""
         run, split = self.run, self.job.split
-        outputs = predict_rows(run.state.model, run.form, run.preparation, in_turn(self.held))
+        model = run.state.model
+        small = sum(p.numel() for p in model.parameters()) * len(self.held) < SMALL_WORK
+        with using_threads(1 if small else None):
+            outputs = predict_rows(model, run.form, run.preparation, in_turn(self.held))
         truth = split.data.targets[split.test]
         if split.data.task == "regression" and truth.ndim == 1:
             outputs = outputs[:, 0]
@@ -113,7 +116,7 @@ def train_jobs(
     Yields:
         The trained jobs, in their order.
     """
-    at, desk = 0, _Desk(alone)
+    at, desk = 0, Desk(alone)
 
     def watch(member: MemberEvent) -> None:
         if watcher and isinstance(member.event, Epoch):
@@ -157,7 +160,7 @@ def train_in_rungs(
         InputError: the jobs do not fit into memory together.
     """
     with keeping_memory():
-        race = _Race(jobs, _Desk(alone=False).assembled(jobs, cut=False), watcher)
+        race = Race(jobs, Desk().assembled(jobs, cut=False), watcher)
         with using_threads(threads_of(threads, race.runs[0], len(jobs))):
             for stage, rung in enumerate(rungs):
                 race.advance(rung)
@@ -168,7 +171,7 @@ def train_in_rungs(
     yield from race.trained(range(len(jobs)))
 
 
-class _Race:
+class Race:
     """Jobs that are carried out in stages.
 
     Args:
@@ -180,7 +183,7 @@ class _Race:
     def __init__(
         self, jobs: Sequence[Job], made: Sequence[tuple[Assembly, Rows]], watcher: Watcher | None
     ) -> None:
-        self.jobs, self.made, self.watcher = jobs, made, watcher
+        self.jobs, self.made, self.watcher = jobs, list(made), watcher
         self.runs = [run for run, _ in made]
         self.standing = list(range(len(made)))
         self.lost: dict[int, Diverged] = {}
@@ -199,6 +202,11 @@ class _Race:
         if self.watcher and isinstance(member.event, Epoch):
             self.watcher(self.standing[member.member], member.event)
 
+    def put(self, number: int, run: Assembly) -> None:
+        """Let another run stand in the place of a job; it has not diverged."""
+        self.runs[number], self.made[number] = run, (run, self.made[number][1])
+        self.lost.pop(number, None)
+
     def drop_others(self, kept: Collection[int]) -> None:
         """Go on with some of those that stand, by their places among them."""
         numbers = [self.standing[place] for place in sorted(kept)]
@@ -212,14 +220,14 @@ class _Race:
         ]
 
 
-class _Desk:
+class Desk:
     """Where jobs become runs; what jobs share is made once.
 
     Args:
         alone: whether every run is to be trained by itself.
     """
 
-    def __init__(self, alone: bool) -> None:
+    def __init__(self, alone: bool = False) -> None:
         self.alone = alone
         self.joined: dict[tuple[Part | str | int | None, ...], bool] = {}  # can runs be joined?
         self.rows: dict[tuple[int | str, ...], tuple[Prepared, Rows]] = {}

@@ -249,6 +249,8 @@ def _columns(
 
 def _unlike(preparation: Preparation, options: Mapping[str, Any]) -> str:
     """Why prepared rows depend on the fold in a way that has no closed form; empty if not so."""
+    if options.get("weights", "none") != "none":
+        return "weights of rows"
     if preparation.filled:
         return f"empty cells of '{next(iter(preparation.filled))}', filled anew in every fold"
     if options.get("transform") == "auto":

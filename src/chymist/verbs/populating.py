@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import weakref
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -27,7 +27,7 @@ from chymist.evidence import FloorResult, score
 from chymist.evidence.intervals import Estimate, mean_t
 from chymist.values import Data, Predictions, Recipe, Run, Score, Split, show, whole_number
 from chymist.verbs.fitting import conclude, floors_beside, score_of, write_run
-from chymist.verbs.jobs import Job, Trained, train_jobs
+from chymist.verbs.jobs import Job, Trained, Watcher, train_jobs
 from chymist.verbs.sources import as_split
 
 History = dict[str, list[tuple[int, float]]]
@@ -189,7 +189,7 @@ def fit_population(
     out: str | Path | None = None,
     threads: Threads = None,
     plan: str | Path | None = None,
-    watcher: Callable[[int, Epoch], object] | None = None,
+    watcher: Watcher | None = None,
 ) -> Population:
     """Train a recipe with several seeds, or several recipes, as one program; test rows stay sealed.
 
@@ -229,26 +229,38 @@ def fit_population(
         raise UsageError("a population needs a recipe", where="recipe", received="none")
     unsealed = replace(split, test=np.array([], np.int64))  # test rows are not even prepared
     jobs = [Job(one, unsealed, seed) for one in recipes for seed in numbers]
-    histories: list[History] = [{} for _ in jobs]
-
-    def record(number: int, epoch: Epoch) -> None:
-        for name, value in epoch.values.items():
-            histories[number].setdefault(name, []).append((epoch.step, value))
-        if watcher:
-            watcher(number, epoch)
-
+    histories = Histories(len(jobs), watcher)
     known = Plan.of(None if plan is None else Path(plan))
-    made = tuple(train_jobs(jobs, threads, watcher=record, plan=known))
+    made = tuple(train_jobs(jobs, threads, watcher=histories, plan=known))
     reasons = sorted({one.reason for one in made} - {""})
     facts = {
         "executor": "loop" if reasons else "population", "reason": "; ".join(reasons),
         "plan": known.to_dict(), "seconds": round(perf_counter() - began, 3),
         "epochs": sum(one.epochs for one in made),
     }  # fmt: skip
-    found = Population(split, made, tuple(histories), facts)
+    found = Population(split, made, histories.series, facts)
     if out is not None:
         found.save(out)
     return found
+
+
+class Histories:
+    """A watcher that keeps what the epochs of each member say.
+
+    Args:
+        members: their number.
+        watcher: sees the epochs as well.
+    """
+
+    def __init__(self, members: int, watcher: Watcher | None) -> None:
+        self.series: tuple[History, ...] = tuple({} for _ in range(members))
+        self.watcher = watcher
+
+    def __call__(self, number: int, epoch: Epoch) -> None:
+        for name, value in epoch.values.items():
+            self.series[number].setdefault(name, []).append((epoch.step, value))
+        if self.watcher:
+            self.watcher(number, epoch)
 
 
 def _seeds(seeds: int | Sequence[int]) -> list[int]:

@@ -5,6 +5,8 @@ reached alone. `grouping` says which runs can be trained together, and why other
 which form of a population is fastest on this machine.
 """
 
+from chymist.engine.population.copying import copy_member as copy_member
+from chymist.engine.population.copying import with_recipe as with_recipe
 from chymist.engine.population.grouping import Group as Group
 from chymist.engine.population.grouping import together as together
 from chymist.engine.population.plan import Plan as Plan

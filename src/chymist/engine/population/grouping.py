@@ -97,6 +97,7 @@ def _signature(run: Assembly) -> object:
     return str((
         shapes, settings, recipe.loss, recipe.optimizer.name, optimizer, recipe.clip,
         recipe.precision, recipe.batch_size, program.accumulate, run.state.step,
+        program.weights is None or bool(program.weights.all()), program.weights is None,
     ))  # fmt: skip
 
 
@@ -111,6 +112,8 @@ def _hindrance(run: Assembly) -> str:
         return f"it uses {run.recipe.precision}"
     if not isinstance(run.train, InMemory):
         return "its rows are streamed"
+    if run.program.weights is not None and not bool(run.program.weights.all()):
+        return "some of its rows weigh nothing"  # a batch of such rows makes no step
     for layer in model.modules():
         if layer._forward_hooks or layer._forward_pre_hooks:
             return f"{type(layer).__name__} has hooks"

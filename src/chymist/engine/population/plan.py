@@ -25,10 +25,8 @@ from chymist.engine.assembly import Assembly, build_optimizer
 from chymist.engine.events import Step
 from chymist.engine.files import read_file, write_file
 from chymist.engine.loop import State, train
-from chymist.engine.population.training import Crew
-from chymist.engine.population.visits import StackedRows
+from chymist.engine.population.training import Crew, stacked_rows
 from chymist.engine.randomness import unchanged_randomness
-from chymist.engine.rows import InMemory
 from chymist.engine.threads import multiply_adds
 from chymist.errors import InputError
 from chymist.models.stacked import stack
@@ -114,7 +112,7 @@ class Plan:
             runs: assembled; they are not changed.
             forms: what they can be trained as, beside the loop.
         """
-        if tuple(forms) == (STACKED,) and _step_work(runs[0]) < SURE:
+        if tuple(forms) == (STACKED,) and step_work(runs[0]) < SURE:
             return STACKED
         what = _described(runs)
         key = hashlib.blake2b(f"{what} {_signature(runs[0])}".encode(), digest_size=12).hexdigest()
@@ -186,7 +184,7 @@ def _crew_steps(
     runs: Sequence[Assembly], form: Callable[[Sequence[nn.Module]], nn.Module]
 ) -> Generator[float]:
     """Seconds of each step of copies of runs, trained together, for one member."""
-    rows = StackedRows([run.train for run in runs if isinstance(run.train, InMemory)])
+    rows = stacked_rows(runs)
     while True:
         crew = Crew([_copied(run) for run in runs], rows, form)
         began = perf_counter()
@@ -205,7 +203,7 @@ def _copied(run: Assembly) -> Assembly:
     return replace(run, program=program, state=State(model, optimizer, rate))
 
 
-def _step_work(run: Assembly) -> float:
+def step_work(run: Assembly) -> float:
     """Multiply-adds of the forward pass of one step of a run."""
     one = run.train.take(torch.tensor([0]))
     return multiply_adds(run.state.model, one) * run.program.batch_size

@@ -5,20 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
+from threading import Event
+
+import numpy as np
+import torch
 
 from chymist.engine.assembly import Assembly
 from chymist.engine.checkpoint import check_finite
 from chymist.engine.closed_form import solve
 from chymist.engine.events import Epoch
 from chymist.engine.loop import train
+from chymist.engine.population.abreast import merged
 from chymist.engine.population.grouping import Group, together
-from chymist.engine.population.plan import FORMS, LOOP, Plan
-from chymist.engine.population.training import MemberEvent, train_together
+from chymist.engine.population.plan import FORMS, LOOP, Plan, step_work
+from chymist.engine.population.training import Form, MemberEvent, train_together
 from chymist.engine.randomness import foreign_randomness, random_states, set_random_states
 from chymist.engine.running import settle
+from chymist.engine.threads import using_threads
 from chymist.errors import Diverged
 
 Watcher = Callable[[MemberEvent], object]
+CREW_WORK = 1.2e7  # multiply-adds of a step below which a further program only waits for Python
 
 
 def execute_all(
@@ -43,16 +50,18 @@ def execute_all(
     """
     going = [number for number, run in enumerate(runs) if not has_ended(run)]
     groups = []
-    lost: dict[int, Diverged] = {}
     for found in together([runs[number] for number in going]):
         group = replace(found, members=tuple(going[place] for place in found.members))
         if alone:
             group = replace(group, reason="as asked for")
         if not group.reason:
             group = _planned(runs, group, plan or Plan.of())
-        train_group = _one_by_one if group.reason else _as_one
-        lost |= train_group(runs, group, watcher, until)
         groups.append(group)
+    watch = watcher or (lambda event: None)
+    lost = _side_by_side(runs, [group for group in groups if not group.reason], watch, until)
+    for group in groups:
+        if group.reason:
+            lost |= _one_by_one(runs, group, watch, until)
     return groups, lost
 
 
@@ -70,28 +79,66 @@ def has_ended(run: Assembly) -> bool:
     return state.stopped or (state.step >= run.program.total_steps and not state.loss_rows)
 
 
-def _as_one(
-    runs: Sequence[Assembly], group: Group, watcher: Watcher | None, until: int | None
+def _side_by_side(
+    runs: Sequence[Assembly], groups: Sequence[Group], watch: Watcher, until: int | None
 ) -> dict[int, Diverged]:
-    """Train the members of a group as one program."""
-    members = [runs[number] for number in group.members]
+    """Train groups as programs, with a thread of its own for each where there are several.
+
+    Members need nothing of each other, so threads meet at the end only; threads inside of the
+    products of one program would wait for each other hundreds of times a step.
+    """
+    threads = torch.get_num_threads()
+    parts = [
+        (part, FORMS[group.forms[0]])
+        for group in groups
+        for part in np.array_split(group.members, crews_of(runs, group.members, threads))
+    ]
+    everybody = [number for group in groups for number in group.members]
+    count = min(len(parts), crews_of(runs, everybody, threads))
     lost: dict[int, Diverged] = {}
-    for place, event in train_together(members, until, FORMS[group.forms[0]]):
-        number = group.members[place]
-        if isinstance(event, Diverged):
-            lost[number] = event
-        if watcher:
-            watcher(MemberEvent(number, event))
-    for number in set(group.members) - set(lost):
-        try:
-            _conclude(runs[number])
-        except Diverged as error:
-            lost[number] = error
+
+    def programs(halt: Event) -> list[Iterator[MemberEvent]]:
+        return [_as_one(runs, part.tolist(), form, until, halt) for part, form in parts]
+
+    with using_threads(max(1, threads // count) if count > 1 else 1):
+        for member in merged(programs, count):
+            if isinstance(member.event, Diverged):
+                lost[member.member] = member.event
+            watch(member)
     return lost
 
 
+def crews_of(runs: Sequence[Assembly], members: Sequence[int], threads: int) -> int:
+    """Programs that some runs are trained as at once: as many as threads, if each has work enough.
+
+    Args:
+        runs: assembled.
+        members: numbers of those that are trained.
+        threads: that may be used.
+    """
+    if threads == 1 or len(members) < 2:
+        return 1
+    work = step_work(runs[members[0]]) * len(members)
+    return max(1, min(threads, len(members), int(work / CREW_WORK)))
+
+
+def _as_one(
+    runs: Sequence[Assembly], numbers: Sequence[int], form: Form, until: int | None, halt: Event
+) -> Iterator[MemberEvent]:
+    """Train members as one program, and conclude each; yields what happened, by their numbers."""
+    sound = set(numbers)
+    for place, event in train_together([runs[n] for n in numbers], until, form, halt.is_set):
+        sound -= {numbers[place]} if isinstance(event, Diverged) else set()
+        yield MemberEvent(numbers[place], event)
+    for number in sorted(sound) if not halt.is_set() else ():
+        try:
+            _conclude(runs[number])
+        except Diverged as error:
+            yield MemberEvent(number, error)
+
+
 def _one_by_one(
-    runs: Sequence[Assembly], group: Group, watcher: Watcher | None, until: int | None
+    runs: Sequence[Assembly], group: Group, watch: Watcher, until: int | None
 ) -> dict[int, Diverged]:
     """Train the members of a group one after the other."""
     lost: dict[int, Diverged] = {}
@@ -102,8 +149,7 @@ def _one_by_one(
                 set_random_states(*run.state.streams)
             try:
                 for event in _epochs(run, until):
-                    if watcher:
-                        watcher(MemberEvent(number, event))
+                    watch(MemberEvent(number, event))
                 _conclude(run)
             except Diverged as error:
                 lost[number] = error

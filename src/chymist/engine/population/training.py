@@ -36,7 +36,10 @@ class MemberEvent(NamedTuple):
 
 
 def train_together(
-    runs: Sequence[Assembly], until: int | None = None, form: Form = stack
+    runs: Sequence[Assembly],
+    until: int | None = None,
+    form: Form = stack,
+    halted: Callable[[], bool] = lambda: False,
 ) -> Generator[MemberEvent]:
     """Train runs of one group to their ends, or to a step, as one program.
 
@@ -46,17 +49,19 @@ def train_together(
         until: a step to pause at; None trains to the end. Runs that have not ended can be trained
             further from there, alone or together.
         form: makes one module of many.
+        halted: asked before every step; True ends it at once, and leaves the states as they are.
 
     Yields:
         Every epoch of every member, and the error of one that diverged; the others go on.
     """
-    rows = [run.train for run in runs if isinstance(run.train, InMemory)]  # as the group has it
-    crew = Crew(runs, StackedRows(rows), form)
+    crew = Crew(runs, stacked_rows(runs), form)
     numbers = list(range(len(runs)))  # of the crew's members among the runs
     while any(crew.open) and (until is None or crew.at < until):
         steps = crew.steps_to_boundary()
         steps = steps if until is None else min(steps, until - crew.at)
         for batch in crew.rows.stretch(crew.readers(), crew.batch_size, steps):
+            if halted():
+                return
             for place, error in crew.step(batch):
                 yield MemberEvent(numbers[place], error)
         for place in crew.at_boundary():
@@ -208,6 +213,15 @@ class Crew:
 
 def _shares(batch: Batch, losses: Tensor) -> Tensor:
     """Share of each row in the mean loss of its member, (K x batch,); padding has none."""
-    if batch.weights is None:
+    if batch.weights is None and batch.shares is None:
         return torch.full_like(losses, 1 / batch.counts[0])
-    return (batch.weights / batch.weights.sum(1, keepdim=True)).flatten().to(losses.dtype)
+    weights = losses.new_ones(len(batch.counts), len(losses) // len(batch.counts))
+    for factor in (batch.weights, batch.shares):
+        weights = weights if factor is None else weights * factor.view_as(weights)
+    return (weights / weights.sum(1, keepdim=True)).flatten()
+
+
+def stacked_rows(runs: Sequence[Assembly]) -> StackedRows:
+    """The training rows of runs of one group, which are in memory."""
+    weights = [run.program.weights for run in runs if run.program.weights is not None]
+    return StackedRows([run.train for run in runs if isinstance(run.train, InMemory)], weights)

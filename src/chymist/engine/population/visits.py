@@ -41,12 +41,14 @@ class Batch:
         targets: (K x batch,) or (K x batch, outputs).
         counts: rows of each member; the rest of its batch is padding.
         weights: (K, batch), 1 for rows and 0 for padding; None if there is no padding.
+        shares: (K x batch,), how much each row counts in the loss, or None if they count alike.
     """
 
     inputs: Tensor
     targets: Tensor
     counts: Sequence[int]
     weights: Tensor | None
+    shares: Tensor | None = None
 
 
 class StackedRows:
@@ -56,9 +58,10 @@ class StackedRows:
 
     Args:
         rows: of each member, on one device.
+        weights: how much they count in the loss, of each member, or None if they count alike.
     """
 
-    def __init__(self, rows: Sequence[InMemory]) -> None:
+    def __init__(self, rows: Sequence[InMemory], weights: Sequence[Tensor] | None = None) -> None:
         starts: dict[int, int] = {}
         sources: list[Tensor] = []
         length = 0
@@ -78,6 +81,7 @@ class StackedRows:
         straight = len(places) == length and bool((places == torch.arange(length)).all())
         self.places = None if straight else places  # of each row in the source
         self.targets = torch.cat([member.targets for member in rows])
+        self.weights = torch.cat(list(weights)) if weights else None
         self.offsets = np.cumsum([0, *counts[:-1]])
 
     def only(self, kept: Sequence[int]) -> StackedRows:
@@ -118,15 +122,20 @@ class StackedRows:
             return
         flat = index.flatten()
         targets = self.targets.index_select(0, flat).view(steps, -1, *self.targets.shape[1:])
+        shares = (
+            [None] * steps
+            if self.weights is None
+            else self.weights.index_select(0, flat).view(steps, -1)
+        )
         places = flat if self.places is None else self.places.index_select(0, flat)
         if weights is not None:
             weights = weights.to(self.source.device)
-        for place, target in zip(places.view(steps, -1), targets, strict=True):
+        for place, target, share in zip(places.view(steps, -1), targets, shares, strict=True):
             inputs = self.source.index_select(0, place)
             inputs = self.finish(inputs) if self.finish else inputs
             yield Batch(
                 inputs.unflatten(0, shape), target, counts,
-                None if weights is None else weights.to(inputs.dtype),
+                None if weights is None else weights.to(inputs.dtype), share,
             )  # fmt: skip
 
 
