@@ -286,7 +286,9 @@ def _curve(
     share = 1 / len(design.held[0])
     before, last = (np.array([one.record["held"] for one in some]) for some in by_size[-2:])
     own = np.array([one.record["train"] for one in by_size[-1]])
-    gain, gap = corrected_t(last - before, share), corrected_t(own - last, share)
+    repeats = len(design.held)
+    gain = corrected_t(last - before, share, repeats)
+    gap = corrected_t(own - last, share, repeats)
     sentence = curve_verdict(metric, design.sizes, gain, gap)
     records = tuple(one.record for one in made)
     return LearningCurve(sentence, design.sizes, tuple(held), tuple(train), records, gain, gap,
