@@ -321,17 +321,19 @@ def test_a_fold_that_diverges_is_named() -> None:
         cy.cross_validate(recipe, cy.load("diabetes"), folds=3)
 
 
-def test_columns_of_numbers_at_once_are_those_one_by_one() -> None:
+@pytest.mark.parametrize("scale", ["standard", "none"])
+def test_columns_of_numbers_at_once_are_those_one_by_one(scale: str) -> None:
     from chymist.data.features import Options, fit_feature
     from chymist.data.number_columns import fit_number_columns
 
     cells = np.random.default_rng(0).normal(size=(331, 9)) * 10.0 ** np.arange(-4, 5)
     cells[3, 2], cells[:, 4], cells[:, 6] = np.nan, 7.0, np.round(cells[:, 6])
     names = [f"c{n}" for n in range(9)]
-    made = fit_number_columns(names, cells, Options())
+    options = Options(scale=scale)
+    made = fit_number_columns(names, cells, options)
     assert sorted(made) == [0, 1, 3, 5, 6, 7, 8]
     for place, feature in made.items():
-        assert feature == fit_feature(names[place], place, "number", cells[:, place], Options())[0]
+        assert feature == fit_feature(names[place], place, "number", cells[:, place], options)[0]
 
 
 def test_the_band_of_many_fits_says_where_they_stand() -> None:

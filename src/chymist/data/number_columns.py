@@ -34,7 +34,7 @@ def fit_number_columns(
         >>> list(made), made[0].shift, made[0].scale
         ([0], 2.0, 1.0)
     """
-    plain = options.missing in SIMPLE_FILLS and options.scale in ("auto", "standard")
+    plain = options.missing in SIMPLE_FILLS and options.scale in ("auto", "standard", "none")
     if not plain or options.transform != "none" or len(cells) < 2:
         return {}
     values = np.ascontiguousarray(cells.T, np.float64)  # each column as it would be read alone
@@ -44,6 +44,8 @@ def fit_number_columns(
         shifts, scales = values.mean(1), values.std(1)
     usual = np.isfinite(fills) & np.isfinite(shifts) & np.isfinite(scales) & (scales > 0)
     usual &= ranked[:, 0] != ranked[:, -1]
+    if options.scale == "none":
+        shifts, scales = np.zeros(len(values)), np.ones(len(values))
     return {
         place: Feature(names[place], place, "number", float(fills[place]), False,
                        float(shifts[place]), float(scales[place]))
