@@ -63,9 +63,7 @@ def wilson(successes: float, n: float, level: float = 0.95) -> tuple[float, floa
 
     Source: Wilson 1927; Brown, Cai, DasGupta 2001, Interval estimation for a binomial proportion.
     """
-    if n <= 0 or not 0 <= successes <= n:
-        raise InputError("a share needs rows", received=f"{successes} of {n}",
-                         do="give 0 <= successes <= n, n > 0")  # fmt: skip
+    _check_share(successes, n)
     z, p = normal_quantile(0.5 + level / 2), successes / n
     middle, shrink = p + z * z / (2 * n), 1 + z * z / n
     half = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
@@ -101,13 +99,18 @@ def exact_binomial(successes: int, n: int, level: float = 0.95) -> tuple[float, 
     """
     from scipy.special import betaincinv
 
-    if n <= 0 or not 0 <= successes <= n:
-        raise InputError("a share needs rows", received=f"{successes} of {n}",
-                         do="give 0 <= successes <= n, n > 0")  # fmt: skip
+    _check_share(successes, n)
     tail = 0.5 - level / 2
     low = float(betaincinv(successes, n - successes + 1, tail)) if successes else 0.0
     high = float(betaincinv(successes + 1, n - successes, 1 - tail)) if successes < n else 1.0
     return low, high
+
+
+def _check_share(successes: float, n: float) -> None:
+    """Refuse counts that make no share."""
+    if n <= 0 or not 0 <= successes <= n:
+        raise InputError("a share needs rows", received=f"{successes} of {n}",
+                         do="give 0 <= successes <= n, n > 0")  # fmt: skip
 
 
 def mean_recall(hits: Array, counts: Array, level: float = 0.95) -> tuple[float, float]:
