@@ -148,3 +148,17 @@ def test_wrong_use(case: str, split: cy.Split) -> None:
 def test_members_need_validation_rows() -> None:
     with pytest.raises(cy.InputError, match="validation rows"):
         cy.evolve(RECIPE.replace(stop="none"), cy.split(cy.load("wine"), valid=0), SPACE)
+
+
+def test_parts_whose_options_are_left_to_their_defaults() -> None:
+    """A default dropout stays, and a rate may be found by the range test."""
+    recipe = cy.Recipe(model=cy.models.cnn(channels=(3,), hidden=(8,)), length="3 epochs",
+                       optimizer=cy.optim.adam(lr="auto"))  # fmt: skip
+    data = cy.load("digits")
+    few = cy.Split(data, np.arange(300), np.arange(300, 400), np.arange(400, 500), 0)
+    space = {"optimizer.weight_decay": cy.space.log(1e-6, 1e-2)}
+    found = cy.evolve(recipe, few, space, members=4, every="1 epoch", share=0.25)
+    assert len(found.lineage) == 2
+    rates = {job.run.state.rate for job in found.population.jobs}
+    assert len(rates) == 1
+    assert {layer.p for job in found.population.jobs for _, layer in job.run.state.noise} == {0.3}

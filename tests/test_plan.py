@@ -184,7 +184,49 @@ def test_the_loop_wins_ties_and_a_pinned_plan_decides(tmp_path: Path) -> None:
         Plan.of(path).form_for(images(8), together(images(8))[0].forms)
 
 
-@pytest.mark.parametrize("content", [None, b"", b"[1]", b'{"a": {"what": "x"}}'])
+def test_modules_that_only_look_alike_are_not_trained_as_one() -> None:
+    """Same class, same shapes, another forward: what one does says nothing of the other."""
+
+    class Net(nn.Module):
+        def __init__(self, activation: Callable[[Tensor], Tensor]) -> None:
+            super().__init__()
+            self.activation, self.layer = activation, nn.Linear(6, 3)
+            self.double()
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.activation(self.layer(x))
+
+    def runs() -> list[Assembly]:
+        recipe = RECIPE.replace(length="20 steps")
+        pairs = (runs_of(recipe.replace(model=lambda shapes: Net(torch.tanh)), "table"),
+                 runs_of(recipe.replace(model=lambda shapes: Net(torch.relu)), "table"))  # fmt: skip
+        return [*pairs[0], *pairs[1]]
+
+    ours, theirs = runs(), runs()
+    groups, _ = execute_all(ours)
+    assert [group.members for group in groups] == [(0, 1, 2), (3, 4, 5)]
+    execute_all(theirs, alone=True)
+    for a, b in zip(ours, theirs, strict=True):
+        for name, values in b.state.model.state_dict().items():
+            assert torch.allclose(a.state.model.state_dict()[name], values, rtol=0, atol=1e-9)
+
+
+def test_a_plan_that_names_a_form_these_models_do_not_have(tmp_path: Path) -> None:
+    runs, path = images(), tmp_path / "plan.json"
+    plan = Plan(path)
+    plan.form_for(runs, together(runs)[0].forms)
+    (key,) = plan.known
+    path.write_bytes(msgspec.json.encode({key: Timings("x", {"loop": 1.0, "vmap": 0.1})}))
+    with pytest.raises(cy.InputError, match="a form that these models do not have"):
+        Plan.of(path).form_for(runs, together(runs)[0].forms)
+
+
+DAMAGED = [None, b"", b"[1]", b'{"a": {"what": "x"}}', b'{"a": {"what": "x", "seconds": {}}}',
+           b'{"a": {"what": "x", "seconds": {"loop": 1, "own": 1}}}',
+           b'{"a": {"what": "x", "seconds": {"loop": -1}}}']  # fmt: skip
+
+
+@pytest.mark.parametrize("content", DAMAGED)
 def test_a_plan_that_is_none(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "plan.json"
     if content is not None:

@@ -19,7 +19,7 @@ from chymist.errors import InputError, UsageError
 from chymist.keys import generator
 from chymist.space import Axis, Point, Range, drawn, fitted, written
 from chymist.values import Data, Length, Recipe, Run, Score, Split, whole_number
-from chymist.verbs.fitting import threads_of
+from chymist.verbs.fitting import threads_of, with_rate
 from chymist.verbs.jobs import Desk, Job, Race, Watcher
 from chymist.verbs.populating import Histories, Population
 from chymist.verbs.sources import as_split
@@ -136,7 +136,7 @@ def evolve(
     if not len(split.valid):
         raise InputError("members are ranked on validation rows", received="a split without any",
                          do="give cy.split(data, valid=0.2)")  # fmt: skip
-    full = complete(recipe.replace(stop="none"), split)
+    full = with_rate(complete(recipe.replace(stop="none"), split), split, seed)
     axes = _axes(space, full)
     points = drawn(axes, members, seed)
     unsealed = replace(split, test=np.array([], np.int64))

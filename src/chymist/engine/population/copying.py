@@ -35,10 +35,10 @@ def with_recipe(run: Assembly, recipe: Recipe) -> Assembly:
         recipe: a complete recipe that differs from its own in these only.
     """
     state = run.state
-    state.rate = float(recipe.optimizer.options["lr"])
+    state.rate = float(recipe.optimizer.options.get("lr", state.rate))
     for group in state.optimizer.param_groups:
         if "weight_decay" in group:
             group["weight_decay"] = decay_of(recipe.optimizer)
     for _, layer in state.noise:
-        layer.p = float(recipe.model.options["dropout"])
+        layer.p = float(recipe.model.options.get("dropout", layer.p))
     return replace(run, recipe=recipe)

@@ -94,10 +94,12 @@ def _signature(run: Assembly) -> object:
         for layer in run.state.model.modules()
         if not hasattr(layer, "position")
     ]  # dropout: the probabilities may differ
+    # What a user's own forward does cannot be read from its layers: one factory, one kind.
+    own = id(recipe.model.factory) if recipe.model.source else None
     return str((
         shapes, settings, recipe.loss, recipe.optimizer.name, optimizer, recipe.clip,
         recipe.precision, recipe.batch_size, program.accumulate, run.state.step,
-        program.weights is None or bool(program.weights.all()), program.weights is None,
+        program.weights is None or bool(program.weights.all()), program.weights is None, own,
     ))  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import math
 import os
 import platform
 from collections.abc import Callable, Generator, Sequence
@@ -57,6 +58,12 @@ class Timings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     what: str
     seconds: dict[str, float]
+
+    def __post_init__(self) -> None:
+        if LOOP not in self.seconds or not set(self.seconds) <= {LOOP, *FORMS}:
+            raise ValueError(f"forms must be loop and some of {', '.join(FORMS)}")
+        if not all(0 < value < math.inf for value in self.seconds.values()):
+            raise ValueError("seconds must be positive")
 
     @property
     def best(self) -> str:
@@ -122,8 +129,12 @@ class Plan:
                                  received=what, do="leave out --plan once")  # fmt: skip
             self.known[key] = Timings(what, measured(runs[:MEASURED], forms))
             self._save()
-        self.used[key] = self.known[key]
-        return self.known[key].best
+        found = self.used[key] = self.known[key]
+        if found.best not in (LOOP, *forms):
+            raise InputError("the plan names a form that these models do not have",
+                             where=str(self.path), received=found.best,
+                             do="remove the file, or give another")  # fmt: skip
+        return found.best
 
     def _save(self) -> None:
         """Keep what is known for other processes, if the disk lets us."""
