@@ -102,6 +102,28 @@ def test_a_population_is_one_folder_of_ordinary_runs(split: cy.Split, tmp_path: 
     assert cy.load_run(tmp_path / "one").score == found.scores[0]
 
 
+def test_each_recipe_has_floors_of_its_own_preparation() -> None:
+    split = cy.split(cy.load("wine"), seed=0)
+    recipes = [RECIPE.replace(length="1 epoch", data=cy.prepare(scale=scale))
+               for scale in ("none", "standard")]  # fmt: skip
+    found = cy.fit_population(recipes, split, seeds=1)
+    for number in (1, 0):
+        assert found.run(number).floors == cy.fit(recipes[number], split).floors
+
+
+@pytest.mark.parametrize("lr", [1e-3, 1e30])
+def test_one_member_or_none_left_is_written_too(lr: float, tmp_path: Path) -> None:
+    data = cy.split(cy.load("diabetes"), seed=0)
+    recipe = RECIPE.replace(precision="float32", loss="mse", length="3 epochs", stop="none",
+                            schedule="constant", optimizer=cy.optim.sgd(lr=lr))  # fmt: skip
+    out = tmp_path / "p"
+    found = cy.fit_population(recipe, data, seeds=1, out=out)
+    table = json.loads((out / "population.json").read_text())
+    assert (table["mean"], table["ensemble"]) == (None, None)
+    assert "no spread over seeds is known" in repr(found)
+    assert (out / "members" / "0000").exists() == (lr < 1)
+
+
 @pytest.mark.parametrize("seeds", [0, -1, [], [-3], 1.5, True])
 def test_seeds_that_are_none(split: cy.Split, seeds: object) -> None:
     with pytest.raises(cy.UsageError, match="seeds"):

@@ -6,7 +6,7 @@ import io
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -222,16 +222,14 @@ def write_run(run: Run) -> None:
 def conclude(
     recipe: Recipe, split: Split, seed: int, assembly: Assembly, folder: Path,
     history: Mapping[str, np.ndarray], facts: Mapping[str, Any],
-    floors: Sequence[FloorResult] | None = None,
 ) -> Run:  # fmt: skip
-    """Score a trained assembly against its floors, which are fitted if they are not given."""
+    """Score a trained assembly against its floors."""
     name = "valid" if len(split.valid) else "train"
     predictions = predictions_for(assembly, split, name)
     assembly.state.model.cpu()  # what comes now is small, and the user's
     number = score_of(assembly, split, predictions, seed)
-    if floors is None:
-        floors = floors_beside(assembly, split, predictions, seed)
-    sentence = verdict(recipe.model.name, predictions, number, list(floors), seed)
+    floors = _floors_beside(assembly, split, predictions, seed)
+    sentence = verdict(recipe.model.name, predictions, number, floors, seed)
     facts = {**facts, "versions": versions(), "filled": dict(assembly.preparation.filled)}
     return Run(
         folder, recipe, split, seed, assembly.state.model, assembly.preparation, number,
@@ -247,7 +245,7 @@ def score_of(assembly: Assembly, split: Split, predictions: Predictions, seed: i
     return score(predictions, HEADLINE[split.data.task], name, selected, seed)
 
 
-def floors_beside(
+def _floors_beside(
     assembly: Assembly, split: Split, predictions: Predictions, seed: int
 ) -> list[FloorResult]:
     """Floors on the rows that a run is scored on."""

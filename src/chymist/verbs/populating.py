@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from time import perf_counter
@@ -23,10 +23,10 @@ from chymist.engine.running import facts_of
 from chymist.engine.store import Recorder
 from chymist.engine.threads import Threads
 from chymist.errors import Diverged, UsageError
-from chymist.evidence import FloorResult, score
+from chymist.evidence import score
 from chymist.evidence.intervals import Estimate, mean_t
 from chymist.values import Data, Predictions, Recipe, Run, Score, Split, show, whole_number
-from chymist.verbs.fitting import conclude, floors_beside, score_of, write_run
+from chymist.verbs.fitting import conclude, score_of, write_run
 from chymist.verbs.jobs import Job, Trained, Watcher, train_jobs
 from chymist.verbs.sources import as_split
 
@@ -48,7 +48,6 @@ class Population:
     jobs: tuple[Trained, ...]
     histories: tuple[History, ...]
     facts: Mapping[str, Any]
-    _floors: list[FloorResult] = field(default_factory=list, init=False)
 
     def __len__(self) -> int:
         return len(self.jobs)
@@ -122,8 +121,10 @@ class Population:
 
     def to_dict(self) -> dict[str, Any]:
         """The table of members, mean and ensemble, as plain values."""
+        several = len(self) - len(self.errors) > 1  # of one there is neither spread nor ensemble
         return {
-            "metric": self.metric, "mean": self.mean._asdict(), "ensemble": self.ensemble.to_dict(),
+            "metric": self.metric, "mean": self.mean._asdict() if several else None,
+            "ensemble": self.ensemble.to_dict() if several else None,
             "members": [
                 {"member": number, "seed": job.job.seed, "epochs": job.epochs,
                  "score": None if s is None else s.to_dict(),
@@ -161,9 +162,6 @@ class Population:
         """A member in a run folder."""
         job = self.jobs[number]
         made = job.run
-        if not self._floors:  # the rows are the same for all members
-            found = predictions_for(made, self.split, self._part)
-            self._floors.extend(floors_beside(made, self.split, found, job.job.seed))
         folder = create_folder(
             out, made.recipe, self.split, made.preparation, made.shapes, job.job.seed, MEMORY
         )
@@ -172,11 +170,9 @@ class Population:
                 for step, value in points:
                     recorder.add(name, step, value)
             history = recorder.series()
-        facts = facts_of(made, self.facts["seconds"] / len(self), made.state.step)
-        facts = {**facts, "seconds": round(self.facts["seconds"] / len(self), 3)}
-        run = conclude(
-            made.recipe, self.split, job.job.seed, made, folder, history, facts, self._floors
-        )
+        seconds = self.facts["seconds"] / len(self)
+        facts = {**facts_of(made, seconds, made.state.step), "seconds": round(seconds, 3)}
+        run = conclude(made.recipe, self.split, job.job.seed, made, folder, history, facts)
         write_run(run)
         return run
 
