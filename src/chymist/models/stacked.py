@@ -164,14 +164,16 @@ class StackedDropout(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """(K, batch, ...) to the same shape; `counts` rows of each member are no padding."""
-        if not self.training:
-            return inputs
+        return inputs * self.mask(inputs) if self.training else inputs
+
+    def mask(self, inputs: Tensor) -> Tensor:
+        """What inputs are multiplied by where the members stand; 0 for padding."""
         mask = torch.zeros(inputs.shape, dtype=inputs.dtype, device=inputs.device)
         for member, layer in enumerate(self.layers):
             generator = torch.Generator(inputs.device).manual_seed(layer.position)
             own = mask[member] if self.counts is None else mask[member, : self.counts[member]]
             own.bernoulli_(1 - layer.p, generator=generator).div_(1 - layer.p)
-        return inputs * mask
+        return mask
 
 
 class PerRow(nn.Module):

@@ -22,7 +22,8 @@ from chymist.engine.population.update import Update, clip_members
 from chymist.engine.population.visits import Batch, Reader, StackedRows
 from chymist.engine.rows import InMemory
 from chymist.errors import Diverged
-from chymist.models.stacked import StackedBatchNorm, StackedDropout, numbers_of, stack
+from chymist.models.chain import chained
+from chymist.models.stacked import StackedBatchNorm, StackedDropout, numbers_of
 
 Form = Callable[[Sequence[nn.Module]], nn.Module]
 COMPACT = 0.7  # share of members still training below which the others are dropped
@@ -38,7 +39,7 @@ class MemberEvent(NamedTuple):
 def train_together(
     runs: Sequence[Assembly],
     until: int | None = None,
-    form: Form = stack,
+    form: Form = chained,
     halted: Callable[[], bool] = lambda: False,
 ) -> Generator[MemberEvent]:
     """Train runs of one group to their ends, or to a step, as one program.
@@ -82,7 +83,7 @@ class Crew:
         form: makes one module of many.
     """
 
-    def __init__(self, runs: Sequence[Assembly], rows: StackedRows, form: Form = stack) -> None:
+    def __init__(self, runs: Sequence[Assembly], rows: StackedRows, form: Form = chained) -> None:
         self.runs, self.rows, self.form = list(runs), rows, form
         self.open = [True] * len(runs)
         self.batch_size = max(run.program.batch_size for run in runs)  # less only if that is all
