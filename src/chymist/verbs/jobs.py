@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from chymist.engine.allocation import keeping_memory
+from chymist.engine.allocation import keeping_memory, uncollected
 from chymist.engine.assembly import (
     Assembly,
     Prepared,
@@ -124,7 +124,8 @@ def train_jobs(
 
     while at < len(jobs):
         with keeping_memory():
-            made = desk.assembled(jobs[at:])
+            with uncollected():
+                made = desk.assembled(jobs[at:])
             runs = [run for run, _ in made]
             with using_threads(threads_of(threads, runs[0], 1 if alone else len(runs))):
                 groups, lost = execute_all(runs, watch, alone, plan=plan)
