@@ -52,7 +52,9 @@ class Chain(nn.Sequential):
         for layer in list(self)[: len(self) - len(self.links)]:
             inputs = layer(inputs)
         if inputs.ndim == 3 and self.training and torch.is_grad_enabled():
-            made: Tensor = _Through.apply(self, inputs, *self.parameters())
+            made: Tensor = _Through.apply(  # type: ignore[no-untyped-call]
+                self, inputs, *self.parameters()
+            )
             return made
         for layer in self.links:
             inputs = layer(inputs)
@@ -113,19 +115,15 @@ class _Through(torch.autograd.Function):
             layer, entered = chain.links[place], ctx.entered[place]
             if isinstance(layer, StackedLinear):
                 found += _of_parameters(layer, entered, gradient)
-                if place == 0 and not ctx.needs_input_grad[1]:
-                    return (None, None, *reversed(found))
-                made = (
-                    None
-                    if place == 0
-                    else chain.memory(f"gradient {place}", entered, entered.shape[2])
-                )
-                gradient = torch.bmm(gradient, layer.weight.transpose(1, 2), out=made)
+                if place or ctx.needs_input_grad[1]:
+                    width = entered.shape[2]
+                    made = chain.memory((place, "gradient"), entered, width) if place else None
+                    gradient = torch.bmm(gradient, layer.weight.transpose(1, 2), out=made)
             elif place in ctx.masks:
                 gradient.mul_(ctx.masks[place])
             else:
                 IN_PLACE[type(layer)][1](gradient, entered)
-        return (None, gradient, *reversed(found))
+        return (None, gradient if ctx.needs_input_grad[1] else None, *reversed(found))
 
 
 def _of_parameters(layer: StackedLinear, entered: Tensor, gradient: Tensor) -> list[Tensor | None]:
@@ -167,8 +165,8 @@ def links(layers: Iterable[nn.Module]) -> list[nn.Module]:
     found = list(layers)
     while found and isinstance(found[0], PerRow):
         found.pop(0)
-    known = (StackedLinear, StackedDropout, *IN_PLACE)
-    if not found or not all(isinstance(layer, known) for layer in found):
+    known = {StackedLinear, StackedDropout, *IN_PLACE}
+    if not found or not all(type(layer) in known for layer in found):
         return []
     plain = [type(layer) in IN_PLACE for layer in found]
     doubled = any(one and other for one, other in pairwise(plain))
