@@ -1,0 +1,9 @@
+"""The doctor: says what is wrong with a training run, from signals that anybody can check again.
+
+Signals are recorded while a run trains (`preflight`, `signals`, `probes`), rules turn them into
+findings (`rules`), and `watch` brings both to anybody's torch loop. Touches nothing that it looks
+at: weights, gradients, modes, buffers and random states are left as they were found.
+"""
+
+from chymist.doctor.finding import Finding as Finding
+from chymist.doctor.finding import Remedy as Remedy

@@ -1,0 +1,160 @@
+"""What a loss function takes: found out by asking it, not by its name.
+
+A loss is called with outputs that were made for the purpose, and what it answers is compared with
+the formulas that are in use. So a loss that a user has written is known as well as torch's own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+Link = Literal["softmax", "log_softmax", "probabilities", "sigmoid", "identity", "unknown"]
+LossFunction = Callable[[Tensor, Tensor], Tensor]
+FAILS = (RuntimeError, ValueError, TypeError, IndexError, AttributeError, NotImplementedError)
+CLOSE = 1e-3  # relative; single precision and clipping at 1e-7 stay far below
+
+
+@dataclass(frozen=True)
+class LossFacts:
+    """What a loss function was found to be.
+
+    Args:
+        link: what its outputs are taken for: "softmax" scores and "sigmoid" log-odds, to which it
+            applies the link itself; "log_softmax" log-probabilities; "probabilities"; "identity"
+            values that are compared with the targets as they are.
+        squared: whether it is a squared error.
+        normalizes: whether probabilities are divided by their sum first.
+        broadcasts: whether rows are compared with the targets of other rows.
+    """
+
+    link: Link = "unknown"
+    squared: bool = False
+    normalizes: bool = False
+    broadcasts: bool = False
+
+
+def read_loss(loss_fn: LossFunction, outputs: Tensor, targets: Tensor) -> LossFacts:
+    """What a loss function takes, by asking it.
+
+    Args:
+        loss_fn: of (outputs, targets).
+        outputs: of a model for some rows, (rows, ...).
+        targets: of the same rows: class indices, or values.
+
+    Example:
+        >>> read_loss(functional.cross_entropy, torch.zeros(8, 3), torch.arange(8) % 3).link
+        'softmax'
+        >>> read_loss(functional.mse_loss, torch.zeros(8, 1), torch.zeros(8, 1)).squared
+        True
+    """
+    if not targets.is_floating_point() and outputs.ndim >= 2 and outputs.shape[1] > 1:
+        return _of_classes(loss_fn, outputs, targets)
+    return _of_values(loss_fn, outputs, targets)
+
+
+def _of_classes(loss_fn: LossFunction, outputs: Tensor, targets: Tensor) -> LossFacts:
+    """A loss of (rows, classes) and class indices."""
+    made = torch.Generator().manual_seed(0)
+    scores = torch.randn(outputs.shape, generator=made, dtype=torch.float32).to(outputs)
+    p = scores.softmax(1)
+    ask = lambda values: _asked(loss_fn, values, targets)  # noqa: E731
+    shifted = scores + torch.randn(outputs.shape[0], *[1] * (outputs.ndim - 1), generator=made).to(p)
+    plain, moved = ask(scores), ask(shifted)
+    if plain is not None and _close(plain, moved):
+        return LossFacts("softmax")
+    logs, mean_log = ask(p.log()), functional.nll_loss(p.log(), targets).item()
+    down = ask(p.log() - 1)
+    if logs is not None and _close(logs, mean_log) and _close(down, mean_log + 1):
+        return LossFacts("log_softmax")
+    found, halved = ask(p), ask(p / 2)
+    if found is not None and _close(found, mean_log):
+        return LossFacts("probabilities", normalizes=_close(found, halved))
+    if outputs.ndim == 2:
+        hot = functional.one_hot(targets, outputs.shape[1]).to(p)
+        others = scores.roll(1, 0).softmax(1)
+        mine, theirs = (((q - hot) ** 2).sum().item() for q in (p, others))
+        first, second = ask(p), ask(others)
+        if first and second and _close(first / mine, second / theirs) and mine != theirs:
+            return LossFacts("identity", squared=True)
+    return LossFacts()
+
+
+def _of_values(loss_fn: LossFunction, outputs: Tensor, targets: Tensor) -> LossFacts:
+    """A loss of one value, or of several, for each row."""
+    made = torch.Generator().manual_seed(0)
+    scores = torch.randn(outputs.shape, generator=made, dtype=torch.float32).to(outputs)
+    if scores.numel() != targets.numel():
+        return LossFacts(broadcasts=_compares_all(loss_fn, scores, targets))
+    goal = targets.to(scores).reshape(scores.shape)
+    asked = _asked(loss_fn, scores, targets)
+    binary = bool(((goal == 0) | (goal == 1)).all())
+    if asked is None:
+        return LossFacts(_of_shares(loss_fn, scores, targets) if binary else "unknown")
+    if binary and _close(asked, functional.binary_cross_entropy_with_logits(scores, goal).item()):
+        return LossFacts("sigmoid")
+    if binary and _of_shares(loss_fn, scores, targets) == "probabilities":
+        return LossFacts("probabilities")
+    error = scores - goal
+    for squared, value in ((True, error.square().mean()), (False, error.abs().mean())):
+        if _close(asked, value.item()):
+            return LossFacts("identity", squared=squared)
+    return LossFacts(broadcasts=_compares_all(loss_fn, scores, targets))
+
+
+def _of_shares(loss_fn: LossFunction, scores: Tensor, targets: Tensor) -> Link:
+    """Whether a loss is the cross-entropy of probabilities of class 1."""
+    p = scores.sigmoid()
+    right = functional.binary_cross_entropy(p, targets.to(p).reshape(p.shape)).item()
+    asked = _asked(loss_fn, p, targets)
+    return "probabilities" if asked is not None and _close(asked, right) else "unknown"
+
+
+def _compares_all(loss_fn: LossFunction, outputs: Tensor, targets: Tensor) -> bool:
+    """Whether outputs (n, 1) and targets (n,), or the like, are compared row with every row.
+
+    Exchanging the targets of two rows changes the mean over pairs of equal rows only; over all
+    pairs of rows it changes nothing.
+    """
+    if outputs.shape == targets.shape or outputs.numel() != targets.numel() or len(targets) < 3:
+        return False
+    if not _combine(outputs.shape, targets.shape):
+        return False
+    goal = torch.linspace(0, 1, targets.numel()).to(outputs).reshape(targets.shape)
+    values = torch.linspace(0, 1, targets.numel()).to(outputs).square().reshape(outputs.shape)
+    asked, rolled = (_asked(loss_fn, values, t) for t in (goal, goal.roll(1, 0)))
+    paired = _asked(loss_fn, values.reshape(goal.shape), goal)
+    told = asked is not None and _close(asked, rolled)
+    return told and paired is not None and not _close(asked, paired)
+
+
+def _combine(one: torch.Size, other: torch.Size) -> bool:
+    """Whether shapes broadcast to a larger one."""
+    try:
+        joined = torch.broadcast_shapes(one, other)
+    except RuntimeError:
+        return False
+    return math.prod(joined) > max(math.prod(one), math.prod(other))
+
+
+def _asked(loss_fn: LossFunction, outputs: Tensor, targets: Tensor) -> float | None:
+    """What a loss says, or None if it refuses or says no number."""
+    try:
+        with torch.no_grad():
+            value = float(loss_fn(outputs, targets))
+    except FAILS:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _close(one: float | None, other: float | None) -> bool:
+    """Equal but for rounding."""
+    return one is not None and other is not None and math.isclose(
+        one, other, rel_tol=CLOSE, abs_tol=1e-6
+    )  # fmt: skip
