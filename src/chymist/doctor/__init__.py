@@ -7,3 +7,4 @@ at: weights, gradients, modes, buffers and random states are left as they were f
 
 from chymist.doctor.finding import Finding as Finding
 from chymist.doctor.finding import Remedy as Remedy
+from chymist.doctor.watching import Watcher as Watcher

@@ -1,0 +1,69 @@
+"""What was seen while a run trained: numbers by step, looks now and then, epochs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from chymist.doctor.preflight import Facts
+from chymist.doctor.probing import Probe
+
+
+@dataclass(frozen=True)
+class EpochFacts:
+    """What was seen at the end of an epoch.
+
+    Args:
+        step: when.
+        train_loss, valid_loss: as the program reports them; nan where it does not.
+        score: of the validation rows: balanced accuracy, or explained variance.
+        recalls: by class, of the validation rows.
+        differs: largest difference of the outputs that the program used for validation from those
+            of eval() mode, as a share of their range; nan where it was not looked at.
+    """
+
+    step: int
+    train_loss: float
+    valid_loss: float
+    score: float
+    recalls: dict[int, float]
+    differs: float
+
+
+@dataclass
+class Record:
+    """All signals of one run.
+
+    Args:
+        facts: known before the first step.
+        stochastic: whether the model has layers that work differently in train() and eval() mode.
+        losses: by step.
+        norms: (step, norm of all gradients).
+        ratios: (step, |change of the weights| / |weights|) of one step.
+        mixed: label entropy of batches as a share of what shuffled batches have.
+        untrained_mode: steps at which the model was in eval() mode.
+        piled: (step, whether the gradient was the last one plus this batch's).
+        waiting, working: seconds from the end of a step to the next forward pass, and after it.
+        bad_step: the first step whose loss was not finite, or None.
+        bad_inputs: whether that batch had values that are not finite.
+        unmoved: names of trained parameters that never changed.
+        probes, epochs: looks.
+        spent, elapsed: seconds of the doctor, and of all.
+    """
+
+    facts: Facts
+    stochastic: bool = False
+    losses: list[float] = field(default_factory=list)
+    norms: list[tuple[int, float]] = field(default_factory=list)
+    ratios: list[tuple[int, float]] = field(default_factory=list)
+    mixed: list[float] = field(default_factory=list)
+    untrained_mode: int = 0
+    piled: list[tuple[int, bool]] = field(default_factory=list)
+    waiting: list[float] = field(default_factory=list)
+    working: list[float] = field(default_factory=list)
+    bad_step: int | None = None
+    bad_inputs: bool = False
+    unmoved: tuple[str, ...] = ()
+    probes: list[Probe] = field(default_factory=list)
+    epochs: list[EpochFacts] = field(default_factory=list)
+    spent: float = 0.0
+    elapsed: float = 0.0

@@ -1,0 +1,98 @@
+"""What rules look at: the record, and from it whether there is harm."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from torch import Tensor
+
+from chymist.doctor.preflight import Facts
+from chymist.doctor.probing import Probe
+from chymist.doctor.record import Record
+from chymist.doctor.scoring import Reference, reference, score_of
+
+POOR = 0.05  # of score, below the reference learners, beyond what their own error explains
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A run as rules see it.
+
+    Args:
+        record: of signals.
+        last: a look at the model as it stands.
+        train, valid: the rows.
+    """
+
+    record: Record
+    last: Probe | None
+    train: tuple[Tensor, Tensor] | None
+    valid: tuple[Tensor, Tensor] | None
+
+    @property
+    def facts(self) -> Facts:
+        """What was known before the first step."""
+        return self.record.facts
+
+    @cached_property
+    def reference(self) -> Reference | None:
+        """What cheap learners reach on the same rows."""
+        if self.train is None or self.valid is None:
+            return None
+        return reference(self.train, self.valid)
+
+    @cached_property
+    def train_score(self) -> float:
+        """Of the fixed training rows, as the model stands."""
+        if self.last is None or self.train is None:
+            return math.nan
+        targets = self.train[1][: len(self.last.outputs)]
+        return score_of(self.last.outputs, targets, self.facts.loss.link)
+
+    @cached_property
+    def valid_score(self) -> float:
+        """Of the validation rows, at the last epochs: their middle, for one may be a slip."""
+        found = [e.score for e in self.record.epochs[-3:] if not math.isnan(e.score)]
+        return float(np.median(found)) if found else math.nan
+
+    @cached_property
+    def margin(self) -> float:
+        """How much lower a score must be to be poor: POOR and two standard errors."""
+        rows = 0 if self.valid is None else len(self.valid[0])
+        return POOR + (1.0 / math.sqrt(rows) if rows else 0.0)
+
+    @cached_property
+    def poor_train(self) -> bool:
+        """Whether the model does worse on its training rows than cheap learners on new ones."""
+        if self.record.bad_step is not None:
+            return True
+        if self.reference is None or math.isnan(self.train_score):
+            return self.stuck
+        return self.train_score < self.reference.best - self.margin
+
+    @cached_property
+    def poor_valid(self) -> bool:
+        """Whether the model does worse on validation rows than cheap learners."""
+        if self.record.bad_step is not None:
+            return True
+        if self.reference is None or math.isnan(self.valid_score):
+            return False
+        return self.valid_score < self.reference.best - self.margin
+
+    @cached_property
+    def stuck(self) -> bool:
+        """Whether the training loss is no better than that of the best constant."""
+        chance = self.facts.data.chance
+        if self.last is None or math.isnan(chance) or not self.record.losses:
+            return False
+        if self.facts.loss.link == "identity" and self.facts.data.classes and self.facts.loss.squared:
+            return not self.train_score > 0.1
+        return self.last.loss > 0.95 * chance
+
+    @property
+    def harm(self) -> bool:
+        """Whether the run is worse than it could be."""
+        return self.poor_train or self.poor_valid
