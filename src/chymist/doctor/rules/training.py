@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 
@@ -56,7 +57,9 @@ def too_slow(seen: Seen) -> Finding | None:
     last, before = losses[-fifth:].mean(), losses[-2 * fifth : -fifth].mean()
     fell = (before - last) / max(losses[:fifth].mean(), 1e-12)
     moved = [r for _, r in seen.record.ratios]
-    tiny = bool(moved) and float(np.median(moved)) < 1e-4
+    means = [part.mean() for part in np.array_split(losses, 5)]
+    steady = all(b < a for a, b in pairwise(means)) and means[-1] > 0.9 * means[0]
+    tiny = steady or (bool(moved) and float(np.median(moved)) < 1e-4)
     if fell < 0.01 and not tiny:
         return None
     code = "lr_too_low" if tiny else "undertrained"
@@ -149,9 +152,9 @@ def too_plain(seen: Seen) -> Finding | None:
 def dropped(seen: Seen) -> Finding | None:
     """Dropout that leaves too little."""
     last = seen.last
-    if last is None or seen.facts.dropouts <= 0.5 or not last.train_loss > 2 * last.loss:
+    if last is None or seen.facts.dropouts <= 0.5 or not seen.poor_train:
         return None
-    if not (seen.poor_train or last.train_loss > 0.5 * seen.facts.data.chance):
+    if not (last.train_loss > 2 * last.loss or seen.facts.dropouts >= 0.8):
         return None
     return Finding("dropout_misuse", "finding",
                    f"with dropout {seen.facts.dropouts:g} the loss of the same rows is "
