@@ -33,12 +33,16 @@ class ColumnSteps:
         self.state: dict[nn.Parameter, dict[str, Tensor]] = defaultdict(dict)
         self.adaptive = optimizers[0].name != "sgd"
         self.nesterov = not self.adaptive and bool(option_of(optimizers[0], "nesterov"))
-        self.columns: tuple[Tensor, ...]
+        self.columns: tuple[Tensor, ...] = (_column(optimizers, "momentum"),)
         if self.adaptive:
             betas = _column(optimizers, "betas")
             self.columns = (betas[:, 0], betas[:, 1], _column(optimizers, "eps"))
-        else:
-            self.columns = (_column(optimizers, "momentum"),)
+        for parameter in parameters:
+            state = self.state[parameter]
+            for name in ("exp_avg", "exp_avg_sq") if self.adaptive else ("momentum_buffer",):
+                state[name] = torch.zeros_like(parameter, requires_grad=False)
+            if self.adaptive:
+                state["step"] = torch.zeros(len(optimizers), dtype=torch.float64)
 
     def step(self) -> None:
         """One step of all members, by their gradients."""
@@ -50,17 +54,14 @@ class ColumnSteps:
 
     def _sgd(self, parameter: nn.Parameter, gradient: Tensor, state: dict[str, Tensor]) -> None:
         momentum = along(self.columns[0], parameter)
-        velocity = state.setdefault("momentum_buffer", torch.zeros_like(gradient))
-        velocity.mul_(momentum).add_(gradient)
+        velocity = state["momentum_buffer"].mul_(momentum).add_(gradient)
         parameter.sub_(gradient.addcmul(velocity, momentum) if self.nesterov else velocity)
 
     def _adam(self, parameter: nn.Parameter, gradient: Tensor, state: dict[str, Tensor]) -> None:
         beta1, beta2, eps = self.columns
-        taken = state.setdefault("step", torch.zeros_like(beta1)).add_(1)
-        mean = state.setdefault("exp_avg", torch.zeros_like(gradient))
-        square = state.setdefault("exp_avg_sq", torch.zeros_like(gradient))
-        mean.lerp_(gradient, along(1 - beta1, parameter))
-        square.lerp_(gradient.square(), along(1 - beta2, parameter))
+        taken = state["step"].add_(1)
+        mean = state["exp_avg"].lerp_(gradient, along(1 - beta1, parameter))
+        square = state["exp_avg_sq"].lerp_(gradient.square(), along(1 - beta2, parameter))
         root = square.div(along(1 - beta2**taken, parameter)).sqrt_().add_(along(eps, parameter))
         parameter.sub_(mean.div(along(1 - beta1**taken, parameter)).div_(root))
 

@@ -28,9 +28,12 @@ class Update:
         model: the stacked model.
         optimizers: of each member; equal but for the options in `COLUMNS`.
         apart: whether the rates of the members may differ.
+        counted: whether they may have taken different numbers of steps.
     """
 
-    def __init__(self, model: nn.Module, optimizers: Sequence[Part], apart: bool) -> None:
+    def __init__(
+        self, model: nn.Module, optimizers: Sequence[Part], apart: bool, counted: bool = False
+    ) -> None:
         trained = [
             (parameter, partial(layer.plain, name))
             for layer in model.modules()
@@ -41,7 +44,7 @@ class Update:
         self.plain = [plain for _, plain in trained]
         first = optimizers[0]
         decays = [decay_of(part) for part in optimizers]
-        ruled = differ(optimizers)
+        ruled = counted or differ(optimizers)
         self.apart = apart or ruled or len(set(decays)) > 1
         self.decoupled = first.name == "adamw"
         self.decays = (
@@ -115,6 +118,11 @@ class Update:
                         if name in state:
                             plain(held)[place].copy_(state[name])
                 self.optimizer.state[moved][name] = held
+
+    def moments(self) -> list[Tensor]:
+        """What the optimiser remembers of each member, (K, ...) each; counts of steps too."""
+        found = [values for state in self.optimizer.state.values() for values in state.values()]
+        return [values for values in found if values.ndim]
 
     def give_back(self, place: int, member: torch.optim.Optimizer) -> None:
         """Leave a member's own optimiser with the moments that it has now."""

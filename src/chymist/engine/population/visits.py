@@ -95,7 +95,7 @@ class StackedRows:
 
         A member without a reader has ended; it gets the first of its rows again and again.
         """
-        visits = {n: _visits(r, size, steps) for n, r in enumerate(readers) if r}
+        visits = {n: visits_of(r, size, steps) for n, r in enumerate(readers) if r}
         shortest = min(map(len, visits.values()))
         lengths = np.array([len(visits[n]) if n in visits else shortest
                             for n in range(len(readers))])  # fmt: skip
@@ -139,7 +139,7 @@ class StackedRows:
             )  # fmt: skip
 
 
-def _visits(reader: Reader, size: int, steps: int) -> np.ndarray:
+def visits_of(reader: Reader, size: int, steps: int) -> np.ndarray:
     """The rows that a member visits in its next steps, as the loop would."""
     epoch, start = divmod(reader.step, reader.per_epoch)
     end = reader.rows if start + steps == reader.per_epoch else (start + steps) * size
