@@ -113,13 +113,15 @@ def sharing(run: Assembly, rows: InMemory, own: np.ndarray, seed: int) -> Assemb
         own: where its training rows stand among them.
         seed: of the order.
     """
-    recipe, weights = run.recipe, torch.zeros(len(rows), dtype=dtype_of(run.recipe))
-    weights[torch.from_numpy(own)] = 1 if run.program.weights is None else run.program.weights
+    recipe, device = run.recipe, rows.targets.device
+    weights = torch.zeros(len(rows), dtype=dtype_of(recipe), device=device)
+    places = torch.from_numpy(own).to(device)
+    weights[places] = 1 if run.program.weights is None else run.program.weights
     size = len(rows) if recipe.batch_size == "all" else min(int(recipe.batch_size or 1), len(rows))
     per_epoch = steps_per_epoch(len(rows), size)
     total = recipe.length.steps(per_epoch)
     program = replace(
-        run.program, rows=rows, shared=Shared(rows, weights.to(rows.targets.device), seed),
+        run.program, rows=rows, shared=Shared(rows, weights, seed),
         schedule=recipe.schedule.build(total), rule=recipe.stop.build(per_epoch),
         batch_size=size, total_steps=total,
     )  # fmt: skip
