@@ -171,8 +171,8 @@ def cv(options: argparse.Namespace) -> int:
     try:
         found = cy.cross_validate(
             recipe, split or data, protocol, seed=options.seed, group=options.group,
-            time=options.time, plan=options.plan, threads=threads, started=watch.begin,
-            observer=watch.tell, watcher=watch,
+            time=options.time, order=options.order, plan=options.plan, threads=threads,
+            started=watch.begin, observer=watch.tell, watcher=watch,
         )  # fmt: skip
     finally:
         watch.close()

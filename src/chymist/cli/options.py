@@ -279,6 +279,10 @@ def _cv(verb: argparse.ArgumentParser) -> None:
     run.add_argument("--folds", metavar="K|loo", help="folds, or one row a fold (10)")
     run.add_argument("--repeats", type=int, metavar="R", help="cut into folds R times (1)")
     run.add_argument(
+        "--order", choices=("own", "shared"), default="own",
+        help="shared: all models read the same batches; none is then what fit gives (own)",
+    )  # fmt: skip
+    run.add_argument(
         "--plan", metavar="FILE", help="pin the forms of populations to those of a file"
     )
     run.add_argument("--explain-plan", action="store_true", help="say what was measured for it")

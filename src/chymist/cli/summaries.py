@@ -245,6 +245,9 @@ def _notes(found: CrossValidation) -> list[str]:
         names = ", ".join(map(short, facts["rare_classes"][:3]))
         more = ", ..." if len(facts["rare_classes"]) > 3 else ""
         notes.append(f"fewer rows than folds: class {names}{more}; some folds hold none of it out")
+    if facts["order"] == "shared":
+        notes.append("all models read the same batches: none is what fit would give, and an "
+                     "interval over seeds is too narrow")  # fmt: skip
     if not found.sealed:
         notes.append("all rows were used; none is sealed for a last test")
     return notes
@@ -266,7 +269,7 @@ def cv_summary(
         "floors": floors,
         "folds": list(found.folds),
         "predictions": str(path),
-        **{k: found.facts[k] for k in ("executor", "plan", "epochs", "seconds", "protocol",
+        **{k: found.facts[k] for k in ("executor", "order", "plan", "epochs", "seconds", "protocol",
                                        "duplicates", "never_held")},
         **corrected_of(found),
     }  # fmt: skip

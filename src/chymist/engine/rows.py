@@ -89,6 +89,21 @@ class InMemory:
         return self.finish(inputs) if self.finish else inputs
 
 
+@dataclass(frozen=True, eq=False)
+class Shared:
+    """What a member of a population reads where all members read the same batches of all rows.
+
+    Args:
+        rows: all rows, prepared as this member prepares them.
+        weights: how much each counts in its loss, (rows,); 0 for those that are not its own.
+        seed: of the order, which the members have in common.
+    """
+
+    rows: InMemory
+    weights: Tensor
+    seed: int
+
+
 @dataclass(frozen=True)
 class Pixels:
     """Raw images to inputs of a model, as `chymist.data.pixels` does it, to the bit.

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from chymist.engine.allocation import keeping_memory, uncollected
 from chymist.engine.assembly import (
     Assembly,
@@ -23,11 +25,11 @@ from chymist.engine.assembly import (
 from chymist.engine.defaults import complete
 from chymist.engine.events import Epoch
 from chymist.engine.place import MEMORY, free_memory
-from chymist.engine.population import Group, MemberEvent, Plan, execute_all, together
+from chymist.engine.population import Group, MemberEvent, Plan, execute_all, sharing, together
 from chymist.engine.rows import InMemory, Rows, in_turn
 from chymist.engine.running import settle
 from chymist.engine.threads import SMALL_WORK, Threads, using_threads
-from chymist.errors import Diverged, InputError
+from chymist.errors import Diverged, InputError, UsageError
 from chymist.parts import Part
 from chymist.values import Length, Predictions, Recipe, Split
 from chymist.verbs.fitting import threads_of, with_rate
@@ -39,6 +41,19 @@ Watcher = Callable[[int, Epoch], object]
 
 
 @dataclass(frozen=True, eq=False)
+class Common:
+    """What jobs read together, batch by batch.
+
+    Args:
+        rows: row numbers, ascending; all those that any of the jobs is trained on.
+        seed: of the order.
+    """
+
+    rows: np.ndarray
+    seed: int
+
+
+@dataclass(frozen=True, eq=False)
 class Job:
     """One training: a recipe on the training rows of a split, scored on its test rows.
 
@@ -47,11 +62,13 @@ class Job:
         split: its validation rows decide early stopping. Jobs that are given one and the same split
             share its prepared rows.
         seed: of initialisation, order and dropout.
+        common: rows whose batches it shares with the other jobs, or None.
     """
 
     recipe: Recipe
     split: Split
     seed: int
+    common: Common | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -270,6 +287,9 @@ class Desk:
         run = assemble(recipe, job.split, job.seed, check=not known, prepared=prepared)
         if not known:
             self.joined[kind] = not together([run, run])[0].reason
+        if job.common is not None:
+            run = _sharing(run, job, job.common)
+            size += _size_of(run.program.rows)
         return run, held, size + _size_of_weights(run), self.joined[kind]
 
 
@@ -282,8 +302,26 @@ def _prepared(recipe: Recipe, split: Split) -> tuple[Prepared, Rows]:
 
 def _size_of_rows(prepared: Prepared) -> int:
     """Bytes of prepared rows; they count twice, because populations join them."""
-    rows = [prepared.train, prepared.valid]
-    return 2 * sum(r.inputs.nbytes for r in rows if isinstance(r, InMemory) and r.among is None)
+    return _size_of(prepared.train) + _size_of(prepared.valid)
+
+
+def _size_of(rows: Rows) -> int:
+    """Twice the bytes of rows that are not views of the data."""
+    return 2 * rows.inputs.nbytes if isinstance(rows, InMemory) and rows.among is None else 0
+
+
+def _sharing(run: Assembly, job: Job, common: Common) -> Assembly:
+    """A run that shares its order with others.
+
+    Raises:
+        UsageError: its rows are streamed.
+    """
+    data = job.split.data
+    rows = prepared_rows(run.recipe, run.form, run.preparation, data, common.rows, MEMORY)
+    if not isinstance(rows, InMemory):
+        raise UsageError("rows that are streamed cannot share an order", where="order",
+                         received=data.name, do="leave it out")  # fmt: skip
+    return sharing(run, rows, np.searchsorted(common.rows, job.split.train), common.seed)
 
 
 def _size_of_weights(run: Assembly) -> int:

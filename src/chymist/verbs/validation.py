@@ -16,7 +16,7 @@ from chymist.engine.assembly import HEADLINE, Assembly
 from chymist.engine.events import Epoch
 from chymist.engine.population import Group, Plan
 from chymist.engine.threads import Threads
-from chymist.errors import Diverged
+from chymist.errors import Diverged, UsageError
 from chymist.evidence import fit_floors, out_of_fold_score
 from chymist.evidence.bootstrap_error import BootstrapError
 from chymist.metrics import METRICS, measure
@@ -24,7 +24,7 @@ from chymist.parts import Part
 from chymist.protocols import Cut, cuts, protocol_of
 from chymist.values import Data, Floor, Predictions, Recipe, Score, Split, whole_number
 from chymist.verbs.bootstraps import bootstrap_estimate, corrected_score
-from chymist.verbs.jobs import Job, Trained, train_jobs
+from chymist.verbs.jobs import Common, Job, Trained, train_jobs
 from chymist.verbs.sources import groups_of, open_rows, order_of
 
 STOP_SHARE = 0.1  # of the training rows of a fold, held out to decide early stopping
@@ -41,10 +41,10 @@ class CrossValidation:
         predictions: results on held-out rows, in the order of the folds; a row occurs as often as
             it was held out.
         sealed: whether test rows exist that were not given.
-        facts: executor, plan, epochs, seconds, model, parameters; protocol; duplicates, rows that
-            have an exact copy (in another group, if there are groups); never_held, rows that no
-            fold held out; rare_classes, names of those with fewer rows than folds; bootstrap, the
-            estimates of `BootstrapError` in 0-1 or squared loss.
+        facts: executor, order, plan, epochs, seconds, model, parameters; protocol; duplicates,
+            rows that have an exact copy (in another group, if there are groups); never_held, rows
+            that no fold held out; rare_classes, names of those with fewer rows than folds;
+            bootstrap, the estimates of `BootstrapError` in 0-1 or squared loss.
         corrected: the .632+ estimate of a bootstrap, for a model that is trained on all rows.
     """
 
@@ -57,7 +57,8 @@ class CrossValidation:
     corrected: Score | None = None
 
     def __repr__(self) -> str:
-        return f"CrossValidation({self.score}, {len(self.folds)} fits)"
+        shared = ", shared order" * (self.facts["order"] == "shared")
+        return f"CrossValidation({self.score}, {len(self.folds)} fits{shared})"
 
 
 def cross_validate(
@@ -71,6 +72,7 @@ def cross_validate(
     time: Any = None,
     floors: bool = True,
     executor: Literal["auto", "loop"] = "auto",
+    order: Literal["own", "shared"] = "own",
     plan: str | Path | None = None,
     threads: Threads = None,
     started: Callable[[int], object] | None = None,
@@ -98,6 +100,10 @@ def cross_validate(
             `cy.protocols.time_series`; None is the column of the split.
         floors: whether trivial and cheap methods are scored on the same rows.
         executor: "auto" trains folds of one kind as one program; "loop" one after the other.
+        order: "own", or "shared": all models read the same batches of all rows in the order of
+            `seed`, and each trains on those rows of a batch that are its own. A model is then not
+            what it would be alone, and an interval over seeds is too narrow, because repeats
+            share the luck of one order.
         plan: file that says which form of such a program is fastest, and pins it; None is what
             was measured on this machine, or is measured now.
         threads: as in `fit`.
@@ -110,7 +116,8 @@ def cross_validate(
 
     Raises:
         InputError: the rows cannot be cut in this way, an unknown column.
-        UsageError: the protocol would train on later rows than it predicts, or part a group.
+        UsageError: the protocol would train on later rows than it predicts, or part a group; an
+            order cannot be shared by these models, rows or this protocol.
 
     Example:
         >>> import chymist as cy
@@ -120,14 +127,14 @@ def cross_validate(
 
     Source: Stone 1974; Kohavi 1995.
     """
-    began = perf_counter()
-    seed, repeats = whole_number(seed, "seed", 0), whole_number(repeats, "repeats", 1, 10**6)
-    protocol = protocol_of(folds, repeats)
+    began, seed = perf_counter(), whole_number(seed, "seed", 0)
+    protocol = protocol_of(folds, whole_number(repeats, "repeats", 1, 10**6))
     whole, rows, sealed = open_rows(data, protocol.name == "time_series")
     groups, when, metric = groups_of(data, group), order_of(data, time), HEADLINE[whole.task]
     parts = cuts(protocol, whole, rows, seed=seed, group=groups, time=when)
     more = [Cut(rows, rows, 0, 0)] if protocol.name == "bootstrap" else []
     jobs = [_job(recipe, whole, cut, seed, groups, when) for cut in [*parts, *more]]
+    jobs = _in_common(jobs, Common(rows, seed), order, executor)
     if started:
         started(len(jobs))
     known = Plan.of(None if plan is None else Path(plan))
@@ -137,11 +144,35 @@ def cross_validate(
         made.append(_scored(trained, cut, metric, floors))
         if observer:
             observer(made[-1].record)
-    results = [one.result for one in made]
-    found = [bootstrap_estimate(parts, results, last.predictions()) for last in fits]
+    out = [one.result for one in made]
+    found = [bootstrap_estimate(parts, out, last.predictions()) for last in fits]
     facts = _facts_of_rows(protocol, whole, rows, groups, parts)
-    facts |= _facts(made, trained.run, known, perf_counter() - began)
+    facts |= {"order": order, **_facts(made, trained.run, known, perf_counter() - began)}
     return _whole(made, metric, seed, sealed, facts, found)
+
+
+def _in_common(jobs: Sequence[Job], common: Common, order: str, executor: str) -> list[Job]:
+    """Jobs as they are, or such that read the same batches.
+
+    Raises:
+        UsageError: rows are drawn again, most rows are nobody's in a fold, or it is to be a loop.
+    """
+    if order == "own":
+        return list(jobs)
+    if order != "shared":
+        raise UsageError("no such order", where="order", received=f"'{order}'",
+                         do="use 'own' or 'shared'")  # fmt: skip
+    if executor == "loop":
+        raise UsageError("models that are trained one by one share no order", where="executor",
+                         received="'loop'", do="leave out executor or order")  # fmt: skip
+    for job in jobs:
+        if len(np.unique(job.split.train)) < max(len(job.split.train), len(common.rows) / 4):
+            raise UsageError(
+                "a shared order is for folds that train on a quarter of the rows, each once",
+                where="order", received=f"{len(job.split.train)} of {len(common.rows)} rows",
+                do="leave it out",
+            )  # fmt: skip
+    return [replace(job, common=common) for job in jobs]
 
 
 def _whole(

@@ -26,6 +26,7 @@ from chymist.engine.assembly import Assembly, build_optimizer
 from chymist.engine.events import Step
 from chymist.engine.files import read_file, write_file
 from chymist.engine.loop import State, train
+from chymist.engine.population.shared import STACKED, WIDE
 from chymist.engine.population.training import Crew, stacked_rows
 from chymist.engine.randomness import unchanged_randomness
 from chymist.engine.threads import multiply_adds
@@ -33,15 +34,16 @@ from chymist.errors import InputError
 from chymist.models.chain import chained
 from chymist.models.stacked import stack
 from chymist.models.stacked_conv import GroupedConv, UnfoldedConv
+from chymist.models.stacked_wide import stack_wide
 from chymist.models.vmapped import Vmapped
 
 LOOP = "loop"
-STACKED = "stacked"
 FORMS: dict[str, Callable[[Sequence[nn.Module]], nn.Module]] = {
     STACKED: chained,
     "grouped": partial(stack, convolution=GroupedConv),
     "unfolded": partial(stack, convolution=UnfoldedConv),
     "vmap": Vmapped,
+    WIDE: stack_wide,
 }
 SURE = 2e7  # multiply-adds of a member's step below which stacked products always win
 MARGIN = 0.9  # of the loop's time that another form must stay below

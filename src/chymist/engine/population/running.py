@@ -18,6 +18,7 @@ from chymist.engine.loop import train
 from chymist.engine.population.abreast import merged
 from chymist.engine.population.grouping import Group, together
 from chymist.engine.population.plan import FORMS, LOOP, Plan, step_work
+from chymist.engine.population.shared import in_common
 from chymist.engine.population.training import Form, MemberEvent, train_together
 from chymist.engine.randomness import foreign_randomness, random_states, set_random_states
 from chymist.engine.running import settle
@@ -52,9 +53,11 @@ def execute_all(
     groups = []
     for found in together([runs[number] for number in going]):
         group = replace(found, members=tuple(going[place] for place in found.members))
-        if alone:
+        if any(runs[number].program.shared for number in group.members):
+            group = in_common([runs[number] for number in group.members], group)
+        elif alone:
             group = replace(group, reason="as asked for")
-        if not group.reason:
+        elif not group.reason:
             group = _planned(runs, group, plan or Plan.of())
         groups.append(group)
     watch = watcher or (lambda event: None)
