@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import chymist as cy
-from chymist.cli.inputs import load_source, protocol_given, recipe_of, split_of
+from chymist.cli.inputs import folds_given, load_source, recipe_of, split_of
 from chymist.cli.streams import print_json, standard_output
 from chymist.cli.summaries import (
     cv_summary,
@@ -160,8 +160,8 @@ def cv(options: argparse.Namespace) -> int:
     from chymist.verbs.writing import write_cross_validation
 
     screen = screen_of(options)
-    protocol = protocol_given(options)
-    data, split = rows_for_folds(options, protocol.name == "time_series")
+    folds = folds_given(options, 10)
+    data, split = rows_for_folds(options)
     recipe = recipe_of(options)
     threads = threads_of(options.threads)
     if options.out:
@@ -170,9 +170,9 @@ def cv(options: argparse.Namespace) -> int:
     watch = Folds(screen)
     try:
         found = cy.cross_validate(
-            recipe, split or data, protocol, seed=options.seed, group=options.group,
-            time=options.time, plan=options.plan, threads=threads, started=watch.begin,
-            observer=watch.tell, watcher=watch,
+            recipe, split or data, folds, options.repeats or 1, options.seed,
+            group=options.group, time=options.time, plan=options.plan, threads=threads,
+            started=watch.begin, observer=watch.tell, watcher=watch,
         )  # fmt: skip
     finally:
         watch.close()
@@ -347,12 +347,13 @@ def interruptible(out: Path) -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
 
-def rows_for_folds(options: argparse.Namespace, ordered: bool = False) -> tuple[Data, Split | None]:
+def rows_for_folds(options: argparse.Namespace) -> tuple[Data, Split | None]:
     """The data, and its split if there are test rows to keep.
 
     Raises:
         UsageError: an option that makes no sense with folds.
     """
+    ordered = getattr(options, "protocol", None) == "time_series"
     for name, why in _NOT_FOR_FOLDS.items():
         if getattr(options, name) is not None and not (ordered and name == "time"):
             raise UsageError(
