@@ -209,9 +209,12 @@ def print_folds(screen: Screen, found: CrossValidation, out: Path) -> None:
         screen.line("Note", f"the intervals are by group ({found.score.groups:,} groups)")
     for note in _notes(found):
         screen.line("Note", note)
-    how = "as one program" if found.facts["executor"] == "population" else "one after the other"
-    why = f" ({found.facts['reason']})" if found.facts["reason"] else ""
-    screen.line("Folds", f"trained {how}{why} in {found.facts['seconds']:.1f} s")
+    facts, how = found.facts, "trained as one program"
+    if facts["executor"] == "loop":
+        how = f"trained one after the other ({facts['reason']})"
+    elif facts["executor"] == "closed form":
+        how = "not trained: exact, in closed form from one fit,"
+    screen.line("Folds", f"{how} in {facts['seconds']:.1f} s")
     screen.line("Files", f"{out}/  cv.json · predictions.csv")
 
 
