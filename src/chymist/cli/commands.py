@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import chymist as cy
@@ -211,16 +212,21 @@ def runs(options: argparse.Namespace) -> int:
     cells = []
     for row in rows:
         score = row.get("score")
-        value = (
-            f"{score['metric']} {show(score['metric'], score['value'])} ({score['split']})"
-            if score
-            else ""
-        )
+        value = row.get("verdict", "")
+        if score:
+            rows_scored = f" ({score['split']})" if row["kind"] == "fit" else ""
+            value = f"{score['metric']} {show(score['metric'], score['value'])}{rows_scored}"
         seconds = f"{row['seconds']:.1f} s" if row.get("seconds") else ""
-        cells.append(
-            [row["run"], row["state"], row.get("data", ""), row.get("model", ""), value, seconds]
-        )
-    print(table(cells, ["run", "state", "data", "model", "score", "time"], width()))
+        when = row["when"][5:16].replace("T", " ")
+        kind = row["kind"] if row["state"] == "finished" else f"{row['kind']}, {row['state']}"
+        name, data, model = (row.get(key, "") for key in ("run", "data", "model"))
+        cells.append([name, kind, data, model, value, seconds, when])
+    heads = ["run", "kind", "data", "model", "score", "time", "when"]
+    others = [max(map(len, column)) for column in zip(*cells, heads, strict=True)]
+    room = max(len("accuracy"), width() - sum(others) + others[4] - 2 * len(others) + 2)
+    for line in cells:  # a sentence gives way to the names of folders, which are typed again
+        line[4] = shorten(line[4], room, placeholder=" ...")
+    print(table(cells, heads, width()))
     return 0
 
 

@@ -42,7 +42,7 @@ VERBS = {
     "compare": "compare recipes and baselines on the same folds, with a verdict in words",
     "compare-runs": "compare two runs on the same validation rows",
     "curve": "score a recipe with more and more training rows",
-    "runs": "list the runs of a folder",
+    "runs": "list runs, cross-validations, comparisons and searches",
     "show": "show what a run gave",
     "report": "write a run's report anew",
     "part": "explain a part of a recipe (a model, loss, optimiser, ...)",

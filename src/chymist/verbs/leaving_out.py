@@ -181,7 +181,7 @@ def exact_folds(
     if reason:
         return None, reason
     x, scaled = _matrix(data, rows, preparation), _numbers(preparation)
-    l2 = recipe.optimizer.options["l2"] if recipe.optimizer else 0.0
+    l2 = recipe.optimizer.options.get("l2", 0.0) if recipe.optimizer else 0.0
     mask = scaled & (options.get("scale") != "none")
     targets = data.targets[rows]
     outputs, line = ridge_path(x, targets, [l2, 0.0], standardize=mask)
