@@ -78,4 +78,5 @@ def test_every_verb_with_populations_takes_a_plan(
     found = json.loads(said.out)
     assert (found.get("facts") or found)["plan"]["file"] == "pinned.json"
     assert main([*words, "--plan", "absent.json"]) == 1
-    assert "not a plan of populations" in capsys.readouterr().err
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert (error["what"], error["where"]) == ("not a plan of populations", "absent.json")
