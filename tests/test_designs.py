@@ -287,3 +287,19 @@ def test_a_plan_is_followed_everywhere(tmp_path: Path) -> None:
         for plan in asked(pinned):
             assert plan["file"] == str(pinned)
             assert {kind["chosen"] for kind in plan["measured"]} == {form}
+
+
+def test_copies_are_told_in_comparisons_and_searches() -> None:
+    said = "2 rows occur more than once: a copy may stand in training and held-out part"
+    found = cy.compare({"near": NEAR, "tree": TREE}, iris(), 3)
+    assert any(note.startswith(said) for note in found.notes)
+    searched = cy.search(QUICK.replace(length="1 epoch"), iris(), RATES, "grid", folds=2)
+    assert any(note.startswith(said) for note in searched.facts["notes"])
+    apart = np.arange(150) // 2  # the copies are rows 101 and 142
+    found = cy.compare({"near": NEAR, "tree": TREE}, iris(), 3, group=apart)
+    assert any("2 rows have a copy in another group" in note for note in found.notes)
+
+
+def test_an_unknown_executor_is_refused() -> None:
+    with pytest.raises(UsageError, match='choose "auto" or "loop"'):
+        cy.cross_validate(QUICK, iris(), 2, executor="lop")  # type: ignore[arg-type]

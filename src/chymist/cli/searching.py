@@ -129,8 +129,8 @@ def print_search(screen: Screen, found: Search, report: Path) -> None:
     elif facts["one_seed"]:
         spread += ", seeds unknown from one seed"
     screen.line("Noise", f"standard deviation of the best: {spread}")
-    if not found.sealed:
-        screen.line("Note", "all rows were used; none is sealed for a last test")
+    for note in facts["notes"]:
+        screen.line("Note", note)
     how = "as one program" if facts["executor"] == "population" else "one after the other"
     screen.line(
         "Time",

@@ -111,7 +111,8 @@ class Search:
             the inner folds that chose it (selected), and on the outer held-out rows (value).
         space: what was searched.
         sealed: whether test rows exist that were not given.
-        facts: method, folds, seeds, trials, fits, epochs, full_epochs, executor, seconds.
+        facts: method, design (in words), protocol, seeds, one_seed, trials, fits, epochs,
+            full_epochs, executor, notes (on the rows, in sentences), plan, seconds.
     """
 
     verdict: str

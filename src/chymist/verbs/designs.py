@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from chymist.data import duplicates_across
 from chymist.errors import UsageError
 from chymist.metrics import Undefined, measure
 from chymist.parts import Part
@@ -152,6 +153,8 @@ class Design:
         if len(few) and self.protocol.name == "kfold" and not self.single:
             name, rows = self.data.classes[few[0]], counts[few[0]]
             yield f"class '{name}' has {rows} rows for {self.folds} folds: some hold none of it"
+        if copies := duplicates_across(self.data, self.rows, self.groups):
+            yield note_of_copies(copies, self.groups is not None)
         left = len(np.setdiff1d(self.rows, np.concatenate([cut.held for cut in self.cuts])))
         if left:
             yield f"{left:,} rows were never held out; the scores are of the others"
@@ -184,6 +187,14 @@ def design_of(
     whole, rows, sealed = open_rows(data, protocol.name == "time_series")
     groups, moments = groups_of(data, group), order_of(data, time)
     return Design(whole, rows, groups, moments, sealed, seed, protocol)
+
+
+def note_of_copies(count: int, grouped: bool) -> str:
+    """What is to be known of rows that have an exact copy, in another group if there are groups."""
+    what, do = "occur more than once", "give them a group, or drop them"
+    if grouped:
+        what, do = "have a copy in another group", "drop them, or join the groups"
+    return f"{count:,} rows {what}: a copy may stand in training and held-out part; {do}"
 
 
 def starts_at_random(entry: Any) -> bool:

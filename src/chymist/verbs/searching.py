@@ -260,7 +260,7 @@ def _facts(
         "epochs": round(sum(one.epochs for one in every), 2),
         "full_epochs": round(sum(one.full for one in every), 2),
         "executor": "loop" if reasons else "population", "reason": "; ".join(reasons),
-        "plan": setting.plan.to_dict(), "seconds": round(seconds, 3),
+        "notes": list(design.notes()), "plan": setting.plan.to_dict(), "seconds": round(seconds, 3),
     }  # fmt: skip
 
 

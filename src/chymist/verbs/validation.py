@@ -17,7 +17,7 @@ from chymist.engine.defaults import complete
 from chymist.engine.events import Epoch
 from chymist.engine.population import Group, Plan
 from chymist.engine.threads import Threads
-from chymist.errors import Diverged
+from chymist.errors import Diverged, UsageError
 from chymist.evidence import fit_floors, out_of_fold_score
 from chymist.evidence.bootstrap_error import BootstrapError
 from chymist.metrics import METRICS, measure
@@ -118,7 +118,8 @@ def cross_validate(
 
     Raises:
         InputError: the rows cannot be cut in this way, an unknown column.
-        UsageError: the protocol would train on later rows than it predicts, or part a group.
+        UsageError: the protocol would train on later rows than it predicts, or part a group; an
+            unknown executor.
 
     Example:
         >>> import chymist as cy
@@ -129,6 +130,7 @@ def cross_validate(
     Source: Stone 1974; Kohavi 1995.
     """
     began = perf_counter()
+    _check_executor(executor)
     seed, repeats = whole_number(seed, "seed", 0), whole_number(repeats, "repeats", 1, 10**6)
     protocol = protocol_of(folds, repeats)
     whole, rows, sealed = open_rows(data, protocol.name == "time_series")
@@ -148,6 +150,13 @@ def cross_validate(
     facts = _facts_of_rows(protocol, whole, rows, groups, parts)
     facts |= _facts(made, run, known, perf_counter() - began)
     return _whole(made, metric, seed, sealed, facts, found)
+
+
+def _check_executor(executor: str) -> None:
+    """Refuse what is neither "auto" nor "loop"."""
+    if executor not in ("auto", "loop"):
+        raise UsageError("unknown executor", where="executor", received=repr(executor)[:40],
+                         do='choose "auto" or "loop"')  # fmt: skip
 
 
 def _one_by_one(
