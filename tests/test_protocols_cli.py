@@ -41,7 +41,7 @@ def test_a_bootstrap_has_a_corrected_score(capsys: pytest.CaptureFixture[str]) -
     assert found["never_held"] == 150 - found["score"]["n"]
     assert "(.632+, n=" in said
     assert "for a model trained on all rows" in said
-    assert "2 rows occur more than once: a copy may stand in training and held-out part; give them a group, or drop them" in said  # fmt: skip
+    assert "2 rows occur more than once: training may see the copy of a held-out row; group or drop them" in said  # fmt: skip
     kept = json.loads((Path(found["run"]) / "cv.json").read_text())
     assert kept["corrected"] == found["corrected"]
     assert kept["facts"]["bootstrap"] == found["bootstrap"]

@@ -191,10 +191,10 @@ def design_of(
 
 def note_of_copies(count: int, grouped: bool) -> str:
     """What is to be known of rows that have an exact copy, in another group if there are groups."""
-    what, do = "occur more than once", "give them a group, or drop them"
+    what, do = "occur more than once", "group or drop them"
     if grouped:
-        what, do = "have a copy in another group", "drop them, or join the groups"
-    return f"{count:,} rows {what}: a copy may stand in training and held-out part; {do}"
+        what, do = "have a copy in another group", "join the groups, or drop them"
+    return f"{count:,} rows {what}: training may see the copy of a held-out row; {do}"
 
 
 def starts_at_random(entry: Any) -> bool:
