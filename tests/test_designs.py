@@ -115,7 +115,7 @@ def drawn(name: str, random: np.random.Generator, rows: int) -> list[tuple[np.nd
 @pytest.mark.parametrize(("name", "most"), [("monte_carlo", 0.06), ("bootstrap", 0.06)])
 def test_equal_classifiers_are_seldom_told_apart(name: str, most: float) -> None:
     """Nearest means on two halves of equally good columns."""
-    wrong, rows, dims, sims = 0, 200, 8, 400
+    wrong, rows, dims, sims = 0, 200, 8, 250
     sign = np.where(np.arange(rows) % 2, 1, -1)
     share = 0.2 if name == "monte_carlo" else design(P.bootstrap(times=20)).test_share
     for seed in range(sims):
