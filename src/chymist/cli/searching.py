@@ -127,7 +127,7 @@ def print_search(screen: Screen, found: Search, report: Path) -> None:
     screen.line("Noise", f"standard deviation of the best: folds {folds}, seeds {seeds}")
     if not found.sealed:
         screen.line("Note", "all rows were used; none is sealed for a last test")
-    how = "as one program" if facts["executor"] == "population" else "one after the other"
+    how = "as one program" if facts["executor"] == "population" else "each by itself"
     screen.line(
         "Time",
         f"{facts['seconds']:.1f} s · {facts['fits']:,} fits {how} · {facts['epochs']:,.0f} epochs "

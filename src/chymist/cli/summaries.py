@@ -209,7 +209,7 @@ def print_folds(screen: Screen, found: CrossValidation, out: Path) -> None:
         screen.line("Note", f"the intervals are by group ({found.score.groups:,} groups)")
     for note in _notes(found):
         screen.line("Note", note)
-    how = "as one program" if found.facts["executor"] == "population" else "one after the other"
+    how = "as one program" if found.facts["executor"] == "population" else "each by itself"
     why = f" ({found.facts['reason']})" if found.facts["reason"] else ""
     screen.line("Folds", f"trained {how}{why} in {found.facts['seconds']:.1f} s")
     screen.line("Files", f"{out}/  cv.json · predictions.csv")
