@@ -83,7 +83,8 @@ def cross_validate(
     them, never on the rows that are scored. All folds of repeat r use seed + r. A bootstrap trains
     one model more, on all rows, for the apparent error in its .632+ estimate. Folds are
     trained as one program (executor "population") where the model has a stacked form, and each is
-    what it would be alone; otherwise one after the other (executor "loop").
+    what it would be alone; otherwise each by itself (executor "loop"), one after the other or
+    several at once in processes.
 
     Args:
         recipe: what to train.
@@ -97,7 +98,8 @@ def cross_validate(
         time: name of a date or number column, or values (rows of the data,), for
             `cy.protocols.time_series`; None is the column of the split.
         floors: whether trivial and cheap methods are scored on the same rows.
-        executor: "auto" trains folds of one kind as one program; "loop" one after the other.
+        executor: "auto" trains folds of one kind as one program; "loop" one after the other, in
+            this process.
         plan: file that says which form of such a program is fastest, and pins it; None is what
             was measured on this machine, or is measured now.
         threads: as in `fit`.

@@ -15,7 +15,7 @@ from torch import Tensor
 from chymist.engine.assembly import Assembly
 from chymist.engine.checkpoint import Counters, counters_of, set_counters, tensors_to_bytes
 from chymist.engine.events import Epoch, Step
-from chymist.engine.loop import train
+from chymist.engine.loop import State, train
 from chymist.engine.population.training import MemberEvent
 from chymist.engine.rows import InMemory
 from chymist.engine.running import settle
@@ -105,17 +105,16 @@ def train_apart(
     Yields:
         The epochs of the runs, or how they diverged, by their numbers.
     """
-    own = list(runs)
 
     def work(number: int) -> Iterator[bytes]:
-        run = own[number]
-        error = None
+        run, error = runs[number], None
         try:
             for event in epochs(run):
                 yield msgspec.msgpack.encode(event)
         except Diverged as found:
             error = found.to_dict()
         yield msgspec.msgpack.encode(_outcome(run, error))
+        _forget(run.state)
 
     with forked(work, workers, max(1, torch.get_num_threads() // workers)) as team:
         for number, message in answers(team, numbers):
@@ -136,6 +135,13 @@ def _outcome(run: Assembly, error: dict[str, str] | None) -> Outcome:
     weights = tensors_to_bytes(state.model.state_dict())
     best = None if state.best is None else tensors_to_bytes(state.best)
     return Outcome(counters_of(state), state.waited, weights, best, error)
+
+
+def _forget(state: State) -> None:
+    """Let go of what a run that has ended takes beside its weights: the worker goes on."""
+    state.optimizer.state.clear()
+    state.optimizer.zero_grad()
+    state.best = None
 
 
 def _put_back(run: Assembly, outcome: Outcome) -> None:
