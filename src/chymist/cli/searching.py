@@ -131,7 +131,7 @@ def print_search(screen: Screen, found: Search, report: Path) -> None:
     screen.line("Noise", f"standard deviation of the best: {spread}")
     for note in facts["notes"]:
         screen.line("Note", note)
-    how = "as one program" if facts["executor"] == "population" else "one after the other"
+    how = "as one program" if facts["executor"] == "population" else "each by itself"
     screen.line(
         "Time",
         f"{facts['seconds']:.1f} s · {facts['fits']:,} fits {how} · {facts['epochs']:,.0f} epochs "

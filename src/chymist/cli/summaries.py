@@ -212,7 +212,7 @@ def print_folds(screen: Screen, found: CrossValidation, out: Path) -> None:
         screen.line("Note", note)
     facts, how = found.facts, "trained as one program"
     if facts["executor"] == "loop":
-        how = f"trained one after the other ({facts['reason']})"
+        how = f"trained each by itself ({facts['reason']})"
     elif facts["executor"] == "closed form":
         how = "not trained: exact, in closed form from one fit,"
     screen.line("Folds", f"{how} in {facts['seconds']:.1f} s")

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -17,13 +15,14 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_all_start_methods, get_context
 from multiprocessing.connection import wait
-from time import monotonic, sleep
+from time import monotonic
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from chymist.engine.workers import obey
 from chymist.errors import ChymistError, InputError, WorkerLost
 
 Batch = tuple[Tensor, Tensor]
@@ -309,15 +308,7 @@ def _begin(prepare: Prepare, trainer: int) -> None:
     """Start a worker: it leaves Ctrl-C to the trainer, and ends when the trainer has ended."""
     global _prepare
     _prepare = prepare
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    threading.Thread(target=_end_with, args=(trainer,), daemon=True).start()
-
-
-def _end_with(parent: int) -> None:
-    while os.getppid() == parent:
-        sleep(0.5)
-    os._exit(1)
+    obey(trainer)
 
 
 def _work(index: np.ndarray) -> np.ndarray | dict[str, str]:

@@ -171,7 +171,7 @@ def trials_section(found: Search) -> Markup:
 def cost_section(found: Search) -> Markup:
     """How much was trained, against training everything to the end."""
     facts = found.facts
-    how = "as one program" if facts["executor"] == "population" else "one after the other"
+    how = "as one program" if facts["executor"] == "population" else "each by itself"
     reason = f" ({facts['reason']})" if facts["reason"] else ""
     return pairs([
         ("fits", f"{facts['fits']:,}, {how}{reason}"),

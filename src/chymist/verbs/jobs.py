@@ -26,6 +26,7 @@ from chymist.engine.defaults import complete
 from chymist.engine.events import Epoch
 from chymist.engine.place import MEMORY, free_memory
 from chymist.engine.population import Group, MemberEvent, Plan, execute_all, sharing, together
+from chymist.engine.population.apart import workers_for
 from chymist.engine.rows import InMemory, Rows, in_turn
 from chymist.engine.running import settle
 from chymist.engine.threads import SMALL_WORK, Threads, using_threads
@@ -133,7 +134,7 @@ def train_jobs(
     Yields:
         The trained jobs, in their order.
     """
-    at, desk = 0, Desk(alone)
+    at, desk = 0, Desk(alone, threads)
 
     def watch(member: MemberEvent) -> None:
         if watcher and isinstance(member.event, Epoch):
@@ -144,7 +145,7 @@ def train_jobs(
             with uncollected():
                 made = desk.assembled(jobs[at:])
             runs = [run for run, _ in made]
-            with using_threads(threads_of(threads, runs[0], 1 if alone else len(runs))):
+            with using_threads(threads_of(threads, runs[0], desk.joinable)):
                 groups, lost = execute_all(runs, watch, alone, plan=plan)
         group_of = {number: group for group in groups for number in group.members}
         for number, (run, held) in enumerate(made):
@@ -248,27 +249,30 @@ class Desk:
 
     Args:
         alone: whether every run is to be trained by itself.
+        threads: as in `fit`; 1 lets runs that cannot be joined come one by one.
     """
 
-    def __init__(self, alone: bool = False) -> None:
-        self.alone = alone
-        self.joined: dict[tuple[Part | str | int | None, ...], bool] = {}  # can runs be joined?
+    def __init__(self, alone: bool = False, threads: Threads = 1) -> None:
+        self.alone, self.threads = alone, threads
+        self.kinds: dict[tuple[Part | str | int | None, ...], tuple[bool, bool]] = {}
+        self.joinable = 1  # of the runs that were assembled last
         self.rows: dict[tuple[int | str, ...], tuple[Prepared, Rows]] = {}
 
     def assembled(self, jobs: Sequence[Job], cut: bool = True) -> list[tuple[Assembly, Rows]]:
-        """The next runs with their test rows: one, or as many as can be trained together.
+        """The next runs with their test rows: one, or as many as can be trained at once.
 
         Raises:
             InputError: `cut` is off, and not all fit into memory.
         """
         self.rows.clear()
         made: list[tuple[Assembly, Rows]] = []
-        room = 0.0 if self.alone else free_memory() * CHUNK_SHARE
+        count, room = 0, 0.0 if self.alone else free_memory() * CHUNK_SHARE
         for job in jobs:
-            run, held, size, joined = self._assembled(job)
+            run, held, size, (joined, at_once) = self._assembled(job)
             made.append((run, held))
-            room -= size
-            if cut and (room < 0 or not joined):
+            count, room = count + joined, room - size
+            self.joinable = 1 if self.alone else max(1, count)
+            if cut and (room < 0 or not at_once):
                 break
             if room < 0:
                 raise InputError(
@@ -278,8 +282,12 @@ class Desk:
                 )
         return made
 
-    def _assembled(self, job: Job) -> tuple[Assembly, Rows, int, bool]:
-        """A run, its test rows, the bytes that it takes, and whether it can be joined."""
+    def _assembled(self, job: Job) -> tuple[Assembly, Rows, int, tuple[bool, bool]]:
+        """A run, its test rows, the bytes that it takes, and how it goes with others of its kind.
+
+        Whether they can be joined into one program; whether, so or in processes, they can be
+        trained at once.
+        """
         recipe = with_rate(complete(job.recipe, job.split), job.split, job.seed)
         key = (id(job.split), str(recipe.data), recipe.loss.name, recipe.precision)
         size = 0
@@ -288,14 +296,16 @@ class Desk:
             size = _size_of_rows(self.rows[key][0])
         prepared, held = self.rows[key]
         kind = (recipe.model, recipe.optimizer.name, recipe.precision, recipe.accumulate)
-        known = kind in self.joined
+        known = kind in self.kinds
         run = assemble(recipe, job.split, job.seed, check=not known, prepared=prepared)
         if not known:
-            self.joined[kind] = not together([run, run])[0].reason
+            joined = not together([run, run])[0].reason
+            with using_threads(threads_of(self.threads, run)):
+                self.kinds[kind] = joined, joined or workers_for([run, run]) > 1
         if job.common is not None:
             run = _sharing(run, job, job.common)
             size += _size_of(run.program.rows)
-        return run, held, size + _size_of_weights(run), self.joined[kind]
+        return run, held, size + _size_of_weights(run), self.kinds[kind]
 
 
 def _prepared(recipe: Recipe, split: Split) -> tuple[Prepared, Rows]:

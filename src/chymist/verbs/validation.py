@@ -90,9 +90,9 @@ def cross_validate(
     them, never on the rows that are scored. All folds of repeat r use seed + r. A bootstrap trains
     one model more, on all rows, for the apparent error in its .632+ estimate. Folds are
     trained as one program (executor "population") where the model has a stacked form, and each is
-    what it would be alone; otherwise one after the other (executor "loop"). Leave-one-out of least
-    squares and ridge follows from one fit (executor "closed form"); its last fold is trained all
-    the same, and has to agree.
+    what it would be alone; otherwise each by itself (executor "loop"), one after the other or
+    several at once in processes. Leave-one-out of least squares and ridge follows from one fit
+    (executor "closed form"); its last fold is trained all the same, and has to agree.
 
     Args:
         recipe: what to train.
@@ -107,7 +107,7 @@ def cross_validate(
             `cy.protocols.time_series`; None is the column of the split.
         floors: whether trivial and cheap methods are scored on the same rows.
         executor: "auto" trains folds of one kind as one program, or not at all where a closed form
-            gives the same; "loop" trains one after the other.
+            gives the same; "loop" trains one after the other, in this process.
         order: "own", or "shared": all models read the same batches of all rows in the order of
             `seed`, and each trains on those rows of a batch that are its own. A model is then not
             what it would be alone, and an interval over seeds is too narrow, because repeats
