@@ -167,8 +167,10 @@ class StackedDropout(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """(K, batch, ...) to the same shape; a mask is drawn for the rows of weight 1."""
-        if not self.training:
-            return inputs
+        return inputs * self.mask(inputs) if self.training else inputs
+
+    def mask(self, inputs: Tensor) -> Tensor:
+        """What inputs are multiplied by where the members stand; 0 for padding."""
         mask = torch.zeros(inputs.shape, dtype=inputs.dtype, device=inputs.device)
         for member, layer in enumerate(self.layers):
             generator = torch.Generator(inputs.device).manual_seed(layer.position)
@@ -177,7 +179,7 @@ class StackedDropout(nn.Module):
             own.bernoulli_(1 - layer.p, generator=generator).div_(1 - layer.p)
             if active is not None:
                 mask[member, active] = own
-        return inputs * mask
+        return mask
 
 
 class PerRow(nn.Module):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chymist.engine.allocation import keeping_memory
+from chymist.engine.allocation import keeping_memory, uncollected
 from chymist.engine.assembly import (
     Assembly,
     Prepared,
@@ -141,7 +141,8 @@ def train_jobs(
 
     while at < len(jobs):
         with keeping_memory():
-            made = desk.assembled(jobs[at:])
+            with uncollected():
+                made = desk.assembled(jobs[at:])
             runs = [run for run, _ in made]
             with using_threads(threads_of(threads, runs[0], 1 if alone else len(runs))):
                 groups, lost = execute_all(runs, watch, alone, plan=plan)
@@ -157,6 +158,7 @@ def train_in_rungs(
     keep: Callable[[int, Sequence[Trained]], Collection[int]],
     threads: Threads = None,
     watcher: Watcher | None = None,
+    plan: Plan | None = None,
 ) -> Iterator[Trained]:
     """Carry out jobs in stages, after each of which some are dropped.
 
@@ -168,6 +170,7 @@ def train_in_rungs(
             on, by their places in that list; one that has diverged never does.
         threads: as in `fit`.
         watcher: called with the number of a job and each epoch of its training.
+        plan: as in `train_jobs`.
 
     Yields:
         All jobs in their order: those kept to the end trained to theirs, the others as they stood
@@ -177,7 +180,7 @@ def train_in_rungs(
         InputError: the jobs do not fit into memory together.
     """
     with keeping_memory():
-        race = Race(jobs, Desk().assembled(jobs, cut=False), watcher)
+        race = Race(jobs, Desk().assembled(jobs, cut=False), watcher, plan)
         with using_threads(threads_of(threads, race.runs[0], len(jobs))):
             for stage, rung in enumerate(rungs):
                 race.advance(rung)
@@ -194,13 +197,14 @@ class Race:
     Args:
         jobs: what was asked for.
         made: their runs and test rows.
-        watcher: as in `train_in_rungs`.
+        watcher, plan: as in `train_in_rungs`.
     """
 
     def __init__(
-        self, jobs: Sequence[Job], made: Sequence[tuple[Assembly, Rows]], watcher: Watcher | None
-    ) -> None:
-        self.jobs, self.made, self.watcher = jobs, list(made), watcher
+        self, jobs: Sequence[Job], made: Sequence[tuple[Assembly, Rows]],
+        watcher: Watcher | None, plan: Plan | None = None,
+    ) -> None:  # fmt: skip
+        self.jobs, self.made, self.watcher, self.plan = jobs, list(made), watcher, plan
         self.runs = [run for run, _ in made]
         self.standing = list(range(len(made)))
         self.lost: dict[int, Diverged] = {}
@@ -210,7 +214,9 @@ class Race:
         """Train what still stands to a length from the start, or to the end."""
         per_epoch = max(run.program.steps_per_epoch for run in self.runs)
         until = None if rung is None else Length.parse(rung).steps(per_epoch)
-        groups, lost = execute_all([self.runs[n] for n in self.standing], self._watch, until=until)
+        groups, lost = execute_all(
+            [self.runs[n] for n in self.standing], self._watch, until=until, plan=self.plan
+        )
         self.lost |= {self.standing[place]: error for place, error in lost.items()}
         for group in groups:
             self.group_of |= {self.standing[place]: group for place in group.members}

@@ -31,6 +31,7 @@ from chymist.engine.population.training import Crew, stacked_rows
 from chymist.engine.randomness import unchanged_randomness
 from chymist.engine.threads import multiply_adds
 from chymist.errors import InputError
+from chymist.models.chain import chained
 from chymist.models.stacked import stack
 from chymist.models.stacked_conv import GroupedConv, UnfoldedConv
 from chymist.models.stacked_wide import stack_wide
@@ -38,7 +39,7 @@ from chymist.models.vmapped import Vmapped
 
 LOOP = "loop"
 FORMS: dict[str, Callable[[Sequence[nn.Module]], nn.Module]] = {
-    STACKED: stack,
+    STACKED: chained,
     "grouped": partial(stack, convolution=GroupedConv),
     "unfolded": partial(stack, convolution=UnfoldedConv),
     "vmap": Vmapped,

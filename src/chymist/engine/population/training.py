@@ -23,7 +23,8 @@ from chymist.engine.population.update import Update, clip_members
 from chymist.engine.population.visits import Batch, Reader, StackedRows
 from chymist.engine.rows import InMemory
 from chymist.errors import Diverged
-from chymist.models.stacked import StackedBatchNorm, StackedDropout, numbers_of, stack
+from chymist.models.chain import chained
+from chymist.models.stacked import StackedBatchNorm, StackedDropout, numbers_of
 from chymist.models.stacked_wide import stack_wide
 
 Form = Callable[[Sequence[nn.Module]], nn.Module]
@@ -40,7 +41,7 @@ class MemberEvent(NamedTuple):
 def train_together(
     runs: Sequence[Assembly],
     until: int | None = None,
-    form: Form = stack,
+    form: Form = chained,
     halted: Callable[[], bool] = lambda: False,
 ) -> Generator[MemberEvent]:
     """Train runs of one group to their ends, or to a step, as one program.
@@ -86,7 +87,7 @@ class Crew:
     """
 
     def __init__(
-        self, runs: Sequence[Assembly], rows: StackedRows | SharedRows, form: Form = stack,
+        self, runs: Sequence[Assembly], rows: StackedRows | SharedRows, form: Form = chained,
         missed: np.ndarray | None = None,
     ) -> None:  # fmt: skip
         self.missed = np.zeros(len(runs), np.int64) if missed is None else missed
