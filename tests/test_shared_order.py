@@ -22,6 +22,7 @@ from chymist.engine.defaults import complete
 from chymist.engine.loop import remember
 from chymist.engine.population import execute_all, sharing, train_together
 from chymist.engine.population.plan import FORMS
+from chymist.engine.population.shared import same_inputs
 from chymist.engine.population.training import Crew, stacked_rows
 from chymist.errors import InputError, UsageError
 from chymist.keys import order
@@ -105,6 +106,7 @@ def plainly(run: Assembly) -> list[int]:
 def check_shared(make: Callable[[], list[Assembly]], form: str) -> list[list[int]]:
     """Trained with a shared order, members are what the plain loop gives; returns missed steps."""
     ours, theirs = make(), make()
+    assert form == "stacked" or same_inputs([run.program.shared for run in ours])
     list(train_together(ours, form=FORMS[form]))
     missed = [plainly(run) for run in theirs]
     for run, other in zip(ours, theirs, strict=True):
@@ -140,10 +142,17 @@ def test_a_batch_without_own_rows_leaves_a_member_untouched(
     assert len({len(steps) for steps in missed}) > 1
 
 
-@pytest.mark.parametrize("net", ["conv", "conv-norm", "conv-dropout"])
-def test_images(net: str) -> None:
-    recipe = SHARED.replace(model=sequence(*IMAGE[net]), length="20 steps")
-    check_shared(lambda: runs_of(recipe, data_of("image")), "wide")
+def test_the_form_is_that_of_the_group_where_a_part_has_the_same_inputs() -> None:
+    recipe = SHARED.replace(data=cy.prepare(scale="none"), length="30 steps")
+    check_shared(lambda: runs_of(recipe, data_of("table")), "stacked")
+
+
+@pytest.mark.parametrize("scale", FORM_OF)
+@pytest.mark.parametrize("net", ["conv-norm", "conv-dropout"])
+def test_images(net: str, scale: str) -> None:
+    recipe = SHARED.replace(model=sequence(*IMAGE[net]), length="20 steps",
+                            data=cy.prepare(scale=scale))  # fmt: skip
+    check_shared(lambda: runs_of(recipe, data_of("image")), FORM_OF[scale])
 
 
 def test_regression_weights_clipping_and_rates_of_their_own() -> None:
@@ -204,7 +213,7 @@ def test_which_form_and_which_layer() -> None:
                    for scale in ("none", "standard"))  # fmt: skip
     groups = [execute_all(runs, until=3)[0] for runs in (same, apart)]
     assert [[group.forms for group in found] for found in groups] == [[("wide",)], [("stacked",)]]
-    crew = Crew(same, stacked_rows(same), FORMS["wide"])
+    crew = Crew(same, stacked_rows(same, wide=True), FORMS["wide"])
     assert any(isinstance(layer, WideLinear) for layer in crew.model.modules())
     convs = [nn.Sequential(nn.Conv2d(1, 2, 3)) for _ in range(2)]
     wide, x = stack_wide(convs), torch.randn(1, 4, 1, 5, 5)

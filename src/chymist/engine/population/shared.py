@@ -31,15 +31,14 @@ class SharedRows:
         members: what each reads; the number of rows and the seed are the same.
         fewest: own rows in a batch below which a member takes no step: 2 where there are batch
             statistics, which one row does not have.
+        wide: whether the inputs of the first are those of all, and are given once.
     """
 
-    def __init__(self, members: Sequence[Shared], fewest: int) -> None:
+    def __init__(self, members: Sequence[Shared], fewest: int, wide: bool) -> None:
         self.rows, self.seed, self.fewest = members[0].rows, members[0].seed, fewest
         everything = torch.arange(len(self.rows))
         self.inputs = (
-            None  # those of the first are those of all
-            if same_inputs(members)
-            else torch.stack([member.rows.take(everything) for member in members])
+            None if wide else torch.stack([member.rows.take(everything) for member in members])
         )
         self.targets = torch.stack([member.rows.targets for member in members])
         self.weights = torch.stack([member.weights for member in members])
@@ -64,7 +63,7 @@ class SharedRows:
     def _batches(self, index: Tensor) -> Iterator[Batch]:
         """Batches of row numbers (steps, batch); what is small is gathered for all at once.
 
-        Inputs are (1, batch, ...) where all members have the same.
+        Inputs are (1, batch, ...) where they are given once.
         """
         shape = index.shape
         targets = self.targets.index_select(1, index.flatten()).unflatten(1, shape).transpose(0, 1)

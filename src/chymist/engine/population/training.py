@@ -25,6 +25,7 @@ from chymist.engine.rows import InMemory
 from chymist.errors import Diverged
 from chymist.models.chain import chained
 from chymist.models.stacked import StackedBatchNorm, StackedDropout, numbers_of
+from chymist.models.stacked_wide import stack_wide
 
 Form = Callable[[Sequence[nn.Module]], nn.Module]
 COMPACT = 0.7  # share of members still training below which the others are dropped
@@ -56,7 +57,7 @@ def train_together(
     Yields:
         Every epoch of every member, and the error of one that diverged; the others go on.
     """
-    crew = Crew(runs, stacked_rows(runs), form)
+    crew = Crew(runs, stacked_rows(runs, wide=form is stack_wide), form)
     numbers = list(range(len(runs)))  # of the crew's members among the runs
     while any(crew.open) and (until is None or crew.at < until):
         steps = crew.steps_to_boundary()
@@ -255,12 +256,17 @@ def _shares(batch: Batch, losses: Tensor) -> Tensor:
     return (weights / weights.sum(1, keepdim=True).clamp(min=tiny)).flatten()
 
 
-def stacked_rows(runs: Sequence[Assembly]) -> StackedRows | SharedRows:
-    """The training rows of runs of one group, which are in memory."""
+def stacked_rows(runs: Sequence[Assembly], wide: bool = False) -> StackedRows | SharedRows:
+    """The training rows of runs of one group, which are in memory.
+
+    Args:
+        runs: assembled.
+        wide: whether they share their order and their inputs, which are then given once.
+    """
     shared = [run.program.shared for run in runs if run.program.shared]
     if shared:
         layers = runs[0].state.model.modules()
         norms = any(isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d) for layer in layers)
-        return SharedRows(shared, fewest=2 if norms else 1)
+        return SharedRows(shared, 2 if norms else 1, wide)
     weights = [run.program.weights for run in runs if run.program.weights is not None]
     return StackedRows([run.train for run in runs if isinstance(run.train, InMemory)], weights)
