@@ -23,7 +23,7 @@ from chymist.engine.workers import DONE, Worker, answers, can_fork, forked
 from chymist.errors import Diverged
 
 LOOP, PROCESSES = "loop", "processes"
-WORTH = 1.0  # seconds of the loop below which processes are not thought of; starting two takes 0.05
+WORTH = 2.0  # seconds of the loop below which processes are not thought of; starting two takes 0.1
 ROUND = 0.05  # seconds that each is measured for at a time, so that asking costs nothing beside it
 ROUNDS = 5
 PATIENCE = 60.0  # seconds for a round, after which the processes count as stuck
