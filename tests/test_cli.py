@@ -326,7 +326,7 @@ def test_the_way_of_a_user(capsys: pytest.CaptureFixture[str], here: Path) -> No
         "seconds",
     }  # fmt: skip
     assert cv["executor"] == "loop"
-    assert len(ask("runs")["runs"]) == 1  # a cross-validation is no run
+    assert [row["kind"] for row in ask("runs")["runs"]] == ["fit", "cv"]
     assert set(cv["folds"][0]) == {"repeat", "fold", "n", "value", "epochs"}
     assert len(Path(cv["predictions"]).read_text().splitlines()) == 61
     assert (here / "numbers.csv").read_bytes() == source

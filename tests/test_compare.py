@@ -113,7 +113,7 @@ def test_a_winner_by_one_seed_is_named_with_a_caution() -> None:
     ]
     assert [said.startswith("mlp is better than other by") for said in verdicts[:2]] == [True, True]
     assert verdicts[2].startswith("cannot tell")
-    caution = "corrected t); one seed: another initialisation may turn this, compare with 3 seeds."
+    caution = "corrected t); one seed: another initialisation may turn this, try 3 seeds."
     assert [said.endswith(caution) for said in verdicts] == [True, False, False]
     alone = cy.compare({"knn": KNeighborsClassifier(), "prior": prior}, iris(), folds=4).verdict
     assert alone.endswith("(4 folds x 1 seed, corrected t).")  # nothing is initialised
@@ -136,7 +136,7 @@ def test_a_recipe_compared_with_itself_differs_by_nothing() -> None:
 
 def test_a_recipe_that_is_complete_is_the_same_as_its_default() -> None:
     found = cy.compare(
-        {"a": Recipe(length="1 epoch"), "b": Recipe(model="mlp", length="1 epoch")}, iris(), folds=2
+        {"a": Recipe(length="1 epoch"), "b": Recipe(model="mlp", length="1 epoch")}, iris(), 2, 1
     )
     assert "b is the same recipe as a: trained once" in found.notes
 
@@ -159,7 +159,7 @@ def test_seeds_differ_and_folds_are_shared() -> None:
 
 def test_test_rows_are_never_given() -> None:
     split = cy.split(iris(), test=0.3, seed=1)
-    found = cy.compare({"softmax": SOFTMAX, "knn": KNeighborsClassifier()}, split, folds=3)
+    found = cy.compare({"softmax": SOFTMAX, "knn": KNeighborsClassifier()}, split, 3, 1)
     for entry in found.entries:
         assert not set(entry.predictions.rows) & set(split.test)
         assert len(entry.predictions.rows) == 105
@@ -255,7 +255,7 @@ def test_preparation_is_fitted_on_training_rows_and_shared() -> None:
             seen.append(X.shape)
             return super().fit(X, y)
 
-    cy.compare({"softmax": dropped, "spy": Spy()}, iris(), folds=3)
+    cy.compare({"softmax": dropped, "spy": Spy()}, iris(), folds=3, seeds=1)
     assert seen == [(100, 3)] * 3
 
 
@@ -306,7 +306,7 @@ def test_a_metric_that_a_fold_lacks_is_tested_on_rows() -> None:
     target = np.array([0] * 36 + [1] * 4)
     data = cy.load((random.normal(size=(40, 2)) + target[:, None], target))
     entries = {"softmax": SOFTMAX, "knn": KNeighborsClassifier()}
-    found = cy.compare(entries, data, folds=8, metric="auc")
+    found = cy.compare(entries, data, folds=8, seeds=1, metric="auc")
     assert all(pair.test == "paired rows" for pair in found.pairs)
     assert any(np.isnan(entry.values).any() for entry in found.entries)
     assert None in found.to_dict()["rows"][0]["folds"]
@@ -388,7 +388,7 @@ def test_records_and_epochs_are_told() -> None:
     records: list[Mapping[str, Any]] = []
     epochs: list[int] = []
     found = cy.compare(
-        {"knn": KNeighborsClassifier(), "mlp": MLP, "softmax": SOFTMAX}, iris(), folds=3,
+        {"knn": KNeighborsClassifier(), "mlp": MLP, "softmax": SOFTMAX}, iris(), folds=3, seeds=1,
         observer=records.append, watcher=lambda number, event: epochs.append(number),
     )  # fmt: skip
     assert [r["entry"] for r in records] == ["mlp"] * 3 + ["softmax"] * 3 + ["knn"] * 3
@@ -401,7 +401,7 @@ def test_records_and_epochs_are_told() -> None:
 def test_recipes_of_one_program_share_its_time() -> None:
     slow = MLP.replace(optimizer=cy.optim.adam(lr=1e-3))
     fast = MLP.replace(optimizer=cy.optim.adam(lr=1e-2))
-    found = cy.compare({"slow": slow, "fast": fast, "softmax": SOFTMAX}, iris(), folds=3)
+    found = cy.compare({"slow": slow, "fast": fast, "softmax": SOFTMAX}, iris(), 3, 1)
     seconds = {e.name: e.facts["seconds"] for e in found.entries}
     assert seconds["slow"] == pytest.approx(seconds["fast"], rel=0.5)
     assert entry_of(found, "slow").facts["recipe"]["optimizer"]["lr"] == 1e-3
@@ -417,7 +417,7 @@ def test_a_name_is_no_data() -> None:
 
 def test_an_entry_that_diverges_is_out_and_the_others_go_on() -> None:
     wild = MLP.replace(optimizer=cy.optim.sgd(lr=1e200))
-    found = cy.compare({"wild": wild, "mlp": MLP, "softmax": SOFTMAX}, iris(), folds=3)
+    found = cy.compare({"wild": wild, "mlp": MLP, "softmax": SOFTMAX}, iris(), 3, 1)
     assert {e.name for e in found.entries} == {"mlp", "softmax"}
     assert found.out["wild"].startswith("diverged in fold ")
     assert any(
@@ -425,12 +425,12 @@ def test_an_entry_that_diverges_is_out_and_the_others_go_on() -> None:
     )
     alone = cy.cross_validate(MLP, iris(), folds=3, floors=False)
     assert entry_of(found, "mlp").score == alone.score
-    left = cy.compare({"wild": wild, "mlp": MLP}, iris(), folds=3)
+    left = cy.compare({"wild": wild, "mlp": MLP}, iris(), 3, 1)
     assert left.verdict == "mlp has nothing to be compared with."
     assert left.pairs == ()
     assert "mlp" in repr(left)
     with pytest.raises(Diverged, match="every entry diverged"):
-        cy.compare({"wild": wild, "too": wild}, iris(), folds=3)
+        cy.compare({"wild": wild, "too": wild}, iris(), 3, 1)
 
 
 class Failing(DummyClassifier):

@@ -342,7 +342,7 @@ def test_the_command_line_answers_with_the_curve(capsys):
     recipe = cy.Recipe(model="softmax", length="4 epochs")
     curve = cy.learning_curve(recipe, cy.load("iris"), [20, 0.5, 1.0], folds=3, seed=4)
     assert code == 0
-    assert list(answer) == ["verdict", "rows", "folds", "seconds"]
+    assert list(answer) == ["verdict", "rows", "folds", "plan", "seconds"]
     assert answer["verdict"] == curve.verdict
     assert [row["size"] for row in answer["rows"]] == [20, 50, 100]
     assert [row["held"] for row in answer["rows"]] == [s.to_dict() for s in curve.held]

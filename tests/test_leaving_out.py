@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,12 +13,15 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import LeaveOneOut, cross_val_predict
 from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import chymist as cy
-from chymist.evidence.leave_one_out import ridge_path
+from chymist.data import preparation as preparing
+from chymist.evidence.leave_one_out import nearest_others, ridge_path
 from chymist.keys import generator
+from chymist.verbs import leaving_out
 from chymist.verbs.leaving_out import exact_folds
 
 
@@ -139,7 +143,9 @@ def test_categories_are_encoded_without_leaking():
     recipe = cy.Recipe(
         model="linear", optimizer=cy.optim.closed_form(l2=found.penalty), precision="float64"
     )
-    refits = cy.cross_validate(recipe, data, folds="loo", floors=False).predictions.outputs
+    refits = cy.cross_validate(
+        recipe, data, folds="loo", floors=False, executor="loop"
+    ).predictions.outputs
     assert np.abs(found.predictions.outputs - refits).max() < 1e-5  # runs prepare in float32
 
 
@@ -222,16 +228,111 @@ def test_folds_in_closed_form_are_those_of_cross_validate(diabetes):
         for row in rows:
             kept = np.arange(442) != row
             expected = model.fit(x[kept], y[kept]).predict(x[[row]])
-            assert found.outputs[row] == pytest.approx(expected[0], abs=1e-9)
+            assert found.predictions.outputs[row] == pytest.approx(expected[0], abs=1e-9)
     few = np.arange(40)
     data = cy.load((matrix(diabetes)[few], diabetes.targets[few]))
     for l2 in (0.0, 40.0):
         recipe = recipe.replace(optimizer=cy.optim.closed_form(l2=l2), data=None)
-        looped = cy.cross_validate(recipe, data, folds="loo", floors=False).predictions
+        looped = cy.cross_validate(
+            recipe, data, folds="loo", floors=False, executor="loop"
+        ).predictions
         found, _ = exact_folds(recipe, data, few)
-        assert np.array_equal(found.rows, looped.rows)
-        assert found.outputs.shape == looped.outputs.shape
-        assert np.abs(found.outputs - looped.outputs).max() < 1e-3  # runs prepare in float32
+        assert np.array_equal(found.predictions.rows, looped.rows)
+        assert found.predictions.outputs.shape == looped.outputs.shape
+        assert (
+            np.abs(found.predictions.outputs - looped.outputs).max() < 1e-3
+        )  # runs prepare in float32
+
+
+def in_double(monkeypatch):
+    """Runs prepare their rows in double precision; otherwise they round them to single."""
+    double = SimpleNamespace(**{**vars(np), "float32": np.float64})
+    monkeypatch.setattr(preparing, "np", double)
+
+
+def categories():
+    """A table with categories, one of which only one row has, and a column that varies in one."""
+    colour = np.array(["red", "blue"] * 15, object)
+    colour[7] = "green"
+    return table(colour=colour, once=np.where(np.arange(30) == 3, 5.0, 1.0))
+
+
+@pytest.mark.parametrize("l2", [None, 0.5, 40.0])
+@pytest.mark.parametrize("case", ["numbers", "categories", "outputs", "split"])
+def test_leave_one_out_of_a_closed_form_is_not_trained(diabetes, monkeypatch, case, l2):
+    few = np.arange(0, 442, 22)
+    x, y = matrix(diabetes)[few], diabetes.targets[few]
+    data = {
+        "numbers": lambda: cy.load((x, y)),
+        "categories": categories,
+        "outputs": lambda: cy.load(
+            (x, np.column_stack([y, x @ np.arange(10.0)])), task="regression"
+        ),
+        "split": lambda: cy.split(cy.load((x, y)), test=0.2, seed=3),
+    }[case]()
+    recipe = cy.Recipe(
+        model="linear", precision="float64",
+        optimizer="closed_form" if l2 is None else cy.optim.closed_form(l2=l2),
+        data=cy.prepare(scale="none") if case == "outputs" else None,
+    )  # fmt: skip
+    in_double(monkeypatch)
+    told = {"auto": [], "loop": []}
+    exact, loop = (
+        cy.cross_validate(recipe, data, "loo", 2, 5, executor=how, observer=records.append)
+        for how, records in told.items()
+    )
+    assert (exact.facts["executor"], loop.facts["executor"]) == ("closed form", "loop")
+    assert np.array_equal(exact.predictions.rows, loop.predictions.rows)
+    assert np.abs(exact.predictions.outputs - loop.predictions.outputs).max() < 1e-8
+    assert exact.predictions.outputs.shape == loop.predictions.outputs.shape
+    assert [floor.name for floor in exact.floors] == [floor.name for floor in loop.floors]
+    scores = [(cv.score, *(floor.score for floor in cv.floors)) for cv in (exact, loop)]
+    for a, b in zip(*scores, strict=True):
+        assert (a.value, a.low, a.high) == pytest.approx((b.value, b.low, b.high), abs=1e-8)
+        assert (a.metric, a.n, a.split, a.selected_on) == (b.metric, b.n, b.split, b.selected_on)
+    for records in (exact.folds, told["auto"]):
+        for a, b in zip(records, loop.folds, strict=True):
+            assert a == {**b, "value": pytest.approx(b["value"], abs=1e-8)}
+    assert set(exact.facts) == set(loop.facts)
+    kept = [n for n in exact.facts if n not in ("executor", "reason", "seconds")]
+    assert {n: exact.facts[n] for n in kept} == {n: loop.facts[n] for n in kept}
+
+
+def test_folds_that_have_no_closed_form_are_trained(diabetes):
+    few = cy.load((matrix(diabetes)[:30], diabetes.targets[:30]))
+    for recipe, more in [
+        (cy.Recipe(model="linear", precision="bfloat16"), {}),
+        (cy.Recipe(model="linear", data=cy.prepare(scale="minmax")), {}),
+        (cy.Recipe(model="linear"), {"group": np.arange(30) // 3}),
+    ]:
+        found = cy.cross_validate(recipe, few, "loo", floors=False, **more)
+        assert found.facts["executor"] == "loop"
+    wrong = cy.Recipe(model="linear", loss="cross_entropy")
+    with pytest.raises(cy.UsageError, match="cross_entropy"):
+        cy.cross_validate(wrong, few, "loo")
+
+
+def test_a_closed_form_that_training_contradicts_is_not_taken(diabetes, monkeypatch):
+    few = cy.load((matrix(diabetes)[:20], diabetes.targets[:20]))
+    recipe = cy.Recipe(model="linear", optimizer=cy.optim.closed_form(l2=3.0))
+    right = cy.cross_validate(recipe, few, "loo", floors=False)
+    path = leaving_out.ridge_path
+    monkeypatch.setattr(leaving_out, "ridge_path", lambda *a, **k: 1.01 * path(*a, **k))
+    found = cy.cross_validate(recipe, few, "loo", floors=False)
+    assert (right.facts["executor"], found.facts["executor"]) == ("closed form", "loop")
+    assert found.score.value == pytest.approx(right.score.value, rel=1e-6)
+
+
+def test_the_nearest_other_row_is_that_of_scikit_learn(diabetes):
+    x = matrix(diabetes)[:60] * np.arange(1, 11)
+    for scaled in (True, False):
+        found = nearest_others(x, standardize=scaled)
+        for row in range(60):
+            kept = np.arange(60) != row
+            scaler = StandardScaler(with_std=scaled).fit(x[kept])
+            nearest = NearestNeighbors(n_neighbors=1).fit(scaler.transform(x[kept]))
+            (place,) = nearest.kneighbors(scaler.transform(x[[row]]), return_distance=False)[0]
+            assert found[row] == np.flatnonzero(kept)[place]
 
 
 def test_folds_without_closed_form_say_why(diabetes, iris):

@@ -1,4 +1,4 @@
-"""`chymist cv --plan` and `--explain-plan`."""
+"""`--plan` and `--explain-plan` of `cv`, `compare`, `search` and `curve`."""
 
 from __future__ import annotations
 
@@ -55,3 +55,28 @@ def test_a_plan_file_that_is_none(
     assert main(["cv", "iris", "--folds", "2", "--plan", "absent.json"]) == 1
     assert "not a plan of populations" in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
+
+
+SMALL = ["--length", "1 epoch", "--folds", "2"]
+VERBS = {
+    "compare": ["--models", "softmax,knn", *SMALL],
+    "search": ["--batch-size", "16|32", "--method", "grid", *SMALL],
+    "curve": ["--sizes", "0.5,1.0", *SMALL],
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_with_populations_takes_a_plan(
+    verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("pinned.json").write_text("{}")
+    words = [verb, "iris", *VERBS[verb], "--explain-plan", "--json"]
+    assert main([*words, "--plan", "pinned.json"]) == 0
+    said = capsys.readouterr()
+    assert "Plan    nothing was measured" in said.err
+    found = json.loads(said.out)
+    assert (found.get("facts") or found)["plan"]["file"] == "pinned.json"
+    assert main([*words, "--plan", "absent.json"]) == 1
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert (error["what"], error["where"]) == ("not a plan of populations", "absent.json")

@@ -293,6 +293,19 @@ def test_cross_validation_as_one_program_equals_the_loop(source: str, stop: str)
     assert one.floors == ()
 
 
+def test_folds_of_images_are_gathered_from_the_images_themselves() -> None:
+    from chymist.engine.population.training import stacked_rows
+    from chymist.protocols import cuts, kfold
+    from chymist.verbs.jobs import Desk, Job
+    from chymist.verbs.validation import fold_split
+
+    data = cy.load("digits")
+    recipe = cy.Recipe(model="mlp", stop="none")
+    splits = [fold_split(data, cut, 0, False) for cut in cuts(kfold(folds=4), data)]
+    runs = [run for run, _ in Desk().assembled([Job(recipe, split, 0) for split in splits])]
+    assert stacked_rows(runs).source.nbytes == data.inputs.nbytes
+
+
 def test_folds_that_do_not_fit_into_memory_together_are_cut_into_chunks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

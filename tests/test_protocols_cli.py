@@ -1,4 +1,4 @@
-"""`chymist cv --protocol`: the answer, what is said of the rows, and wrong use in one line."""
+"""`--protocol` of `cv`, `compare` and `search`: the answer, what is said of the rows, and wrong use in one line."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_bootstrap_has_a_corrected_score(capsys: pytest.CaptureFixture[str]) -
     assert found["never_held"] == 150 - found["score"]["n"]
     assert "(.632+, n=" in said
     assert "for a model trained on all rows" in said
-    assert "2 rows occur more than once: a copy may stand in training and held-out part; give --group, or drop them" in said  # fmt: skip
+    assert "2 rows occur more than once: training may see the copy of a held-out row; group or drop them" in said  # fmt: skip
     kept = json.loads((Path(found["run"]) / "cv.json").read_text())
     assert kept["corrected"] == found["corrected"]
     assert kept["facts"]["bootstrap"] == found["bootstrap"]
@@ -67,6 +67,52 @@ def test_protocols_and_their_options(capsys: pytest.CaptureFixture[str]) -> None
     found, _ = ask(capsys, "cv", "twice.csv", "--protocol", "leave_groups_out", "--group", "site",
                    "--model", "linear")  # fmt: skip
     assert len(found["folds"]) == 3
+
+
+def test_compare_and_search_take_the_same_protocols(capsys: pytest.CaptureFixture[str]) -> None:
+    splits = ["--protocol", "monte_carlo", "--protocol.times", "4", "--protocol.test", "16"]
+    blocks = ["--protocol", "time_series", "--time", "day", "--protocol.folds", "2"]
+    length = ["--length", "2 epochs"]
+    compared = ["compare", "good.csv", "--models", "softmax,knn", *length]
+    searched = ["search", "good.csv", *FAST, "--optimizer", "adam", "--optimizer.lr", "0.01|0.1",
+                "--method", "grid"]  # fmt: skip
+    found, said = ask(capsys, *compared, *splits)
+    assert found["design"] == "4 random splits"
+    assert "mean of 4 fits" in said
+    lines = Path(found["predictions"]).read_text().splitlines()
+    assert lines[0].startswith("entry,repeat,fold,row,target")
+    assert [line.split(",")[1] for line in lines[1:65]] == [r for r in "0123" for _ in range(16)]
+    found, _ = ask(capsys, *compared, *blocks, "--test", "0.25")
+    assert found["design"] == "2 blocks in time"
+    assert found["sealed"]
+    found, said = ask(capsys, *searched, *splits)
+    assert (found["facts"]["design"], found["facts"]["fits"]) == ("4 random splits", 8)
+    assert "seeds unknown" not in said
+    assert "4 random splits" in Path(found["report"]).read_text()
+    found, said = ask(capsys, *searched, *blocks)
+    assert (found["facts"]["design"], found["facts"]["fits"]) == ("2 blocks in time", 4)
+    assert "seeds unknown from one seed" in said
+
+
+def test_three_seeds_where_something_starts_at_random(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["compare", "good.csv", "--folds", "2", "--length", "1 epoch", "--models"]
+    for models, seeds, design in (
+        ("softmax,knn", [], "2 folds x 3 seeds"),
+        ("softmax,knn", ["--seeds", "1"], "2 folds x 1 seed"),
+        ("tree,knn", [], "2 folds x 1 seed"),
+    ):
+        found, _ = ask(capsys, *words, models, *seeds)
+        assert found["design"] == design
+
+
+def test_leave_one_out_of_a_line_says_that_it_is_exact(capsys: pytest.CaptureFixture[str]) -> None:
+    found, said = ask(capsys, "cv", "twice.csv", "--model", "linear", "--folds", "loo")
+    assert found["executor"] == "closed form"
+    assert "Folds   not trained: exact, in closed form from one fit, in" in said
+    assert len(found["folds"]) == 90
+    assert (
+        json.loads(Path(found["run"], "cv.json").read_text())["facts"]["executor"] == "closed form"
+    )
 
 
 def _rows(found: dict) -> list[int]:
@@ -126,6 +172,30 @@ def test_wrong_use_is_one_line(
     assert main(["cv", "good.csv", *words]) == code
     said = capsys.readouterr()
     line = said.err.splitlines()[-1]
+    assert message in line
+    assert line.startswith("chymist: ")
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--protocol", "monte_carlo", "--seeds", "2"], "options of its own, in --seeds"),
+        (["--protocol", "kfold", "--folds", "3"], "options of its own, in --folds"),
+        (["--protocol.times", "3"], "without its name, in --protocol.times"),
+        (["--protocol", "monte"], "unknown protocol: got 'monte'"),
+        (["--time", "day"], "takes no --time"),
+        (["--seeds", "0"], "at least one seed is needed, in --seeds"),
+        (["--folds", "1"], "folds must be 2 or more, or loo"),
+    ],
+)
+@pytest.mark.parametrize("verb", ["compare", "search"])
+def test_wrong_use_in_comparisons_is_one_line(
+    verb: str, words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = {"compare": ["--models", "softmax,knn"], "search": ["--batch-size", "16|32"]}[verb]
+    assert main([verb, "good.csv", *more, *words]) == 2
+    line = capsys.readouterr().err.splitlines()[-1]
     assert message in line
     assert line.startswith("chymist: ")
     assert not Path("runs").exists()

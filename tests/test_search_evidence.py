@@ -54,7 +54,7 @@ def test_pairs_are_paired_corrected_and_adjusted() -> None:
     from scipy import stats
 
     trials = [trial(n, {}, value) for n, value in enumerate((0.95, 0.945, 0.5), 1)]
-    pairs = against_best(trials, 10)
+    pairs = against_best(trials, 1 / 10)
     found = trials[0].values - trials[1].values
     t = found.mean() / (found.std(ddof=1) * math.sqrt(1 / 10 + 1 / 9))
     assert pairs[0]["p"] == pytest.approx(2 * stats.t.sf(abs(t), 9))
@@ -67,6 +67,13 @@ def test_pairs_are_paired_corrected_and_adjusted() -> None:
         trials, [{**pair, "p_holm": 0.01} for pair in pairs], None
     )
     assert "no other was trained to the end" in sentence(trials[:1], [], None)
+    told = [{**pairs[0], "p_holm": 0.01}, pairs[1]]
+    caution = "; one seed: another initialisation may turn this, try 3 seeds"
+    honest = f"{caution}; honest score of the search, by nested folds:"
+    assert f"the 2 others{caution}." in sentence(trials, told, None, one_seed=True)
+    assert f"1 other{honest}" in sentence(trials, pairs, trials[0].score, one_seed=True)
+    unclear = [{**pair, "p_holm": 0.1} for pair in pairs]
+    assert caution not in sentence(trials, unclear, None, one_seed=True)  # nobody is told
 
 
 def test_seeds_that_differ_more_than_folds_do_widen_a_pair() -> None:
@@ -74,7 +81,7 @@ def test_seeds_that_differ_more_than_folds_do_widen_a_pair() -> None:
     differences = (noise + np.array([[0.01], [0.0], [0.05]])).ravel()
     base = trial(1, {}, 0.9)
     (pair,) = against_best(
-        [replace(base, values=0.9 + values) for values in (differences, np.zeros(15))], 5
+        [replace(base, values=0.9 + values) for values in (differences, np.zeros(15))], 1 / 5, 3
     )
     assert pair["p"] == pytest.approx(corrected_t(differences, 1 / 5, repeats=3).p)
     assert pair["p"] > 1.5 * corrected_t(differences, 1 / 5).p
@@ -82,7 +89,7 @@ def test_seeds_that_differ_more_than_folds_do_widen_a_pair() -> None:
 
 def test_equal_trials_cannot_be_told_apart() -> None:
     one = trial(1, {}, 0.9)
-    (pair,) = against_best([one, replace(one, number=2, values=one.values + 1e-16)], 5)
+    (pair,) = against_best([one, replace(one, number=2, values=one.values + 1e-16)], 1 / 5)
     assert (pair["difference"], pair["p"]) == (0.0, 1.0)
 
 

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import chymist as cy
-from chymist.cli.inputs import load_source, protocol_given, recipe_of, split_of
+from chymist.cli.inputs import folds_given, load_source, recipe_of, split_of
 from chymist.cli.streams import print_json, standard_output
 from chymist.cli.summaries import (
     cv_summary,
@@ -160,8 +161,8 @@ def cv(options: argparse.Namespace) -> int:
     from chymist.verbs.writing import write_cross_validation
 
     screen = screen_of(options)
-    protocol = protocol_given(options)
-    data, split = rows_for_folds(options, protocol.name == "time_series")
+    folds = folds_given(options, 10)
+    data, split = rows_for_folds(options)
     recipe = recipe_of(options)
     threads = threads_of(options.threads)
     if options.out:
@@ -170,9 +171,10 @@ def cv(options: argparse.Namespace) -> int:
     watch = Folds(screen)
     try:
         found = cy.cross_validate(
-            recipe, split or data, protocol, seed=options.seed, group=options.group,
-            time=options.time, plan=options.plan, threads=threads, started=watch.begin,
-            observer=watch.tell, watcher=watch,
+            recipe, split or data, folds, options.repeats or 1, options.seed,
+            group=options.group, time=options.time, order=options.order, plan=options.plan,
+            threads=threads,
+            started=watch.begin, observer=watch.tell, watcher=watch,
         )  # fmt: skip
     finally:
         watch.close()
@@ -211,16 +213,21 @@ def runs(options: argparse.Namespace) -> int:
     cells = []
     for row in rows:
         score = row.get("score")
-        value = (
-            f"{score['metric']} {show(score['metric'], score['value'])} ({score['split']})"
-            if score
-            else ""
-        )
+        value = row.get("verdict", "")
+        if score:
+            rows_scored = f" ({score['split']})" if row["kind"] == "fit" else ""
+            value = f"{score['metric']} {show(score['metric'], score['value'])}{rows_scored}"
         seconds = f"{row['seconds']:.1f} s" if row.get("seconds") else ""
-        cells.append(
-            [row["run"], row["state"], row.get("data", ""), row.get("model", ""), value, seconds]
-        )
-    print(table(cells, ["run", "state", "data", "model", "score", "time"], width()))
+        when = row["when"][5:16].replace("T", " ")
+        kind = row["kind"] if row["state"] == "finished" else f"{row['kind']}, {row['state']}"
+        name, data, model = (row.get(key, "") for key in ("run", "data", "model"))
+        cells.append([name, kind, data, model, value, seconds, when])
+    heads = ["run", "kind", "data", "model", "score", "time", "when"]
+    others = [max(map(len, column)) for column in zip(*cells, heads, strict=True)]
+    room = max(len("accuracy"), width() - sum(others) + others[4] - 2 * len(others) + 2)
+    for line in cells:  # a sentence gives way to the names of folders, which are typed again
+        line[4] = shorten(line[4], room, placeholder=" ...")
+    print(table(cells, heads, width()))
     return 0
 
 
@@ -347,12 +354,13 @@ def interruptible(out: Path) -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
 
-def rows_for_folds(options: argparse.Namespace, ordered: bool = False) -> tuple[Data, Split | None]:
+def rows_for_folds(options: argparse.Namespace) -> tuple[Data, Split | None]:
     """The data, and its split if there are test rows to keep.
 
     Raises:
         UsageError: an option that makes no sense with folds.
     """
+    ordered = getattr(options, "protocol", None) == "time_series"
     for name, why in _NOT_FOR_FOLDS.items():
         if getattr(options, name) is not None and not (ordered and name == "time"):
             raise UsageError(

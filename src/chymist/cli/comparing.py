@@ -16,9 +16,10 @@ from chymist.cli.commands import (
     threads_of,
     width,
 )
-from chymist.cli.inputs import recipe_of
-from chymist.cli.summaries import print_data
+from chymist.cli.inputs import folds_given, recipe_of
+from chymist.cli.summaries import print_data, print_plan
 from chymist.cli.terminal import LABEL, Band, Screen
+from chymist.engine.events import Epoch
 from chymist.engine.folder import check_place, in_free_folder
 from chymist.errors import UsageError, nearest
 from chymist.parts import definition, listed, registered
@@ -31,31 +32,28 @@ def compare(options: argparse.Namespace) -> int:
     """`chymist compare`."""
     from chymist.verbs.writing import write_comparison
 
-    screen, folds = screen_of(options), folds_of(options.folds)
-    if options.seeds < 1:
-        raise UsageError(
-            "at least one seed is needed", where="--seeds", received=str(options.seeds)
-        )
+    screen, folds = screen_of(options), folds_given(options, 10)
     names = names_of(options)
     data, split = rows_for_folds(options)
     entries = entries_of(options, names, data.task)
     if options.out:
         check_place(Path(options.out))
     print_data(screen, split or data)
-    rows = len(data) if split is None else len(split.train) + len(split.valid)
-    fits = (rows if folds == "loo" else folds) * options.seeds
-    band = Band(screen, fits * sum(isinstance(entry, Recipe) for entry in entries.values()))
+    watch = _Watch(screen, sum(isinstance(entry, Recipe) for entry in entries.values()))
     try:
         found = cy.compare(
             entries, split or data, folds, options.seeds, options.seed, group=options.group,
-            metric=options.metric, threads=threads_of(options.threads), watcher=band,
-            observer=_Teller(screen, fits),
+            time=options.time, metric=options.metric, plan=options.plan,
+            threads=threads_of(options.threads), started=watch.begin, watcher=watch,
+            observer=watch.tell,
         )  # fmt: skip
     finally:
-        band.close()
+        watch.close()
     write = partial(write_comparison, found=found, data=data)
     out = Path(options.out) if options.out else None
     path = write(out) if out else in_free_folder(f"{data.name}-compare", write)
+    if options.explain_plan:
+        print_plan(screen, found.plan)
     print_comparison(screen, found, path.parent)
     if options.json:
         about = {"name": data.name, "kind": data.kind, "fingerprint": data.fingerprint,
@@ -78,15 +76,6 @@ def compare_runs(options: argparse.Namespace) -> int:
     if options.json:
         emit(found.to_dict())
     return 0
-
-
-def folds_of(text: str) -> Any:
-    """`--folds`: a number of at least 2, or "loo"."""
-    if text == "loo":
-        return text
-    if not text.isdecimal() or int(text) < 2:
-        raise UsageError("folds must be 2 or more, or loo", where="--folds", received=f"'{text}'")
-    return int(text)
 
 
 def names_of(options: argparse.Namespace) -> list[str]:
@@ -152,19 +141,33 @@ def print_comparison(screen: Screen, found: Comparison, out: Path) -> None:
     screen.line("Files", f"{out}/  comparison.json · predictions.csv")
 
 
-class _Teller:
-    """Says how an entry did, when all its folds are scored.
+class _Watch:
+    """Follows a comparison: a band while it trains, a line for each entry that is scored.
 
     Args:
         screen: where to print.
-        fits: folds of an entry, over all seeds.
+        recipes: number of entries that are trained.
     """
 
-    def __init__(self, screen: Screen, fits: int) -> None:
-        self.screen, self.fits = screen, fits
+    def __init__(self, screen: Screen, recipes: int) -> None:
+        self.screen, self.recipes, self.fits = screen, recipes, 0
         self.values: dict[str, list[float]] = {}
+        self.band = Band(screen, 0)
 
-    def __call__(self, record: Mapping[str, Any]) -> None:
+    def begin(self, fits: int) -> None:
+        """The number of trainings of each entry is known."""
+        self.fits, self.band.runs = fits, fits * self.recipes
+
+    def __call__(self, number: int, event: Epoch) -> None:
+        """An epoch of one of the trainings."""
+        self.band(number, event)
+
+    def close(self) -> None:
+        """Leave the last line standing."""
+        self.band.close()
+
+    def tell(self, record: Mapping[str, Any]) -> None:
+        """A fold is scored; of an entry all of whose folds are, its mean is told."""
         name = record["entry"]
         values = self.values.setdefault(name, [])
         values.append(record["value"])

@@ -9,7 +9,7 @@ from typing import Any
 import chymist as cy
 from chymist.cli.commands import emit, rows_for_folds, screen_of, threads_of
 from chymist.cli.inputs import recipe_of
-from chymist.cli.summaries import print_data
+from chymist.cli.summaries import print_data, print_plan
 from chymist.cli.terminal import Folds
 from chymist.errors import UsageError
 from chymist.parts import listed
@@ -27,10 +27,13 @@ def curve(options: argparse.Namespace) -> int:
     try:
         found = cy.learning_curve(
             recipe, split or data, sizes, options.folds, options.seeds, options.seed,
-            group=options.group, threads=threads, started=watch.begin, watcher=watch,
+            group=options.group, plan=options.plan, threads=threads, started=watch.begin,
+            watcher=watch,
         )  # fmt: skip
     finally:
         watch.close()
+    if options.explain_plan:
+        print_plan(screen, found.facts["plan"])
     screen.line("Verdict", found.verdict, result=True)
     for size, train, held in zip(found.sizes, found.train, found.held, strict=True):
         screen.line("Rows", f"{size:,}   {held}   {train}", result=True)
@@ -72,7 +75,7 @@ def curve_summary(found: LearningCurve) -> Mapping[str, Any]:
         for size, held, train in zip(found.sizes, found.held, found.train, strict=True)
     ]
     return {"verdict": found.verdict, "rows": rows, "folds": list(found.folds),
-            "seconds": found.facts["seconds"]}  # fmt: skip
+            "plan": found.facts["plan"], "seconds": found.facts["seconds"]}  # fmt: skip
 
 
 CURVING = {"curve": curve}

@@ -9,8 +9,7 @@ from typing import Any
 import chymist as cy
 from chymist.cli.options import recipe_fields
 from chymist.errors import InputError, UsageError
-from chymist.parts import Part, listed, part
-from chymist.protocols import protocol_of
+from chymist.parts import listed, part
 from chymist.values import Data, Recipe, Split
 
 
@@ -76,10 +75,14 @@ def recipe_of(options: argparse.Namespace) -> Recipe:
     return Recipe.from_dict(merged(plain, recipe_fields(options)))
 
 
-def protocol_given(options: argparse.Namespace) -> Part:
-    """The protocol of `cv`: `--protocol NAME --protocol.OPTION VALUE`, or `--folds --repeats`.
+def folds_given(options: argparse.Namespace, folds: int) -> Any:
+    """`--protocol NAME --protocol.OPTION VALUE` as a protocol, or `--folds`: a number, or "loo".
 
     Its options are taken out of `options.dotted`, since they belong to no recipe.
+
+    Args:
+        options: of a verb that cuts rows.
+        folds: their number, if neither is given.
 
     Raises:
         UsageError: an unknown name or value, or both ways at once.
@@ -93,9 +96,11 @@ def protocol_given(options: argparse.Namespace) -> Part:
             raise UsageError(
                 "options of the protocol without its name", where=where, do="add --protocol NAME"
             )
-        return protocol_of(_folds(options.folds or "10"), _repeats(options.repeats))
-    for name in ("folds", "repeats"):
-        if getattr(options, name) is not None:
+        for name in ("repeats", "seeds"):
+            count(getattr(options, name, None), f"--{name}")
+        return folds if options.folds is None else _folds(options.folds)
+    for name in ("folds", "repeats", "seeds"):
+        if getattr(options, name, None) is not None:
             raise UsageError("a protocol has options of its own", where=f"--{name}",
                              do=f"leave it out; see chymist part {options.protocol}")  # fmt: skip
     return part("protocol", options.protocol, **given)
@@ -109,10 +114,14 @@ def _folds(text: str) -> Any:
     return int(text)
 
 
-def _repeats(count: int | None) -> int:
-    if count is not None and count < 1:
-        raise UsageError("at least one repeat is needed", where="--repeats", received=str(count))
-    return count or 1
+def count(number: int | None, where: str) -> None:
+    """Refuse less than one, where a number is given.
+
+    Raises:
+        UsageError: it is so.
+    """
+    if number is not None and number < 1:
+        raise UsageError(f"at least one {where[2:-1]} is needed", where=where, received=str(number))
 
 
 def merged(plain: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:

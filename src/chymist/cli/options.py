@@ -42,7 +42,7 @@ VERBS = {
     "compare": "compare recipes and baselines on the same folds, with a verdict in words",
     "compare-runs": "compare two runs on the same validation rows",
     "curve": "score a recipe with more and more training rows",
-    "runs": "list the runs of a folder",
+    "runs": "list runs, cross-validations, comparisons and searches",
     "show": "show what a run gave",
     "report": "write a run's report anew",
     "part": "explain a part of a recipe (a model, loss, optimiser, ...)",
@@ -247,9 +247,7 @@ def _fit(verb: argparse.ArgumentParser) -> None:
     _recipe(verb)
     run = verb.add_argument_group("run")
     run.add_argument("--seed", type=int, default=0, metavar="N", help="seed of everything (0)")
-    run.add_argument(
-        "--threads", type=int, metavar="N", help="threads of torch (one for small work, else all)"
-    )
+    _threads(run)
     run.add_argument(
         "--device", metavar="NAME", help="cpu, cuda or cuda:1 (a GPU if there is one, else cpu)"
     )
@@ -272,27 +270,43 @@ def _workers(group: Any) -> None:
     )  # fmt: skip
 
 
-def _cv(verb: argparse.ArgumentParser) -> None:
-    _source(verb)
-    _recipe(verb)
-    run = verb.add_argument_group("run")
-    run.add_argument("--folds", metavar="K|loo", help="folds, or one row a fold (10)")
-    run.add_argument("--repeats", type=int, metavar="R", help="cut into folds R times (1)")
-    run.add_argument(
-        "--plan", metavar="FILE", help="pin the forms of populations to those of a file"
+def _threads(group: Any) -> None:
+    group.add_argument(
+        "--threads", type=int, metavar="N", help="threads of torch (one for small work, else all)"
     )
-    run.add_argument("--explain-plan", action="store_true", help="say what was measured for it")
-    run.add_argument(
+
+
+def _folds(group: Any, default: int) -> None:
+    group.add_argument("--folds", metavar="K|loo", help=f"folds, or one row a fold ({default})")
+    group.add_argument(
         "--protocol", metavar="NAME",
         help="in place of folds: bootstrap, monte_carlo, leave_p_out, leave_groups_out or "
         "time_series; its options follow as --protocol.times 50",
     )  # fmt: skip
+
+
+def _plan(group: Any) -> None:
+    group.add_argument(
+        "--plan", metavar="FILE", help="pin the forms of populations to those of a file"
+    )
+    group.add_argument("--explain-plan", action="store_true", help="say what was measured for it")
+
+
+def _cv(verb: argparse.ArgumentParser) -> None:
+    _source(verb)
+    _recipe(verb)
+    run = verb.add_argument_group("run")
+    _folds(run, 10)
+    run.add_argument("--repeats", type=int, metavar="R", help="cut into folds R times (1)")
+    run.add_argument(
+        "--order", choices=("own", "shared"), default="own",
+        help="shared: all models read the same batches; none is then what fit gives (own)",
+    )  # fmt: skip
+    _plan(run)
     run.add_argument(
         "--seed", type=int, default=0, metavar="N", help="seed of the first repeat (0)"
     )
-    run.add_argument(
-        "--threads", type=int, metavar="N", help="threads of torch (one for small work, else all)"
-    )
+    _threads(run)
     run.add_argument("--out", metavar="DIR", help="folder for the result (runs/<data>-cv-NNNN)")
 
 
@@ -308,15 +322,15 @@ def _compare(verb: argparse.ArgumentParser) -> None:
     entries.add_argument("--recipes", metavar="FILE,...", help="TOML recipes, named by their files")
     _recipe(verb, model=False)
     run = verb.add_argument_group("run")
-    run.add_argument("--folds", default="10", metavar="K|loo", help="folds, or one row a fold (10)")
+    _folds(run, 10)
     run.add_argument(
-        "--seeds", type=int, default=1, metavar="S", help="cut and initialise S times (1)"
-    )
+        "--seeds", type=int, metavar="S",
+        help="cut and initialise S times (3; 1 if nothing starts from random weights)",
+    )  # fmt: skip
     run.add_argument("--seed", type=int, default=0, metavar="N", help="the first seed (0)")
     run.add_argument("--metric", metavar="NAME", help="what to compare by (accuracy, or rmse)")
-    run.add_argument(
-        "--threads", type=int, metavar="N", help="threads of torch (one for small work, else all)"
-    )
+    _plan(run)
+    _threads(run)
     run.add_argument(
         "--out", metavar="DIR", help="folder for the result (runs/<data>-compare-NNNN)"
     )
@@ -346,18 +360,15 @@ def _search(verb: argparse.ArgumentParser) -> None:
         help="configurations optuna proposes at once (8)",
     )
     how.add_argument("--trials", type=int, default=32, metavar="N", help="configurations (32)")
-    how.add_argument("--folds", default="5", metavar="K|loo", help="folds, or one row a fold (5)")
-    how.add_argument(
-        "--seeds", type=int, default=1, metavar="S", help="cut and initialise S times (1)"
-    )
+    _folds(how, 5)
+    how.add_argument("--seeds", type=int, metavar="S", help="cut and initialise S times (1)")
     how.add_argument("--seed", type=int, default=0, metavar="N", help="the first seed (0)")
     how.add_argument(
         "--nested", type=int, default=0, metavar="K",
         help="K outer folds for an honest score of the whole search (none)",
     )  # fmt: skip
-    how.add_argument(
-        "--threads", type=int, metavar="N", help="threads of torch (one for small work, else all)"
-    )
+    _plan(how)
+    _threads(how)
     how.add_argument("--out", metavar="DIR", help="folder for the result (runs/<data>-search-NNNN)")
 
 
@@ -375,9 +386,8 @@ def _curve(verb: argparse.ArgumentParser) -> None:
         "--seeds", type=int, default=1, metavar="S", help="cut and initialise S times (1)"
     )
     run.add_argument("--seed", type=int, default=0, metavar="N", help="the first seed (0)")
-    run.add_argument(
-        "--threads", type=int, metavar="N", help="threads of torch (one for small work, else all)"
-    )
+    _plan(run)
+    _threads(run)
 
 
 def _resume(verb: argparse.ArgumentParser) -> None:

@@ -6,19 +6,17 @@ import argparse
 import shlex
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 import chymist as cy
 from chymist.cli.commands import emit, rows_for_folds, screen_of, threads_of, width
-from chymist.cli.inputs import recipe_of
+from chymist.cli.inputs import folds_given, recipe_of
 from chymist.cli.options import RECIPE_OPTIONS
-from chymist.cli.summaries import near, print_data
+from chymist.cli.summaries import near, print_data, print_plan
 from chymist.cli.terminal import Band, Screen
 from chymist.engine.defaults import complete
 from chymist.engine.folder import check_place, in_free_folder
-from chymist.errors import UsageError
 from chymist.evidence.searches import Search, Trial
 from chymist.space import Axis, parse, takes_list, text_of, text_of_axis
 from chymist.values import Data, Recipe, Split, show
@@ -30,7 +28,7 @@ SHOWN = 10  # configurations in the terminal
 def search(options: argparse.Namespace) -> int:
     """`chymist search`."""
     screen = screen_of(options)
-    folds, threads = _folds_of(options.folds), threads_of(options.threads)
+    folds, threads = folds_given(options, 5), threads_of(options.threads)
     data, split = rows_for_folds(options)
     recipe, space = recipe_and_space(options, split or data)
     if options.out:
@@ -49,7 +47,8 @@ def search(options: argparse.Namespace) -> int:
         found = cy.search(
             recipe, split or data, space, options.method, options.trials, folds, options.seeds,
             options.seed, nested=options.nested, parallel=options.parallel, group=options.group,
-            threads=threads, started=started, watcher=lambda number, event: bands[0](number, event),
+            time=options.time, plan=options.plan, threads=threads, started=started,
+            watcher=lambda number, event: bands[0](number, event),
         )  # fmt: skip
     finally:
         for band in bands:
@@ -58,6 +57,8 @@ def search(options: argparse.Namespace) -> int:
     report = (
         write(Path(options.out)) if options.out else in_free_folder(f"{data.name}-search", write)
     )
+    if options.explain_plan:
+        print_plan(screen, found.facts["plan"])
     print_search(screen, found, report)
     if options.json:
         emit({"run": str(report.parent), **found.to_dict(), "report": str(report)})
@@ -122,27 +123,21 @@ def print_search(screen: Screen, found: Search, report: Path) -> None:
     screen.line("Verdict", found.verdict, result=True)
     screen.line("Surface", found.surface)
     metric, noise = found.score.metric, found.noise
-    seeds = "unknown from one seed" if noise["seeds"] is None else _spread(metric, noise["seeds"])
-    folds = _spread(metric, noise["folds"])
-    screen.line("Noise", f"standard deviation of the best: folds {folds}, seeds {seeds}")
-    if not found.sealed:
-        screen.line("Note", "all rows were used; none is sealed for a last test")
-    how = "as one program" if facts["executor"] == "population" else "one after the other"
+    spread = f"folds {_spread(metric, noise['folds'])}"
+    if noise["seeds"] is not None:
+        spread += f", seeds {_spread(metric, noise['seeds'])}"
+    elif facts["one_seed"]:
+        spread += ", seeds unknown from one seed"
+    screen.line("Noise", f"standard deviation of the best: {spread}")
+    for note in facts["notes"]:
+        screen.line("Note", note)
+    how = "as one program" if facts["executor"] == "population" else "each by itself"
     screen.line(
         "Time",
         f"{facts['seconds']:.1f} s · {facts['fits']:,} fits {how} · {facts['epochs']:,.0f} epochs "
         f"of {facts['full_epochs']:,.0f}",
     )
     screen.line("Files", f"{near(report.parent)}/  best.toml · search.json · report.html")
-
-
-def _folds_of(text: str) -> Any:
-    """`--folds`: a number of at least 2, or "loo"."""
-    if text == "loo":
-        return text
-    if not text.isdecimal() or int(text) < 2:
-        raise UsageError("folds must be 2 or more, or loo", where="--folds", received=f"'{text}'")
-    return int(text)
 
 
 def _given(options: argparse.Namespace) -> dict[str, str]:

@@ -15,6 +15,7 @@ from chymist.engine.assembly import Assembly, forward
 from chymist.engine.folder import Saved
 from chymist.engine.threads import using_threads
 from chymist.values import Data, Floor, Recipe, Run, Score, Split, show
+from chymist.verbs.designs import note_of_copies
 from chymist.verbs.reading import coefficients
 from chymist.verbs.reporting import command_of
 from chymist.verbs.validation import CrossValidation
@@ -209,9 +210,12 @@ def print_folds(screen: Screen, found: CrossValidation, out: Path) -> None:
         screen.line("Note", f"the intervals are by group ({found.score.groups:,} groups)")
     for note in _notes(found):
         screen.line("Note", note)
-    how = "as one program" if found.facts["executor"] == "population" else "one after the other"
-    why = f" ({found.facts['reason']})" if found.facts["reason"] else ""
-    screen.line("Folds", f"trained {how}{why} in {found.facts['seconds']:.1f} s")
+    facts, how = found.facts, "trained as one program"
+    if facts["executor"] == "loop":
+        how = f"trained each by itself ({facts['reason']})"
+    elif facts["executor"] == "closed form":
+        how = "not trained: exact, in closed form from one fit,"
+    screen.line("Folds", f"{how} in {facts['seconds']:.1f} s")
     screen.line("Files", f"{out}/  cv.json · predictions.csv")
 
 
@@ -236,15 +240,14 @@ def _notes(found: CrossValidation) -> list[str]:
             f"{facts['never_held']:,} rows were never held out; the score is of the others"
         )
     if facts["duplicates"]:
-        what, do = "occur more than once", "give --group, or drop them"
-        if found.score.groups is not None:
-            what, do = "have a copy in another group", "drop them, or join the groups"
-        risk = "a copy may stand in training and held-out part"
-        notes.append(f"{facts['duplicates']:,} rows {what}: {risk}; {do}")
+        notes.append(note_of_copies(facts["duplicates"], found.score.groups is not None))
     if facts["rare_classes"]:
         names = ", ".join(map(short, facts["rare_classes"][:3]))
         more = ", ..." if len(facts["rare_classes"]) > 3 else ""
         notes.append(f"fewer rows than folds: class {names}{more}; some folds hold none of it out")
+    if facts["order"] == "shared":
+        notes.append("all models read the same batches: none is what fit would give, and an "
+                     "interval over seeds is too narrow")  # fmt: skip
     if not found.sealed:
         notes.append("all rows were used; none is sealed for a last test")
     return notes
@@ -266,7 +269,7 @@ def cv_summary(
         "floors": floors,
         "folds": list(found.folds),
         "predictions": str(path),
-        **{k: found.facts[k] for k in ("executor", "plan", "epochs", "seconds", "protocol",
+        **{k: found.facts[k] for k in ("executor", "order", "plan", "epochs", "seconds", "protocol",
                                        "duplicates", "never_held")},
         **corrected_of(found),
     }  # fmt: skip

@@ -69,7 +69,7 @@ def save_checkpoint(folder: Path, state: State) -> Path | None:
         if state.best is not None:
             write_file(draft / "best.safetensors", tensors_to_bytes(state.best))
         write_file(draft / "random.safetensors", tensors_to_bytes(tensors))
-        values = Plain(_counters(state), len(moments), state.scaler.state_dict(), plain, streams)
+        values = Plain(counters_of(state), len(moments), state.scaler.state_dict(), plain, streams)
         write_file(draft / "state.json", msgspec.json.encode(values))
         manifest = Manifest(FORMAT, {p.name: _digest(p) for p in sorted(draft.iterdir())})
         write_file(draft / "MANIFEST.json", msgspec.json.encode(manifest))
@@ -153,8 +153,7 @@ def load_checkpoint(path: Path, state: State) -> None:
     state.optimizer.load_state_dict(optimizer)
     state.best = best
     state.scaler.load_state_dict(plain.scaler)
-    for name, value in msgspec.structs.asdict(plain.counters).items():
-        setattr(state, name, value)
+    set_counters(state, plain.counters)
 
 
 def _check_fit(path: Path, weights: Mapping[str, Tensor], state: State) -> None:
@@ -299,8 +298,15 @@ class Plain(msgspec.Struct, forbid_unknown_fields=True):
     random: dict[str, Any]
 
 
-def _counters(state: State) -> Counters:
+def counters_of(state: State) -> Counters:
+    """What a state counts and remembers."""
     return Counters(**{name: getattr(state, name) for name in Counters.__struct_fields__})
+
+
+def set_counters(state: State, counters: Counters) -> None:
+    """Let a state count and remember what another does."""
+    for name, value in msgspec.structs.asdict(counters).items():
+        setattr(state, name, value)
 
 
 def _optimizer_to_files(

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from chymist.engine.events import Epoch, Event, Step
-from chymist.engine.rows import Rows
+from chymist.engine.rows import Rows, Shared
 from chymist.errors import Diverged
 from chymist.keys import order
 from chymist.models import Dropout
@@ -41,6 +41,8 @@ class Program:
         seed: seed of order and dropout.
         accumulate: passes whose gradients make one step.
         weights: how much each row counts in the loss, or None if they count alike.
+        shared: what is read in common with the other members of a population, or None; only
+            `engine.population` trains such a run.
     """
 
     rows: Rows
@@ -55,6 +57,7 @@ class Program:
     seed: int
     accumulate: int = 1
     weights: Tensor | None = None
+    shared: Shared | None = None
 
     @property
     def steps_per_epoch(self) -> int:

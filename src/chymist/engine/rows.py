@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -17,13 +15,14 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_all_start_methods, get_context
 from multiprocessing.connection import wait
-from time import monotonic, sleep
+from time import monotonic
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from chymist.engine.workers import obey
 from chymist.errors import ChymistError, InputError, WorkerLost
 
 Batch = tuple[Tensor, Tensor]
@@ -87,6 +86,21 @@ class InMemory:
             index = self.among.index_select(0, index)
         inputs = self.inputs.index_select(0, index)
         return self.finish(inputs) if self.finish else inputs
+
+
+@dataclass(frozen=True, eq=False)
+class Shared:
+    """What a member of a population reads where all members read the same batches of all rows.
+
+    Args:
+        rows: all rows, prepared as this member prepares them.
+        weights: how much each counts in its loss, (rows,); 0 for those that are not its own.
+        seed: of the order, which the members have in common.
+    """
+
+    rows: InMemory
+    weights: Tensor
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -294,15 +308,7 @@ def _begin(prepare: Prepare, trainer: int) -> None:
     """Start a worker: it leaves Ctrl-C to the trainer, and ends when the trainer has ended."""
     global _prepare
     _prepare = prepare
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    threading.Thread(target=_end_with, args=(trainer,), daemon=True).start()
-
-
-def _end_with(parent: int) -> None:
-    while os.getppid() == parent:
-        sleep(0.5)
-    os._exit(1)
+    obey(trainer)
 
 
 def _work(index: np.ndarray) -> np.ndarray | dict[str, str]:

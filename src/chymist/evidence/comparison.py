@@ -23,7 +23,7 @@ UNIT = SHARES | {"auc", "r2"}  # metrics of which a hundredth is a point
 ROUNDING = 1e-5  # a relative difference of losses that has no winner
 NAMED = 3  # entries that a sentence lists before it counts
 T_TEST, ROW_TEST = "corrected t", "paired rows"
-ONE_SEED = "; one seed: another initialisation may turn this, compare with 3 seeds"
+ONE_SEED = "; one seed: another initialisation may turn this, try 3 seeds"
 
 
 @dataclass(frozen=True, eq=False)

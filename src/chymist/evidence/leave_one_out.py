@@ -146,6 +146,34 @@ def _refitted(x: Array, y: Array, new: Array, path: Array, scaled: Array) -> Arr
     return np.asarray(mean + (shrink * (right[kept] @ gap)) @ along)
 
 
+def nearest_others(inputs: Array, *, standardize: bool | Array = False) -> Array:
+    """Number of the nearest other row (Euclidean) of every row; of equally near ones the first.
+
+    Args:
+        inputs: X, (n, features).
+        standardize: whether distances are in deviations of the other rows, as in `ridge_path`.
+
+    Returns:
+        Row numbers, (n,), int64.
+
+    Raises:
+        InputError: as in `ridge_path`.
+
+    Example:
+        >>> nearest_others(np.array([[0.0], [1.0], [5.0]])).tolist()
+        [1, 0, 1]
+    """
+    x = finite_matrix(inputs)
+    found = np.empty(len(x), np.int64)
+    for row in range(len(x)):
+        others = np.delete(x, row, 0)
+        scaled = np.asarray(standardize, bool) & (np.ptp(others, 0) > 0)
+        gaps = (others - x[row]) / np.where(scaled, others.std(0), 1.0)
+        nearest = int(np.argmin(np.einsum("nf,nf->n", gaps, gaps)))
+        found[row] = nearest + (nearest >= row)
+    return found
+
+
 def gaussian_classifiers(inputs: Array, labels: Array, kind: GaussianKind) -> Array:
     """Leave-one-out class probabilities of Gaussian classifiers, exact.
 

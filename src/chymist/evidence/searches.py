@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from chymist import keys
+from chymist.evidence.comparison import ONE_SEED
 from chymist.evidence.resampled import corrected_t, holm
 from chymist.metrics import METRICS, find, measure
 from chymist.space import Point, Space, text_of
@@ -110,7 +111,8 @@ class Search:
             the inner folds that chose it (selected), and on the outer held-out rows (value).
         space: what was searched.
         sealed: whether test rows exist that were not given.
-        facts: method, folds, seeds, trials, fits, epochs, full_epochs, executor, seconds.
+        facts: method, design (in words), protocol, seeds, one_seed, trials, fits, epochs,
+            full_epochs, executor, notes (on the rows, in sentences), plan, seconds.
     """
 
     verdict: str
@@ -173,12 +175,15 @@ def rank_of(predictions: Predictions, metric: str) -> Rank:
     return sign * measure(predictions, metric), measure(predictions, second)
 
 
-def against_best(trials: Sequence[Trial], folds: int) -> list[dict[str, Any]]:
+def against_best(
+    trials: Sequence[Trial], test_share: float, seeds: int = 1
+) -> list[dict[str, Any]]:
     """The first of some trials against each of the others, on the same folds and seeds.
 
     Args:
         trials: trained to the end, the best first.
-        folds: number of folds.
+        test_share: share of the rows that each fit scores, 1/K for K folds.
+        seeds: number of seeds, each of which several folds share.
 
     Returns:
         One mapping a pair: a, b (numbers of trials), difference (a minus b), low, high, p, and
@@ -187,15 +192,15 @@ def against_best(trials: Sequence[Trial], folds: int) -> list[dict[str, Any]]:
     Example:
         >>> two = [Trial(n, {}, Recipe(), None, np.array(values), 9.0)
         ...        for n, values in enumerate([[0.98, 0.97, 0.98], [0.71, 0.73, 0.7]], 1)]
-        >>> (pair,) = against_best(two, folds=3)
+        >>> (pair,) = against_best(two, test_share=1 / 3)
         >>> pair["a"], pair["b"], round(pair["difference"], 2), pair["p_holm"] < 0.05
         (1, 2, 0.26, True)
 
     Source: Nadeau, Bengio 2003 (corrected resampled t-test); Holm 1979.
     """
     best, *others = trials
-    seeds = len(best.values) // folds
-    found = [corrected_t((best.values - o.values).round(ROUNDED), 1 / folds, seeds) for o in others]
+    gaps = [(best.values - other.values).round(ROUNDED) for other in others]
+    found = [corrected_t(gap, test_share, seeds) for gap in gaps]
     adjusted = holm(np.array([pair.p for pair in found])) if found else np.zeros(0)
     return [
         {"a": best.number, "b": other.number, "difference": pair.value, "low": pair.low,
@@ -205,14 +210,17 @@ def against_best(trials: Sequence[Trial], folds: int) -> list[dict[str, Any]]:
 
 
 def sentence(
-    trials: Sequence[Trial], pairs: Sequence[Mapping[str, Any]], nested: Score | None
-) -> str:
+    trials: Sequence[Trial], pairs: Sequence[Mapping[str, Any]], nested: Score | None,
+    one_seed: bool = False,
+) -> str:  # fmt: skip
     """The verdict of a search.
 
     Args:
         trials: all, the best first.
         pairs: the best against the others that were trained to the end.
         nested: score by nested cross-validation, or None.
+        one_seed: whether models start at random, from one seed only; the sentence then says so, if
+            the best is told from any other.
 
     Example:
         >>> score = Score("accuracy", 0.9, 0.8, 0.95, 60, "out-of-fold")
@@ -236,6 +244,7 @@ def sentence(
         text += f"it is better than {_others(len(pairs), 'the')}"
     else:
         text += f"it cannot be told from {_others(alike, '' if alike < len(pairs) else 'the')}"
+    text += ONE_SEED if one_seed and alike < len(pairs) else ""
     dropped = sum(bool(trial.reached) for trial in trials)
     lost = sum(bool(trial.reason) for trial in trials)
     text += f", {dropped} dropped early" if dropped else ""

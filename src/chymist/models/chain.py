@@ -161,6 +161,11 @@ def links(layers: Iterable[nn.Module]) -> list[nn.Module]:
 
     A chain begins and ends with an affine map. An activation works in place, where the layer before
     it does not need what it gave: after an affine map or dropout, not after another activation.
+
+    Example:
+        >>> pair = stack([nn.Sequential(nn.Flatten(), nn.Linear(3, 2))] * 2)
+        >>> [type(layer).__name__ for layer in links(pair.children())]
+        ['StackedLinear']
     """
     found = list(layers)
     while found and isinstance(found[0], PerRow):

@@ -105,14 +105,17 @@ class StackedBatchNorm(Stacked):
         dims = [1, *range(3, inputs.ndim)]
         w = weights.view(*weights.shape, *[1] * (inputs.ndim - 2))
         count = weights.sum(1).view(-1, *[1] * (inputs.ndim - 1)) * inputs[0, 0, 0].numel()
+        count = count.clamp(min=1)  # a member without rows takes no step, but must stay finite
         mean = (inputs * w).sum(dims, keepdim=True) / count
         var = ((inputs - mean).square() * w).sum(dims, keepdim=True) / count
         if self.running_mean is not None:
             self.num_batches_tracked.add_(1)
             with torch.no_grad():
-                whole = (var * count / (count - 1)).view_as(self.running_var)
-                self.running_mean.lerp_(mean.view_as(self.running_mean), self._share())
-                self.running_var.lerp_(whole, self._share())
+                whole = (var * count / (count - 1).clamp(min=1)).view_as(self.running_var)
+                counts = self.num_batches_tracked.to(mean.dtype).view(-1, 1)
+                share = 1 / counts if self.momentum is None else counts.new_tensor(self.momentum)
+                self.running_mean.lerp_(mean.view_as(self.running_mean), share)
+                self.running_var.lerp_(whole, share)
         made = (inputs - mean) * torch.rsqrt(var + self.eps)
         if self.weight is None:
             return made
@@ -160,10 +163,10 @@ class StackedDropout(nn.Module):
     def __init__(self, layers: Sequence[Dropout]) -> None:
         super().__init__()
         self.layers = list(layers)  # not submodules: they hold nothing that is trained
-        self.counts: Sequence[int] | None = None
+        self.weights: Tensor | None = None  # as in `StackedBatchNorm`
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """(K, batch, ...) to the same shape; `counts` rows of each member are no padding."""
+        """(K, batch, ...) to the same shape; a mask is drawn for the rows of weight 1."""
         return inputs * self.mask(inputs) if self.training else inputs
 
     def mask(self, inputs: Tensor) -> Tensor:
@@ -171,8 +174,11 @@ class StackedDropout(nn.Module):
         mask = torch.zeros(inputs.shape, dtype=inputs.dtype, device=inputs.device)
         for member, layer in enumerate(self.layers):
             generator = torch.Generator(inputs.device).manual_seed(layer.position)
-            own = mask[member] if self.counts is None else mask[member, : self.counts[member]]
+            active = None if self.weights is None else self.weights[member] > 0
+            own = mask[member] if active is None else mask[member, active]  # a view, or a copy
             own.bernoulli_(1 - layer.p, generator=generator).div_(1 - layer.p)
+            if active is not None:
+                mask[member, active] = own
         return mask
 
 

@@ -57,12 +57,11 @@ def verdict_section(found: Search) -> Markup:
     """The sentence, the best score, the honest one, and how much it varies by itself."""
     score, facts = found.score, found.facts
     metric = metric_name(score.metric)
-    folds = f"{facts['folds']} folds x {count(facts['seeds'], 'seed')}"
     rows = count(score.n, "out-of-fold row")
     parts = [
         tag("p", f"{metric} of the best, {score.selected_on}", class_="eyebrow"),
         tag("p", show(score.metric, score.value), class_="big"),
-        tag("p", f"95 % interval {interval(score)}, on {rows}, {folds}."),
+        tag("p", f"95 % interval {interval(score)}, on {rows}, {facts['design']}."),
         tag("p", "It was selected for being the best, so it is optimistic.",
             class_="caution note"),
     ]  # fmt: skip
@@ -76,11 +75,13 @@ def verdict_section(found: Search) -> Markup:
         parts.append(_outer_table(found))
     noise = found.noise
     spread = f"Noise floor: the best differs by {_size(score.metric, noise['folds'])} between folds"
-    spread += (
-        "; of its spread over seeds nothing is known from one seed."
-        if noise["seeds"] is None
-        else f", and by {_size(score.metric, noise['seeds'])} between seeds (standard deviations)."
-    )
+    if noise["seeds"] is None:
+        unknown = "; of its spread over seeds nothing is known from one seed."
+        spread += unknown if facts["one_seed"] else "."
+    else:
+        spread += (
+            f", and by {_size(score.metric, noise['seeds'])} between seeds (standard deviations)."
+        )
     parts.append(tag("p", spread, class_="note"))
     return join(tag("p", found.verdict, class_="verdict"), tag("div", *parts))
 
@@ -170,7 +171,7 @@ def trials_section(found: Search) -> Markup:
 def cost_section(found: Search) -> Markup:
     """How much was trained, against training everything to the end."""
     facts = found.facts
-    how = "as one program" if facts["executor"] == "population" else "one after the other"
+    how = "as one program" if facts["executor"] == "population" else "each by itself"
     reason = f" ({facts['reason']})" if facts["reason"] else ""
     return pairs([
         ("fits", f"{facts['fits']:,}, {how}{reason}"),

@@ -44,7 +44,7 @@ def ask_and_tell(
     Source: Akiba et al. 2019, Optuna; Bergstra et al. 2011 (tree-structured Parzen estimator).
     """
     parallel = whole_number(parallel, "parallel", 1, 10**5)
-    studies = [_study(setting.seed) for _ in races]
+    studies = [_study(setting.design.seed) for _ in races]
     points: list[list[Point]] = [[] for _ in races]
     results: list[list[Result]] = [[] for _ in races]
     asked = {name: _distribution(axis) for name, axis in space.items()}

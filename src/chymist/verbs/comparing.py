@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from math import nan
+from pathlib import Path
 from time import perf_counter
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from chymist.data import folds as make_folds
 from chymist.engine.assembly import HEADLINE, check_loss
 from chymist.engine.defaults import complete
 from chymist.engine.events import Epoch
+from chymist.engine.population import Plan
 from chymist.engine.threads import Threads
 from chymist.errors import ChymistError, Diverged, UsageError
 from chymist.evidence import Entry, Pair, compare_entries, comparison_verdict, out_of_fold_score
 from chymist.metrics import Undefined, check_task, measure
-from chymist.protocols import Cut
-from chymist.values import Data, Floor, Predictions, Recipe, Split, whole_number
+from chymist.parts import Part
+from chymist.values import Data, Floor, Predictions, Recipe, Split
 from chymist.verbs.baselines import (
     FLOORS,
     baseline_predictions,
@@ -31,9 +32,9 @@ from chymist.verbs.baselines import (
     named_baseline,
 )
 from chymist.verbs.comparison import Comparison
+from chymist.verbs.designs import SEEDS, Design, Folds, design_of, starts_at_random
 from chymist.verbs.jobs import Job, train_jobs
-from chymist.verbs.sources import groups_of, open_rows
-from chymist.verbs.validation import fold_split, joined, stops_early
+from chymist.verbs.validation import joined, stops_early
 
 Observer = Callable[[Mapping[str, Any]], object]
 Watcher = Callable[[int, Epoch], object]
@@ -44,13 +45,16 @@ FLOOR = ""  # where the floor stands among the entries, whose names are not empt
 def compare(
     recipes: Mapping[str, Any],
     data: Data | Split,
-    folds: int | Literal["loo"] = 10,
-    seeds: int = 1,
+    folds: Folds = 10,
+    seeds: int | None = None,
     seed: int = 0,
     *,
     group: Any = None,
+    time: Any = None,
     metric: str | None = None,
+    plan: str | Path | None = None,
     threads: Threads = None,
+    started: Callable[[int], object] | None = None,
     observer: Observer | None = None,
     watcher: Watcher | None = None,
 ) -> Comparison:
@@ -60,19 +64,25 @@ def compare(
     difference is paired. Folds are trained as in `cross_validate`, recipes of one kind together.
     Pairs are tested by the corrected resampled t-test on the metrics of the folds; where folds
     have no metric (leave-one-out) on rows: see `chymist.evidence.compare_entries`. One seed does
-    not show how much another initialisation would change; the verdict then says so. Estimators are
-    copied, get their `random_state` from the seed, and see the rows as the first recipe that says
-    how to prepare them; test rows are never given.
+    not show how much another initialisation would change: if any entry starts from random weights,
+    there are three by default, and a verdict from one says so. Estimators are copied, get their
+    `random_state` from the seed, and see the rows as the first recipe that says how to prepare
+    them; test rows are never given.
 
     Args:
         recipes: at least two, by name: `Recipe`, or an estimator with `fit` and `predict`.
         data: all rows that may be used; of a `Split`, the training and validation rows.
-        folds: number of folds, or "loo" for one row a fold.
-        seeds: how often rows are cut into folds, and models initialised, anew.
+        folds: number of folds, "loo" for one row a fold, or a protocol
+            (`cy.protocols.monte_carlo(times=30)`).
+        seeds: how often rows are cut into folds, and models initialised, anew; None is 3 if an
+            entry is trained from random initial weights, else 1. A protocol has an option for it.
         seed: the first seed.
         group: name of a column, or labels (rows of the data,): rows of a group stay together.
+        time: as in `cross_validate`, for `cy.protocols.time_series`.
         metric: name of the metric; accuracy or RMSE if None.
+        plan: as in `cross_validate`.
         threads: as in `fit`.
+        started: called with the number of trainings of each entry, before the first one.
         observer: called with the record of each fold: entry, repeat, fold, n, metric, value,
             epochs.
         watcher: called with the number of a training and each epoch of it.
@@ -82,7 +92,8 @@ def compare(
 
     Raises:
         InputError: fewer rows or groups than folds, an unknown column, an estimator that fails.
-        UsageError: one entry only, an entry or metric of the other task, a split ordered in time.
+        UsageError: one entry only, an entry or metric of the other task, a split ordered in time,
+            a protocol whose cuts have no metric of their own and hold rows unequally often.
         Diverged: no entry is left.
 
     Example:
@@ -91,123 +102,91 @@ def compare(
         >>> softmax = cy.Recipe(model="softmax", length="60 epochs")
         >>> entries = {"softmax": softmax, "tree": DecisionTreeClassifier()}
         >>> print(cy.compare(entries, cy.load("iris"), folds=5).verdict)
-        cannot tell tree from softmax: 5 folds x 1 seed, difference 2.0 points [-...].
+        cannot tell tree from softmax: 5 folds x 3 seeds, difference ... points [-...].
 
     Source: Nadeau, Bengio 2003; Bouckaert, Frank 2004; Benavoli et al. 2017.
     """
     began = perf_counter()
-    cuts = _cut(data, folds, seeds, seed, group)
-    metric = metric or HEADLINE[cuts.data.task]
-    full = _checked(recipes, cuts, metric)
-    tell = observer or (lambda record: None)
-    twins = _twins(recipes, full)
-    distinct = {name: entry for name, entry in recipes.items() if name not in twins}
-    tables, out = _trained(distinct, cuts, metric, threads, tell, watcher)
-    tables |= _fitted(distinct, cuts, metric, tell)
-    tables |= {name: tables[twin] for name, twin in twins.items() if twin in tables}
-    out |= {name: out[twin] for name, twin in twins.items() if twin in out}
-    floor = _entry(FLOORS[cuts.data.task], tables[FLOOR], metric, seed)
-    entries = [_entry(name, tables[name], metric, seed) for name in recipes if name not in out]
-    if not entries:
+    design = design_of(data, folds, seeds, seed, group, time)
+    metric = metric or HEADLINE[design.data.task]
+    full = _checked(recipes, design, metric)
+    random = any(starts_at_random(entry) for entry in full.values())
+    if seeds is None and random and not isinstance(folds, Part):
+        design = design.with_seeds(SEEDS)
+    design.check_test(metric)
+    known = Plan.of(None if plan is None else Path(plan))
+    if started:
+        started(len(design.cuts))
+    tables, out, twins = _tables(
+        recipes, full, design, metric, _Course(threads, known, observer or _nobody, watcher)
+    )
+    floor, ranking, pairs, notes = _ranked(tables, out, twins, design, metric)
+    said = comparison_verdict(ranking, pairs, design.words, metric, random and design.one_seed)
+    return Comparison(
+        said, tuple(ranking), tuple(pairs), Floor(floor.name, floor.score), out,
+        (*notes, *design.notes()), design.words, tuple(design.cuts), design.sealed,
+        known.to_dict(), round(perf_counter() - began, 3),
+    )  # fmt: skip
+
+
+def _ranked(
+    tables: Mapping[str, _Table], out: Mapping[str, str], twins: Mapping[str, str],
+    design: Design, metric: str,
+) -> tuple[Entry, list[Entry], list[Pair], list[str]]:  # fmt: skip
+    """The floor, the entries ranked, all pairs of them, and what is to be known of them.
+
+    Raises:
+        Diverged: no entry is left.
+    """
+    made = {name: _entry(name, table, metric, design.seed) for name, table in tables.items()}
+    floor = replace(made.pop(FLOOR), name=FLOORS[design.data.task])
+    if not made:
         raise Diverged("every entry diverged", where="; ".join(f"{k} {v}" for k, v in out.items()),
                        do="lower the learning rate")  # fmt: skip
-    ranking, pairs = cuts.tested(entries)
-    _, (beside_floor,) = cuts.tested([ranking[0], floor])
+    ranking, pairs = _tested(design, list(made.values()))
+    _, (beside_floor,) = _tested(design, [ranking[0], floor])
     notes = [f"{name} is out of the comparison: it {why}" for name, why in out.items()]
     notes += [f"{a} is the same recipe as {b}: trained once" for a, b in twins.items()]
     if beside_floor.better != ranking[0].name:
         notes.append(f"{ranking[0].name} is not better than the floor, {floor.name}")
-    return Comparison(
-        comparison_verdict(ranking, pairs, cuts.design, metric, cuts.one_seed(full)),
-        tuple(ranking), tuple(pairs), Floor(floor.name, floor.score), out, (*notes, *cuts.notes()),
-        cuts.design, cuts.sealed, round(perf_counter() - began, 3),
-    )  # fmt: skip
+    return floor, ranking, pairs, notes
+
+
+def _tested(design: Design, entries: Sequence[Entry]) -> tuple[list[Entry], list[Pair]]:
+    """Entries ranked, and all pairs of them."""
+    return compare_entries(entries, design.test_share, design.seed, design.single, design.repeats)
 
 
 @dataclass(frozen=True, eq=False)
-class _Cuts:
-    """The folds that all entries share."""
+class _Course:
+    """How trainings are carried out, and who is told of them."""
 
-    data: Data
-    rows: np.ndarray
-    groups: np.ndarray | None
-    sealed: bool
-    seed: int
-    seeds: int
-    cuts: Sequence[Cut]
-
-    @property
-    def folds(self) -> int:
-        """Folds of one repeat."""
-        return len(self.cuts) // self.seeds
-
-    @property
-    def single(self) -> bool:
-        """Whether some fold holds one row only, which has no metric worth the name."""
-        return any(len(cut.held) == 1 for cut in self.cuts)
-
-    @property
-    def design(self) -> str:
-        """How it is measured, in words."""
-        folds = "leave-one-out" if self.folds == len(self.rows) else f"{self.folds} folds"
-        return f"{folds} x {self.seeds} seed{'s' if self.seeds > 1 else ''}"
-
-    def tested(self, entries: Sequence[Entry]) -> tuple[list[Entry], list[Pair]]:
-        """Entries ranked, and all pairs of them."""
-        return compare_entries(entries, 1 / self.folds, self.seed, self.single, self.seeds)
-
-    def one_seed(self, entries: Mapping[str, Any]) -> bool:
-        """Whether models are initialised from one seed only, whose luck is then not known."""
-        networks = [entry for entry in entries.values() if isinstance(entry, Recipe)]
-        return self.seeds == 1 and any(n.optimizer.name != "closed_form" for n in networks)
-
-    def splits(self, stopping: bool) -> list[Split]:
-        """The folds as splits, with or without rows that decide early stopping."""
-        return [fold_split(self.data, cut, self.seed, stopping, self.groups) for cut in self.cuts]
-
-    def notes(self) -> Iterator[str]:
-        """What is to be known of the rows, in sentences."""
-        counts = np.bincount(self.data.targets[self.rows]) if self.data.classes else np.array([])
-        if len(few := np.flatnonzero(counts < self.folds)) and not self.single:
-            name, rows = self.data.classes[few[0]], counts[few[0]]
-            yield f"class '{name}' has {rows} rows for {self.folds} folds: some hold none of it"
-        if not self.sealed:
-            yield "all rows were used; none is sealed for a last test"
+    threads: Threads
+    plan: Plan
+    tell: Observer
+    watcher: Watcher | None
 
 
-def _cut(
-    data: Data | Split, folds: int | Literal["loo"], seeds: int, seed: int, group: Any
-) -> _Cuts:
-    """Cut the rows that may be used into folds, once per seed."""
-    seed, seeds = whole_number(seed, "seed", 0), whole_number(seeds, "seeds", 1, 10**6)
-    whole, rows, sealed = open_rows(data)
-    groups = groups_of(data, group)
-    parts = [
-        Cut(np.setdiff1d(rows, held), held, repeat, fold)
-        for repeat in range(seeds)
-        for fold, held in enumerate(
-            make_folds(whole, folds, seed=seed + repeat, rows=rows, group=groups)
-        )
-    ]
-    return _Cuts(whole, rows, groups, sealed, seed, seeds, parts)
+def _nobody(record: Mapping[str, Any]) -> None:
+    """Told of a fold, and does nothing."""
 
 
-def _checked(recipes: Mapping[str, Any], cuts: _Cuts, metric: str) -> dict[str, Any]:
+def _checked(recipes: Mapping[str, Any], design: Design, metric: str) -> dict[str, Any]:
     """The entries, recipes complete, if they can be compared on this data.
 
     Raises:
         UsageError: too few entries, or one that does not suit the data.
     """
-    data = cuts.data
+    data = design.data
     found: dict[str, Any] = {}
-    targets = data.targets[cuts.rows]
-    check_task(Predictions(cuts.rows, targets, targets), metric)
+    targets = data.targets[design.rows]
+    check_task(Predictions(design.rows, targets, targets), metric)
     if not isinstance(recipes, Mapping) or len(recipes) < 2:
         raise UsageError("a comparison needs at least two entries", where="recipes",
                          received=repr(list(recipes))[:80] if isinstance(recipes, Mapping)
                          else type(recipes).__name__,
                          do='give {"a": recipe, "b": another recipe or estimator}')  # fmt: skip
-    split = fold_split(data, cuts.cuts[0], cuts.seed, stopping=False)
+    split = design.split(design.cuts[0], stopping=False)
     for name, entry in recipes.items():
         if not isinstance(name, str) or not name:
             raise UsageError("an entry needs a name", where="recipes", received=repr(name)[:80],
@@ -218,7 +197,7 @@ def _checked(recipes: Mapping[str, Any], cuts: _Cuts, metric: str) -> dict[str, 
                 check_loss(found[name], data)
         elif is_estimator(entry):
             check_estimator(name, entry, data, metric)
-            found[name] = " ".join(repr(entry).split())
+            found[name] = entry
         else:
             raise UsageError("neither a recipe nor an estimator", where=f"entry '{name}'",
                              received=repr(entry)[:80],
@@ -266,26 +245,41 @@ def _entry(name: str, found: _Table, metric: str, seed: int) -> Entry:
     return Entry(name, out_of_fold_score(out, metric, seed), np.array(found.values), out, facts)
 
 
+def _tables(
+    recipes: Mapping[str, Any], full: Mapping[str, Any], design: Design, metric: str,
+    course: _Course,
+) -> tuple[dict[str, _Table], dict[str, str], dict[str, str]]:  # fmt: skip
+    """What is known of each entry and of the floor, why some are out, and who is whose twin."""
+    twins = _twins(recipes, full)
+    distinct = {name: entry for name, entry in recipes.items() if name not in twins}
+    tables, out = _trained(distinct, design, metric, course)
+    tables |= _fitted(distinct, design, metric, course.tell)
+    tables |= {name: tables[twin] for name, twin in twins.items() if twin in tables}
+    out |= {name: out[twin] for name, twin in twins.items() if twin in out}
+    order = [name for name in (*recipes, FLOOR) if name not in out]
+    return {name: tables[name] for name in order}, out, twins
+
+
 def _trained(
-    recipes: Mapping[str, Any], cuts: _Cuts, metric: str, threads: Threads, tell: Observer,
-    watcher: Watcher | None,
-) -> tuple[dict[str, _Table], dict[str, str]]:  # fmt: skip
+    recipes: Mapping[str, Any], design: Design, metric: str, course: _Course
+) -> tuple[dict[str, _Table], dict[str, str]]:
     """Train every recipe on every fold; what is known of them, and why some are out."""
     networks = {name: entry for name, entry in recipes.items() if isinstance(entry, Recipe)}
-    splits = {stops: cuts.splits(stops) for stops in set(map(stops_early, networks.values()))}
+    splits = {stops: design.splits(stops) for stops in set(map(stops_early, networks.values()))}
     jobs = [
         Job(recipe, split, split.seed)
         for recipe in networks.values()
         for split in splits[stops_early(recipe)]
     ]
-    clock = _Clock(len(cuts.cuts), watcher)
+    clock = _Clock(len(design.cuts), course.watcher)
     tables: dict[str, _Table] = {}
     out: dict[str, str] = {}
-    for number, trained in enumerate(train_jobs(jobs, threads, watcher=clock)):
-        which, place = divmod(number, len(cuts.cuts))
-        name, cut = list(networks)[which], cuts.cuts[place]
+    fits = train_jobs(jobs, course.threads, watcher=clock, plan=course.plan)
+    for number, trained in enumerate(fits):
+        which, place = divmod(number, len(design.cuts))
+        name, cut = list(networks)[which], design.cuts[place]
         if trained.error:
-            out.setdefault(name, f"diverged in fold {cut.fold} of seed {cuts.seed + cut.repeat} "
+            out.setdefault(name, f"diverged in fold {cut.fold} of seed {design.seed + cut.repeat} "
                                  f"({trained.error.where})")  # fmt: skip
         if name in out:
             continue
@@ -303,17 +297,17 @@ def _trained(
         found.epochs += trained.epochs
         clock.charge(which)
         found.seconds = clock.seconds(which)
-        tell({**record, "epochs": trained.epochs})
+        course.tell({**record, "epochs": trained.epochs})
     return tables, out
 
 
 def _fitted(
-    recipes: Mapping[str, Any], cuts: _Cuts, metric: str, tell: Observer
+    recipes: Mapping[str, Any], design: Design, metric: str, tell: Observer
 ) -> dict[str, _Table]:
     """Fit every estimator, and the floor, on every fold; rows are prepared once for all."""
     asked = [e.data for e in recipes.values() if isinstance(e, Recipe) and e.data is not None]
     estimators = {n: entry for n, entry in recipes.items() if not isinstance(entry, Recipe)}
-    estimators[FLOOR] = named_baseline("floor", cuts.data.task)
+    estimators[FLOOR] = named_baseline("floor", design.data.task)
     tables = {
         name: _Table({
             "model": type(entry).__name__, "recipe": " ".join(repr(entry).split()),
@@ -321,7 +315,7 @@ def _fitted(
         }, [], [])
         for name, entry in estimators.items()
     }  # fmt: skip
-    for cut, split in zip(cuts.cuts, cuts.splits(False), strict=True):
+    for cut, split in zip(design.cuts, design.splits(False), strict=True):
         if len(estimators) > 1:
             matrices = fold_matrices(split, asked[0] if asked else None)
         else:

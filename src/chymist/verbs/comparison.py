@@ -11,6 +11,7 @@ import numpy as np
 from chymist.evidence import Entry, Pair
 from chymist.evidence.comparison import T_TEST
 from chymist.evidence.verdict import amount
+from chymist.protocols import Cut
 from chymist.reports import markup
 from chymist.reports.text import table
 from chymist.values import Floor, Score, show
@@ -30,7 +31,9 @@ class Comparison:
         out: entries that could not be compared, and why.
         notes: what else is to be known, in sentences.
         design: how it was measured, "10 folds x 3 seeds".
+        cuts: the rows of each training of an entry, in the order of its values and predictions.
         sealed: whether test rows exist that were not given.
+        plan: what was measured to choose the forms of populations.
         seconds: all work.
     """
 
@@ -41,7 +44,9 @@ class Comparison:
     out: Mapping[str, str]
     notes: tuple[str, ...]
     design: str
+    cuts: tuple[Cut, ...]
     sealed: bool
+    plan: Mapping[str, Any]
     seconds: float
 
     @property
@@ -88,7 +93,7 @@ class Comparison:
             "pairs": [pair.to_dict() for pair in self.pairs],
             "floor": {"name": self.floor.name, **self.floor.score.to_dict()},
             "out": dict(self.out), "notes": list(self.notes), "sealed": self.sealed,
-            "seconds": self.seconds,
+            "plan": dict(self.plan), "seconds": self.seconds,
         }  # fmt: skip
 
     def __repr__(self) -> str:

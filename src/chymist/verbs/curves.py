@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from chymist.data.subsets import nested_subsets
 from chymist.data.tabular import check_classes
 from chymist.engine.assembly import HEADLINE, predictions_for
 from chymist.engine.events import Epoch
+from chymist.engine.population import Plan
 from chymist.engine.threads import Threads
 from chymist.errors import InputError, UsageError
 from chymist.evidence import PairedDifference, corrected_t, out_of_fold_score, score
@@ -49,7 +51,7 @@ class LearningCurve:
         gain: metric at the last size minus that at the one before, on the same folds.
         gap: metric on training rows minus that on held rows, at the last size.
         sealed: whether test rows exist that were not given.
-        facts: model, executor, reason, epochs, seconds.
+        facts: model, executor, reason, epochs, seconds, plan.
     """
 
     verdict: str
@@ -86,6 +88,7 @@ def learning_curve(
     seed: int = 0,
     *,
     group: Any = None,
+    plan: str | Path | None = None,
     threads: Threads = None,
     started: Callable[[int], object] | None = None,
     observer: Callable[[Mapping[str, Any]], object] | None = None,
@@ -108,6 +111,7 @@ def learning_curve(
         seeds: how often rows are cut into folds, subsets drawn and models initialised anew.
         seed: the first seed.
         group: name of a column, or labels (rows of the data,): rows of a group stay together.
+        plan: as in `cross_validate`.
         threads: as in `fit`.
         started: called with the number of models, before the first is trained.
         observer: called with the record of each model, when it is scored.
@@ -138,7 +142,8 @@ def learning_curve(
     jobs = [design.job(recipe, point) for point in points]
     if started:
         started(len(jobs))
-    fits = tally.sound(train_jobs(jobs, threads, watcher=watcher),
+    known = Plan.of(None if plan is None else Path(plan))
+    fits = tally.sound(train_jobs(jobs, threads, watcher=watcher, plan=known),
                        lambda number: design.name(points[number]))  # fmt: skip
     made: list[_Scored] = []
     for point, trained in zip(points, fits, strict=True):
@@ -146,7 +151,7 @@ def learning_curve(
         made.append(_scored(design, point, trained.predictions(), own, trained.epochs))
         if observer:
             observer(made[-1].record)
-    return _curve(design, made, seed, sealed, tally.facts())
+    return _curve(design, made, seed, sealed, {**tally.facts(), "plan": known.to_dict()})
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from chymist.engine.allocation import keeping_memory, uncollected
 from chymist.engine.assembly import (
     Assembly,
@@ -23,11 +25,12 @@ from chymist.engine.assembly import (
 from chymist.engine.defaults import complete
 from chymist.engine.events import Epoch
 from chymist.engine.place import MEMORY, free_memory
-from chymist.engine.population import Group, MemberEvent, Plan, execute_all, together
+from chymist.engine.population import Group, MemberEvent, Plan, execute_all, sharing, together
+from chymist.engine.population.apart import workers_for
 from chymist.engine.rows import InMemory, Rows, in_turn
 from chymist.engine.running import settle
 from chymist.engine.threads import SMALL_WORK, Threads, using_threads
-from chymist.errors import Diverged, InputError
+from chymist.errors import Diverged, InputError, UsageError
 from chymist.parts import Part
 from chymist.values import Length, Predictions, Recipe, Split
 from chymist.verbs.fitting import threads_of, with_rate
@@ -39,6 +42,19 @@ Watcher = Callable[[int, Epoch], object]
 
 
 @dataclass(frozen=True, eq=False)
+class Common:
+    """What jobs read together, batch by batch.
+
+    Args:
+        rows: row numbers, ascending; all those that any of the jobs is trained on.
+        seed: of the order.
+    """
+
+    rows: np.ndarray
+    seed: int
+
+
+@dataclass(frozen=True, eq=False)
 class Job:
     """One training: a recipe on the training rows of a split, scored on its test rows.
 
@@ -47,11 +63,13 @@ class Job:
         split: its validation rows decide early stopping. Jobs that are given one and the same split
             share its prepared rows.
         seed: of initialisation, order and dropout.
+        common: rows whose batches it shares with the other jobs, or None.
     """
 
     recipe: Recipe
     split: Split
     seed: int
+    common: Common | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +134,7 @@ def train_jobs(
     Yields:
         The trained jobs, in their order.
     """
-    at, desk = 0, Desk(alone)
+    at, desk = 0, Desk(alone, threads)
 
     def watch(member: MemberEvent) -> None:
         if watcher and isinstance(member.event, Epoch):
@@ -127,7 +145,7 @@ def train_jobs(
             with uncollected():
                 made = desk.assembled(jobs[at:])
             runs = [run for run, _ in made]
-            with using_threads(threads_of(threads, runs[0], 1 if alone else len(runs))):
+            with using_threads(threads_of(threads, runs[0], desk.joinable)):
                 groups, lost = execute_all(runs, watch, alone, plan=plan)
         group_of = {number: group for group in groups for number in group.members}
         for number, (run, held) in enumerate(made):
@@ -141,6 +159,7 @@ def train_in_rungs(
     keep: Callable[[int, Sequence[Trained]], Collection[int]],
     threads: Threads = None,
     watcher: Watcher | None = None,
+    plan: Plan | None = None,
 ) -> Iterator[Trained]:
     """Carry out jobs in stages, after each of which some are dropped.
 
@@ -152,6 +171,7 @@ def train_in_rungs(
             on, by their places in that list; one that has diverged never does.
         threads: as in `fit`.
         watcher: called with the number of a job and each epoch of its training.
+        plan: as in `train_jobs`.
 
     Yields:
         All jobs in their order: those kept to the end trained to theirs, the others as they stood
@@ -161,7 +181,7 @@ def train_in_rungs(
         InputError: the jobs do not fit into memory together.
     """
     with keeping_memory():
-        race = Race(jobs, Desk().assembled(jobs, cut=False), watcher)
+        race = Race(jobs, Desk().assembled(jobs, cut=False), watcher, plan)
         with using_threads(threads_of(threads, race.runs[0], len(jobs))):
             for stage, rung in enumerate(rungs):
                 race.advance(rung)
@@ -178,13 +198,14 @@ class Race:
     Args:
         jobs: what was asked for.
         made: their runs and test rows.
-        watcher: as in `train_in_rungs`.
+        watcher, plan: as in `train_in_rungs`.
     """
 
     def __init__(
-        self, jobs: Sequence[Job], made: Sequence[tuple[Assembly, Rows]], watcher: Watcher | None
-    ) -> None:
-        self.jobs, self.made, self.watcher = jobs, list(made), watcher
+        self, jobs: Sequence[Job], made: Sequence[tuple[Assembly, Rows]],
+        watcher: Watcher | None, plan: Plan | None = None,
+    ) -> None:  # fmt: skip
+        self.jobs, self.made, self.watcher, self.plan = jobs, list(made), watcher, plan
         self.runs = [run for run, _ in made]
         self.standing = list(range(len(made)))
         self.lost: dict[int, Diverged] = {}
@@ -194,7 +215,9 @@ class Race:
         """Train what still stands to a length from the start, or to the end."""
         per_epoch = max(run.program.steps_per_epoch for run in self.runs)
         until = None if rung is None else Length.parse(rung).steps(per_epoch)
-        groups, lost = execute_all([self.runs[n] for n in self.standing], self._watch, until=until)
+        groups, lost = execute_all(
+            [self.runs[n] for n in self.standing], self._watch, until=until, plan=self.plan
+        )
         self.lost |= {self.standing[place]: error for place, error in lost.items()}
         for group in groups:
             self.group_of |= {self.standing[place]: group for place in group.members}
@@ -226,27 +249,30 @@ class Desk:
 
     Args:
         alone: whether every run is to be trained by itself.
+        threads: as in `fit`; 1 lets runs that cannot be joined come one by one.
     """
 
-    def __init__(self, alone: bool = False) -> None:
-        self.alone = alone
-        self.joined: dict[tuple[Part | str | int | None, ...], bool] = {}  # can runs be joined?
+    def __init__(self, alone: bool = False, threads: Threads = 1) -> None:
+        self.alone, self.threads = alone, threads
+        self.kinds: dict[tuple[Part | str | int | None, ...], tuple[bool, bool]] = {}
+        self.joinable = 1  # of the runs that were assembled last
         self.rows: dict[tuple[int | str, ...], tuple[Prepared, Rows]] = {}
 
     def assembled(self, jobs: Sequence[Job], cut: bool = True) -> list[tuple[Assembly, Rows]]:
-        """The next runs with their test rows: one, or as many as can be trained together.
+        """The next runs with their test rows: one, or as many as can be trained at once.
 
         Raises:
             InputError: `cut` is off, and not all fit into memory.
         """
         self.rows.clear()
         made: list[tuple[Assembly, Rows]] = []
-        room = 0.0 if self.alone else free_memory() * CHUNK_SHARE
+        count, room = 0, 0.0 if self.alone else free_memory() * CHUNK_SHARE
         for job in jobs:
-            run, held, size, joined = self._assembled(job)
+            run, held, size, (joined, at_once) = self._assembled(job)
             made.append((run, held))
-            room -= size
-            if cut and (room < 0 or not joined):
+            count, room = count + joined, room - size
+            self.joinable = 1 if self.alone else max(1, count)
+            if cut and (room < 0 or not at_once):
                 break
             if room < 0:
                 raise InputError(
@@ -256,8 +282,12 @@ class Desk:
                 )
         return made
 
-    def _assembled(self, job: Job) -> tuple[Assembly, Rows, int, bool]:
-        """A run, its test rows, the bytes that it takes, and whether it can be joined."""
+    def _assembled(self, job: Job) -> tuple[Assembly, Rows, int, tuple[bool, bool]]:
+        """A run, its test rows, the bytes that it takes, and how it goes with others of its kind.
+
+        Whether they can be joined into one program; whether, so or in processes, they can be
+        trained at once.
+        """
         recipe = with_rate(complete(job.recipe, job.split), job.split, job.seed)
         key = (id(job.split), str(recipe.data), recipe.loss.name, recipe.precision)
         size = 0
@@ -266,11 +296,16 @@ class Desk:
             size = _size_of_rows(self.rows[key][0])
         prepared, held = self.rows[key]
         kind = (recipe.model, recipe.optimizer.name, recipe.precision, recipe.accumulate)
-        known = kind in self.joined
+        known = kind in self.kinds
         run = assemble(recipe, job.split, job.seed, check=not known, prepared=prepared)
         if not known:
-            self.joined[kind] = not together([run, run])[0].reason
-        return run, held, size + _size_of_weights(run), self.joined[kind]
+            joined = not together([run, run])[0].reason
+            with using_threads(threads_of(self.threads, run)):
+                self.kinds[kind] = joined, joined or workers_for([run, run]) > 1
+        if job.common is not None:
+            run = _sharing(run, job, job.common)
+            size += _size_of(run.program.rows)
+        return run, held, size + _size_of_weights(run), self.kinds[kind]
 
 
 def _prepared(recipe: Recipe, split: Split) -> tuple[Prepared, Rows]:
@@ -282,8 +317,26 @@ def _prepared(recipe: Recipe, split: Split) -> tuple[Prepared, Rows]:
 
 def _size_of_rows(prepared: Prepared) -> int:
     """Bytes of prepared rows; they count twice, because populations join them."""
-    rows = [prepared.train, prepared.valid]
-    return 2 * sum(r.inputs.nbytes for r in rows if isinstance(r, InMemory) and r.among is None)
+    return _size_of(prepared.train) + _size_of(prepared.valid)
+
+
+def _size_of(rows: Rows) -> int:
+    """Twice the bytes of rows that are not views of the data."""
+    return 2 * rows.inputs.nbytes if isinstance(rows, InMemory) and rows.among is None else 0
+
+
+def _sharing(run: Assembly, job: Job, common: Common) -> Assembly:
+    """A run that shares its order with others.
+
+    Raises:
+        UsageError: its rows are streamed.
+    """
+    data = job.split.data
+    rows = prepared_rows(run.recipe, run.form, run.preparation, data, common.rows, MEMORY)
+    if not isinstance(rows, InMemory):
+        raise UsageError("rows that are streamed cannot share an order", where="order",
+                         received=data.name, do="leave it out")  # fmt: skip
+    return sharing(run, rows, np.searchsorted(common.rows, job.split.train), common.seed)
 
 
 def _size_of_weights(run: Assembly) -> int:

@@ -13,7 +13,7 @@ from chymist.data.preparation import Preparation, fit_preparation
 from chymist.errors import InputError, UsageError, nearest
 from chymist.evidence import out_of_fold_score
 from chymist.evidence.approximate_leave_one_out import Audit, approximate_softmax
-from chymist.evidence.leave_one_out import gaussian_classifiers, ridge_path
+from chymist.evidence.leave_one_out import gaussian_classifiers, nearest_others, ridge_path
 from chymist.evidence.scores import headline
 from chymist.metrics import measure
 from chymist.parts import Part
@@ -132,9 +132,26 @@ def leave_one_out(
     )  # fmt: skip
 
 
+@dataclass(frozen=True, eq=False)
+class ExactFolds:
+    """Leave-one-out of a recipe without training its folds.
+
+    Args:
+        predictions: of every row, by the model of the others.
+        floors: the same of trivial and cheap methods, by name.
+    """
+
+    predictions: Predictions
+    floors: Mapping[str, Predictions]
+
+
 def exact_folds(
-    recipe: Recipe, data: Data, rows: np.ndarray, groups: np.ndarray | None = None
-) -> tuple[Predictions | None, str]:
+    recipe: Recipe,
+    data: Data,
+    rows: np.ndarray,
+    groups: np.ndarray | None = None,
+    floors: bool = True,
+) -> tuple[ExactFolds | None, str]:
     """What `cross_validate(recipe, data, folds="loo")` predicts, from one fit.
 
     For linear models that are solved in closed form. The predictions are those of the folds in
@@ -146,10 +163,11 @@ def exact_folds(
         data: the data.
         rows: the rows that may be used; each is left out once.
         groups: number of each row's group, (rows of the data,), or None.
+        floors: whether the floors are wanted.
 
     Returns:
-        The out-of-fold predictions of the rows, in their order, and an empty text; or None, and
-        the reason why folds must be trained one by one.
+        The out-of-fold predictions of the rows, in their order, with those of the floors, and an
+        empty text; or None, and the reason why folds must be trained one by one.
 
     Raises:
         InputError: a cell or column that does not fit.
@@ -163,10 +181,19 @@ def exact_folds(
     if reason:
         return None, reason
     x, scaled = _matrix(data, rows, preparation), _numbers(preparation)
-    l2 = recipe.optimizer.options["l2"] if recipe.optimizer else 0.0
+    l2 = recipe.optimizer.options.get("l2", 0.0) if recipe.optimizer else 0.0
     mask = scaled & (options.get("scale") != "none")
-    outputs = ridge_path(x, data.targets[rows], [l2], standardize=mask)[0]
-    return Predictions(rows, data.targets[rows], outputs), ""
+    targets = data.targets[rows]
+    outputs, line = ridge_path(x, targets, [l2, 0.0], standardize=mask)
+    beside = {}
+    if floors:
+        beside = {
+            "mean of the training rows": (targets.sum(0) - targets) / (len(rows) - 1),
+            "nearest neighbour": targets[nearest_others(x, standardize=mask)],
+            "linear regression": line,
+        }
+    made = {name: Predictions(rows, targets, one) for name, one in beside.items()}
+    return ExactFolds(Predictions(rows, targets, outputs), made), ""
 
 
 def _not_closed(recipe: Recipe, data: Data, groups: np.ndarray | None) -> str:
@@ -178,6 +205,8 @@ def _not_closed(recipe: Recipe, data: Data, groups: np.ndarray | None) -> str:
         return "the loss is not mse"
     if optimizer and optimizer.name != "closed_form":
         return "the optimizer is not closed_form"
+    if recipe.precision not in (None, "float32", "float64"):
+        return f"products are rounded to {recipe.precision}"
     if recipe.stop and recipe.stop.name != "none":
         return "rows are kept from the fit to decide when it stops"
     if groups is not None:

@@ -9,20 +9,21 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import inf
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from chymist.engine import population
 from chymist.engine.events import Epoch
 from chymist.engine.population.running import has_ended
 from chymist.engine.threads import Threads
 from chymist.evidence.searches import END, Rank, rank_of
 from chymist.metrics import measure
-from chymist.protocols import cuts, protocol_of
-from chymist.values import Data, Predictions, Recipe, Split
+from chymist.values import Predictions, Recipe
+from chymist.verbs.designs import Design
 from chymist.verbs.jobs import Job, Trained, Watcher, train_in_rungs, train_jobs
 from chymist.verbs.rungs import Plan
-from chymist.verbs.validation import fold_split, joined, stops_early
+from chymist.verbs.validation import joined, stops_early
 
 LOST: Rank = (inf, inf)  # the rank of what diverged
 
@@ -32,37 +33,20 @@ class Setting:
     """What all races of a search have in common.
 
     Args:
-        data: the data.
+        design: how rows are cut.
         metric: what configurations are compared by.
-        folds: number of folds, or "loo".
-        seeds: how often the rows are cut anew; repeat r has the seed `seed` + r.
-        seed: seed of the first repeat.
-        groups: number of each row's group, or None.
+        plan: which form of a population is fastest.
         threads: as in `fit`.
         started: called with the number of fits that begin.
         watcher: called with the number of a fit and each epoch of its training.
     """
 
-    data: Data
+    design: Design
     metric: str
-    folds: int | Literal["loo"]
-    seeds: int
-    seed: int
-    groups: np.ndarray | None
+    plan: population.Plan
     threads: Threads
     started: Callable[[int], object] | None
     watcher: Watcher | None
-
-    def splits(self, rows: np.ndarray, stopping: bool) -> list[Split]:
-        """Folds of some rows, all repeats one after the other.
-
-        Args:
-            rows: the rows.
-            stopping: whether training rows are held out to decide early stopping.
-        """
-        protocol = protocol_of(self.folds, self.seeds)
-        parts = cuts(protocol, self.data, rows, seed=self.seed, group=self.groups)
-        return [fold_split(self.data, cut, self.seed, stopping, self.groups) for cut in parts]
 
 
 class Place(NamedTuple):
@@ -127,9 +111,9 @@ def carry_out(
         setting.started(len(jobs))
     if plan.rungs:
         rungs = [str(rung) for rung in plan.rungs]
-        found = train_in_rungs(jobs, rungs, board.keep, setting.threads, board.watch)
+        found = train_in_rungs(jobs, rungs, board.keep, setting.threads, board.watch, setting.plan)
     else:
-        found = train_jobs(jobs, setting.threads, watcher=board.watch)
+        found = train_jobs(jobs, setting.threads, watcher=board.watch, plan=setting.plan)
     for place, trained in zip(places, found, strict=True):
         board.take(place, trained)
     return [
@@ -142,7 +126,7 @@ def _laid_out(
 ) -> tuple[list[Place], list[Job]]:
     """All jobs, those of one architecture one after the other, and what each is for."""
     stopping = {stops_early(recipe) for some in recipes for recipe in some}
-    cut = {(n, s): setting.splits(rows, s) for n, rows in enumerate(races) for s in stopping}
+    cut = {(n, s): setting.design.splits(s, rows) for n, rows in enumerate(races) for s in stopping}
     order = sorted(
         ((race, n) for race, some in enumerate(recipes) for n in range(len(some))),
         key=lambda pair: (_kind(recipes[pair[0]][pair[1]]), pair),

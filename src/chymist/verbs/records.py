@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 import shutil
+from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
+import msgspec
 import numpy as np
 import torch
 from safetensors import SafetensorError
@@ -26,6 +29,52 @@ from chymist.models import build_model
 from chymist.values import Data, Floor, Predictions, Run, Score
 from chymist.verbs.reporting import write_report
 from chymist.verbs.sources import with_model
+
+KINDS = {  # a file that only one kind of folder has
+    "environment.json": "fit",
+    "cv.json": "cv",
+    "comparison.json": "compare",
+    "search.json": "search",
+}
+
+
+class Named(msgspec.Struct, frozen=True):
+    """Data, a model or an entry, of which the list takes the name."""
+
+    name: str = ""
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """How a study was carried out."""
+
+    model: str = ""
+    seconds: float = 0.0
+
+
+class Best(msgspec.Struct, frozen=True):
+    """The best recipe of a search."""
+
+    model: Named = Named()
+
+
+class Figure(msgspec.Struct, frozen=True):
+    """The score of a study, as far as it is listed."""
+
+    metric: str
+    value: float
+    split: str
+
+
+class Study(msgspec.Struct, frozen=True):
+    """What cv.json, comparison.json and search.json have for the list; the rest is passed over."""
+
+    data: Named
+    score: Figure | None = None
+    verdict: str = ""
+    facts: Facts = Facts()
+    seconds: float = 0.0
+    rows: tuple[Named, ...] = ()
+    best: Best = Best()
 
 
 def load_run(folder: str | Path, *, model: Any = None, data: Data | None = None) -> Run:
@@ -111,34 +160,59 @@ def load_model(saved: Saved, model: Any = None) -> tuple[nn.Module, Form]:
 
 
 def list_runs(parent: str | Path = "runs") -> list[dict[str, Any]]:
-    """The runs in a folder, newest last, each as name, state, data, model, score and time.
+    """What is in a folder of runs: runs, cross-validations, comparisons and searches, newest last.
 
     Args:
         parent: folder that holds run folders.
 
     Returns:
-        One mapping a run; a damaged folder has the state "damaged".
+        One mapping each: run (its folder), kind ("fit", "cv", "compare", "search"), state, when
+        (it was begun, or written), data, model, score, seconds, and seed of a run or verdict of a
+        comparison or search; a damaged folder has the state "damaged" and nothing further.
     """
-    folders = [p for p in Path(parent).glob("*") if (p / "environment.json").is_file()]
+    found = [
+        (path.stat().st_mtime, folder.name, kind, path)
+        for folder in Path(parent).glob("*")
+        for name, kind in KINDS.items()
+        if (path := folder / name).is_file()
+    ]
     rows = []
-    for folder in sorted(folders, key=lambda p: ((p / "environment.json").stat().st_mtime, p.name)):
-        row: dict[str, Any] = {"run": str(folder), "state": "damaged"}
-        try:
-            saved = open_folder(folder)
-        except ChymistError:
-            rows.append(row)
-            continue
-        resumable = "resumable" if list_checkpoints(folder / "checkpoints") else "stopped"
-        row |= {
-            "state": saved.result.get("status", resumable),
-            "data": saved.schema.name,
-            "model": saved.recipe.model.name,
-            "score": saved.result.get("score"),
-            "seconds": saved.result.get("facts", {}).get("seconds"),
-            "seed": saved.environment.get("seed"),
-        }
+    for began, _, kind, path in sorted(found):
+        when = datetime.fromtimestamp(began).astimezone().isoformat(timespec="seconds")
+        row = {"run": str(path.parent), "kind": kind, "state": "damaged", "when": when}
+        with suppress(ChymistError, OSError, msgspec.MsgspecError):
+            row |= _run_row(path.parent) if kind == "fit" else _study_row(path)
         rows.append(row)
     return rows
+
+
+def _run_row(folder: Path) -> dict[str, Any]:
+    """What the list says of a run."""
+    saved = open_folder(folder)
+    resumable = "resumable" if list_checkpoints(folder / "checkpoints") else "stopped"
+    return {
+        "state": saved.result.get("status", resumable),
+        "data": saved.schema.name,
+        "model": saved.recipe.model.name,
+        "score": saved.result.get("score"),
+        "seconds": saved.result.get("facts", {}).get("seconds"),
+        "seed": saved.environment.get("seed"),
+    }
+
+
+def _study_row(path: Path) -> dict[str, Any]:
+    """What the list says of a cross-validation, comparison or search."""
+    study = msgspec.json.decode(read_file(path), type=Study)
+    models = [study.facts.model] if study.facts.model else [row.name for row in study.rows]
+    score = None if study.score is None else msgspec.to_builtins(study.score)
+    return {
+        "state": "finished",
+        "data": study.data.name,
+        "model": ", ".join(name for name in models if name) or study.best.model.name,
+        "score": score,
+        "seconds": study.facts.seconds or study.seconds,
+        "verdict": study.verdict,
+    }
 
 
 def save_run(run: Run, folder: Path) -> Run:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from time import perf_counter
 from typing import Any, Literal
 
 import numpy as np
 
-from chymist.data import folds as make_folds
 from chymist.engine.assembly import HEADLINE
 from chymist.engine.defaults import complete
+from chymist.engine.population import Plan
 from chymist.engine.threads import Threads
 from chymist.errors import Diverged, UsageError, nearest
 from chymist.evidence import out_of_fold_score
@@ -28,15 +29,15 @@ from chymist.evidence.searches import (
     surface_sentence,
 )
 from chymist.metrics import measure
-from chymist.protocols import Cut
+from chymist.protocols import Cut, protocol_of
 from chymist.space import Axis, Point, Space, drawn, fitted, grid, written
 from chymist.values import Data, Recipe, Score, Split, whole_number
 from chymist.verbs.asking import ask_and_tell
+from chymist.verbs.designs import Design, Folds, design_of, starts_at_random
 from chymist.verbs.jobs import Job, Watcher, train_jobs
 from chymist.verbs.racing import LOST, Result, Setting, carry_out
 from chymist.verbs.rungs import halving, hyperband, to_the_end
-from chymist.verbs.sources import groups_of, open_rows
-from chymist.verbs.validation import fold_split, joined, named, stops_early
+from chymist.verbs.validation import joined, named, stops_early
 
 Write = Callable[[Any], Recipe]
 RUNGS = {"halving": halving, "hyperband": hyperband}
@@ -49,13 +50,15 @@ def search(
     space: Mapping[str, Axis],
     method: Literal["random", "grid", "halving", "hyperband", "optuna"] = "random",
     trials: int = 32,
-    folds: int | Literal["loo"] = 5,
-    seeds: int = 1,
+    folds: Folds = 5,
+    seeds: int | None = None,
     seed: int = 0,
     *,
     nested: bool | int = False,
     parallel: int = 8,
     group: Any = None,
+    time: Any = None,
+    plan: str | Path | None = None,
     threads: Threads = None,
     started: Callable[[int], object] | None = None,
     watcher: Watcher | None = None,
@@ -75,12 +78,13 @@ def search(
         method: "random" draws; "grid" tries all combinations; "halving" and "hyperband" draw, and
             drop the worse configurations while they are trained; "optuna" asks its sampler.
         trials: number of configurations, unless the method is "grid".
-        folds: number of folds, or "loo".
-        seeds: how often the rows are cut into folds anew; repeat r has seed + r in all.
+        folds: number of folds, "loo", or a protocol.
+        seeds: how often the rows are cut into folds anew; repeat r has seed + r in all. None is
+            once, and what is found then says so; a protocol has an option for it.
         seed: seed of the draw and of the first repeat.
-        nested: number of outer folds; True is as many as `folds`.
+        nested: number of outer folds (blocks, of a time series); True is as many as `folds`.
         parallel: configurations that Optuna proposes at a time.
-        group: as in `cross_validate`.
+        group, time, plan: as in `cross_validate`.
         threads: as in `fit`.
         started: called with the number of fits that begin.
         watcher: called with the number of a fit and each epoch of its training.
@@ -105,41 +109,55 @@ def search(
     (nested cross-validation).
     """
     began = perf_counter()
-    trials, seeds = whole_number(trials, "trials", 1, 10**5), whole_number(seeds, "seeds", 1, 10**4)
-    folds = _checked(method, folds)
-    seed, outer = whole_number(seed, "seed", 0), _outer_folds(nested, folds)
-    whole, rows, sealed = open_rows(data)
-    setting = Setting(
-        whole, HEADLINE[whole.task], folds, seeds, seed, groups_of(data, group), threads,
-        started, watcher,
-    )  # fmt: skip
-    default = partial(complete, split=setting.splits(rows, False)[0])
+    trials = whole_number(trials, "trials", 1, 10**5)
+    _check_method(method)
+    design = design_of(data, folds, seeds, seed, group, time)
+    known = Plan.of(None if plan is None else Path(plan))
+    metric = HEADLINE[design.data.task]
+    setting = Setting(design, metric, known, threads, started, watcher)
+    held = _outer_cuts(design, nested)
+    default = partial(complete, split=design.split(design.cuts[0], False))
     base = _with_length(recipe, space, method, default)
     axes = fitted(space, base, default)
     write = partial(written, base, default=default)
-    held = make_folds(whole, outer, seed=seed, rows=rows, group=setting.groups) if outer else []
-    races = [rows, *(np.setdiff1d(rows, out) for out in held)]
+    races = [design.rows, *(np.unique(cut.train) for cut in held)]
     points, results = _tried(setting, races, axes, write, method, trials, parallel)
     made = _trials(setting, points[0], write, results[0])
     chosen = list(map(_best_of, points, results))[1:]
-    nested_score, choices = _honest(setting, rows, held, chosen, write)
-    facts = {"method": method, **_facts(setting, results, perf_counter() - began)}
-    return _concluded(setting, made, axes, nested_score, choices, sealed, facts)
+    honest, choices = _honest(setting, held, chosen, write)
+    random = any(starts_at_random(default(trial.recipe)) for trial in made)
+    facts = {"method": method, **_facts(setting, results, random, perf_counter() - began)}
+    return _concluded(setting, made, axes, honest, choices, facts)
 
 
-def _checked(method: str, folds: int | Literal["loo"]) -> int | Literal["loo"]:
-    """The folds, if they and the method are known."""
+def _check_method(method: str) -> None:
+    """Refuse a method that is not known."""
     if method not in METHODS:
         raise UsageError("unknown method of search", where="method", received=repr(method)[:40],
                          do=nearest(str(method), METHODS))  # fmt: skip
-    return "loo" if folds == "loo" else whole_number(folds, "folds", 2, 10**6)
 
 
-def _outer_folds(nested: bool | int, folds: int | Literal["loo"]) -> int | Literal["loo"]:
-    """Number of outer folds of nested cross-validation; 0 for none."""
-    if isinstance(nested, bool) or not nested:
-        return folds if nested else 0
-    return whole_number(nested, "nested", 2, 10**6)
+def _outer_cuts(design: Design, nested: bool | int) -> list[Cut]:
+    """The outer folds of nested cross-validation, or none; of a time series, blocks in time.
+
+    Raises:
+        UsageError: as many as the folds are wanted, and there are no folds.
+    """
+    if not nested:
+        return []
+    protocol = design.protocol
+    if nested is not True:
+        count = whole_number(nested, "nested", 2, 10**6)
+        ordered = protocol.name == "time_series"
+        outer = protocol.replace(folds=count) if ordered else protocol_of(count)
+    elif protocol.name in ("kfold", "leave_one_out"):
+        outer = protocol.replace(repeats=1)
+    elif protocol.name == "time_series":
+        outer = protocol
+    else:
+        raise UsageError("nested folds need a number", where="nested", received=f"True, {protocol}",
+                         do="give the number of outer folds, for example 5")  # fmt: skip
+    return replace(design, protocol=outer).cuts
 
 
 def _with_length(recipe: Recipe, space: Mapping[str, Axis], method: str, default: Write) -> Recipe:
@@ -159,7 +177,7 @@ def _tried(
     """The points that each race tries, and their results."""
     if method == "optuna":
         return ask_and_tell(setting, races, axes, write, trials, parallel)
-    points = grid(axes) if method == "grid" else drawn(axes, trials, setting.seed)
+    points = grid(axes) if method == "grid" else drawn(axes, trials, setting.design.seed)
     recipes = [write(point) for point in points]
     plan = to_the_end(len(points))
     if method in RUNGS:
@@ -195,7 +213,7 @@ def _trials(
     for number in sorted(range(len(points)), key=lambda n: _order(results[n], n)):
         found, score = results[number], None
         if found.predictions is not None:
-            score = out_of_fold_score(found.predictions, setting.metric, setting.seed)
+            score = out_of_fold_score(found.predictions, setting.metric, setting.design.seed)
         if not made and score is not None:
             score = replace(score, selected_on=f"best of {len(points)} configurations")
         made.append(Trial(
@@ -206,56 +224,59 @@ def _trials(
 
 
 def _honest(
-    setting: Setting, rows: np.ndarray, held: Sequence[np.ndarray],
-    chosen: Sequence[tuple[Point, Result]], write: Write,
-) -> tuple[Score | None, list[dict[str, Any]]]:  # fmt: skip
+    setting: Setting, held: Sequence[Cut], chosen: Sequence[tuple[Point, Result]], write: Write
+) -> tuple[Score | None, list[dict[str, Any]]]:
     """Train what was chosen for each outer fold on its training rows, score it on the others."""
     if not held:
         return None, []
-    jobs = []
-    for (point, _), out in zip(chosen, held, strict=True):
+    jobs, design = [], setting.design
+    for (point, _), cut in zip(chosen, held, strict=True):
         recipe = write(point)
-        cut = Cut(np.setdiff1d(rows, out), out, 0, 0)
-        split = fold_split(setting.data, cut, setting.seed, stops_early(recipe), setting.groups)
-        jobs.append(Job(recipe, split, setting.seed))
+        jobs.append(Job(recipe, design.split(cut, stops_early(recipe)), design.seed))
     parts, outer = [], []
-    for number, trained in enumerate(train_jobs(jobs, setting.threads)):
+    for number, trained in enumerate(train_jobs(jobs, setting.threads, plan=setting.plan)):
         if trained.error:
             raise named(trained.error, f"outer fold {number}")
         parts.append(trained.predictions())
         point, inside = chosen[number]
         outer.append({
-            "fold": number, "n": len(held[number]), "values": plain(point),
+            "fold": number, "n": len(held[number].held), "values": plain(point),
             "selected": inside.standing[END], "value": measure(parts[-1], setting.metric),
         })  # fmt: skip
-    return out_of_fold_score(joined(parts), setting.metric, setting.seed), outer
+    return out_of_fold_score(joined(parts), setting.metric, design.seed), outer
 
 
-def _facts(setting: Setting, results: Sequence[Sequence[Result]], seconds: float) -> dict[str, Any]:
+def _facts(
+    setting: Setting, results: Sequence[Sequence[Result]], random: bool, seconds: float
+) -> dict[str, Any]:
     """How much was trained, how, and for how long."""
     every = [one for found in results for one in found]
     reasons = sorted({one.alone for one in every} - {""})
+    design = setting.design
     return {
-        "folds": setting.folds, "seeds": setting.seeds, "trials": len(results[0]),
+        "design": design.words, "protocol": str(design.protocol), "seeds": design.repeats,
+        "one_seed": random and design.one_seed, "trials": len(results[0]),
         "fits": sum(one.fits for one in every),
         "epochs": round(sum(one.epochs for one in every), 2),
         "full_epochs": round(sum(one.full for one in every), 2),
         "executor": "loop" if reasons else "population", "reason": "; ".join(reasons),
-        "seconds": round(seconds, 3),
+        "notes": list(design.notes()), "plan": setting.plan.to_dict(), "seconds": round(seconds, 3),
     }  # fmt: skip
 
 
 def _concluded(
     setting: Setting, trials: Sequence[Trial], axes: Space, nested: Score | None,
-    outer: Sequence[Mapping[str, Any]], sealed: bool, facts: Mapping[str, Any],
+    outer: Sequence[Mapping[str, Any]], facts: Mapping[str, Any],
 ) -> Search:  # fmt: skip
     """What the trials say."""
-    best = trials[0]
+    best, design = trials[0], setting.design
     assert best.score is not None
-    pairs = against_best([t for t in trials if t.finished], len(best.values) // setting.seeds)
-    influence = influence_of(trials, axes, setting.metric, setting.seed)
+    finished = [trial for trial in trials if trial.finished]
+    pairs = against_best(finished, design.test_share, design.repeats)
+    influence = influence_of(trials, axes, setting.metric, design.seed)
     return Search(
-        sentence(trials, pairs, nested), best.recipe, best.score, nested, tuple(trials),
-        tuple(pairs), tuple(influence), surface_sentence(influence, trials, len(axes)),
-        noise_of(best, setting.seeds), tuple(outer), axes, sealed, facts,
+        sentence(trials, pairs, nested, facts["one_seed"]), best.recipe, best.score, nested,
+        tuple(trials), tuple(pairs), tuple(influence),
+        surface_sentence(influence, trials, len(axes)), noise_of(best, design.repeats),
+        tuple(outer), axes, design.sealed, facts,
     )  # fmt: skip

@@ -13,10 +13,11 @@ import numpy as np
 from chymist.data import duplicates_across
 from chymist.data import split as make_split
 from chymist.engine.assembly import HEADLINE, Assembly
+from chymist.engine.defaults import complete
 from chymist.engine.events import Epoch
 from chymist.engine.population import Group, Plan
 from chymist.engine.threads import Threads
-from chymist.errors import Diverged
+from chymist.errors import Diverged, UsageError
 from chymist.evidence import fit_floors, out_of_fold_score
 from chymist.evidence.bootstrap_error import BootstrapError
 from chymist.metrics import METRICS, measure
@@ -24,9 +25,13 @@ from chymist.parts import Part
 from chymist.protocols import Cut, cuts, protocol_of
 from chymist.values import Data, Floor, Predictions, Recipe, Score, Split, whole_number
 from chymist.verbs.bootstraps import bootstrap_estimate, corrected_score
-from chymist.verbs.jobs import Job, Trained, train_jobs
+from chymist.verbs.jobs import Common, Job, Trained, train_jobs
+from chymist.verbs.leaving_out import exact_folds
 from chymist.verbs.sources import groups_of, open_rows, order_of
 
+Observer = Callable[[Mapping[str, Any]], object] | None
+
+SINGLE = 1e-4  # of the range of targets: more than rounding prepared rows to float32 ever does
 STOP_SHARE = 0.1  # of the training rows of a fold, held out to decide early stopping
 
 
@@ -41,10 +46,10 @@ class CrossValidation:
         predictions: results on held-out rows, in the order of the folds; a row occurs as often as
             it was held out.
         sealed: whether test rows exist that were not given.
-        facts: executor, plan, epochs, seconds, model, parameters; protocol; duplicates, rows that
-            have an exact copy (in another group, if there are groups); never_held, rows that no
-            fold held out; rare_classes, names of those with fewer rows than folds; bootstrap, the
-            estimates of `BootstrapError` in 0-1 or squared loss.
+        facts: executor, order, plan, epochs, seconds, model, parameters; protocol; duplicates,
+            rows that have an exact copy (in another group, if there are groups); never_held, rows
+            that no fold held out; rare_classes, names of those with fewer rows than folds;
+            bootstrap, the estimates of `BootstrapError` in 0-1 or squared loss.
         corrected: the .632+ estimate of a bootstrap, for a model that is trained on all rows.
     """
 
@@ -57,7 +62,8 @@ class CrossValidation:
     corrected: Score | None = None
 
     def __repr__(self) -> str:
-        return f"CrossValidation({self.score}, {len(self.folds)} fits)"
+        shared = ", shared order" * (self.facts["order"] == "shared")
+        return f"CrossValidation({self.score}, {len(self.folds)} fits{shared})"
 
 
 def cross_validate(
@@ -71,10 +77,11 @@ def cross_validate(
     time: Any = None,
     floors: bool = True,
     executor: Literal["auto", "loop"] = "auto",
+    order: Literal["own", "shared"] = "own",
     plan: str | Path | None = None,
     threads: Threads = None,
     started: Callable[[int], object] | None = None,
-    observer: Callable[[Mapping[str, Any]], object] | None = None,
+    observer: Observer = None,
     watcher: Callable[[int, Epoch], object] | None = None,
 ) -> CrossValidation:
     """Score a recipe by cross-validation, or by another protocol; test rows are never given.
@@ -83,7 +90,9 @@ def cross_validate(
     them, never on the rows that are scored. All folds of repeat r use seed + r. A bootstrap trains
     one model more, on all rows, for the apparent error in its .632+ estimate. Folds are
     trained as one program (executor "population") where the model has a stacked form, and each is
-    what it would be alone; otherwise one after the other (executor "loop").
+    what it would be alone; otherwise each by itself (executor "loop"), one after the other or
+    several at once in processes. Leave-one-out of least squares and ridge follows from one fit
+    (executor "closed form"); its last fold is trained all the same, and has to agree.
 
     Args:
         recipe: what to train.
@@ -97,7 +106,12 @@ def cross_validate(
         time: name of a date or number column, or values (rows of the data,), for
             `cy.protocols.time_series`; None is the column of the split.
         floors: whether trivial and cheap methods are scored on the same rows.
-        executor: "auto" trains folds of one kind as one program; "loop" one after the other.
+        executor: "auto" trains folds of one kind as one program, or not at all where a closed form
+            gives the same; "loop" trains one after the other, in this process.
+        order: "own", or "shared": all models read the same batches of all rows in the order of
+            `seed`, and each trains on those rows of a batch that are its own. A model is then not
+            what it would be alone, and an interval over seeds is too narrow, because repeats
+            share the luck of one order.
         plan: file that says which form of such a program is fastest, and pins it; None is what
             was measured on this machine, or is measured now.
         threads: as in `fit`.
@@ -110,7 +124,8 @@ def cross_validate(
 
     Raises:
         InputError: the rows cannot be cut in this way, an unknown column.
-        UsageError: the protocol would train on later rows than it predicts, or part a group.
+        UsageError: the protocol would train on later rows than it predicts, or part a group; an
+            order cannot be shared by these models, rows or this protocol; an unknown executor.
 
     Example:
         >>> import chymist as cy
@@ -121,6 +136,7 @@ def cross_validate(
     Source: Stone 1974; Kohavi 1995.
     """
     began = perf_counter()
+    _check_executor(executor)
     seed, repeats = whole_number(seed, "seed", 0), whole_number(repeats, "repeats", 1, 10**6)
     protocol = protocol_of(folds, repeats)
     whole, rows, sealed = open_rows(data, protocol.name == "time_series")
@@ -128,20 +144,100 @@ def cross_validate(
     parts = cuts(protocol, whole, rows, seed=seed, group=groups, time=when)
     more = [Cut(rows, rows, 0, 0)] if protocol.name == "bootstrap" else []
     jobs = [_job(recipe, whole, cut, seed, groups, when) for cut in [*parts, *more]]
+    jobs = _in_common(jobs, Common(rows, seed), order, executor)
     if started:
         started(len(jobs))
     known = Plan.of(None if plan is None else Path(plan))
-    fits = _sound(train_jobs(jobs, threads, executor == "loop", watcher, known))
-    made: list[_Fold] = []
+    exact = None
+    if executor == "auto" and order == "own" and protocol.name == "leave_one_out":
+        exact = _in_closed_form(jobs[-1], parts, metric, floors, observer)
+    if exact is None:
+        fits = train_jobs(jobs, threads, executor == "loop", watcher, known)
+    made, run, found = exact or _one_by_one(fits, parts, metric, floors, observer)
+    facts = _facts_of_rows(protocol, whole, rows, groups, parts)
+    facts |= {"order": order, **_facts(made, run, known, perf_counter() - began)}
+    return _whole(made, metric, seed, sealed, facts, found)
+
+
+def _check_executor(executor: str) -> None:
+    """Refuse what is neither "auto" nor "loop"."""
+    if executor not in ("auto", "loop"):
+        raise UsageError("unknown executor", where="executor", received=repr(executor)[:40],
+                         do='choose "auto" or "loop"')  # fmt: skip
+
+
+def _one_by_one(
+    fits: Iterator[Trained], parts: Sequence[Cut], metric: str, floors: bool, observer: Observer
+) -> tuple[list[_Fold], Assembly, list[BootstrapError]]:
+    """Score folds as they are trained; of bootstraps, the estimate with the model of all rows."""
+    fits, made = _sound(fits), []
     for cut, trained in zip(parts, fits, strict=False):
         made.append(_scored(trained, cut, metric, floors))
         if observer:
             observer(made[-1].record)
     results = [one.result for one in made]
     found = [bootstrap_estimate(parts, results, last.predictions()) for last in fits]
-    facts = _facts_of_rows(protocol, whole, rows, groups, parts)
-    facts |= _facts(made, trained.run, known, perf_counter() - began)
-    return _whole(made, metric, seed, sealed, facts, found)
+    return made, trained.run, found
+
+
+def _in_closed_form(
+    last: Job, parts: Sequence[Cut], metric: str, floors: bool, observer: Observer
+) -> tuple[list[_Fold], Assembly, list[BootstrapError]] | None:
+    """Folds of one row from one fit, or None where they have to be trained.
+
+    The last fold is trained like any other: so wrong recipes fail as they always do, and what it
+    says has to be what the closed form says of its row.
+    """
+    split = last.split
+    rows = np.union1d(split.train, split.test)
+    recipe = complete(last.recipe, split)
+    exact, _ = exact_folds(recipe, split.data, rows, split.groups, floors)
+    if exact is None:
+        return None
+    (trained,) = _sound(train_jobs([last]))
+    places = np.searchsorted(rows, [int(cut.held[0]) for cut in parts])
+    gap = np.abs(trained.predictions().outputs - exact.predictions.outputs[places[-1:]]).max()
+    if gap > SINGLE * np.ptp(split.data.targets[rows]):
+        return None
+    made = []
+    for cut, at in zip(parts, places, strict=True):
+        result = _row(exact.predictions, at)
+        record = {"repeat": cut.repeat, "fold": cut.fold, "n": 1,
+                  "value": measure(result, metric), "epochs": trained.epochs}  # fmt: skip
+        beside = {name: _row(one, at) for name, one in exact.floors.items()}
+        made.append(_Fold(record, result, beside, None))
+        if observer:
+            observer(record)
+    return made, trained.run, []
+
+
+def _row(made: Predictions, at: int) -> Predictions:
+    """What is said of one row."""
+    return Predictions(made.rows[[at]], made.targets[[at]], made.outputs[[at]])
+
+
+def _in_common(jobs: Sequence[Job], common: Common, order: str, executor: str) -> list[Job]:
+    """Jobs as they are, or such that read the same batches.
+
+    Raises:
+        UsageError: rows are drawn again, most rows are nobody's in a fold, or it is to be a loop.
+    """
+    if order == "own":
+        return list(jobs)
+    if order != "shared":
+        raise UsageError("no such order", where="order", received=f"'{order}'",
+                         do="use 'own' or 'shared'")  # fmt: skip
+    if executor == "loop":
+        raise UsageError("models that are trained one by one share no order", where="executor",
+                         received="'loop'", do="leave out executor or order")  # fmt: skip
+    for job in jobs:
+        if len(np.unique(job.split.train)) < max(len(job.split.train), len(common.rows) / 4):
+            raise UsageError(
+                "a shared order is for folds that train on a quarter of the rows, each once",
+                where="order", received=f"{len(job.split.train)} of {len(common.rows)} rows",
+                do="leave it out",
+            )  # fmt: skip
+    return [replace(job, common=common) for job in jobs]
 
 
 def _whole(
@@ -161,12 +257,15 @@ def _whole(
 
 @dataclass(frozen=True, eq=False)
 class _Fold:
-    """What one fold gave: its record, its results and the floors', and how it was trained."""
+    """What one fold gave: its record, its results and the floors', and how it was trained.
+
+    The group is None where the fold was not trained, because a closed form gives the same.
+    """
 
     record: dict[str, Any]
     result: Predictions
     beside: dict[str, Predictions]
-    group: Group
+    group: Group | None
 
 
 def _facts_of_rows(
@@ -199,9 +298,10 @@ def named(error: Diverged, who: str) -> Diverged:
 
 def _facts(made: Sequence[_Fold], run: Assembly, plan: Plan, seconds: float) -> dict[str, Any]:
     """How the folds were trained, as one program or one after the other, and how long it took."""
-    reasons = sorted({one.group.reason for one in made} - {""})
+    reasons = sorted({one.group.reason for one in made if one.group} - {""})
+    exact = "closed form" if made[0].group is None else "population"
     return {
-        "executor": "loop" if reasons else "population", "reason": "; ".join(reasons),
+        "executor": "loop" if reasons else exact, "reason": "; ".join(reasons),
         "plan": plan.to_dict(),
         "seconds": round(seconds, 3), "epochs": sum(one.record["epochs"] for one in made),
         "model": run.recipe.model.name,

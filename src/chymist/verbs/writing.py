@@ -131,11 +131,11 @@ def write_comparison(out: Path, found: Comparison, data: Data) -> Path:
     """
     about = {"name": data.name, "fingerprint": data.fingerprint, "source": data.source}
     lines: list[list[object]] = []
+    places = [(cut.repeat, cut.fold) for cut in found.cuts for _ in cut.held]
     for entry in found.entries:
         heads, *rows = _out_of_fold(entry.predictions, data)
-        each = len(np.unique(entry.predictions.rows))  # of a repeat
-        lines += [] if lines else [["entry", "repeat", *heads]]
-        lines += [[entry.name, at // each, *row] for at, row in enumerate(rows)]
+        lines += [] if lines else [["entry", "repeat", "fold", *heads]]
+        lines += [[entry.name, *place, *row] for place, row in zip(places, rows, strict=True)]
     with whole_folder(out) as draft:
         write_json(draft / "comparison.json", {**found.to_dict(), "data": about})
         _write_csv(draft / "predictions.csv", lines)

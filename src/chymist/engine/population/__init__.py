@@ -11,5 +11,6 @@ from chymist.engine.population.grouping import Group as Group
 from chymist.engine.population.grouping import together as together
 from chymist.engine.population.plan import Plan as Plan
 from chymist.engine.population.running import execute_all as execute_all
+from chymist.engine.population.shared import sharing as sharing
 from chymist.engine.population.training import MemberEvent as MemberEvent
 from chymist.engine.population.training import train_together as train_together

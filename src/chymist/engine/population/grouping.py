@@ -18,17 +18,21 @@ from chymist.models.vmapped import check_vmapped
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """Runs that are trained as one program, or one after the other.
+    """Runs that are trained as one program, or by themselves.
 
     Args:
         members: their numbers.
         forms: how they could be trained together, as `plan.FORMS` names it.
-        reason: why they are not trained together; empty if they are.
+        reason: why they are not trained together, and how instead; empty if they are.
+        workers: processes in which those by themselves are trained several at once; 1 is none.
+        apart: how many of the members, from the first, are trained in them.
     """
 
     members: tuple[int, ...]
     forms: tuple[str, ...] = ()
     reason: str = ""
+    workers: int = 1
+    apart: int = 0
 
 
 def together(runs: Sequence[Assembly]) -> list[Group]:

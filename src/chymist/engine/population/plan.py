@@ -1,7 +1,8 @@
 """Which form of a population is fastest on this machine: measured once, and remembered in a file.
 
 All forms give the same numbers but for rounding. The loop over members is one of them, and wins
-ties, so a population is never slower than the loop by more than the measurement errs.
+ties, so a population is never slower than the loop by more than the measurement errs. Another is
+the loop in several processes at once; it is measured where it could be the fastest.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import platform
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from time import perf_counter
 
@@ -26,6 +27,8 @@ from chymist.engine.assembly import Assembly, build_optimizer
 from chymist.engine.events import Step
 from chymist.engine.files import read_file, write_file
 from chymist.engine.loop import State, train
+from chymist.engine.population.apart import LOOP, PROCESSES, is_worth, measured_apart
+from chymist.engine.population.shared import STACKED, WIDE
 from chymist.engine.population.training import Crew, stacked_rows
 from chymist.engine.randomness import unchanged_randomness
 from chymist.engine.threads import multiply_adds
@@ -33,15 +36,15 @@ from chymist.errors import InputError
 from chymist.models.chain import chained
 from chymist.models.stacked import stack
 from chymist.models.stacked_conv import GroupedConv, UnfoldedConv
+from chymist.models.stacked_wide import stack_wide
 from chymist.models.vmapped import Vmapped
 
-LOOP = "loop"
-STACKED = "stacked"
 FORMS: dict[str, Callable[[Sequence[nn.Module]], nn.Module]] = {
     STACKED: chained,
     "grouped": partial(stack, convolution=GroupedConv),
     "unfolded": partial(stack, convolution=UnfoldedConv),
     "vmap": Vmapped,
+    WIDE: stack_wide,
 }
 SURE = 2e7  # multiply-adds of a member's step below which stacked products always win
 MARGIN = 0.9  # of the loop's time that another form must stay below
@@ -61,8 +64,9 @@ class Timings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seconds: dict[str, float]
 
     def __post_init__(self) -> None:
-        if LOOP not in self.seconds or not set(self.seconds) <= {LOOP, *FORMS}:
-            raise ValueError(f"forms must be loop and some of {', '.join(FORMS)}")
+        known = (*FORMS, PROCESSES)
+        if LOOP not in self.seconds or not set(self.seconds) <= {LOOP, *known}:
+            raise ValueError(f"forms must be loop and some of {', '.join(known)}")
         if not all(0 < value < math.inf for value in self.seconds.values()):
             raise ValueError("seconds must be positive")
 
@@ -71,6 +75,10 @@ class Timings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """The fastest form; the loop wins ties."""
         form = min(self.seconds, key=lambda name: self.seconds[name])
         return form if self.seconds[form] < MARGIN * self.seconds[LOOP] else LOOP
+
+    def without_processes(self) -> Timings:
+        """The same where no processes can be used."""
+        return Timings(self.what, {n: s for n, s in self.seconds.items() if n != PROCESSES})
 
     def __str__(self) -> str:
         order = sorted(self.seconds.items(), key=lambda item: item[1])
@@ -113,29 +121,62 @@ class Plan:
                              do="give a file that --explain-plan named") from None  # fmt: skip
         return plan
 
-    def form_for(self, runs: Sequence[Assembly], forms: Sequence[str]) -> str:
+    def form_for(self, runs: Sequence[Assembly], forms: Sequence[str], workers: int = 1) -> str:
         """The fastest form for runs of one kind, measured now if it is not known.
 
         Args:
             runs: assembled; they are not changed.
             forms: what they can be trained as, beside the loop.
+            workers: processes that they could be trained in one by one; 1 is none.
         """
         if tuple(forms) == (STACKED,) and step_work(runs[0]) < SURE:
             return STACKED
-        what = _described(runs)
-        key = hashlib.blake2b(f"{what} {_signature(runs[0])}".encode(), digest_size=12).hexdigest()
+        key = _key(runs)
+        if key not in self.known and forms:
+            self._add(runs, lambda: measured(runs[:MEASURED], forms))
+        if workers > 1 and self._asks_for_processes(runs, forms):
+            self._add(runs, lambda: measured_apart(runs, workers))
         if key not in self.known:
-            if self.pinned:
-                raise InputError("the plan says nothing of these models", where=str(self.path),
-                                 received=what, do="leave out --plan once")  # fmt: skip
-            self.known[key] = Timings(what, measured(runs[:MEASURED], forms))
-            self._save()
-        found = self.used[key] = self.known[key]
-        if found.best not in (LOOP, *forms):
+            return LOOP
+        found = self.known[key]
+        if workers == 1 or not is_worth(runs, found.seconds[LOOP]):
+            found = found.without_processes()
+        self.used[key] = found
+        if found.best not in (LOOP, PROCESSES, *forms):
             raise InputError("the plan names a form that these models do not have",
                              where=str(self.path), received=found.best,
                              do="remove the file, or give another")  # fmt: skip
         return found.best
+
+    def seconds(self, runs: Sequence[Assembly]) -> dict[str, float]:
+        """Of a step of one member by form, as they were used for runs of one kind."""
+        return self.used[_key(runs)].seconds
+
+    def _asks_for_processes(self, runs: Sequence[Assembly], forms: Sequence[str]) -> bool:
+        """Whether it is not known how fast processes are, and they could be the best form.
+
+        Stacked products that win need not ask: several programs of them share the threads as well.
+        """
+        found = self.known.get(_key(runs))
+        if self.pinned or found is None:
+            return not self.pinned
+        asks = PROCESSES not in found.seconds and (tuple(forms) != (STACKED,) or found.best == LOOP)
+        return asks and is_worth(runs, found.seconds[LOOP])
+
+    def _add(self, runs: Sequence[Assembly], measure: Callable[[], dict[str, float]]) -> None:
+        """Measure, and know it from now on, beside what is known; the loop stays as it was."""
+        what, key = _described(runs), _key(runs)
+        if self.pinned:
+            raise InputError("the plan says nothing of these models", where=str(self.path),
+                             received=what, do="leave out --plan once")  # fmt: skip
+        found, before = measure(), self.known.get(key)
+        if found and before:
+            factor = before.seconds[LOOP] / found[LOOP]
+            found = {n: s * factor for n, s in found.items()} | before.seconds
+        if found:
+            rounded = {name: float(f"{s:.4g}") for name, s in found.items()}
+            self.known[key] = Timings(what, rounded)
+            self._save()
 
     def _save(self) -> None:
         """Keep what is known for other processes, if the disk lets us."""
@@ -177,7 +218,7 @@ def measured(runs: Sequence[Assembly], forms: Sequence[str]) -> dict[str, float]
                     found[form].append(next(clock))
         for clock in clocks.values():
             clock.close()
-    return {form: float(f"{min(times):.4g}") for form, times in found.items()}
+    return {form: min(times) for form, times in found.items()}
 
 
 def _loop_steps(run: Assembly) -> Generator[float]:
@@ -232,12 +273,19 @@ def _described(runs: Sequence[Assembly]) -> str:
     )
 
 
+def _key(runs: Sequence[Assembly]) -> str:
+    """What a kind of runs is called in the file."""
+    text = f"{_described(runs)} {_signature(runs[0])}"
+    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+
+
 def _signature(run: Assembly) -> str:
     """Layers and shapes of a run."""
     shapes = [(name, tuple(p.shape)) for name, p in run.state.model.named_parameters()]
     return f"{run.shapes} {shapes} {run.state.model}"
 
 
+@lru_cache(maxsize=1)
 def _processor() -> str:
     """The name of the processor."""
     with suppress(OSError, StopIteration):

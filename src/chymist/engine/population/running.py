@@ -1,8 +1,9 @@
-"""Driving many runs: those of one kind together, the others one after the other."""
+"""Driving many runs: those of one kind together, the others by themselves."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import logging
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from threading import Event
@@ -16,16 +17,27 @@ from chymist.engine.closed_form import solve
 from chymist.engine.events import Epoch
 from chymist.engine.loop import train
 from chymist.engine.population.abreast import merged
+from chymist.engine.population.apart import (
+    LOOP,
+    PROCESSES,
+    members_apart,
+    train_apart,
+    workers_for,
+)
 from chymist.engine.population.grouping import Group, together
-from chymist.engine.population.plan import FORMS, LOOP, Plan, step_work
+from chymist.engine.population.plan import FORMS, Plan, step_work
+from chymist.engine.population.shared import in_common
 from chymist.engine.population.training import Form, MemberEvent, train_together
 from chymist.engine.randomness import foreign_randomness, random_states, set_random_states
 from chymist.engine.running import settle
 from chymist.engine.threads import using_threads
 from chymist.errors import Diverged
 
+_log = logging.getLogger("chymist")
+
 Watcher = Callable[[MemberEvent], object]
 CREW_WORK = 1.2e7  # multiply-adds of a step below which a further program only waits for Python
+FASTER = "was measured to be faster"
 
 
 def execute_all(
@@ -52,25 +64,40 @@ def execute_all(
     groups = []
     for found in together([runs[number] for number in going]):
         group = replace(found, members=tuple(going[place] for place in found.members))
-        if alone:
+        if any(runs[number].program.shared for number in group.members):
+            group = in_common([runs[number] for number in group.members], group)
+        elif alone:
             group = replace(group, reason="as asked for")
-        if not group.reason:
-            group = _planned(runs, group, plan or Plan.of())
+        else:
+            group = _planned(runs, group, plan, until)
         groups.append(group)
     watch = watcher or (lambda event: None)
     lost = _side_by_side(runs, [group for group in groups if not group.reason], watch, until)
-    for group in groups:
-        if group.reason:
-            lost |= _one_by_one(runs, group, watch, until)
+    for place, group in enumerate(groups):
+        if group.workers > 1:
+            groups[place], errors = _in_processes(runs, group, watch)
+            lost |= errors
+        elif group.reason:
+            lost |= _one_by_one(runs, group.members, watch, until)
     return groups, lost
 
 
-def _planned(runs: Sequence[Assembly], group: Group, plan: Plan) -> Group:
-    """A group with the one form that it is trained in, or the loop."""
-    form = plan.form_for([runs[number] for number in group.members], group.forms)
+def _planned(runs: Sequence[Assembly], group: Group, plan: Plan | None, until: int | None) -> Group:
+    """A group with the one form that it is trained in, or the loop, or the processes for it."""
+    members = [runs[number] for number in group.members]
+    workers = 1 if until is not None or len(members) == 1 else workers_for(members)
+    if group.reason and workers == 1:
+        return group
+    plan = plan or Plan.of()
+    form = plan.form_for(members, () if group.reason else group.forms, workers)
     if form == LOOP:
-        return replace(group, reason="one after the other was measured to be faster")
-    return replace(group, forms=(form,))
+        return group if group.reason else replace(group, reason=f"one after the other {FASTER}")
+    if form != PROCESSES:
+        return replace(group, forms=(form,))
+    how = f"in {workers} processes {FASTER}"
+    reason = f"{group.reason}; {how}" if group.reason else how
+    apart = members_apart(len(members), workers, plan.seconds(members))
+    return replace(group, reason=reason, workers=workers, apart=apart)
 
 
 def has_ended(run: Assembly) -> bool:
@@ -137,24 +164,63 @@ def _as_one(
             yield MemberEvent(number, error)
 
 
-def _one_by_one(
-    runs: Sequence[Assembly], group: Group, watch: Watcher, until: int | None
-) -> dict[int, Diverged]:
-    """Train the members of a group one after the other."""
+def _in_processes(
+    runs: Sequence[Assembly], group: Group, watch: Watcher
+) -> tuple[Group, dict[int, Diverged]]:
+    """Train the members of a group by themselves, several at once.
+
+    What comes back from no process is trained here. It is the same run once more, so the epochs
+    that have been seen of it are not shown again.
+    """
+    reached: dict[int, int] = {}
     lost: dict[int, Diverged] = {}
-    for number in group.members:
-        run = runs[number]
-        with foreign_randomness(run.program.seed):
-            if run.state.streams is not None:
-                set_random_states(*run.state.streams)
+
+    def show(member: MemberEvent) -> None:
+        if isinstance(member.event, Epoch) and member.event.step > reached.get(member.member, 0):
+            watch(member)
+
+    sent = group.members[: group.apart]
+    with closing(train_apart(runs, sent, group.workers, _by_itself)) as events:
+        for number, event in events:
+            show(MemberEvent(number, event))
+            if isinstance(event, Diverged):
+                lost[number] = event
+            else:
+                reached[number] = event.step
+    left = [n for n in group.members if n not in lost and not has_ended(runs[n])]
+    again = len(left) - (len(group.members) - group.apart)
+    if again:
+        note = f"{group.reason}; {again} trained once more, as nothing came back from a process"
+        group = replace(group, reason=note)
+        _log.warning("nothing came back from a process: %d members are trained once more", again)
+    return group, lost | _one_by_one(runs, left, show, None)
+
+
+def _one_by_one(
+    runs: Sequence[Assembly], numbers: Sequence[int], watch: Watcher, until: int | None
+) -> dict[int, Diverged]:
+    """Train some runs one after the other."""
+    lost: dict[int, Diverged] = {}
+    for number in numbers:
+        with closing(_by_itself(runs[number], until)) as events:
             try:
-                for event in _epochs(run, until):
+                for event in events:
                     watch(MemberEvent(number, event))
-                _conclude(run)
             except Diverged as error:
                 lost[number] = error
-            run.state.streams = random_states()
     return lost
+
+
+def _by_itself(run: Assembly, until: int | None = None) -> Generator[Epoch]:
+    """Train a run by the loop to its end, or to a step, under global generators of its own."""
+    with foreign_randomness(run.program.seed):
+        if run.state.streams is not None:
+            set_random_states(*run.state.streams)
+        try:
+            yield from _epochs(run, until)
+            _conclude(run)
+        finally:
+            run.state.streams = random_states()
 
 
 def _epochs(run: Assembly, until: int | None) -> Iterator[Epoch]:

@@ -18,12 +18,14 @@ from torch import Tensor, nn
 from chymist.engine.assembly import Assembly
 from chymist.engine.events import Epoch
 from chymist.engine.loop import diverged, remember
+from chymist.engine.population.shared import SharedRows
 from chymist.engine.population.update import Update, clip_members
 from chymist.engine.population.visits import Batch, Reader, StackedRows
 from chymist.engine.rows import InMemory
 from chymist.errors import Diverged
 from chymist.models.chain import chained
 from chymist.models.stacked import StackedBatchNorm, StackedDropout, numbers_of
+from chymist.models.stacked_wide import stack_wide
 
 Form = Callable[[Sequence[nn.Module]], nn.Module]
 COMPACT = 0.7  # share of members still training below which the others are dropped
@@ -55,7 +57,7 @@ def train_together(
     Yields:
         Every epoch of every member, and the error of one that diverged; the others go on.
     """
-    crew = Crew(runs, stacked_rows(runs), form)
+    crew = Crew(runs, stacked_rows(runs, wide=form is stack_wide), form)
     numbers = list(range(len(runs)))  # of the crew's members among the runs
     while any(crew.open) and (until is None or crew.at < until):
         steps = crew.steps_to_boundary()
@@ -81,9 +83,14 @@ class Crew:
         runs: the members; the crew starts from where their states stand.
         rows: of the members, in the same order.
         form: makes one module of many.
+        missed: steps that each has not taken, because no row of a batch was its own.
     """
 
-    def __init__(self, runs: Sequence[Assembly], rows: StackedRows, form: Form = chained) -> None:
+    def __init__(
+        self, runs: Sequence[Assembly], rows: StackedRows | SharedRows, form: Form = chained,
+        missed: np.ndarray | None = None,
+    ) -> None:  # fmt: skip
+        self.missed = np.zeros(len(runs), np.int64) if missed is None else missed
         self.runs, self.rows, self.form = list(runs), rows, form
         self.open = [True] * len(runs)
         self.batch_size = max(run.program.batch_size for run in runs)  # less only if that is all
@@ -96,9 +103,7 @@ class Crew:
         distinct = list(dict.fromkeys(plans))
         self.plan_of = torch.tensor([distinct.index(plan) for plan in plans])
         self.leaders = [runs[plans.index(plan)] for plan in distinct]
-        optimizers = [run.recipe.optimizer for run in runs]
-        self.update = Update(self.model, optimizers, apart=len(distinct) > 1)
-        self.update.adopt([run.state.optimizer for run in runs])
+        self.update = self._update(counted=bool(self.missed.any()))
         self.sums = np.array([run.state.loss_sum for run in runs])  # of losses over rows
         self.seen = np.array([run.state.loss_rows for run in runs])  # rows
 
@@ -106,7 +111,16 @@ class Crew:
         """The crew of some of the members, where they stand now."""
         for place in kept:
             self.write_back(place, moments=True)
-        return Crew([self.runs[place] for place in kept], self.rows.only(kept), self.form)
+        runs = [self.runs[place] for place in kept]
+        return Crew(runs, self.rows.only(kept), self.form, self.missed[list(kept)])
+
+    def _update(self, counted: bool) -> Update:
+        """The common optimiser, where the members' own ones stand."""
+        optimizers = [run.recipe.optimizer for run in self.runs]
+        apart = counted or len(self.leaders) > 1
+        update = Update(self.model, optimizers, apart, counted)
+        update.adopt([run.state.optimizer for run in self.runs])
+        return update
 
     def leave(self) -> None:
         """Let the members that have not ended go where they stand, so that they can go on."""
@@ -134,18 +148,25 @@ class Crew:
     def readers(self) -> list[Reader | None]:
         """Where each member stands in its rows; None for one that has ended."""
         return [
-            Reader(run.program.seed, len(run.train), self.at, run.program.steps_per_epoch)
+            Reader(run.program.seed, len(run.program.rows), self.at, run.program.steps_per_epoch)
             if is_open else None
             for run, is_open in zip(self.runs, self.open, strict=True)
         ]  # fmt: skip
 
     def rates(self) -> Tensor:
         """Learning rate of each member at this step, (K,)."""
+        if self.missed.any():
+            taken = (self.at - self.missed).tolist()
+            own = [run.state.rate * run.program.schedule(n)
+                   for run, n in zip(self.runs, taken, strict=True)]  # fmt: skip
+            return torch.tensor(own, dtype=torch.float64)
         found = [run.state.rate * run.program.schedule(self.at) for run in self.leaders]
         return torch.tensor(found, dtype=torch.float64)[self.plan_of]
 
     def step(self, batch: Batch) -> list[tuple[int, Diverged]]:
         """One step of every member; returns those whose loss is not finite, who take none."""
+        idle = [place for place, count in enumerate(batch.counts) if not count]
+        kept = self._kept(idle) if idle else []
         self.update.clear()
         self._place(batch)
         rates = self.rates()
@@ -158,17 +179,29 @@ class Crew:
         torch.autograd.backward(losses, shares)
         clip_members(self.runs[0].recipe.clip, self.update.parameters)
         self.update.step(rates)
+        for values_of, before in kept:
+            values_of[idle] = before
+        self.missed[idle] += 1
         self.sums += values.astype(np.float64) * batch.counts
         self.seen += batch.counts
         self.at += 1
         return lost
+
+    def _kept(self, idle: list[int]) -> list[tuple[Tensor, Tensor]]:
+        """All numbers of the members, and what those have who do not take this step."""
+        if not self.missed.any():  # from now on each counts its own steps
+            for place, run in enumerate(self.runs):
+                self.update.give_back(place, run.state.optimizer)
+            self.update = self._update(counted=True)
+        numbers = [*self.numbers.values(), *self.update.moments()]
+        return [(values, values[idle].clone()) for values in numbers]
 
     def _place(self, batch: Batch) -> None:
         """Tell layers that need it where the members stand and which rows are padding."""
         for norm in self.norms:
             norm.weights = batch.weights
         for dropout in self.dropouts:
-            dropout.counts = batch.counts if batch.weights is not None else None
+            dropout.weights = batch.weights
         if self.dropouts:
             for run in self.runs:
                 for name, layer in run.state.noise:
@@ -219,10 +252,21 @@ def _shares(batch: Batch, losses: Tensor) -> Tensor:
     weights = losses.new_ones(len(batch.counts), len(losses) // len(batch.counts))
     for factor in (batch.weights, batch.shares):
         weights = weights if factor is None else weights * factor.view_as(weights)
-    return (weights / weights.sum(1, keepdim=True)).flatten()
+    tiny = torch.finfo(weights.dtype).tiny  # where a member has no row in the batch
+    return (weights / weights.sum(1, keepdim=True).clamp(min=tiny)).flatten()
 
 
-def stacked_rows(runs: Sequence[Assembly]) -> StackedRows:
-    """The training rows of runs of one group, which are in memory."""
+def stacked_rows(runs: Sequence[Assembly], wide: bool = False) -> StackedRows | SharedRows:
+    """The training rows of runs of one group, which are in memory.
+
+    Args:
+        runs: assembled.
+        wide: whether they share their order and their inputs, which are then given once.
+    """
+    shared = [run.program.shared for run in runs if run.program.shared]
+    if shared:
+        layers = runs[0].state.model.modules()
+        norms = any(isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d) for layer in layers)
+        return SharedRows(shared, 2 if norms else 1, wide)
     weights = [run.program.weights for run in runs if run.program.weights is not None]
     return StackedRows([run.train for run in runs if isinstance(run.train, InMemory)], weights)

@@ -1,4 +1,4 @@
-"""One optimiser step of all members, each with its own learning rate and decay."""
+"""One optimiser step of all members, each with its own rate, decay, momentum and betas."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from chymist.engine.population.columns import RULED, ColumnSteps, along, differ, option_of
 from chymist.models.stacked_parts import Stacked
 from chymist.parts import Part, definition
 
-COLUMNS = ("lr", "weight_decay")  # options in which members trained together may differ
+COLUMNS = ("lr", "weight_decay", *RULED)  # options in which members trained together may differ
 
 
 class Update:
@@ -20,15 +21,19 @@ class Update:
 
     A step of SGD or Adam is linear in its rate. Where members differ in rate or decay, the
     optimiser takes its step from zero at rate 1, which gives the direction, and each member goes
-    along it at its own rate.
+    along it at its own rate. Where they differ in momentum, betas or eps, that direction is
+    computed by `ColumnSteps`.
 
     Args:
         model: the stacked model.
-        optimizers: of each member; equal but for `lr` and `weight_decay`.
+        optimizers: of each member; equal but for the options in `COLUMNS`.
         apart: whether the rates of the members may differ.
+        counted: whether they may have taken different numbers of steps.
     """
 
-    def __init__(self, model: nn.Module, optimizers: Sequence[Part], apart: bool) -> None:
+    def __init__(
+        self, model: nn.Module, optimizers: Sequence[Part], apart: bool, counted: bool = False
+    ) -> None:
         trained = [
             (parameter, partial(layer.plain, name))
             for layer in model.modules()
@@ -39,7 +44,8 @@ class Update:
         self.plain = [plain for _, plain in trained]
         first = optimizers[0]
         decays = [decay_of(part) for part in optimizers]
-        self.apart = apart or len(set(decays)) > 1
+        ruled = counted or differ(optimizers)
+        self.apart = apart or ruled or len(set(decays)) > 1
         self.decoupled = first.name == "adamw"
         self.decays = (
             torch.tensor(decays, dtype=torch.float64) if self.apart and any(decays) else None
@@ -50,7 +56,12 @@ class Update:
             self.moved = [nn.Parameter(torch.zeros_like(p)) for p in self.parameters]
             if "weight_decay" in definition(first.kind, first.name).options:
                 options["weight_decay"] = 0.0
-        self.optimizer: torch.optim.Optimizer = first.replace(**options).build(self.moved)
+        self.keeps = [part.name != "sgd" or option_of(part, "momentum") > 0 for part in optimizers]
+        self.optimizer: torch.optim.Optimizer | ColumnSteps = (
+            ColumnSteps(self.moved, optimizers)
+            if ruled
+            else first.replace(**options).build(self.moved)
+        )
 
     def clear(self) -> None:
         """Forget the gradients."""
@@ -63,7 +74,7 @@ class Update:
         Args:
             columns: learning rate of each member, (K,).
         """
-        if not self.apart:
+        if not self.apart and isinstance(self.optimizer, torch.optim.Optimizer):
             self.optimizer.param_groups[0]["lr"] = float(columns[0])
             self.optimizer.step()
             return
@@ -73,7 +84,7 @@ class Update:
                 direction.grad = self._with_decay(parameter, columns)
             self.optimizer.step()
             for parameter, direction in zip(self.parameters, self.moved, strict=True):
-                parameter.addcmul_(direction, _along(columns, parameter))
+                parameter.addcmul_(direction, along(columns, parameter))
 
     def _with_decay(self, parameter: nn.Parameter, rates: Tensor) -> Tensor | None:
         """The gradient with the L2 term of each member; a decoupled decay acts on the weights."""
@@ -81,9 +92,9 @@ class Update:
         if self.decays is None or gradient is None:
             return gradient
         if self.decoupled:
-            parameter.mul_(_along(1 - rates * self.decays, parameter))
+            parameter.mul_(along(1 - rates * self.decays, parameter))
             return gradient
-        return gradient.addcmul(parameter, _along(self.decays, parameter))
+        return gradient.addcmul(parameter, along(self.decays, parameter))
 
     def adopt(self, members: Sequence[torch.optim.Optimizer]) -> None:
         """Go on from the moments of the members' own optimisers, if they have any.
@@ -93,24 +104,39 @@ class Update:
         """
         for number, (moved, plain) in enumerate(zip(self.moved, self.plain, strict=True)):
             found = [m.state[m.param_groups[0]["params"][number]] for m in members]
-            for name, first in found[0].items():
-                if isinstance(first, Tensor) and first.ndim:
-                    held = torch.empty_like(moved, requires_grad=False)  # fused steps walk raw
-                    plain(held).copy_(torch.stack([state[name] for state in found]))  # memory
-                    self.optimizer.state[moved][name] = held
-                else:  # the number of steps, of which all have taken as many
-                    self.optimizer.state[moved][name] = copy.deepcopy(first)
+            for name in dict.fromkeys(name for state in found for name in state):
+                if name == "step":
+                    taken = [state[name] for state in found]
+                    held = (
+                        torch.stack(taken).to(torch.float64)
+                        if isinstance(self.optimizer, ColumnSteps)
+                        else copy.deepcopy(taken[0])  # all have taken as many
+                    )
+                else:  # what a member does not keep is nothing yet
+                    held = torch.zeros_like(moved, requires_grad=False)  # fused steps walk raw
+                    for place, state in enumerate(found):  # memory
+                        if name in state:
+                            plain(held)[place].copy_(state[name])
+                self.optimizer.state[moved][name] = held
+
+    def moments(self) -> list[Tensor]:
+        """What the optimiser remembers of each member, (K, ...) each; counts of steps too."""
+        found = [values for state in self.optimizer.state.values() for values in state.values()]
+        return [values for values in found if values.ndim]
 
     def give_back(self, place: int, member: torch.optim.Optimizer) -> None:
         """Leave a member's own optimiser with the moments that it has now."""
+        if not self.keeps[place]:
+            return
         own = member.param_groups[0]["params"]
         for parameter, moved, plain in zip(own, self.moved, self.plain, strict=True):
             for name, value in self.optimizer.state[moved].items():
-                if isinstance(value, Tensor) and value.ndim:
+                if name == "step":
+                    taken = value[place] if value.ndim else value
+                    member.state[parameter][name] = taken.to(torch.float32, copy=True)
+                else:
                     kept = torch.empty_like(parameter, requires_grad=False)
                     member.state[parameter][name] = kept.copy_(plain(value)[place])
-                else:
-                    member.state[parameter][name] = copy.deepcopy(value)
 
 
 def clip_members(clip: Part, parameters: Sequence[nn.Parameter]) -> None:
@@ -129,15 +155,9 @@ def clip_members(clip: Part, parameters: Sequence[nn.Parameter]) -> None:
         norms = torch.stack([g.flatten(1).norm(dim=1) for g in gradients]).norm(dim=0)
         shares = (most / (norms + 1e-6)).clamp(max=1.0)  # as torch.nn.utils.clip_grad_norm_
         for gradient in gradients:
-            gradient.mul_(_along(shares, gradient))
+            gradient.mul_(along(shares, gradient))
 
 
 def decay_of(optimizer: Part) -> float:
     """The weight decay of an optimiser, given or by default."""
-    known = definition(optimizer.kind, optimizer.name).options.get("weight_decay")
-    return float(optimizer.options.get("weight_decay", known.default if known else 0.0))
-
-
-def _along(values: Tensor, parameter: Tensor) -> Tensor:
-    """A number for each member in the shape of a stacked parameter."""
-    return values.to(parameter.device, parameter.dtype).view(-1, *[1] * (parameter.ndim - 1))
+    return float(option_of(optimizer, "weight_decay"))

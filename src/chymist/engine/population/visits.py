@@ -62,12 +62,13 @@ class StackedRows:
     """
 
     def __init__(self, rows: Sequence[InMemory], weights: Sequence[Tensor] | None = None) -> None:
-        starts: dict[int, int] = {}
+        starts: dict[tuple[int, torch.Size], int] = {}
         sources: list[Tensor] = []
         length = 0
-        for member in rows:
-            if id(member.inputs) not in starts:
-                starts[id(member.inputs)] = length
+        keys = [(member.inputs.data_ptr(), member.inputs.shape) for member in rows]
+        for member, key in zip(rows, keys, strict=True):
+            if key not in starts:  # folds of images see the same memory, each by its own tensor
+                starts[key] = length
                 sources.append(member.inputs)
                 length += len(member.inputs)
         self.source = sources[0] if len(sources) == 1 else torch.cat(sources)
@@ -77,7 +78,7 @@ class StackedRows:
             torch.arange(n) if m.among is None else m.among
             for m, n in zip(rows, counts, strict=True)
         ]
-        places = torch.cat([starts[id(m.inputs)] + a for m, a in zip(rows, own, strict=True)])
+        places = torch.cat([starts[key] + a for key, a in zip(keys, own, strict=True)])
         straight = len(places) == length and bool((places == torch.arange(length)).all())
         self.places = None if straight else places  # of each row in the source
         self.targets = torch.cat([member.targets for member in rows])
@@ -95,7 +96,7 @@ class StackedRows:
 
         A member without a reader has ended; it gets the first of its rows again and again.
         """
-        visits = {n: _visits(r, size, steps) for n, r in enumerate(readers) if r}
+        visits = {n: visits_of(r, size, steps) for n, r in enumerate(readers) if r}
         shortest = min(map(len, visits.values()))
         lengths = np.array([len(visits[n]) if n in visits else shortest
                             for n in range(len(readers))])  # fmt: skip
@@ -139,7 +140,7 @@ class StackedRows:
             )  # fmt: skip
 
 
-def _visits(reader: Reader, size: int, steps: int) -> np.ndarray:
+def visits_of(reader: Reader, size: int, steps: int) -> np.ndarray:
     """The rows that a member visits in its next steps, as the loop would."""
     epoch, start = divmod(reader.step, reader.per_epoch)
     end = reader.rows if start + steps == reader.per_epoch else (start + steps) * size
