@@ -31,7 +31,7 @@ _PUBLIC = {
     "list_runs": "chymist.verbs", "as_estimator": "chymist.verbs.estimator",
     "coefficients": "chymist.verbs", "leave_one_out": "chymist.verbs",
     "learning_curve": "chymist.verbs", "bias_variance": "chymist.verbs",
-    "intervals": "chymist.verbs",
+    "intervals": "chymist.verbs", "watch": "chymist.doctor", "Finding": "chymist.doctor",
     "activations": "", "clip": "", "losses": "", "metrics": "", "models": "", "optim": "",
     "protocols": "", "schedules": "", "space": "", "stop": "",
 }  # fmt: skip
@@ -51,6 +51,8 @@ if TYPE_CHECKING:
     from chymist.data import named_sets as named_sets
     from chymist.data import split as split
     from chymist.data.preparation import prepare as prepare
+    from chymist.doctor import Finding as Finding
+    from chymist.doctor import watch as watch
     from chymist.errors import ChymistError as ChymistError
     from chymist.errors import Diverged as Diverged
     from chymist.errors import InputError as InputError

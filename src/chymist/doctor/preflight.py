@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from chymist.doctor.probing import ROWS, Probe, probe, untouched
+from chymist.doctor.probing import ROWS, Probe, device_of, probe, untouched
 from chymist.doctor.reading_loss import FAILS, LossFacts, LossFunction, read_loss
 
 Rows = tuple[Tensor, Tensor]
@@ -103,8 +103,14 @@ def preflight(
     train: Rows | None,
     valid: Rows | None,
     batch_size: int | None,
+    rows: int = ROWS,
 ) -> Facts:
-    """Look at everything before the first step; nothing is changed."""
+    """Look at everything before the first step; nothing is changed.
+
+    Args:
+        model, optimizer, loss_fn, train, valid, batch_size: of the run, where known.
+        rows: training rows that go through the model.
+    """
     known: dict[str, object] = {
         "left_out": _left_out(model, optimizer),
         "symmetric": _symmetric(model),
@@ -113,11 +119,11 @@ def preflight(
     if train is None:
         return Facts(**known)  # type: ignore[arg-type]
     known["data"] = data_facts(train, valid)
-    inputs, targets = (part[:ROWS] for part in train)
+    inputs, targets = (part[:rows].to(device_of(model)) for part in train)
     if loss_fn is not None:
         known["first"] = first = probe(model, loss_fn, inputs, targets, 0)
         if first is not None:
-            known["loss"] = read_loss(loss_fn, first.outputs[:64], targets[:64])
+            known["loss"] = read_loss(loss_fn, first.outputs[:64].to(targets.device), targets[:64])
             known |= _of_outputs(first)
             known["shapes"] = (tuple(first.outputs.shape), tuple(targets.shape))
     known |= _of_structure(model, inputs, batch_size or 32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -10,8 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from chymist.doctor.reading_loss import FAILS, LossFunction
+from chymist.doctor.restoring import untouched as untouched
 
-ROWS = 256  # of a probe: enough that a unit which fires for 1 % of the rows is seen in 92 % of looks
+ROWS = (
+    256  # of a probe: enough that a unit which fires for 1 % of the rows is seen in 92 % of looks
+)
 RECTIFIERS = (nn.ReLU, nn.ReLU6, nn.Threshold, nn.Hardtanh)
 
 
@@ -25,7 +28,7 @@ class Layer:
         mean, deviation: over all values.
         silent: share of its units that are 0 on every row.
         zeros: share of all values that are 0.
-        saturated: share of its units that are at the rails of a sigmoid or tanh on 90 % of the rows.
+        saturated: share of its units that are at the rails of a sigmoid or tanh on 90 % of rows.
         units: their number.
     """
 
@@ -62,61 +65,126 @@ class Probe:
 
 
 def probe(model: nn.Module, loss_fn: LossFunction, inputs: Tensor, targets: Tensor,
-          step: int) -> Probe | None:  # fmt: skip
+          step: int, modes: Sequence[bool] = ()) -> Probe | None:  # fmt: skip
     """Look at a model on fixed rows.
 
     Args:
-        model: is left as it was: modes, buffers, gradients, random state, hooks.
+        model: is left as it was: modes, buffers, gradients, random states, hooks.
         loss_fn: of (outputs, targets).
         inputs, targets: the rows, the same at every look.
         step: of the run, for the record.
+        modes: `training` of all modules while the run trains; none: what `model.train()` gives,
+            or the modes as they are if the model is in training mode.
 
     Returns:
         None if the model or the loss cannot take the rows.
+
+    Example:
+        >>> look = probe(nn.Linear(3, 2), nn.functional.cross_entropy, torch.zeros(5, 3),
+        ...              torch.zeros(5, dtype=torch.long), step=0)
+        >>> look.outputs.shape, sorted(look.gradients)
+        (torch.Size([5, 2]), ['bias', 'weight'])
     """
     layers: list[Layer] = []
+    named = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
+    inputs, targets = (part.to(device_of(model)) for part in (inputs, targets))
+    modules = list(model.modules())
+    training = model.training
     try:
-        with untouched(model):
+        with untouched(model, loss_fn):
+            kept = list(modes) if len(modes) == len(modules) else [m.training for m in modules]
             with listening(model, layers), torch.no_grad():
                 model.eval()
-                outputs = model(inputs)
-                loss = float(loss_fn(outputs, targets))
-            named = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
-            model.train()
+                said = model(inputs)
+                loss = float(loss_fn(said, targets))
+            outputs = first_tensor(said).detach().to("cpu", copy=True)
+            if modes or training:
+                for module, mode in zip(modules, kept, strict=True):
+                    module.training = mode
+            else:
+                model.train()
             value = loss_fn(model(inputs), targets)
-            found = torch.autograd.grad(value, [p for _, p in named], allow_unused=True)
+            found = _gradients(value, [p for _, p in named])
     except FAILS:
         return None
+    sizes = norms([g for g in found if g is not None])
+    arrived = [n for (n, _), g in zip(named, found, strict=True) if g is not None]
     return Probe(
-        step, loss, float(value.detach()), outputs.detach().clone(), tuple(layers),
-        {n: float(g.norm()) for (n, _), g in zip(named, found, strict=True) if g is not None},
-        {n: float(p.detach().norm()) for n, p in named},
+        step, loss, float(value.detach()), outputs, tuple(layers),
+        dict(zip(arrived, sizes, strict=True)),
+        dict(zip((n for n, _ in named), norms([p for _, p in named]), strict=True)),
     )  # fmt: skip
 
 
-@contextmanager
-def untouched(model: nn.Module) -> Iterator[None]:
-    """Whatever is done to modes, buffers and random states inside is undone afterwards."""
-    modes = [(m, m.training) for m in model.modules()]
-    buffers = [(b, b.detach().clone()) for b in model.buffers()]
-    with torch.random.fork_rng(devices=[]):
-        try:
-            yield
-        finally:
-            for module, mode in modes:
-                module.training = mode
-            with torch.no_grad():
-                for buffer, values in buffers:
-                    buffer.copy_(values)
+def _gradients(value: Tensor, parameters: list[nn.Parameter]) -> Sequence[Tensor | None]:
+    """Gradients that leave `.grad` as it is; none where nothing is trained."""
+    if not parameters or not value.requires_grad:
+        return [None] * len(parameters)
+    return torch.autograd.grad(value, parameters, allow_unused=True)
+
+
+def norms(tensors: Sequence[Tensor]) -> list[float]:
+    """Euclidean norms, with one wait for the device.
+
+    Example:
+        >>> norms([torch.tensor([3.0, 4.0]), torch.zeros(2)])
+        [5.0, 0.0]
+    """
+    if not tensors:
+        return []
+    dense = [t.detach().coalesce().values() if t.is_sparse else t.detach() for t in tensors]
+    found = [
+        torch.linalg.vector_norm(t, dtype=None if t.element_size() >= 4 else torch.float32)
+        for t in dense
+    ]
+    return torch.stack([v.to(found[0].device, torch.float32) for v in found]).tolist()
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where the parameters of a model are.
+
+    Example:
+        >>> device_of(nn.Linear(2, 1))
+        device(type='cpu')
+    """
+    return next((p.device for p in model.parameters()), torch.device("cpu"))
+
+
+def first_tensor(said: object) -> Tensor:
+    """The tensor that a model gives, or the first one of several; "logits" come first.
+
+    Raises:
+        TypeError: if there is none.
+
+    Example:
+        >>> first_tensor({"loss": torch.zeros(()), "logits": torch.zeros(2, 3)}).shape
+        torch.Size([2, 3])
+    """
+    if isinstance(said, Tensor):
+        return said
+    if isinstance(said, Mapping):
+        return first_tensor(said["logits"] if "logits" in said else list(said.values()))
+    for part in said if isinstance(said, tuple | list) else ():
+        if isinstance(part, Tensor):
+            return part
+    raise TypeError("no tensor")
 
 
 @contextmanager
 def listening(model: nn.Module, layers: list[Layer]) -> Iterator[None]:
-    """Note what comes out of the leaf modules while this is open."""
-    handles = []
+    """Note what comes out of the leaf modules while this is open.
+
+    Example:
+        >>> model, layers = nn.Sequential(nn.Linear(2, 4), nn.ReLU()), []
+        >>> with listening(model, layers):
+        ...     _ = model(torch.zeros(3, 2))
+        >>> [(layer.name, layer.kind, layer.units) for layer in layers]
+        [('0', 'Linear', 4), ('1', 'ReLU', 4)]
+    """
+    handles, units = [], _Units()
     for name, module in model.named_modules():
         if not list(module.children()):
-            handles.append(module.register_forward_hook(_noting(name, layers)))
+            handles.append(module.register_forward_hook(_noting(name, layers, units)))
     try:
         yield
     finally:
@@ -124,25 +192,44 @@ def listening(model: nn.Module, layers: list[Layer]) -> Iterator[None]:
             handle.remove()
 
 
-def _noting(name: str, layers: list[Layer]) -> Callable[..., None]:
+def _noting(name: str, layers: list[Layer], units: _Units) -> Callable[..., None]:
     def note(module: nn.Module, inputs: object, output: object) -> None:
         values = output[0] if isinstance(output, tuple) else output
         if isinstance(values, Tensor) and values.is_floating_point() and values.ndim >= 2:
-            layers.append(_described(name, module, values.detach()))
+            layers.append(_described(name, module, values.detach(), units.axis(module, values)))
 
     return note
 
 
-def _described(name: str, module: nn.Module, values: Tensor) -> Layer:
-    """Numbers about the output (rows, units) or (rows, channels, ...) of a layer."""
-    units = values.transpose(1, -1).flatten(0, -2) if values.ndim > 2 else values
+class _Units:
+    """Which axis holds the units: the last one behind affine maps, 1 behind convolutions."""
+
+    def __init__(self) -> None:
+        self.last = 1
+
+    def axis(self, module: nn.Module, values: Tensor) -> int:
+        """Of the output of a module; elementwise ones keep what came before them."""
+        if isinstance(module, _LAST):
+            self.last = -1
+        elif isinstance(module, _FIRST):
+            self.last = 1
+        return self.last
+
+
+_LAST = (nn.Linear, nn.Bilinear, nn.Embedding, nn.LayerNorm, nn.RNNBase, nn.MultiheadAttention)
+_FIRST = (nn.modules.conv._ConvNd, nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.Flatten)
+
+
+def _described(name: str, module: nn.Module, values: Tensor, axis: int) -> Layer:
+    """Numbers about the output (rows, ..., units) or (rows, units, ...) of a layer."""
+    units = values.transpose(axis, -1).flatten(0, -2).float()
     zero = units == 0
     low, high = {nn.Sigmoid: (0.01, 0.99), nn.Tanh: (-0.99, 0.99)}.get(
         type(module), (float("-inf"), float("inf"))
     )  # the thresholds of SageMaker Debugger and TheDeepChecker
     railed = ((units < low) | (units > high)).float().mean(0) > 0.9
     return Layer(
-        name, type(module).__name__, float(units.mean()), float(units.std()),
+        name, type(module).__name__, float(units.mean()), float(units.std(unbiased=False)),
         float(zero.all(0).float().mean()), float(zero.float().mean()),
         float(railed.float().mean()), units.shape[1],
     )  # fmt: skip

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from chymist.doctor.preflight import Facts
 from chymist.doctor.probing import Probe
+from chymist.doctor.scoring import Reference
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,8 @@ class EpochFacts:
         score: of the validation rows: balanced accuracy, or explained variance.
         recalls: by class, of the validation rows.
         differs: largest difference of the outputs that the program used for validation from those
-            of eval() mode, as a share of their range; nan where it was not looked at.
+            of eval() mode, as a share of their range; 0 where the model was heard to be in eval()
+            mode; nan where nothing is known.
     """
 
     step: int
@@ -41,29 +43,31 @@ class Record:
         ratios: (step, |change of the weights| / |weights|) of one step.
         mixed: label entropy of batches as a share of what shuffled batches have.
         untrained_mode: steps at which the model was in eval() mode.
-        piled: (step, whether the gradient was the last one plus this batch's).
+        piled: (step, whether every gradient since the last step was added to an old one).
         waiting, working: seconds from the end of a step to the next forward pass, and after it.
         bad_step: the first step whose loss was not finite, or None.
         bad_inputs: whether that batch had values that are not finite.
         unmoved: names of trained parameters that never changed.
         probes, epochs: looks.
+        references: what cheap learners reach, once it was asked for.
         spent, elapsed: seconds of the doctor, and of all.
     """
 
     facts: Facts
     stochastic: bool = False
-    losses: list[float] = field(default_factory=list)
-    norms: list[tuple[int, float]] = field(default_factory=list)
-    ratios: list[tuple[int, float]] = field(default_factory=list)
-    mixed: list[float] = field(default_factory=list)
-    untrained_mode: int = 0
-    piled: list[tuple[int, bool]] = field(default_factory=list)
-    waiting: list[float] = field(default_factory=list)
-    working: list[float] = field(default_factory=list)
-    bad_step: int | None = None
-    bad_inputs: bool = False
-    unmoved: tuple[str, ...] = ()
-    probes: list[Probe] = field(default_factory=list)
-    epochs: list[EpochFacts] = field(default_factory=list)
-    spent: float = 0.0
-    elapsed: float = 0.0
+    losses: list[float] = field(default_factory=list, init=False)
+    norms: list[tuple[int, float]] = field(default_factory=list, init=False)
+    ratios: list[tuple[int, float]] = field(default_factory=list, init=False)
+    mixed: list[float] = field(default_factory=list, init=False)
+    untrained_mode: int = field(default=0, init=False)
+    piled: list[tuple[int, bool]] = field(default_factory=list, init=False)
+    waiting: list[float] = field(default_factory=list, init=False)
+    working: list[float] = field(default_factory=list, init=False)
+    bad_step: int | None = field(default=None, init=False)
+    bad_inputs: bool = field(default=False, init=False)
+    unmoved: tuple[str, ...] = field(default=(), init=False)
+    probes: list[Probe] = field(default_factory=list, init=False)
+    epochs: list[EpochFacts] = field(default_factory=list, init=False)
+    references: list[Reference | None] = field(default_factory=list, init=False)
+    spent: float = field(default=0.0, init=False)
+    elapsed: float = field(default=0.0, init=False)

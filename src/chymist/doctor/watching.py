@@ -3,26 +3,40 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import weakref
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from time import perf_counter
+from types import TracebackType
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from chymist.doctor.finding import Finding, ranked
-from chymist.doctor.preflight import Rows, preflight
-from chymist.doctor.probing import ROWS, Probe, probe, untouched
+from chymist.doctor.hearing import Ear
+from chymist.doctor.preflight import Facts, Rows, data_facts, preflight
+from chymist.doctor.probing import ROWS, device_of, first_tensor, norms, probe, untouched
 from chymist.doctor.reading_loss import FAILS, LossFunction
 from chymist.doctor.record import EpochFacts, Record
 from chymist.doctor.rules import findings_of
 from chymist.doctor.scoring import recalls_of, score_of
+from chymist.errors import InputError
 
 EARLY = 12  # steps that are all looked at
-EVERY = 10  # steps between looks at gradients and updates, later
-SAMPLED = 2000  # values of a parameter that are compared from step to step
-ALLOWED = 0.015  # share of the elapsed time that deep looks may take
-FREE = 0.3  # seconds that they may take in any case
+EVERY = 10  # steps between looks at gradients and updates, later: at least, and 1 % of all steps
+CLEARED = 9  # steps in which gradients are heard to arrive
+HEARD = 2000  # steps in which calls of the model are heard, from the start and now and then again
+TIMED = 60  # of them, steps whose waiting is timed: "over 50 steps" (taxonomy, 29)
+SLOW = 3e-3  # seconds of a step beside which the 3 microseconds of hearing its calls are 0.1 %
+SAMPLED = 100_000  # values that are compared from step to step, of all parameters together
+LIGHT = 0.005  # share of the time that looks at gradients and updates may take
+DEEP = 0.015  # share of the time that the doctor may have taken when it looks deep
+FREE = 0.2  # seconds that it may have taken in any case
+PROBES = 64  # deep looks that are kept: every second of the older ones goes
+BLINK = 0.25  # seconds that a deep look may take
+LARGEST = 4_000_000  # values of validation outputs that are scored
 
 
 class Watcher:
@@ -33,7 +47,10 @@ class Watcher:
     Args:
         model: that is trained; it is left as it is.
         optimizer, loss_fn, train, valid, batch_size: of the loop, where known. `train` and `valid`
-            are (inputs, targets).
+            are (inputs, targets), tensors or arrays with equally many rows.
+
+    Raises:
+        InputError: for arguments of another kind.
     """
 
     def __init__(
@@ -46,27 +63,210 @@ class Watcher:
         batch_size: int | None = None,
     ) -> None:
         self.began = perf_counter()
-        self.model, self.loss_fn, self.train, self.valid = model, loss_fn, train, valid
-        facts = preflight(model, optimizer, loss_fn, train, valid, batch_size)
+        _check(model, optimizer, loss_fn, batch_size)
+        self.train, self.valid = _rows(train, "train"), _rows(valid, "valid")
+        self.model, self.loss_fn = _inner(model), loss_fn
+        self.rows = self._rows_of_a_look(batch_size)
         mixing = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
-        self.record = Record(facts, any(isinstance(m, mixing) for m in model.modules()))
-        if facts.first is not None:
-            self.record.probes.append(facts.first)
-        self.names = [n for n, p in model.named_parameters() if p.requires_grad]
-        self.start = {n: _sample(p) for n, p in self._parameters()}
-        self.before: dict[str, Tensor] = {}
-        self.gradients: list[Tensor | None] = []
-        self.returned = self.forwarded = math.nan
-        self.hook = model.register_forward_pre_hook(self._forward)
-        self.record.spent = perf_counter() - self.began
+        self.record = Record(
+            self._preflight(optimizer, batch_size),
+            any(isinstance(m, mixing) for m in self.model.modules()),
+        )
+        if self.record.facts.first is not None:
+            self.record.probes.append(self.record.facts.first)
+        self.at, self.due, self.light, self.deep = 0, 1, 1, 4 * EARLY
+        self.cost = perf_counter() - self.began  # of a deep look, as the last one was
+        self.pending: list[Tensor] = []
+        self.start = {n: _fingerprint(p) for n, p in self._parameters()}
+        self.before: tuple[int, Tensor] | None = None
+        self.modes: list[bool] = []
+        self.read: tuple[tuple[int, int], list[Finding]] | None = None
+        self.told: dict[str, tuple[int, float]] = {}
+        self.ear = Ear(self.model)
+        self.ear_until, self.timed = HEARD, 0
+        self.compiled = self.model is not model or self.model._compiled_call_impl is not None
+        self.closed = False
+        weakref.finalize(self, Ear.close, self.ear)
+        self.returned = perf_counter()
+        self.record.spent = self.returned - self.began
+
+    def step(
+        self,
+        loss: Tensor | float,
+        inputs: object = None,
+        targets: object = None,
+        outputs: object = None,
+    ) -> None:
+        """After an optimiser step.
+
+        Args:
+            loss: of the batch, one number.
+            inputs, targets, outputs: the batch, and what the model said; of any kind.
+
+        Raises:
+            InputError: if the loss is not one number.
+        """
+        if self.closed:
+            return
+        began = perf_counter()
+        self.at += 1
+        self._keep(loss, inputs)
+        self.record.untrained_mode += not self.model.training
+        if self.ear.calls is not None:
+            self._note_waiting(began)
+        if self.at >= self.due:
+            self._attend(targets)
+        if not self.compiled:
+            self._listen()
+        self._book(began)
+
+    def epoch(
+        self,
+        valid_loss: Tensor | float = math.nan,
+        valid_outputs: object = None,
+        valid_targets: object = None,
+        train_loss: Tensor | float = math.nan,
+    ) -> None:
+        """After an epoch.
+
+        Args:
+            valid_loss, train_loss: as the program has them.
+            valid_outputs, valid_targets: of the validation rows.
+
+        Raises:
+            InputError: if a loss is not one number.
+        """
+        if self.closed:
+            return
+        with self._clocked():
+            valid, train = _number(valid_loss, "valid_loss"), _number(train_loss, "train_loss")
+            self._drain()
+            record, link = self.record, self.record.facts.loss.link
+            score, recalls, differs = math.nan, dict[int, float](), math.nan
+            if isinstance(valid_outputs, Tensor) and isinstance(valid_targets, Tensor):
+                own, goal = _scored(valid_outputs, valid_targets)
+                try:
+                    score, recalls = score_of(own, goal, link), recalls_of(own, goal, link)
+                except FAILS:
+                    score, recalls = math.nan, {}
+                if record.stochastic and self.ear.modes:
+                    differs = self._difference(own) if self.ear.modes == {True} else 0.0
+            record.epochs.append(EpochFacts(self.at, train, valid, score, recalls, differs))
+            number = len(record.epochs)
+            if number & (number - 1) == 0:
+                self.ear_until = self.at + HEARD
+            self._look_if_cheap()
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What is wrong, in rank order; reading it ends nothing."""
+        key = self.at, len(self.record.epochs)
+        if self.read is None or self.read[0] != key:
+            with self._clocked():
+                self.read = key, self._findings(look=True)
+        return list(self.read[1])
+
+    def news(self) -> list[Finding]:
+        """Findings that have not been told yet, while the run goes on; each is told once.
+
+        What is certain is told at once. Where a finding rests on harm, an unfinished run looks
+        worse than it is, so it is told when the steps have doubled since it was first seen and the
+        loss has not fallen. If the doctor has used up its share of the time, news waits.
+
+        Returns:
+            In rank order; without observations.
+        """
+        if self.closed or not self._affordable(0.0):
+            return []
+        with self._clocked():
+            self._drain()
+            recent = float(np.mean(self.record.losses[-max(1, self.at // 10) :] or [math.nan]))
+            found = self._findings(look=self._affordable(self.cost))
+            return [finding for finding in found if self._is_news(finding, recent)]
+
+    def close(self) -> None:
+        """Look no further; nothing stays on the model. What was found can still be read."""
+        self.ear.close()
+        self.before = None
+        self.closed = True
+
+    def __enter__(self) -> Watcher:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # ---------------------------------------------------------------- before the first step
+    def _rows_of_a_look(self, batch_size: int | None) -> int:
+        """So many rows that a deep look takes a blink: 256, or 64, 16 or 4 of a large model."""
+        if self.train is None or any(is_lazy(p) for p in self.model.parameters()):
+            return ROWS
+        inputs = self.train[0][:4].to(device_of(self.model))
+        seconds = []
+        try:
+            with untouched(self.model), torch.no_grad():
+                self.model.eval()
+                for _ in range(2):  # the first call of all wakes the library up
+                    began = perf_counter()
+                    first_tensor(self.model(inputs)).sum().item()
+                    seconds.append(perf_counter() - began)
+        except FAILS:
+            return batch_size or ROWS  # a model of one size of batch takes that
+        # forward twice and backward once, of which the backward pass counts for two
+        cost = 4 * min(seconds) / len(inputs)
+        return next((rows for rows in (ROWS, 64, 16) if cost * rows < BLINK), 4)
+
+    def _preflight(self, optimizer: torch.optim.Optimizer | None, batch_size: int | None) -> Facts:
+        """What is known before the first step: as much as the model allows."""
+        if any(is_lazy(p) for p in self.model.parameters()):
+            # its weights are drawn at its first call, which must be the user's
+            return Facts(data=data_facts(self.train, self.valid)) if self.train else Facts()
+        with untouched(self.model, self.loss_fn):
+            try:
+                return preflight(self.model, optimizer, self.loss_fn, self.train, self.valid,
+                                 batch_size, self.rows)  # fmt: skip
+            except FAILS:
+                return preflight(self.model, optimizer, None, None, None, None)
 
     def _parameters(self) -> list[tuple[str, nn.Parameter]]:
-        return [(n, p) for n, p in self.model.named_parameters() if p.requires_grad]
+        named = self.model.named_parameters()
+        return [(n, p) for n, p in named if p.requires_grad and not is_lazy(p)]
 
-    def _forward(self, module: nn.Module, inputs: object) -> None:
-        """The first forward pass after a step ends the time of waiting."""
-        if math.isnan(self.forwarded):
-            self.forwarded = perf_counter()
+    # ---------------------------------------------------------------- every step
+    def _keep(self, loss: Tensor | float, inputs: object) -> None:
+        """Note the loss; on a device it stays there, for reading it would wait for the step."""
+        losses = self.record.losses
+        if isinstance(loss, Tensor) and loss.numel() == 1 and loss.device.type != "cpu":
+            self.pending.append(loss.detach().clone())
+            return
+        value = loss.item() if isinstance(loss, Tensor) and loss.numel() == 1 else None
+        losses.append(_number(loss, "loss") if value is None else value)
+        if not math.isfinite(losses[-1]) and self.record.bad_step is None:
+            self.record.bad_step = self.at
+            self.record.bad_inputs = not _is_finite(inputs)
+
+    def _drain(self) -> None:
+        """Read the losses that wait on the device."""
+        if not self.pending:
+            return
+        losses = self.record.losses
+        losses += torch.stack([v.reshape(()) for v in self.pending]).tolist()
+        self.pending.clear()
+        bad = [at for at, value in enumerate(losses, 1) if not math.isfinite(value)]
+        if bad and self.record.bad_step is None:
+            self.record.bad_step = bad[0]
+
+    def _book(self, began: float) -> None:
+        """Count the doctor's own time."""
+        self.returned = perf_counter()
+        self.record.spent += self.returned - began
+        self.record.elapsed = self.returned - self.began
+        self.ear.mark()
 
     @contextmanager
     def _clocked(self) -> Iterator[None]:
@@ -74,40 +274,80 @@ class Watcher:
         try:
             yield
         finally:
-            self.returned = perf_counter()
-            self.forwarded = math.nan
-            self.record.spent += self.returned - began
-            self.record.elapsed = self.returned - self.began
+            self._book(began)
 
-    def step(self, loss: Tensor | float, inputs: Tensor, targets: Tensor, outputs: Tensor) -> None:
-        """After an optimiser step.
+    def _listen(self) -> None:
+        """Hear calls of the model for a while, and gradients in the first steps."""
+        if self.at <= self.ear_until or self.record.elapsed > SLOW * self.at:
+            self.ear.open()
+        elif self.ear.calls is not None:
+            self.ear.close()
+        if self.at == 1 and self.start:
+            self.ear.open_for_gradients([p for _, p in self._parameters()])
+        elif self.at >= CLEARED and self.ear.gradients:
+            self.ear.close_for_gradients()
 
-        Args:
-            loss: of the batch.
-            inputs, targets, outputs: the batch, and what the model said.
-        """
-        record, now = self.record, perf_counter()
-        if not math.isnan(self.returned) and not math.isnan(self.forwarded):
-            record.waiting.append(self.forwarded - self.returned)
-            record.working.append(now - self.forwarded)
-        with self._clocked():
-            value, at = float(loss), len(record.losses) + 1
-            record.losses.append(value)
-            if not math.isfinite(value) and record.bad_step is None:
-                record.bad_step = at
-                record.bad_inputs = not bool(torch.isfinite(inputs.float()).all())
-            record.untrained_mode += not self.model.training
-            if at <= 200 and not targets.is_floating_point():
-                self._note_labels(targets)
-            if at <= EARLY or at % EVERY <= 1:
-                self._note_weights(at)
-            if at <= EARLY:
-                self._note_gradients(at, inputs, targets)
+    def _note_waiting(self, began: float) -> None:
+        """Seconds from the end of a step to the next call of the model, and from there on."""
+        if self.timed < TIMED and not math.isnan(self.ear.called):
+            device = device_of(self.model)
+            if device.type != "cpu":
+                torch.accelerator.synchronize(device)  # else work is billed to whoever waits next
+                began = perf_counter()
+            self.timed += 1
+            self.record.waiting.append(self.ear.called - self.returned)
+            self.record.working.append(began - self.ear.called)
 
-    def _note_labels(self, targets: Tensor) -> None:
+    def _attend(self, targets: object) -> None:
+        """Look at gradients and updates, and set the next time to do so."""
+        began = perf_counter()
+        at, samples = self.at, self._samples()
+        if at >= self.light:
+            self._drain()
+            self._note_update(at, samples)
+            self._note_labels(targets)
+            if self.model.training:
+                self.modes = [m.training for m in self.model.modules()]
+            if at >= self.deep:
+                self.deep = 2 * at
+                self._look_if_cheap()
+            mean = max((began - self.began) / at, 1e-6)
+            stretch = math.ceil((perf_counter() - began) / (LIGHT * mean))
+            self.light = at + (1 if at < EARLY else max(EVERY, at // 100, min(stretch, 10 * at)))
+        self.before = None if samples is None else (at, samples)
+        self.due = max(at + 1, self.light - 1)
+
+    def _samples(self) -> Tensor | None:
+        """Some values of each trained parameter, always the same ones, in one row."""
+        found = [p.detach() for _, p in self._parameters()]
+        if not found:
+            return None
+        most = max(16, SAMPLED // len(found))
+        return torch.cat([_spread(p, min(most, 2000)).to(found[0].device) for p in found])
+
+    def _note_update(self, at: int, samples: Tensor | None) -> None:
+        """Norm of the gradients, and how far the last step moved the weights."""
+        moved = math.nan
+        if samples is not None and self.before is not None and self.before[0] == at - 1:
+            old = self.before[1]
+            if old.shape == samples.shape:
+                change, size = norms([samples - old, old])
+                moved = change / max(size, 1e-15)
+                self.record.ratios.append((at, moved))
+        found = [p.grad for _, p in self._parameters() if p.grad is not None]
+        if found:
+            norm = math.hypot(*norms(found))
+            if math.isfinite(norm) or moved != 0:  # a scaler skips steps of infinite gradients
+                self.record.norms.append((at, norm))
+        if self.ear.clear and moved > 0 and at > 1:
+            self.record.piled.append((at, not any(self.ear.clear)))
+
+    def _note_labels(self, targets: object) -> None:
         """Label entropy of a batch, as a share of what a shuffled one has."""
         data = self.record.facts.data
-        if data.classes > 1 and len(targets) > 3:
+        if data.classes < 2 or not isinstance(targets, Tensor) or targets.is_floating_point():
+            return
+        if targets.ndim and targets.numel() == len(targets) > 3:
             _, counts = torch.unique(targets, return_counts=True)
             p = counts / counts.sum()
             nats = float(-(p * p.log()).sum())
@@ -115,114 +355,193 @@ class Watcher:
             usual = data.chance - (data.classes - 1) / (2 * len(targets))
             self.record.mixed.append(nats / max(usual, 0.1))
 
-    def _note_weights(self, at: int) -> None:
-        """Norm of the gradients, and how far the last step moved the weights."""
-        found = [p.grad for _, p in self._parameters() if p.grad is not None]
-        if found:
-            norms = torch._foreach_norm(found)
-            self.record.norms.append((at, float(torch.stack(list(norms)).norm())))
-        samples = {n: _sample(p) for n, p in self._parameters()}
-        if self.before and at > 1 and (at <= EARLY or at % EVERY == 1):
-            moved = sum(float((samples[n] - old).square().sum()) for n, old in self.before.items())
-            size = sum(float(old.square().sum()) for old in self.before.values())
-            self.record.ratios.append((at, math.sqrt(moved / max(size, 1e-30))))
-        self.before = samples
+    # ---------------------------------------------------------------- now and then
+    def _affordable(self, cost: float) -> bool:
+        """Whether the doctor may take so many seconds more."""
+        elapsed = perf_counter() - self.began
+        return self.record.spent + cost <= max(FREE, DEEP * elapsed)
 
-    def _note_gradients(self, at: int, inputs: Tensor, targets: Tensor) -> None:
-        """Whether gradients pile up: each is then the last one plus what this batch adds."""
-        own = [None if p.grad is None else p.grad.detach().clone() for _, p in self._parameters()]
-        last, self.gradients = self.gradients, own
-        if at < 4 or not last or self.loss_fn is None or at > 8:
-            return
-        try:
-            with untouched(self.model):
-                value = self.loss_fn(self.model(inputs), targets)
-                fresh = torch.autograd.grad(
-                    value, [p for _, p in self._parameters()], allow_unused=True
-                )
-        except FAILS:
-            return
-        kept = [
-            (g, l, f)
-            for g, l, f in zip(own, last, fresh, strict=True)
-            if g is not None and l is not None and f is not None
-        ]
-        if kept:
-            cleared = sum(float((g - f).square().sum()) for g, _, f in kept)
-            piled = sum(float((g - l - f).square().sum()) for g, l, f in kept)
-            self.record.piled.append((at, piled < 0.25 * cleared))
+    def _look_if_cheap(self) -> None:
+        if self._affordable(self.cost):
+            self._look()
 
-    def epoch(
-        self,
-        valid_loss: float = math.nan,
-        valid_outputs: Tensor | None = None,
-        valid_targets: Tensor | None = None,
-        train_loss: float = math.nan,
-    ) -> None:
-        """After an epoch.
-
-        Args:
-            valid_loss, train_loss: as the program has them.
-            valid_outputs, valid_targets: of the validation rows.
-        """
-        with self._clocked():
-            record, at = self.record, len(self.record.losses)
-            score, recalls = math.nan, {}
-            if valid_outputs is not None and valid_targets is not None:
-                score = score_of(valid_outputs, valid_targets, record.facts.loss.link)
-                recalls = recalls_of(valid_outputs, valid_targets, record.facts.loss.link)
-            number = len(record.epochs) + 1
-            differs = math.nan
-            if record.stochastic and number & (number - 1) == 0 and valid_outputs is not None:
-                differs = self._difference(valid_outputs)
-            record.epochs.append(
-                EpochFacts(at, float(train_loss), float(valid_loss), score, recalls, differs)
-            )
-            if record.spent < max(FREE, ALLOWED * record.elapsed) or number == 1:
-                self._look(at)
-
-    def _look(self, at: int) -> None:
+    def _look(self) -> None:
         """A deep look at fixed training rows."""
-        if self.train is not None and self.loss_fn is not None:
-            rows = tuple(part[:ROWS] for part in self.train)
-            seen = probe(self.model, self.loss_fn, rows[0], rows[1], at)
-            if seen is not None:
-                self.record.probes.append(seen)
+        probes = self.record.probes
+        if self.train is None or self.loss_fn is None or (probes and probes[-1].step == self.at):
+            return
+        if any(is_lazy(p) for p in self.model.parameters()):
+            return
+        began, ear = perf_counter(), self.ear
+        ear.deaf = True
+        inputs, targets = (part[: self.rows] for part in self.train)
+        seen = probe(self.model, self.loss_fn, inputs, targets, self.at, self.modes)
+        ear.deaf = False
+        self.cost = perf_counter() - began
+        if seen is not None and seen.layers:
+            probes.append(seen)
+        if len(probes) > PROBES:
+            del probes[1 : PROBES // 2 : 2]
 
     def _difference(self, outputs: Tensor) -> float:
         """How much the program's validation outputs differ from those in eval() mode."""
         if self.valid is None or len(self.valid[0]) != len(outputs):
             return math.nan
+        self.ear.deaf = True
         try:
             with untouched(self.model), torch.no_grad():
                 self.model.eval()
-                own = self.model(self.valid[0][:ROWS])
+                rows = self.valid[0][: self.rows].to(device_of(self.model))
+                own = first_tensor(self.model(rows)).detach().cpu()
+            return float((own - outputs[: self.rows]).abs().max() / (own.abs().max() + 1e-12))
         except FAILS:
             return math.nan
-        other = outputs[:ROWS].to(own)
-        return float((own - other).abs().max() / (own.abs().max() + 1e-12))
+        finally:
+            self.ear.deaf = False
 
-    @property
-    def findings(self) -> list[Finding]:
-        """What is wrong, in rank order; reading it ends nothing."""
-        last = self.last_look()
-        same = {n for n, p in self._parameters() if torch.equal(_sample(p), self.start[n])}
-        self.record.unmoved = tuple(n for n in self.names if n in same)
+    def _findings(self, look: bool) -> list[Finding]:
+        """What the rules say of all that is known."""
+        self._drain()
+        self.ear.close()
+        if look:
+            self._look()
+        still = {n for n, p in self._parameters()
+                 if n in self.start and torch.equal(_fingerprint(p), self.start[n])}  # fmt: skip
+        self.record.unmoved = tuple(n for n in self.start if n in still)
+        last = self.record.probes[-1] if self.record.probes else None
         return ranked(findings_of(self.record, last, self.train, self.valid))
 
-    def last_look(self) -> Probe | None:
-        """The model as it stands now."""
-        at = len(self.record.losses)
-        if not self.record.probes or self.record.probes[-1].step != at:
-            self._look(at)
-        return self.record.probes[-1] if self.record.probes else None
+    def _is_news(self, finding: Finding, recent: float) -> bool:
+        """Whether to tell a finding now, for the first time."""
+        code, known = finding.code, self.told.get(finding.code)
+        if finding.level == "observation" or (known is not None and known[0] < 0):
+            return False
+        if finding.level == "finding" and (known is None or self.at < 2 * known[0]):
+            self.told.setdefault(code, (self.at, recent))
+            return False
+        if finding.level == "finding" and known is not None and recent < 0.98 * known[1]:
+            self.told[code] = (self.at, recent)
+            return False
+        self.told[code] = (-1, recent)
+        return True
 
-    def close(self) -> None:
-        """Remove what was attached to the model."""
-        self.hook.remove()
+
+def watch(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer | None = None,
+    loss_fn: LossFunction | None = None,
+    train: Rows | None = None,
+    valid: Rows | None = None,
+    batch_size: int | None = None,
+) -> Watcher:
+    """Watch a training loop: any model of torch, any loop.
+
+    Args:
+        model: that is trained; it is left as it is.
+        optimizer: that trains it.
+        loss_fn: of (outputs, targets), a scalar tensor.
+        train, valid: (inputs, targets), tensors or arrays with equally many rows.
+        batch_size: rows of a step.
+
+    Returns:
+        Call its `step` after each step of the optimiser and its `epoch` after each epoch; its
+        `findings` say what is wrong.
+
+    Raises:
+        InputError: for arguments of another kind.
+
+    Example:
+        >>> model = nn.Linear(3, 1)
+        >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        >>> x = torch.linspace(-1, 1, 96).reshape(32, 3)
+        >>> y = x.sum(1)  # (32,), where the model gives (32, 1)
+        >>> loss_fn = nn.functional.mse_loss
+        >>> w = watch(model, optimizer, loss_fn, train=(x, y))
+        >>> w.findings[0].code, w.findings[0].level
+        ('shape_broadcast_loss', 'certain')
+    """
+    return Watcher(model, optimizer, loss_fn, train, valid, batch_size)
 
 
-def _sample(parameter: Tensor) -> Tensor:
-    """Some values of a parameter, always the same ones."""
-    flat = parameter.detach().flatten()
-    return flat[:: max(1, len(flat) // SAMPLED)].clone()
+def _check(model: object, optimizer: object, loss_fn: object, batch_size: object) -> None:
+    """The arguments are of the kinds that they should be."""
+    wrong = None
+    if not isinstance(model, nn.Module):
+        wrong = "model", model, "a torch.nn.Module"
+    elif optimizer is not None and not hasattr(optimizer, "param_groups"):
+        wrong = "optimizer", optimizer, "a torch.optim.Optimizer"
+    elif loss_fn is not None and not callable(loss_fn):
+        wrong = "loss_fn", loss_fn, "a function of (outputs, targets)"
+    elif batch_size is not None and not (isinstance(batch_size, int) and batch_size > 0):
+        wrong = "batch_size", batch_size, "a number of rows"
+    if wrong:
+        name, value, wanted = wrong
+        raise InputError(
+            "wrong argument",
+            where=f"watch({name}=)",
+            received=f"{type(value).__name__} {value!r:.40}",
+            do=f"give {wanted}",
+        )
+
+
+def _rows(given: object, name: str) -> Rows | None:
+    """(inputs, targets) as tensors."""
+    if given is None:
+        return None
+    parts = given if isinstance(given, Sequence) and len(given) == 2 else ()
+    made = [torch.as_tensor(p) if isinstance(p, np.ndarray) else p for p in parts]
+    made = [p.to(torch.get_default_dtype()) if isinstance(q, np.ndarray) and p.is_floating_point()
+            else p for p, q in zip(made, parts, strict=True)]  # fmt: skip
+    good = len(made) == 2 and all(isinstance(p, Tensor) and p.ndim and len(p) for p in made)
+    if not good or len(made[0]) != len(made[1]):
+        kinds = [tuple(getattr(p, "shape", ())) or type(p).__name__ for p in parts]
+        raise InputError("not a pair of inputs and targets", where=f"watch({name}=)",
+                         received=str(kinds) if kinds else type(given).__name__,
+                         do="give two tensors with equally many rows, or leave it out")  # fmt: skip
+    return made[0].detach(), made[1].detach()
+
+
+def _inner(model: nn.Module) -> nn.Module:
+    """The module that was compiled or is trained in parallel: looks go there."""
+    wrapped = getattr(model, "_orig_mod", None)
+    parallel = (nn.DataParallel, nn.parallel.DistributedDataParallel)
+    if wrapped is None and isinstance(model, parallel):
+        wrapped = model.module
+    return _inner(wrapped) if isinstance(wrapped, nn.Module) else model
+
+
+def _number(value: object, name: str) -> float:
+    """A loss as a number."""
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, RuntimeError):
+        shape = tuple(getattr(value, "shape", ()))
+        raise InputError("not one number", where=name, received=f"{type(value).__name__} {shape}",
+                         do="give a scalar") from None  # fmt: skip
+
+
+def _is_finite(inputs: object) -> bool:
+    """Whether all values of a tensor are numbers; what is no tensor counts as such."""
+    return not isinstance(inputs, Tensor) or bool(torch.isfinite(inputs).all())
+
+
+def _scored(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """The first rows of validation outputs and their targets, on the processor."""
+    rows = max(1, LARGEST // max(1, outputs.numel() // max(1, len(outputs))))
+    return outputs[:rows].detach().cpu(), targets[:rows].detach().cpu()
+
+
+def _spread(values: Tensor, most: int) -> Tensor:
+    """At most so many values, evenly spread over memory, without a copy of all of them."""
+    strides = values.stride()
+    order = sorted(range(values.ndim), key=lambda d: strides[d], reverse=True)
+    flat = values.permute(order).reshape(-1)
+    return flat[:: -(-len(flat) // most)] if len(flat) else flat
+
+
+def _fingerprint(parameter: Tensor) -> Tensor:
+    """The sum of all values read as whole numbers: it changes if a single bit does."""
+    values = parameter.detach()
+    values = torch.view_as_real(values) if values.is_complex() else values
+    whole = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+    return values.view(whole[values.element_size()]).sum(dtype=torch.int64)
