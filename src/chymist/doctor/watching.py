@@ -6,6 +6,7 @@ import math
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from time import perf_counter
 from types import TracebackType
 
@@ -22,6 +23,7 @@ from chymist.doctor.reading_loss import FAILS, LossFunction
 from chymist.doctor.record import EpochFacts, Record
 from chymist.doctor.rules import findings_of
 from chymist.doctor.scoring import recalls_of, score_of
+from chymist.engine.randomness import unchanged_randomness
 from chymist.errors import InputError
 
 EARLY = 12  # steps that are all looked at
@@ -37,6 +39,7 @@ FREE = 0.2  # seconds that it may have taken in any case
 PROBES = 64  # deep looks that are kept: every second of the older ones goes
 BLINK = 0.25  # seconds that a deep look may take
 LARGEST = 4_000_000  # values of validation outputs that are scored
+PORTION = 2_000_000  # values of inputs that facts about rows are made of: a tenth of a second
 
 
 class Watcher:
@@ -78,7 +81,8 @@ class Watcher:
         self.cost = perf_counter() - self.began  # of a deep look, as the last one was
         self.pending: list[Tensor] = []
         self.start = {n: _fingerprint(p) for n, p in self._parameters()}
-        self.before: tuple[int, Tensor] | None = None
+        samples = self._samples()
+        self.before = None if samples is None else (0, samples)
         self.modes: list[bool] = []
         self.read: tuple[tuple[int, int], list[Finding]] | None = None
         self.told: dict[str, tuple[int, float]] = {}
@@ -223,15 +227,18 @@ class Watcher:
 
     def _preflight(self, optimizer: torch.optim.Optimizer | None, batch_size: int | None) -> Facts:
         """What is known before the first step: as much as the model allows."""
+        train, valid = _portions(self.train, self.valid)
         if any(is_lazy(p) for p in self.model.parameters()):
             # its weights are drawn at its first call, which must be the user's
-            return Facts(data=data_facts(self.train, self.valid)) if self.train else Facts()
+            return Facts(data=data_facts(train, valid)) if train else Facts()
         with untouched(self.model, self.loss_fn):
             try:
-                return preflight(self.model, optimizer, self.loss_fn, self.train, self.valid,
-                                 batch_size, self.rows)  # fmt: skip
+                facts = preflight(self.model, optimizer, self.loss_fn, train, valid,
+                                  batch_size, self.rows)  # fmt: skip
             except FAILS:
                 return preflight(self.model, optimizer, None, None, None, None)
+        rows = len(self.train[0]) if self.train else 0
+        return replace(facts, data=replace(facts.data, rows=rows))
 
     def _parameters(self) -> list[tuple[str, nn.Parameter]]:
         named = self.model.named_parameters()
@@ -409,7 +416,8 @@ class Watcher:
                  if n in self.start and torch.equal(_fingerprint(p), self.start[n])}  # fmt: skip
         self.record.unmoved = tuple(n for n in self.start if n in still)
         last = self.record.probes[-1] if self.record.probes else None
-        return ranked(findings_of(self.record, last, self.train, self.valid))
+        with unchanged_randomness():
+            return ranked(findings_of(self.record, last, self.train, self.valid))
 
     def _is_news(self, finding: Finding, recent: float) -> bool:
         """Whether to tell a finding now, for the first time."""
@@ -498,7 +506,24 @@ def _rows(given: object, name: str) -> Rows | None:
         raise InputError("not a pair of inputs and targets", where=f"watch({name}=)",
                          received=str(kinds) if kinds else type(given).__name__,
                          do="give two tensors with equally many rows, or leave it out")  # fmt: skip
-    return made[0].detach(), made[1].detach()
+    return made[0].detach(), made[1].detach().cpu()  # rules compare targets on the processor
+
+
+def _portions(train: Rows | None, valid: Rows | None) -> tuple[Rows | None, Rows | None]:
+    """Rows that facts are made of: of large sets a part, with all that stand in both."""
+    if train is None:
+        return None, valid
+    most = max(ROWS, PORTION // max(1, train[0][0].numel()))
+    if len(train[0]) <= most and (valid is None or len(valid[0]) <= most):
+        return train, valid
+    kept = torch.arange(0, len(train[0]), -(-len(train[0]) // most))
+    if valid is not None:
+        valid = valid[0][:: -(-len(valid[0]) // most)], valid[1][:: -(-len(valid[0]) // most)]
+        if train[0].shape[1:] == valid[0].shape[1:] and train[0].dtype == valid[0].dtype:
+            here, there = (_row_sums(part[0]).cpu() for part in (train, valid))
+            twins = torch.isin(here, there).nonzero().flatten()[:most]
+            kept = torch.cat([kept, twins]).unique()
+    return (train[0][kept.to(train[0].device)], train[1][kept.to(train[1].device)]), valid
 
 
 def _inner(model: nn.Module) -> nn.Module:
@@ -539,9 +564,18 @@ def _spread(values: Tensor, most: int) -> Tensor:
     return flat[:: -(-len(flat) // most)] if len(flat) else flat
 
 
-def _fingerprint(parameter: Tensor) -> Tensor:
-    """The sum of all values read as whole numbers: it changes if a single bit does."""
-    values = parameter.detach()
+def _whole(values: Tensor) -> Tensor:
+    """The bits of values, read as whole numbers."""
     values = torch.view_as_real(values) if values.is_complex() else values
-    whole = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
-    return values.view(whole[values.element_size()]).sum(dtype=torch.int64)
+    kinds = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+    return values.view(kinds[values.element_size()])
+
+
+def _fingerprint(parameter: Tensor) -> Tensor:
+    """The sum of all bits read as whole numbers: it changes if a single one does."""
+    return _whole(parameter.detach()).sum(dtype=torch.int64)
+
+
+def _row_sums(values: Tensor) -> Tensor:
+    """A number for each row; equal rows have equal ones."""
+    return _whole(values).reshape(len(values), -1).sum(1, dtype=torch.int64)
