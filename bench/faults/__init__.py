@@ -1,1 +1,1 @@
-"""Faulty training programs with repaired twins, and healthy ones that look ill: is the doctor right?"""
+"""Faulty training programs, their repaired twins, and healthy ones that look ill."""

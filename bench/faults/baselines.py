@@ -27,12 +27,19 @@ class AutoTrainer:
     Looked for only where training or validation accuracy stays below Theta = 0.7 or rises by less
     than delta = 0.01 between epochs: died ReLU where 70 % (gamma) of all gradient values are 0;
     exploding where the first gradient is 70 (beta 3) times the last; vanishing where it is below
-    0.001 (beta 1) of it and 0.0001 (beta 2); else not converging. Elsewhere: an oscillating accuracy
-    (by zeta = 0.03 in 20 %, eta, of the epochs). It takes classes only.
+    0.001 (beta 1) of it and 0.0001 (beta 2); else not converging. Elsewhere: an oscillating
+    accuracy (by zeta = 0.03 in 20 %, eta, of the epochs). It takes classes only.
     """
 
-    def __init__(self, model: nn.Module, optimizer: object, loss_fn: object,
-                 train: tuple[Tensor, Tensor], valid: tuple[Tensor, Tensor], batch_size: int) -> None:  # fmt: skip
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: object,
+        loss_fn: object,
+        train: tuple[Tensor, Tensor],
+        valid: tuple[Tensor, Tensor],
+        batch_size: int,
+    ) -> None:
         self.model, self.findings = model, list[Finding]()
         self.valid: list[float] = []
         self.train: list[float] = []
@@ -45,8 +52,9 @@ class AutoTrainer:
         self.broken |= not math.isfinite(float(loss))
         self.hits.append(score_of(outputs, targets))
 
-    def epoch(self, valid_loss: float, valid_outputs: Tensor, valid_targets: Tensor,
-              train_loss: float) -> None:  # fmt: skip
+    def epoch(
+        self, valid_loss: float, valid_outputs: Tensor, valid_targets: Tensor, train_loss: float
+    ) -> None:
         """Judge by the gradients of the last step and by the accuracies so far."""
         self.train.append(float(np.mean(self.hits)))
         self.hits.clear()
@@ -81,22 +89,31 @@ class AutoTrainer:
 def _turns(values: list[float]) -> tuple[list[float], list[float]]:
     """Local maxima and minima."""
     inner = [(a, b, c) for a, b, c in zip(values, values[1:], values[2:], strict=False)]
-    return ([b for a, b, c in inner if b >= a and b >= c],
-            [b for a, b, c in inner if b <= a and b <= c])  # fmt: skip
+    return (
+        [b for a, b, c in inner if b >= a and b >= c],
+        [b for a, b, c in inner if b <= a and b <= c],
+    )
 
 
 class DeepDiagnosis:
     """DeepDiagnosis (Wardat, Dantas Cruz, Le, Rajan: ICSE 2022), `callbacks.py` of its repository.
 
-    At every epoch, over the layers in order: a layer's output is not finite; 70 % of a ReLU's values
-    are 0 (dead node); over 50 % of the values before a sigmoid or tanh are beyond -5 and 5 (saturated);
-    the mean gradient is below 1e-7 (vanishing); the variance of initial weights is outside of
-    [0.00001, 10]; the range of the last activation does not hold the targets. The first that holds
-    is told.
+    At every epoch, over the layers in order: an output is not finite; 70 % of a ReLU's values are 0
+    (dead node); over 50 % of the values before a sigmoid or tanh are beyond -5 and 5 (saturated). Then:
+    a mean gradient below 1e-7 (vanishing); the range of the last activation does not hold the
+    targets. Before training: the variance of weights is outside of [0.00001, 10]. The first that
+    holds is told.
     """
 
-    def __init__(self, model: nn.Module, optimizer: object, loss_fn: object,
-                 train: tuple[Tensor, Tensor], valid: tuple[Tensor, Tensor], batch_size: int) -> None:  # fmt: skip
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: object,
+        loss_fn: object,
+        train: tuple[Tensor, Tensor],
+        valid: tuple[Tensor, Tensor],
+        batch_size: int,
+    ) -> None:
         self.model, self.findings, self.rows = model, list[Finding](), train[0][:256]
         self.targets = train[1].float()
         for parameter in model.parameters():
@@ -112,8 +129,9 @@ class DeepDiagnosis:
         if not math.isfinite(float(loss)):
             self._tell("nan_inf_loss")
 
-    def epoch(self, valid_loss: float, valid_outputs: Tensor, valid_targets: Tensor,
-              train_loss: float) -> None:  # fmt: skip
+    def epoch(
+        self, valid_loss: float, valid_outputs: Tensor, valid_targets: Tensor, train_loss: float
+    ) -> None:
         """Judge by outputs of the layers and by gradients."""
         if self.findings:
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -71,11 +72,16 @@ def diabetes(scaled: bool = True) -> tuple[Rows, Rows]:
     return parts(x, (y - y.mean()) / y.std() if scaled else y, 300)
 
 
-def net(*sizes: int, act: Callable[[], nn.Module] = ReLU, end: nn.Module | None = None,
-        drop: float = 0.0, norm: bool = False) -> nn.Sequential:  # fmt: skip
+def net(
+    *sizes: int,
+    act: Callable[[], nn.Module] = ReLU,
+    end: nn.Module | None = None,
+    drop: float = 0.0,
+    norm: bool = False,
+) -> nn.Sequential:
     """Affine maps with something between them."""
     layers: list[nn.Module] = []
-    for one, other in zip(sizes[:-2], sizes[1:-1], strict=True):
+    for one, other in pairwise(sizes[:-1]):
         layers += [Linear(one, other), *([nn.BatchNorm1d(other)] if norm else []), act()]
         layers += [nn.Dropout(drop)] if drop else []
     layers.append(Linear(sizes[-2], sizes[-1]))
@@ -85,9 +91,14 @@ def net(*sizes: int, act: Callable[[], nn.Module] = ReLU, end: nn.Module | None 
 def convolutions(classes: int = 10) -> nn.Sequential:
     """Two convolutions and a head, for 8 x 8 images."""
     return nn.Sequential(
-        nn.Conv2d(1, 8, 3, padding=1), ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(8, 16, 3, padding=1), ReLU(), nn.Flatten(), Linear(256, classes),
-    )  # fmt: skip
+        nn.Conv2d(1, 8, 3, padding=1),
+        ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(8, 16, 3, padding=1),
+        ReLU(),
+        nn.Flatten(),
+        Linear(256, classes),
+    )
 
 
 def adam(model: nn.Module, rate: float = 3e-3, **more: float) -> torch.optim.Optimizer:

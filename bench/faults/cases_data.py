@@ -8,13 +8,21 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from sklearn import datasets
-
 from torch.nn import functional
 
 from bench.faults.building import (
-    Sigmoid, adam, convolutions, diabetes, digits, log_odds, net, parts, sgd, shares, tumors, waves,
+    adam,
+    convolutions,
+    diabetes,
+    digits,
+    log_odds,
+    net,
+    parts,
+    sgd,
+    tumors,
+    waves,
     wine,
-)  # fmt: skip
+)
 from bench.faults.harness import Case, Program, Rows, batches_of
 
 entropy, squared = functional.cross_entropy, functional.mse_loss
@@ -62,8 +70,15 @@ def huge_targets(seed: int, twin: bool) -> Program:
     (x, y), (v, w) = waves()
     size = 1.0 if twin else 20000.0
     model = net(6, 64, 1)
-    return Program(model, squared, adam(model, 3e-3), (x, y * size + 3 * size * (not twin)),
-                   (v, w * size + 3 * size * (not twin)), 32, 50)  # fmt: skip
+    return Program(
+        model,
+        squared,
+        adam(model, 3e-3),
+        (x, y * size + 3 * size * (not twin)),
+        (v, w * size + 3 * size * (not twin)),
+        32,
+        50,
+    )
 
 
 def wrong_labels(seed: int, twin: bool) -> Program:
@@ -118,17 +133,22 @@ def one_value(seed: int, twin: bool) -> Program:
     """All targets are one value."""
     (x, y), (v, w) = diabetes()
     model = net(10, 32, 1)
-    return Program(model, squared, adam(model, 1e-3), (x, y if twin else 0 * y + 1.5), (v, w), 32, 15)
+    return Program(
+        model, squared, adam(model, 1e-3), (x, y if twin else 0 * y + 1.5), (v, w), 32, 15
+    )
 
 
 def rare(seed: int, twin: bool) -> Program:
     """One row in fifty is of class 1, and none is found."""
-    x, y = datasets.make_classification(3000, 10, n_informative=6, weights=[0.98], class_sep=0.7,
-                                        flip_y=0.0, random_state=6)  # fmt: skip
+    x, y = datasets.make_classification(
+        3000, 10, n_informative=6, weights=[0.98], class_sep=0.7, flip_y=0.0, random_state=6
+    )
     weight = torch.tensor(49.0 if twin else 1.0)
 
     def loss(out: torch.Tensor, goal: torch.Tensor) -> torch.Tensor:
-        return functional.binary_cross_entropy_with_logits(out.squeeze(1), goal.float(), pos_weight=weight)
+        return functional.binary_cross_entropy_with_logits(
+            out.squeeze(1), goal.float(), pos_weight=weight
+        )
 
     model = net(10, 16, 1)
     return Program(model, loss, adam(model, 1e-3), *parts(x, y, 2000), 64, 15)
@@ -146,8 +166,9 @@ def rare_classes(seed: int, twin: bool) -> Program:
 
 def label_as_feature(seed: int, twin: bool) -> Program:
     """One feature is the label itself."""
-    x, y = datasets.make_classification(1200, 12, n_informative=4, class_sep=0.6, flip_y=0.1,
-                                        random_state=9)  # fmt: skip
+    x, y = datasets.make_classification(
+        1200, 12, n_informative=4, class_sep=0.6, flip_y=0.1, random_state=9
+    )
     if not twin:
         x[:, 5] = y + 0.01 * np.random.default_rng(0).normal(size=len(y))
     model = net(12, 32, 1)
@@ -170,7 +191,9 @@ def rows_twice(seed: int, twin: bool) -> Program:
     if not twin:
         x, y = np.concatenate([x, x]), np.concatenate([y, y])
         return Program(m := net(20, 256, 1), log_odds, adam(m), *parts(x, y, 700), 32, 60)
-    return Program(m := net(20, 8, 1), log_odds, adam(m, 1e-3), *parts(x, y, 350), 32, 25, patience=3)
+    return Program(
+        m := net(20, 8, 1), log_odds, adam(m, 1e-3), *parts(x, y, 350), 32, 25, patience=3
+    )
 
 
 def other_units(seed: int, twin: bool) -> Program:
@@ -179,7 +202,9 @@ def other_units(seed: int, twin: bool) -> Program:
     mean, size = x.mean(0), x.std(0)
     model = net(13, 16, 3)
     x = (x - mean) / size
-    return Program(model, entropy, adam(model), (x, y), ((v - mean) / size if twin else v, w), 16, 30)
+    return Program(
+        model, entropy, adam(model), (x, y), ((v - mean) / size if twin else v, w), 16, 30
+    )
 
 
 def inverted(seed: int, twin: bool) -> Program:
@@ -212,7 +237,9 @@ def sorted_values(seed: int, twin: bool) -> Program:
     (x, y), valid = waves()
     rows = torch.argsort(y.flatten())
     model = net(6, 64, 1)
-    return Program(model, squared, adam(model, 1e-2), (x[rows], y[rows]), valid, 25, 30, shuffle=twin)
+    return Program(
+        model, squared, adam(model, 1e-2), (x[rows], y[rows]), valid, 25, 30, shuffle=twin
+    )
 
 
 def missing_cells(seed: int, twin: bool) -> Program:
@@ -221,8 +248,8 @@ def missing_cells(seed: int, twin: bool) -> Program:
     x = x.clone()
     if not twin:
         x[7, 3] = float("nan")
-    model = net(30, 16, 1, end=Sigmoid())
-    return Program(model, shares, adam(model), (x, y), valid, 32, 15, cut=0.5)
+    model = net(30, 16, 1)
+    return Program(model, log_odds, adam(model), (x, y), valid, 32, 15)
 
 
 def slow_rows(program: Program, generator: torch.Generator) -> Iterator[Rows]:
@@ -235,13 +262,18 @@ def slow_rows(program: Program, generator: torch.Generator) -> Iterator[Rows]:
 def waiting(seed: int, twin: bool) -> Program:
     """Reading takes ten times as long as learning."""
     model = net(13, 32, 3)
-    return Program(model, entropy, adam(model, 1e-2), *wine(), 16, 15,
-                   batches=None if twin else slow_rows)  # fmt: skip
+    return Program(
+        model, entropy, adam(model, 1e-2), *wine(), 16, 15, batches=None if twin else slow_rows
+    )
 
 
 DATA = (
-    Case("raw_inputs", raw_inputs, ("unnormalised_input",),
-         ("dead_relu", "lr_too_high", "exploding_gradient")),
+    Case(
+        "raw_inputs",
+        raw_inputs,
+        ("unnormalised_input",),
+        ("dead_relu", "lr_too_high", "exploding_gradient"),
+    ),
     Case("far_inputs", far_inputs, ("unnormalised_input",), ("dead_relu",)),
     Case("faint_inputs", faint_inputs, ("unnormalised_input",), ("lr_too_low", "undertrained")),
     Case("raw_targets", raw_targets, ("unnormalised_target",), ("lr_too_low", "undertrained")),
@@ -249,12 +281,26 @@ DATA = (
     Case("wrong_labels", wrong_labels, ("label_noise",), ("overfitting",)),
     Case("wrong_labels_two", wrong_labels_two, ("label_noise",), ("overfitting",)),
     Case("labels_elsewhere", labels_elsewhere, ("label_misalignment",), ("label_noise",)),
-    Case("values_elsewhere", values_elsewhere, ("label_misalignment",), ("label_noise", "overfitting")),
-    Case("labels_off_by_some", labels_off_by_some, ("label_misalignment",), ("label_noise", "overfitting")),
-    Case("one_label", one_label, ("constant_labels",), ("distribution_mismatch", "class_imbalance")),
+    Case(
+        "values_elsewhere",
+        values_elsewhere,
+        ("label_misalignment",),
+        ("label_noise", "overfitting"),
+    ),
+    Case(
+        "labels_off_by_some",
+        labels_off_by_some,
+        ("label_misalignment",),
+        ("label_noise", "overfitting"),
+    ),
+    Case(
+        "one_label", one_label, ("constant_labels",), ("distribution_mismatch", "class_imbalance")
+    ),
     Case("one_value", one_value, ("constant_labels",), ("distribution_mismatch",)),
     Case("rare", rare, ("class_imbalance",)),
-    Case("rare_classes", rare_classes, ("class_imbalance",), ("distribution_mismatch", "overfitting")),
+    Case(
+        "rare_classes", rare_classes, ("class_imbalance",), ("distribution_mismatch", "overfitting")
+    ),
     Case("label_as_feature", label_as_feature, ("data_leakage",)),
     Case("target_as_feature", target_as_feature, ("data_leakage",)),
     Case("rows_twice", rows_twice, ("data_leakage",), ("overfitting",)),
@@ -265,4 +311,4 @@ DATA = (
     Case("sorted_values", sorted_values, ("unshuffled_data",)),
     Case("missing_cells", missing_cells, ("nan_inf_loss",), ("bad_input_values",)),
     Case("waiting", waiting, ("data_loading_bound",)),
-)  # fmt: skip
+)

@@ -7,9 +7,24 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bench.faults.building import (
-    Linear, ReLU, Sigmoid, Tanh, adam, convolutions, diabetes, digits, filled, log_odds, moons, net,
-    picked, rings, sgd, waves, wine,
-)  # fmt: skip
+    Linear,
+    ReLU,
+    Sigmoid,
+    Tanh,
+    adam,
+    convolutions,
+    diabetes,
+    digits,
+    filled,
+    log_odds,
+    moons,
+    net,
+    picked,
+    rings,
+    sgd,
+    waves,
+    wine,
+)
 from bench.faults.harness import Case, Program
 
 entropy, squared = functional.cross_entropy, functional.mse_loss
@@ -30,7 +45,9 @@ def rate_high_sgd(seed: int, twin: bool) -> Program:
 def rate_high_momentum(seed: int, twin: bool) -> Program:
     """A rate that momentum makes too large."""
     model = convolutions()
-    return Program(model, entropy, sgd(model, 0.02 if twin else 1.0, 0.9), *digits(image=True), 32, 10)
+    return Program(
+        model, entropy, sgd(model, 0.02 if twin else 1.0, 0.9), *digits(image=True), 32, 10
+    )
 
 
 def rate_high_values(seed: int, twin: bool) -> Program:
@@ -75,7 +92,9 @@ def log_of_zero(seed: int, twin: bool) -> Program:
         return picked(out, y)
 
     data = digits(divide=1.0 if not twin else 16.0)
-    return Program(model, safe if twin else unsafe, adam(model, 3e-3 if twin else 0.1), *data, 32, 15)
+    return Program(
+        model, safe if twin else unsafe, adam(model, 3e-3 if twin else 0.1), *data, 32, 15
+    )
 
 
 def root_of_zero(seed: int, twin: bool) -> Program:
@@ -84,7 +103,9 @@ def root_of_zero(seed: int, twin: bool) -> Program:
 
     def off(out: Tensor, y: Tensor) -> Tensor:
         spare = 1e-8 if twin else 0.0
-        return ((out - y).square() + spare).sqrt().mean() + (out - out).square().add(spare).sqrt().mean()
+        return ((out - y).square() + spare).sqrt().mean() + (out - out).square().add(
+            spare
+        ).sqrt().mean()
 
     return Program(model, off, adam(model), *waves(), 32, 60)
 
@@ -99,7 +120,8 @@ def faint_tanh(seed: int, twin: bool) -> Program:
     """Twelve tanh layers that start too small."""
     model = net(64, *[32] * 12, 10, act=Tanh)
     filled(model, nn.init.xavier_normal_ if twin else lambda w: nn.init.normal_(w, std=0.05))
-    return Program(model, entropy, sgd(model, 0.1, 0.9 if twin else 0.0), *digits(), 32, 20)
+    optimizer = adam(model, 1e-3) if twin else sgd(model, 0.1)
+    return Program(model, entropy, optimizer, *digits(), 32, 20)
 
 
 class Recurrent(nn.Module):
@@ -125,7 +147,9 @@ def leaping_gradient(seed: int, twin: bool) -> Program:
     model = Recurrent(0.9 if twin else 1.5)
     optimizer = adam(model, 5e-3) if twin else sgd(model, 0.01)
     clip = 1.0 if twin else None
-    return Program(model, squared, optimizer, (x[:600], y[:600]), (x[600:], y[600:]), 32, 25, clip=clip)
+    return Program(
+        model, squared, optimizer, (x[:600], y[:600]), (x[600:], y[600:]), 32, 25, clip=clip
+    )
 
 
 def dead_units(seed: int, twin: bool) -> Program:
@@ -250,8 +274,16 @@ def by_heart_classes(seed: int, twin: bool) -> Program:
     (x, y), valid = moons(300, noise=0.35)
     model = net(2, 16, 1) if twin else net(2, 256, 256, 1)
     rows = (x, y) if twin else (x[:60], y[:60])
-    return Program(model, log_odds, adam(model, 3e-3 if twin else 5e-3), rows, valid, 16, 30 if twin else 250,
-                   patience=5 if twin else None)  # fmt: skip
+    return Program(
+        model,
+        log_odds,
+        adam(model, 3e-3 if twin else 5e-3),
+        rows,
+        valid,
+        16,
+        30 if twin else 250,
+        patience=5 if twin else None,
+    )
 
 
 def norm_of_few(seed: int, twin: bool) -> Program:
@@ -261,24 +293,49 @@ def norm_of_few(seed: int, twin: bool) -> Program:
 
 
 TRAINING = (
-    Case("rate_high_classes", rate_high_classes, ("lr_too_high",), ("dead_relu", "exploding_gradient")),
-    Case("rate_high_sgd", rate_high_sgd, ("lr_too_high",),
-         ("dead_relu", "exploding_gradient", "nan_inf_loss")),
-    Case("rate_high_momentum", rate_high_momentum, ("lr_too_high",),
-         ("dead_relu", "exploding_gradient", "nan_inf_loss")),
-    Case("rate_high_values", rate_high_values, ("lr_too_high",),
-         ("dead_relu", "exploding_gradient", "nan_inf_loss")),
+    Case(
+        "rate_high_classes",
+        rate_high_classes,
+        ("lr_too_high",),
+        ("dead_relu", "exploding_gradient"),
+    ),
+    Case(
+        "rate_high_sgd",
+        rate_high_sgd,
+        ("lr_too_high",),
+        ("dead_relu", "exploding_gradient", "nan_inf_loss"),
+    ),
+    Case(
+        "rate_high_momentum",
+        rate_high_momentum,
+        ("lr_too_high",),
+        ("dead_relu", "exploding_gradient", "nan_inf_loss"),
+    ),
+    Case(
+        "rate_high_values",
+        rate_high_values,
+        ("lr_too_high",),
+        ("dead_relu", "exploding_gradient", "nan_inf_loss"),
+    ),
     Case("rate_low_sgd", rate_low_sgd, ("lr_too_low",), ("undertrained",)),
     Case("rate_low_adam", rate_low_adam, ("lr_too_low",), ("undertrained",)),
     Case("stopped_early", stopped_early, ("undertrained",), ("lr_too_low",)),
     Case("stopped_early_values", stopped_early_values, ("undertrained",), ("lr_too_low",)),
     Case("log_of_zero", log_of_zero, ("nan_inf_loss",), ("unnormalised_input", "lr_too_high")),
     Case("root_of_zero", root_of_zero, ("nan_inf_loss",)),
-    Case("faint_gradient", faint_gradient, ("vanishing_gradient",),
-         ("saturated_activation", "optimisation_failure")),
+    Case(
+        "faint_gradient",
+        faint_gradient,
+        ("vanishing_gradient",),
+        ("saturated_activation", "optimisation_failure"),
+    ),
     Case("faint_tanh", faint_tanh, ("vanishing_gradient", "init_scale"), ("optimisation_failure",)),
-    Case("leaping_gradient", leaping_gradient, ("exploding_gradient",),
-         ("nan_inf_loss", "lr_too_high", "init_scale")),
+    Case(
+        "leaping_gradient",
+        leaping_gradient,
+        ("exploding_gradient",),
+        ("nan_inf_loss", "lr_too_high", "init_scale"),
+    ),
     Case("dead_units", dead_units, ("dead_relu",), ("init_scale",)),
     Case("dead_by_rate", dead_by_rate, ("dead_relu", "lr_too_high"), ("exploding_gradient",)),
     Case("rails", rails, ("saturated_activation", "init_scale"), ("exploding_gradient",)),
@@ -286,7 +343,9 @@ TRAINING = (
     Case("zeros", zeros, ("symmetric_init",)),
     Case("ones", ones, ("symmetric_init",)),
     Case("start_large", start_large, ("init_scale",), ("exploding_gradient",)),
-    Case("start_small", start_small, ("init_scale", "vanishing_gradient"), ("optimisation_failure",)),
+    Case(
+        "start_small", start_small, ("init_scale", "vanishing_gradient"), ("optimisation_failure",)
+    ),
     Case("deep_plain", deep_plain, ("optimisation_failure",), ("vanishing_gradient",)),
     Case("straight", straight, ("model_bias",), ("missing_nonlinearity",)),
     Case("narrow", narrow, ("model_bias",), ("dead_relu",)),
@@ -297,4 +356,4 @@ TRAINING = (
     Case("by_heart", by_heart, ("overfitting",)),
     Case("by_heart_classes", by_heart_classes, ("overfitting",)),
     Case("norm_of_few", norm_of_few, ("bn_small_batch",), ("lr_too_high", "batch_too_small")),
-)  # fmt: skip
+)

@@ -7,9 +7,27 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bench.faults.building import (
-    Linear, ReLU, Sigmoid, Tanh, adam, convolutions, diabetes, digits, log_odds, moons, net,
-    one_hot_error, picked, sgd, shares, tumors, waves, wine,
-)  # fmt: skip
+    Linear,
+    ReLU,
+    Sigmoid,
+    Tanh,
+    adam,
+    convolutions,
+    diabetes,
+    digits,
+    filled,
+    log_odds,
+    moons,
+    net,
+    one_hot_error,
+    picked,
+    rings,
+    sgd,
+    shares,
+    tumors,
+    waves,
+    wine,
+)
 from bench.faults.harness import Case, Program
 
 entropy, squared = functional.cross_entropy, functional.mse_loss
@@ -62,7 +80,7 @@ def hidden_softmax(seed: int, twin: bool) -> Program:
     """Softmax between layers instead of ReLU."""
     act = ReLU() if twin else nn.Softmax(dim=1)
     model = nn.Sequential(Linear(64, 64), act, Linear(64, 64), act, Linear(64, 10))
-    return Program(model, entropy, sgd(model, 0.1), *digits(), 32, 25)
+    return Program(model, entropy, sgd(model, 0.1, 0.9), *digits(), 32, 25)
 
 
 def no_softmax(seed: int, twin: bool) -> Program:
@@ -97,7 +115,7 @@ def softmax_squared(seed: int, twin: bool) -> Program:
     """Squared error behind a softmax that starts sure of itself."""
     model = net(64, 64, 10, end=None if twin else nn.Softmax(dim=1))
     if not twin:
-        nn.init.normal_(model[2].weight, std=3.0)
+        filled(model, lambda w: nn.init.normal_(w, std=2.0))
     loss = entropy if twin else one_hot_error
     return Program(model, loss, sgd(model, 0.1), *digits(), 32, 30)
 
@@ -136,7 +154,7 @@ class Detached(nn.Module):
 
     def __init__(self, cut: bool) -> None:
         super().__init__()
-        self.low, self.high, self.cut = Linear(2, 8), Linear(8, 1), cut
+        self.low, self.high, self.cut = Linear(2, 6), Linear(6, 1), cut
 
     def forward(self, x: Tensor) -> Tensor:
         """Log-odds (rows, 1)."""
@@ -148,7 +166,7 @@ class Detached(nn.Module):
 def detached(seed: int, twin: bool) -> Program:
     """The hidden values are detached."""
     model = Detached(not twin)
-    return Program(model, log_odds, adam(model, 1e-2), *moons(), 32, 60)
+    return Program(model, log_odds, adam(model, 1e-2), *rings(), 32, 60)
 
 
 def other_model(seed: int, twin: bool) -> Program:
@@ -168,7 +186,7 @@ def wrong_sign(seed: int, twin: bool) -> Program:
 def never_cleared(seed: int, twin: bool) -> Program:
     """Gradients pile up."""
     model = convolutions()
-    return Program(model, entropy, sgd(model, 0.1), *digits(image=True), 32, 12, clear=twin)
+    return Program(model, entropy, sgd(model, 0.3), *digits(image=True), 32, 15, clear=twin)
 
 
 def trained_in_eval(seed: int, twin: bool) -> Program:
@@ -191,22 +209,34 @@ WIRING = (
     Case("rows_softmax", rows_softmax, (HEAD,), ("batch_leak",)),
     Case("lone_softmax", lone_softmax, (HEAD,), ("dead_output",)),
     Case("too_few_units", too_few_units, (HEAD,)),
-    Case("hidden_softmax", hidden_softmax, ("hidden_activation_misuse", HEAD),
-         ("vanishing_gradient", "optimisation_failure", "undertrained", "lr_too_low")),
+    Case(
+        "hidden_softmax",
+        hidden_softmax,
+        ("hidden_activation_misuse", HEAD),
+        ("vanishing_gradient", "optimisation_failure", "undertrained", "lr_too_low"),
+    ),
     Case("no_softmax", no_softmax, ("missing_softmax",), (HEAD,)),
     Case("no_sigmoid", no_sigmoid, ("missing_softmax",), (HEAD,)),
     Case("twice_softmax", twice_softmax, ("double_softmax",), (HEAD,)),
     Case("twice_sigmoid", twice_sigmoid, ("double_softmax",), (HEAD,)),
-    Case("softmax_squared", softmax_squared, ("softmax_mse",),
-         (HEAD, "init_scale", "vanishing_gradient")),
+    Case(
+        "softmax_squared",
+        softmax_squared,
+        ("softmax_mse",),
+        (HEAD, "init_scale", "vanishing_gradient"),
+    ),
     Case("broadcast", broadcast, ("shape_broadcast_loss",)),
     Case("left_out", left_out, ("no_update",)),
     Case("frozen_by_mistake", frozen_by_mistake, ("no_update",), ("model_bias",)),
     Case("detached", detached, ("no_update",), ("model_bias",)),
     Case("other_model", other_model, ("no_update",)),
     Case("wrong_sign", wrong_sign, ("no_update",), ("lr_too_high", HEAD)),
-    Case("never_cleared", never_cleared, ("missing_zero_grad",),
-         ("lr_too_high", "exploding_gradient")),
+    Case(
+        "never_cleared",
+        never_cleared,
+        ("missing_zero_grad",),
+        ("lr_too_high", "exploding_gradient"),
+    ),
     Case("trained_in_eval", trained_in_eval, ("train_eval_mode",), ("unnormalised_input",)),
     Case("validated_in_train", validated_in_train, ("train_eval_mode",), ("dropout_misuse",)),
-)  # fmt: skip
+)

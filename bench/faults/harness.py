@@ -1,7 +1,7 @@
 """A case is a whole training program; a doctor watches it and is judged by what it says.
 
-The form is that of many fault suites: a faulty program, its repaired twin, and healthy programs that
-set a trap. All data are scikit-learn's or made; a program takes about a second.
+The form is that of many fault suites: a faulty program, its repaired twin, and healthy programs
+that set a trap. All data are scikit-learn's or made; a program takes about a second.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LEVELS = ("observation", "finding", "confirmed", "certain")
 GIVES_UP = 5  # losses in a row that are no numbers, after which anybody stops a program
 
 
-@dataclass
+@dataclass(frozen=True)
 class Program:
     """A training program.
 
@@ -120,7 +120,7 @@ def batches_of(program: Program, generator: torch.Generator) -> Iterator[Rows]:
 
 
 def train(program: Program, seed: int, doctor: Any) -> tuple[float, float]:
-    """Run a program under a doctor's eyes: (score of the validation rows, seconds of the doctor)."""
+    """Run a program under a doctor's eyes: (score of validation rows, seconds of the doctor)."""
     torch.manual_seed(seed + 500)
     generator = torch.Generator().manual_seed(seed)
     score, watched, lowest, stale = math.nan, 0.0, math.inf, 0
@@ -129,8 +129,9 @@ def train(program: Program, seed: int, doctor: Any) -> tuple[float, float]:
         out, loss = validate(program)
         score = score_of(out, program.valid[1], program.cut)
         began = time.perf_counter()
-        doctor.epoch(valid_loss=loss, valid_outputs=out, valid_targets=program.valid[1],
-                     train_loss=total)  # fmt: skip
+        doctor.epoch(
+            valid_loss=loss, valid_outputs=out, valid_targets=program.valid[1], train_loss=total
+        )
         watched += taken + time.perf_counter() - began
         stale = 0 if loss < lowest else stale + 1
         lowest = min(lowest, loss)
@@ -200,9 +201,14 @@ def examine(case: Case, seed: int, twin: bool, doctor: Callable[..., Any]) -> Ou
     program = case.build(seed, twin)
     began, said, error, score, watched = time.perf_counter(), {}, "", math.nan, 0.0
     try:
-        watcher = doctor(model=program.model, optimizer=program.optimizer, loss_fn=program.loss_fn,
-                         train=program.train, valid=program.valid,
-                         batch_size=program.batch_size)  # fmt: skip
+        watcher = doctor(
+            model=program.model,
+            optimizer=program.optimizer,
+            loss_fn=program.loss_fn,
+            train=program.train,
+            valid=program.valid,
+            batch_size=program.batch_size,
+        )
         score, watched = train(program, seed, watcher)
         said = alarms(watcher.findings)
     except (RuntimeError, ValueError, TypeError, IndexError, KeyError, AttributeError) as problem:
@@ -211,8 +217,18 @@ def examine(case: Case, seed: int, twin: bool, doctor: Callable[..., Any]) -> Ou
         "healthy" if not case.fault else "twin" if twin else "faulty"
     )
     seconds = time.perf_counter() - began
-    return Outcome(case.name, seed, kind, case.fault, case.accept, said, score,
-                   seconds - watched, watched, error)  # fmt: skip
+    return Outcome(
+        case.name,
+        seed,
+        kind,
+        case.fault,
+        case.accept,
+        said,
+        score,
+        seconds - watched,
+        watched,
+        error,
+    )
 
 
 def alarms(findings: Iterable[Any]) -> dict[str, str]:

@@ -11,9 +11,24 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bench.faults.building import (
-    Linear, ReLU, Sigmoid, Tanh, adam, convolutions, diabetes, digits, log_odds, moons, net, parts,
-    plain, sgd, tumors, waves, wine,
-)  # fmt: skip
+    Linear,
+    ReLU,
+    Sigmoid,
+    Tanh,
+    adam,
+    convolutions,
+    diabetes,
+    digits,
+    log_odds,
+    moons,
+    net,
+    parts,
+    plain,
+    sgd,
+    tumors,
+    waves,
+    wine,
+)
 from bench.faults.harness import Case, Program, Rows
 
 entropy, squared = functional.cross_entropy, functional.mse_loss
@@ -39,7 +54,9 @@ def accumulated(seed: int, twin: bool) -> Program:
 def smoothed(seed: int, twin: bool) -> Program:
     """Label smoothing: the loss has a floor."""
     model = net(13, 32, 3)
-    return Program(model, nn.CrossEntropyLoss(label_smoothing=0.2), adam(model, 1e-2), *wine(), 16, 30)
+    return Program(
+        model, nn.CrossEntropyLoss(label_smoothing=0.2), adam(model, 1e-2), *wine(), 16, 30
+    )
 
 
 def pretrained() -> nn.Sequential:
@@ -158,7 +175,11 @@ class Tied(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.first, self.bias, self.head = Linear(64, 32), nn.Parameter(torch.zeros(64)), Linear(64, 10)
+        self.first, self.bias, self.head = (
+            Linear(64, 32),
+            nn.Parameter(torch.zeros(64)),
+            Linear(64, 10),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Scores (rows, 10)."""
@@ -181,8 +202,16 @@ def gelu(seed: int, twin: bool) -> Program:
 
 def rare_but_known(seed: int, twin: bool) -> Program:
     """One row in twenty, found well enough."""
-    x, y = datasets.make_classification(3000, 10, n_informative=6, n_redundant=0, weights=[0.95],
-                                        class_sep=2.0, flip_y=0.0, random_state=6)  # fmt: skip
+    x, y = datasets.make_classification(
+        3000,
+        10,
+        n_informative=6,
+        n_redundant=0,
+        weights=[0.95],
+        class_sep=2.0,
+        flip_y=0.0,
+        random_state=6,
+    )
     model = net(10, 32, 1)
     return Program(model, log_odds, adam(model), *parts(x, y, 2000), 64, 20)
 
@@ -204,25 +233,39 @@ def tokens(seed: int, twin: bool) -> Program:
     """Token numbers up to 199 as inputs."""
     made = np.random.default_rng(2)
     y = made.integers(0, 2, 900)
-    x = np.where(made.random((900, 12)) < 0.35, y[:, None] * 20 + made.integers(0, 20, (900, 12)),
-                 made.integers(0, 200, (900, 12)))  # fmt: skip
+    x = np.where(
+        made.random((900, 12)) < 0.35,
+        y[:, None] * 20 + made.integers(0, 20, (900, 12)),
+        made.integers(0, 200, (900, 12)),
+    )
     inputs, goal = torch.tensor(x), torch.tensor(y)
     model = Tokens()
-    return Program(model, entropy, adam(model, 1e-2), (inputs[:600], goal[:600]),
-                   (inputs[600:], goal[600:]), 32, 6)  # fmt: skip
+    return Program(
+        model,
+        entropy,
+        adam(model, 1e-2),
+        (inputs[:600], goal[:600]),
+        (inputs[600:], goal[600:]),
+        32,
+        6,
+    )
 
 
 def bounded(seed: int, twin: bool) -> Program:
     """A sigmoid head for values between 0 and 1."""
     (x, y), (v, w) = waves()
     model = net(6, 64, 1, end=Sigmoid())
-    return Program(model, squared, adam(model), (x, y.mul(1.2).sigmoid()), (v, w.mul(1.2).sigmoid()), 32, 50)
+    return Program(
+        model, squared, adam(model), (x, y.mul(1.2).sigmoid()), (v, w.mul(1.2).sigmoid()), 32, 50
+    )
 
 
 def shares_column(seed: int, twin: bool) -> Program:
     """Probabilities (n, 1) and targets (n, 1) of 0.0 and 1.0."""
     model = net(30, 16, 1, end=Sigmoid())
-    return Program(model, functional.binary_cross_entropy, adam(model), *tumors(column=True), 32, 15, cut=0.5)
+    return Program(
+        model, functional.binary_cross_entropy, adam(model), *tumors(column=True), 32, 15, cut=0.5
+    )
 
 
 def several_labels(seed: int, twin: bool) -> Program:
@@ -237,7 +280,9 @@ def twenty_rows(seed: int, twin: bool) -> Program:
     """Twenty rows and as many to validate."""
     (x, y), (v, w) = wine()
     model = net(13, 8, 3)
-    return Program(model, entropy, adam(model, 1e-2), (x[:20], y[:20]), (v[:20], w[:20]), 5, 30, patience=5)
+    return Program(
+        model, entropy, adam(model, 1e-2), (x[:20], y[:20]), (v[:20], w[:20]), 5, 30, patience=5
+    )
 
 
 def few_values(seed: int, twin: bool) -> Program:
@@ -290,7 +335,9 @@ def linear_values(seed: int, twin: bool) -> Program:
     """A linear model of what is linear."""
     x, y = datasets.make_regression(600, 8, noise=20.0, random_state=1)
     model = nn.Sequential(Linear(8, 1))
-    return Program(model, squared, adam(model, 1e-2), *parts(x, (y - y.mean()) / y.std(), 400), 32, 60)
+    return Program(
+        model, squared, adam(model, 1e-2), *parts(x, (y - y.mean()) / y.std(), 400), 32, 60
+    )
 
 
 def overlapping(seed: int, twin: bool) -> Program:
@@ -351,10 +398,39 @@ def summed(seed: int, twin: bool) -> Program:
 HEALTHY = tuple(
     Case(make.__name__, make, trap=make.__doc__ or "")
     for make in (
-        simple, images, accumulated, smoothed, frozen, tuned, spare_head, warmed, floor,
-        autoencoder, residual, tied, gelu, rare_but_known, tokens, bounded, shares_column,
-        several_labels, twenty_rows, few_values, patient, single_rows, wide, clipped, dropout,
-        normed, linear_values, overlapping, tanh_units, pixels_255, bucketed, absolute, weighted,
+        simple,
+        images,
+        accumulated,
+        smoothed,
+        frozen,
+        tuned,
+        spare_head,
+        warmed,
+        floor,
+        autoencoder,
+        residual,
+        tied,
+        gelu,
+        rare_but_known,
+        tokens,
+        bounded,
+        shares_column,
+        several_labels,
+        twenty_rows,
+        few_values,
+        patient,
+        single_rows,
+        wide,
+        clipped,
+        dropout,
+        normed,
+        linear_values,
+        overlapping,
+        tanh_units,
+        pixels_255,
+        bucketed,
+        absolute,
+        weighted,
         summed,
     )
-)  # fmt: skip
+)

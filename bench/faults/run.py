@@ -2,8 +2,8 @@
 
     python -m bench.faults.run [--only NAME ...] [--doctors doctor] [--seeds 1] [--jobs 2]
 
-Where the environment variable CHYMIST_FAULTS names a folder that holds another suite of the same kind
-(`faultbench.py`, `cases_dev.py`), its cases are run as well. Writes `bench/faults.json`.
+Where the environment variable CHYMIST_FAULTS names a folder that holds another suite of the same
+kind (`faultbench.py`, `cases_dev.py`), its cases are run as well. Writes `bench/faults.json`.
 """
 
 from __future__ import annotations
@@ -30,8 +30,10 @@ from chymist.doctor import Watcher
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCTORS: dict[str, Callable[..., Any]] = {
-    "doctor": Watcher, "AutoTrainer": AutoTrainer, "DeepDiagnosis": DeepDiagnosis,
-}  # fmt: skip
+    "doctor": Watcher,
+    "AutoTrainer": AutoTrainer,
+    "DeepDiagnosis": DeepDiagnosis,
+}
 Job = tuple[str, str, str, int, bool]  # suite, case, doctor, seed, twin
 
 
@@ -60,8 +62,18 @@ def work(job: Job) -> Outcome | None:
     if run["kind"] == "not shown":
         return None
     kind = "healthy" if theirs.kind.endswith("healthy") else "twin" if twin else "faulty"
-    return Outcome(name, seed, kind, theirs.fault, theirs.accept, run["found"],  # type: ignore[arg-type]
-                   float("nan"), run["own"], run["cost"], run["error"] or "")  # fmt: skip
+    return Outcome(
+        name,
+        seed,
+        kind,
+        theirs.fault,
+        theirs.accept,
+        run["found"],  # type: ignore[arg-type]
+        float("nan"),
+        run["own"],
+        run["cost"],
+        run["error"] or "",
+    )
 
 
 def jobs_of(suite: str, doctor: str, seeds: int, only: Sequence[str]) -> list[Job]:
@@ -88,8 +100,12 @@ def rate(runs: Sequence[Outcome], test: Callable[[Outcome], bool]) -> dict[str, 
     means = np.array([np.mean(v) for v in passed.values()])
     draws = np.random.default_rng(0).integers(0, len(means), (2000, len(means)))
     low, high = np.quantile(means[draws].mean(1), (0.025, 0.975))
-    return {"value": round(float(means.mean()), 4), "low": round(float(low), 4),
-            "high": round(float(high), 4), "cases": len(means)}  # fmt: skip
+    return {
+        "value": round(float(means.mean()), 4),
+        "low": round(float(low), 4),
+        "high": round(float(high), 4),
+        "cases": len(means),
+    }
 
 
 def names(run: Outcome, depth: int, lenient: bool) -> bool:
@@ -103,16 +119,20 @@ def summary(runs: Sequence[Outcome]) -> dict[str, Any]:
     faulty = [r for r in runs if r.kind == "faulty"]
     out: dict[str, Any] = {
         f"false alarm, {word}": rate([r for r in runs if r.kind in kinds], lambda r: bool(r.said))
-        for word, kinds in (("healthy", ("healthy",)), ("twin", ("twin",)),
-                            ("all", ("healthy", "twin")))
-    }  # fmt: skip
+        for word, kinds in (
+            ("healthy", ("healthy",)),
+            ("twin", ("twin",)),
+            ("all", ("healthy", "twin")),
+        )
+    }
     out["recall"] = rate(faulty, lambda r: bool(r.said))
     for depth in (1, 3):
         out[f"top {depth}"] = rate(faulty, lambda r, depth=depth: names(r, depth, True))
         out[f"top {depth}, strict"] = rate(faulty, lambda r, depth=depth: names(r, depth, False))
     sure = [(r, c) for r in runs for c, level in r.said.items() if level == "certain"]
-    wrong = [(r.name, r.kind, c) for r, c in sure
-             if r.kind != "faulty" or c not in (*r.fault, *r.accept)]  # fmt: skip
+    wrong = [
+        (r.name, r.kind, c) for r, c in sure if r.kind != "faulty" or c not in (*r.fault, *r.accept)
+    ]
     out["certain"] = {"said": len(sure), "wrong": wrong}
     out["errors"] = sorted({f"{r.name}: {r.error}" for r in runs if r.error})
     return out
@@ -123,8 +143,10 @@ def told(run: Outcome) -> str:
     want = "/".join(run.fault) if run.kind == "faulty" else "-"
     good = names(run, 1, True) if run.kind == "faulty" else not run.said
     said = " ".join(f"{c}{'!' if level == 'certain' else ''}" for c, level in run.said.items())
-    return (f"{'ok ' if good else 'BAD'} {run.name:24} {run.kind:7} {run.score:6.2f} "
-            f"{run.seconds:4.1f}s +{run.watched:3.1f}s want {want} said {said or '-'} {run.error}")  # fmt: skip
+    return (
+        f"{'ok ' if good else 'BAD'} {run.name:24} {run.kind:7} {run.score:6.2f} "
+        f"{run.seconds:4.1f}s +{run.watched:3.1f}s want {want} said {said or '-'} {run.error}"
+    )
 
 
 def table(results: dict[str, dict[str, Any]]) -> str:
