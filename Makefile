@@ -1,7 +1,7 @@
 # `make demo` and `make test` need Python 3.11 or newer (with venv) and nothing else:
 # they install what they need into .venv. Another Python: make demo PYTHON=/path/to/python3.12
 
-.PHONY: help demo test test-hard bench lock clean
+.PHONY: help demo test test-hard bench faults lock clean
 .NOTPARALLEL:
 
 # The order of sets must not decide a result.
@@ -12,6 +12,7 @@ help:
 	@echo "make test       all checks and tests"
 	@echo "make test-hard  the slow, exhaustive tests"
 	@echo "make bench      measure speed beside other libraries (80 minutes; BENCH=--quick: 5)"
+	@echo "make faults     judge the doctor on faulty, repaired and healthy programs (10 minutes)"
 	@echo "make lock       resolve the newest allowed packages into constraints.txt"
 	@echo "make clean      remove .venv, .venv-peers and caches; runs/ stays"
 
@@ -34,6 +35,11 @@ test-hard:
 bench:
 	@sh bench/setup.sh
 	PYTHONPATH=src .venv-peers/bin/python -m bench.run $(BENCH)
+
+# CHYMIST_FAULTS=FOLDER runs another suite of the same kind as well; FAULTS="--seeds 3" adds options.
+faults:
+	@sh tools/setup.sh test
+	PYTHONPATH=src .venv/bin/python -m bench.faults.run $(FAULTS)
 
 lock:
 	@sh tools/lock.sh

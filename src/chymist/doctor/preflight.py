@@ -5,58 +5,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from chymist.doctor.probing import ROWS, Probe, device_of, probe, untouched
-from chymist.doctor.reading_loss import FAILS, LossFacts, LossFunction, read_loss
+from chymist.doctor.flow import flow_of, stays_symmetric
+from chymist.doctor.probing import ROWS, Probe, device_of, probe
+from chymist.doctor.reading_loss import LossFacts, LossFunction, constant_loss, read_loss
+from chymist.doctor.row_facts import DataFacts as DataFacts
+from chymist.doctor.row_facts import Rows as Rows
+from chymist.doctor.row_facts import data_facts as data_facts
 
-Rows = tuple[Tensor, Tensor]
-HEADS = ("Sigmoid", "Softmax", "LogSoftmax", "Tanh", "ReLU", "LogSigmoid")
-
-
-@dataclass(frozen=True)
-class DataFacts:
-    """What the rows are like.
-
-    Args:
-        rows, features: of the training rows.
-        finite: whether all inputs and targets are numbers.
-        mean, deviation, largest: of the inputs: of all features in the middle, and the largest
-            absolute value.
-        off_center: largest |mean| / deviation over features that vary.
-        scales: largest over smallest deviation of features that vary.
-        classes: number of classes; 0 for values.
-        entropy: of the classes, as a share of the largest possible; 1 for values.
-        target_deviation: of values.
-        constant: whether all targets are equal.
-        chance: loss of the best constant prediction: entropy in nats, or variance.
-        shared: share of the validation rows that are training rows too.
-        repeated: share of the training rows that stand there twice.
-        shift: median over features of |mean of validation - mean of training| / deviation.
-        spread: median over features of the ratio of deviations, the larger over the smaller.
-        unseen: share of the validation rows whose class is in no training row.
-    """
-
-    rows: int = 0
-    features: int = 0
-    finite: bool = True
-    mean: float = 0.0
-    deviation: float = 1.0
-    largest: float = 0.0
-    off_center: float = 0.0
-    scales: float = 1.0
-    classes: int = 0
-    entropy: float = 1.0
-    target_deviation: float = 1.0
-    constant: bool = False
-    chance: float = math.nan
-    shared: float = 0.0
-    repeated: float = 0.0
-    shift: float = 0.0
-    spread: float = 1.0
-    unseen: float = 0.0
+FRESH = (nn.Linear, nn.Conv1d, nn.Conv2d)
 
 
 @dataclass(frozen=True)
@@ -73,13 +32,21 @@ class Facts:
         nonlinear: whether there is anything in the model that is not affine.
         symmetric: hidden layers whose units are all alike, on both sides.
         left_out: trained parameters that are in no group of the optimiser.
+        frozen: parameters that are not trained by intent.
+        fresh: layers whose weights are as they are drawn, never trained.
+        decay: largest weight decay of the optimiser.
+        climbs: whether the optimiser makes the loss larger on purpose.
+        floor: loss of the best constant prediction of the rows of the first look.
+        squeezed: softmax modules whose output goes into an affine map.
+        undriven: parameters of layers that work, but get no gradient.
+        narrowest: fewest outputs of an affine map that is not the last; depth: their number.
         crossed: whether a row's output depends on the rows beside it, in eval() mode.
         per_channel: fewest values that a batch normalisation gets of a channel and batch.
         dropouts: largest probability of a dropout layer.
     """
 
-    data: DataFacts = DataFacts()
-    loss: LossFacts = LossFacts()
+    data: DataFacts = field(default_factory=DataFacts)
+    loss: LossFacts = field(default_factory=LossFacts)
     first: Probe | None = None
     head: str = ""
     low: float = -math.inf
@@ -90,6 +57,15 @@ class Facts:
     nonlinear: bool = True
     symmetric: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    frozen: tuple[str, ...] = ()
+    fresh: tuple[str, ...] = ()
+    decay: float = 0.0
+    climbs: bool = False
+    floor: float = math.nan
+    squeezed: tuple[str, ...] = ()
+    undriven: tuple[str, ...] = ()
+    narrowest: float = math.inf
+    depth: int = 0
     crossed: bool = False
     per_channel: float = math.inf
     dropouts: float = 0.0
@@ -110,10 +86,19 @@ def preflight(
     Args:
         model, optimizer, loss_fn, train, valid, batch_size: of the run, where known.
         rows: training rows that go through the model.
+
+    Example:
+        >>> model = nn.Linear(2, 1)
+        >>> other = torch.optim.SGD(nn.Linear(2, 1).parameters(), lr=0.1)
+        >>> preflight(model, other, None, None, None, None).left_out
+        ('weight', 'bias')
     """
     known: dict[str, object] = {
         "left_out": _left_out(model, optimizer),
-        "symmetric": _symmetric(model),
+        "frozen": _frozen(model),
+        "decay": _decay(optimizer),
+        "climbs": optimizer is not None and any(g.get("maximize") for g in optimizer.param_groups),
+        "fresh": tuple(n for n, m in model.named_modules() if _fresh(m)),
         "dropouts": max((m.p for m in model.modules() if isinstance(m, nn.Dropout)), default=0.0),
     }
     if train is None:
@@ -123,10 +108,15 @@ def preflight(
     if loss_fn is not None:
         known["first"] = first = probe(model, loss_fn, inputs, targets, 0)
         if first is not None:
-            known["loss"] = read_loss(loss_fn, first.outputs[:64].to(targets.device), targets[:64])
+            outputs = first.outputs[:64].to(targets.device)
+            known["loss"] = facts = read_loss(loss_fn, outputs, targets[:64])
             known |= _of_outputs(first)
+            known["floor"] = constant_loss(loss_fn, facts.link, first.outputs, targets, train[1])
+            known["undriven"] = _undriven(model, first)
             known["shapes"] = (tuple(first.outputs.shape), tuple(targets.shape))
-    known |= _of_structure(model, inputs, batch_size or 32)
+    known |= flow_of(model, inputs, batch_size or 32)
+    if loss_fn is not None:
+        known["symmetric"] = stays_symmetric(model, loss_fn, inputs[:64], targets[:64])
     return Facts(**known)  # type: ignore[arg-type]
 
 
@@ -138,18 +128,41 @@ def _left_out(model: nn.Module, optimizer: torch.optim.Optimizer | None) -> tupl
     return tuple(n for n, p in model.named_parameters() if p.requires_grad and id(p) not in held)
 
 
-def _symmetric(model: nn.Module) -> tuple[str, ...]:
-    """Layers all of whose units start with the same weights, before another such layer."""
-    found, last = [], ""
-    for name, module in model.named_modules():
-        if isinstance(module, (nn.Linear, nn.Conv1d, nn.Conv2d)) and module.weight.requires_grad:
-            weight = module.weight.detach().flatten(1)
-            alike = len(weight) > 1 and bool((weight == weight[0]).all())
-            across = bool((module.weight == module.weight[:, :1]).all())
-            if last and across and alike:
-                found.append(last)
-            last = name if alike else ""
-    return tuple(found)
+def _frozen(model: nn.Module) -> tuple[str, ...]:
+    """Parameters that are not trained by intent."""
+    return tuple(n for n, p in model.named_parameters() if not p.requires_grad)
+
+
+def _decay(optimizer: torch.optim.Optimizer | None) -> float:
+    """Largest weight decay of the optimiser."""
+    groups = [] if optimizer is None else optimizer.param_groups
+    return max((float(group.get("weight_decay", 0.0)) for group in groups), default=0.0)
+
+
+def _undriven(model: nn.Module, first: Probe) -> tuple[str, ...]:
+    """Trained parameters of layers that worked, to which no gradient comes."""
+    worked = {layer.name for layer in first.layers}
+    return tuple(
+        n
+        for n, p in model.named_parameters()
+        if p.requires_grad and n not in first.gradients and n.rpartition(".")[0] in worked
+    )
+
+
+def _fresh(module: nn.Module) -> bool:
+    """Whether weights are as torch or Glorot or He draw them: uniform up to a bound.
+
+    Training moves some weight over the bound, or the deviation away from bound / sqrt(3).
+    """
+    if not isinstance(module, FRESH) or module.weight.numel() < 32:
+        return False
+    weight = module.weight.detach().flatten(1)
+    outs, ins = weight.shape
+    largest, deviation = float(weight.abs().max()), float(weight.std())
+    return any(
+        0.85 * bound < largest <= 1.0001 * bound and abs(deviation * math.sqrt(3) / bound - 1) < 0.1
+        for bound in (1 / math.sqrt(ins), math.sqrt(6 / (ins + outs)), math.sqrt(6 / ins))
+    )
 
 
 def _of_outputs(first: Probe) -> dict[str, object]:
@@ -159,123 +172,8 @@ def _of_outputs(first: Probe) -> dict[str, object]:
     shares = bool((outputs >= 0).all()) and outputs.ndim == 2 and outputs.shape[1] > 1
     return {
         "head": first.layers[-1].kind if first.layers else "",
-        "low": float(outputs.min()), "high": float(outputs.max()),
+        "low": float(outputs.min()),
+        "high": float(outputs.max()),
         "sums_to_one": shares and bool(((sums - 1).abs() < 1e-4).all()),
         "flat": len(outputs) > 1 and bool((outputs == outputs[:1]).all()),
-    }  # fmt: skip
-
-
-def _of_structure(model: nn.Module, inputs: Tensor, batch: int) -> dict[str, object]:
-    """How values flow through the model: which affine maps follow each other, and what mixes rows."""
-    made: dict[int, tuple[str, Tensor]] = {}  # what affine maps gave; kept, so that ids stay theirs
-    affine: list[str] = []
-    channels: list[float] = []
-    kinds: set[str] = set()
-
-    def note(name: str, module: nn.Module) -> None:
-        def hook(_: nn.Module, entered: tuple[object, ...], output: object) -> None:
-            first = entered[0] if entered else None
-            kinds.add(type(module).__name__)
-            if isinstance(module, (nn.Linear, nn.Conv1d, nn.Conv2d)) and isinstance(output, Tensor):
-                if id(first) in made:
-                    affine.append(f"{made[id(first)][0]} -> {name}")
-                made[id(output)] = (name, output)
-            if isinstance(module, nn.modules.batchnorm._BatchNorm) and isinstance(first, Tensor):
-                channels.append(first.numel() / first.shape[1] / len(inputs) * batch)
-
-        handles.append(module.register_forward_hook(hook))
-
-    handles: list[torch.utils.hooks.RemovableHandle] = []
-    crossed = False
-    try:
-        with untouched(model), torch.no_grad():
-            model.eval()
-            for name, module in model.named_modules():
-                if not list(module.children()):
-                    note(name, module)
-            whole = model(inputs)
-            for handle in handles:
-                handle.remove()
-            if len(inputs) > 3 and isinstance(whole, Tensor):
-                half = model(inputs[: len(inputs) // 2])
-                scale = float(whole.abs().max()) or 1.0
-                crossed = float((half - whole[: len(half)]).abs().max()) > 1e-3 * scale
-    except FAILS:
-        return {}
-    finally:
-        for handle in handles:
-            handle.remove()
-    plain = {"Linear", "Conv1d", "Conv2d", "Flatten", "Identity", "Dropout", "Softmax", "LogSoftmax"}
-    leaves = {type(m).__name__ for m in model.modules() if not list(m.children())}
-    sequential = all(
-        isinstance(m, nn.Sequential) for m in model.modules() if list(m.children())
-    )
-    return {
-        "affine": tuple(affine), "crossed": crossed,
-        "nonlinear": not sequential or bool(leaves - plain),
-        "per_channel": min(channels, default=math.inf),
-    }  # fmt: skip
-
-
-def data_facts(train: Rows, valid: Rows | None) -> DataFacts:
-    """What the rows are like, and how those of validation differ."""
-    x, y = train[0].detach().cpu(), train[1].detach().cpu()
-    flat = x.reshape(len(x), -1)
-    values = flat.float().numpy()
-    finite = bool(np.isfinite(values).all()) and bool(torch.isfinite(y.float()).all())
-    known: dict[str, object] = {"rows": len(x), "features": values.shape[1], "finite": finite}
-    if x.is_floating_point() and finite and len(x) > 1:
-        known |= _of_inputs(values)
-    known |= _of_targets(y)
-    if valid is not None and len(valid[0]) and finite:
-        known |= _of_both(values, y, valid)
-    return DataFacts(**known)  # type: ignore[arg-type]
-
-
-def _of_inputs(values: np.ndarray) -> dict[str, object]:
-    mean, deviation = values.mean(0, dtype=np.float64), values.std(0, dtype=np.float64)
-    varies = deviation > 1e-12
-    if not varies.any():
-        return {"deviation": 0.0}
-    mean, deviation = mean[varies], deviation[varies]
-    return {
-        "mean": float(np.median(mean)), "deviation": float(np.median(deviation)),
-        "largest": float(np.abs(values).max()),
-        "off_center": float(np.median(np.abs(mean) / deviation)),
-        "scales": float(deviation.max() / deviation.min()),
-    }  # fmt: skip
-
-
-def _of_targets(y: Tensor) -> dict[str, object]:
-    values = y.flatten().double()
-    constant = len(values) > 1 and bool((values == values[0]).all())
-    if not y.is_floating_point() or bool(((values == 0) | (values == 1)).all()):
-        _, counts = torch.unique(values, return_counts=True)
-        p = (counts / counts.sum()).double()
-        nats = float(-(p * p.log()).sum())
-        classes = len(counts)
-        share = nats / math.log(classes) if classes > 1 else 0.0
-        return {"classes": classes, "entropy": share, "constant": constant, "chance": nats}
-    return {"target_deviation": float(values.std()), "constant": constant,
-            "chance": float(values.var(unbiased=False))}  # fmt: skip
-
-
-def _of_both(values: np.ndarray, y: Tensor, valid: Rows) -> dict[str, object]:
-    other = valid[0].detach().cpu().reshape(len(valid[0]), -1).float().numpy()
-    if other.shape[1] != values.shape[1] or not np.isfinite(other).all():
-        return {}
-    own = [row.tobytes() for row in values]
-    seen = set(own)
-    known: dict[str, object] = {
-        "shared": float(np.mean([row.tobytes() in seen for row in other])),
-        "repeated": 1 - len(seen) / len(own),
     }
-    deviation = values.std(0)
-    varies = deviation > 1e-6
-    if varies.any():
-        here, there = deviation[varies], other.std(0)[varies] + 1e-12
-        known["shift"] = float(np.median(np.abs(other.mean(0) - values.mean(0))[varies] / here))
-        known["spread"] = float(np.median(np.maximum(here / there, there / here)))
-    if not y.is_floating_point():
-        known["unseen"] = float(np.mean(~np.isin(valid[1].cpu().numpy(), y.numpy())))
-    return known

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -34,12 +34,14 @@ class LossFacts:
         squared: whether it is a squared error.
         normalizes: whether probabilities are divided by their sum first.
         broadcasts: whether rows are compared with the targets of other rows.
+        inverted: whether wrong outputs have the lower loss.
     """
 
     link: Link = "unknown"
     squared: bool = False
     normalizes: bool = False
     broadcasts: bool = False
+    inverted: bool = False
 
 
 def read_loss(loss_fn: LossFunction, outputs: Tensor, targets: Tensor) -> LossFacts:
@@ -56,9 +58,81 @@ def read_loss(loss_fn: LossFunction, outputs: Tensor, targets: Tensor) -> LossFa
         >>> read_loss(functional.mse_loss, torch.zeros(8, 1), torch.zeros(8, 1)).squared
         True
     """
+    facts = _read(loss_fn, outputs, targets)
+    if facts.link == "unknown" and not facts.broadcasts:
+        other = _read(lambda out, y: -loss_fn(out, y), outputs, targets)
+        return replace(other, inverted=True) if other.link != "unknown" else facts
+    return replace(facts, inverted=_inverted(loss_fn, facts.link, outputs, targets))
+
+
+def _read(loss_fn: LossFunction, outputs: Tensor, targets: Tensor) -> LossFacts:
     if not targets.is_floating_point() and outputs.ndim >= 2 and outputs.shape[1] > 1:
         return _of_classes(loss_fn, outputs, targets)
     return _of_values(loss_fn, outputs, targets)
+
+
+def constant_loss(
+    loss_fn: LossFunction,
+    link: Link,
+    outputs: Tensor,
+    targets: Tensor,
+    known: Tensor | None = None,
+) -> float:
+    """The loss of the best constant prediction: what is reached without looking at inputs.
+
+    Args:
+        loss_fn: of (outputs, targets); its own weights and scale count.
+        link: what it takes.
+        outputs: of a model for some rows, for their shape.
+        targets: of the same rows.
+        known: targets from which the constant is taken, where these rows are few of many.
+
+    Returns:
+        nan if the loss cannot be asked.
+
+    Example:
+        >>> y = torch.arange(8) % 2
+        >>> round(constant_loss(functional.cross_entropy, "softmax", torch.zeros(8, 2), y), 4)
+        0.6931
+    """
+    known = targets if known is None else known
+    if not targets.is_floating_point() and outputs.ndim == 2 and outputs.shape[1] > 1:
+        if int(known.min()) < 0 or int(known.max()) >= outputs.shape[1]:
+            return math.nan
+        share = functional.one_hot(known.flatten(), outputs.shape[1]).double().mean(0)
+        share = (share + 1e-6).to(outputs) / (share + 1e-6).sum().to(outputs)
+        tried = [share] if link in ("probabilities", "identity") else [share.log()]
+    elif outputs.numel() == targets.numel() and targets.numel():
+        goal = known.to(outputs).reshape(-1, *outputs.shape[1:])
+        mean = goal.mean(0)
+        inside = mean.clamp(1e-6, 1 - 1e-6)
+        tried = {"sigmoid": [inside.logit()], "probabilities": [inside]}.get(
+            link, [mean, goal.median(0).values]
+        )
+    else:
+        return math.nan
+    said = [_asked(loss_fn, t.expand_as(outputs).clone(), targets) for t in tried]
+    return min((v for v in said if v is not None), default=math.nan)
+
+
+def _inverted(loss_fn: LossFunction, link: Link, outputs: Tensor, targets: Tensor) -> bool:
+    """Whether wrong outputs have the lower loss: a sign is missing or one too many."""
+    if not targets.is_floating_point() and outputs.ndim == 2 and outputs.shape[1] > 1:
+        if int(targets.min()) < 0 or int(targets.max()) >= outputs.shape[1]:
+            return False
+        hot = functional.one_hot(targets.flatten(), outputs.shape[1]).to(outputs)
+        hot = 0.8 * hot + 0.2 / outputs.shape[1]
+        hot = hot if link == "probabilities" else hot.log()
+        right, wrong = hot, [hot.roll(1, 1)]
+    elif outputs.shape == targets.shape:
+        goal = targets.to(outputs)
+        binary = bool(((goal == 0) | (goal == 1)).all())
+        right = 0.8 * goal + 0.1 if binary else goal
+        wrong = [1 - right] if binary else [goal + 1, goal - 1]
+    else:
+        return False
+    best, others = _asked(loss_fn, right, targets), [_asked(loss_fn, w, targets) for w in wrong]
+    return best is not None and all(o is not None and o < best - 1e-6 for o in others)
 
 
 def _of_classes(loss_fn: LossFunction, outputs: Tensor, targets: Tensor) -> LossFacts:
@@ -66,8 +140,12 @@ def _of_classes(loss_fn: LossFunction, outputs: Tensor, targets: Tensor) -> Loss
     made = torch.Generator().manual_seed(0)
     scores = torch.randn(outputs.shape, generator=made, dtype=torch.float32).to(outputs)
     p = scores.softmax(1)
-    ask = lambda values: _asked(loss_fn, values, targets)  # noqa: E731
-    shifted = scores + torch.randn(outputs.shape[0], *[1] * (outputs.ndim - 1), generator=made).to(p)
+
+    def ask(values: Tensor) -> float | None:
+        return _asked(loss_fn, values, targets)
+
+    moves = torch.randn(outputs.shape[0], *[1] * (outputs.ndim - 1), generator=made).to(p)
+    shifted = scores + moves
     plain, moved = ask(scores), ask(shifted)
     if plain is not None and _close(plain, moved):
         return LossFacts("softmax")
@@ -142,7 +220,7 @@ def _combine(one: torch.Size, other: torch.Size) -> bool:
         joined = torch.broadcast_shapes(one, other)
     except RuntimeError:
         return False
-    return math.prod(joined) > max(math.prod(one), math.prod(other))
+    return bool(math.prod(joined) > max(math.prod(one), math.prod(other)))
 
 
 def _asked(loss_fn: LossFunction, outputs: Tensor, targets: Tensor) -> float | None:
@@ -157,6 +235,8 @@ def _asked(loss_fn: LossFunction, outputs: Tensor, targets: Tensor) -> float | N
 
 def _close(one: float | None, other: float | None) -> bool:
     """Equal but for rounding."""
-    return one is not None and other is not None and math.isclose(
-        one, other, rel_tol=CLOSE, abs_tol=1e-6
-    )  # fmt: skip
+    return (
+        one is not None
+        and other is not None
+        and math.isclose(one, other, rel_tol=CLOSE, abs_tol=1e-6)
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -59,14 +59,21 @@ class Reference(NamedTuple):
 
     Args:
         linear, neighbors: score of the validation rows by a linear model and by nearest neighbours.
-        noisy: share of training rows whose neighbours agree on another class.
         chance: score of a constant.
+        noisy: share of training rows whose neighbours agree on another class.
+        own: score of training rows by their nearest neighbours, themselves left out.
+        within: score of one half of the validation rows by neighbours in the other half.
+        near: share of validation rows that have a training row closer than a twentieth of what
+            training rows have among themselves.
     """
 
     linear: float
     neighbors: float
-    noisy: float
     chance: float
+    noisy: float = 0.0
+    own: float = math.nan
+    within: float = math.nan
+    near: float = 0.0
 
     @property
     def best(self) -> float:
@@ -79,33 +86,145 @@ def reference(train: tuple[Tensor, Tensor], valid: tuple[Tensor, Tensor]) -> Ref
 
     Args:
         train, valid: inputs and targets.
-    """
-    from sklearn.linear_model import LogisticRegression, Ridge
-    from sklearn.metrics import balanced_accuracy_score, r2_score
-    from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
+    Returns:
+        None where there is nothing to compare with: inputs that are no numbers or are the targets
+        themselves, or one class only.
+
+    Example:
+        >>> x = torch.linspace(-1, 1, 80).unsqueeze(1)
+        >>> reference((x, 2 * x), (x + 0.01, 2 * x + 0.02)) is None
+        False
+    """
     x, y, other, goal = (
-        part.detach().cpu().reshape(len(part), -1).numpy()[:MOST] for part in (*train, *valid)
+        part.detach().cpu().reshape(len(part), -1).numpy() for part in (*train, *valid)
     )
-    if not (np.isfinite(x).all() and np.isfinite(other).all()) or y.shape[1] != 1:
+    rows, more = _some(len(x)), _some(len(other))
+    x, y, other, goal = x[rows], y[rows], other[more], goal[more]
+    if not all(np.isfinite(part).all() for part in (x, y, other, goal)) or len(x) < 6:
         return None
-    y, goal = y[:, 0], goal[:, 0]
+    if x.shape == y.shape and np.array_equal(x, y) and x.shape[1] > 1:
+        return None
     spread = x.std(0)
     scale = np.where(spread > 1e-9, spread, 1)
     x, other = (x - x.mean(0)) / scale, (other - x.mean(0)) / scale
+    binary = set(np.unique(y)) <= {0, 1}
+    if not train[1].is_floating_point() and y.shape[1] > 1 and not binary:
+        return None
+    if not train[1].is_floating_point() or binary:
+        return _of_classes(x, y.astype(int), other, goal.astype(int))
+    return _of_values(x, y, other, goal)
+
+
+def _some(count: int) -> np.ndarray:
+    """Rows that reference learners see, from all over the set."""
+    return np.random.default_rng(0).permutation(count)[:MOST]
+
+
+def _of_classes(
+    x: np.ndarray, y: np.ndarray, other: np.ndarray, goal: np.ndarray
+) -> Reference | None:
+    """References for one column of classes, or for several columns of 0 and 1."""
+    from sklearn.linear_model import LogisticRegression, Ridge
+    from sklearn.neighbors import KNeighborsClassifier
+
     classes = len(np.unique(y))
-    near = min(5, len(x))
-    if not train[1].is_floating_point() or (classes == 2 and set(np.unique(y)) <= {0, 1}):
-        if classes < 2:
-            return None
-        linear = LogisticRegression(max_iter=100, tol=1e-2).fit(x, y)
-        neighbors = KNeighborsClassifier(near).fit(x, y)
-        own = KNeighborsClassifier(min(6, len(x))).fit(x, y).kneighbors(x, return_distance=False)
-        votes = y[own[:, 1:]]
-        agree = (votes == votes[:, :1]).all(1)
-        noisy = float((agree & (votes[:, 0] != y)).mean()) if votes.shape[1] else 0.0
-        scores = [balanced_accuracy_score(goal, m.predict(other)) for m in (linear, neighbors)]
-        return Reference(*map(float, scores), noisy, 1 / classes)
-    models = (Ridge(1.0).fit(x, y), KNeighborsRegressor(near).fit(x, y))
-    scores = [max(-1.0, r2_score(goal, m.predict(other))) for m in models]
-    return Reference(*map(float, scores), 0.0, 0.0)
+    if classes < 2:
+        return None
+    if y.shape[1] == 1:
+        y, goal = y[:, 0], goal[:, 0]
+        straight = LogisticRegression(max_iter=100, tol=1e-2).fit(x, y).predict(other)
+    else:
+        straight = (Ridge(1.0).fit(x, y).predict(other) > 0.5).astype(int)
+    model = KNeighborsClassifier(min(5, len(x) - 1)).fit(x, y)
+    noisy, own = 0.0, math.nan
+    distances, ids = model.kneighbors(n_neighbors=min(10, len(x) - 1))
+    if y.ndim == 1:
+        shares = (y[ids][:, :, None] == np.unique(y)).mean(1)
+        said = np.unique(y)[shares.argmax(1)]
+        noisy = float(((shares.max(1) >= 0.8) & (said != y)).mean())
+        own = _recall(y, said)
+    half = len(other) // 2
+    within = math.nan
+    if half > 20:
+        within = _recall(
+            goal[half:],
+            KNeighborsClassifier(5).fit(other[:half], goal[:half]).predict(other[half:]),
+        )
+    return Reference(
+        _recall(goal, straight),
+        _recall(goal, model.predict(other)),
+        1 / classes,
+        noisy,
+        own,
+        within,
+        _near(model, distances, other),
+    )
+
+
+def _recall(goal: np.ndarray, said: np.ndarray) -> float:
+    """Mean share found of the classes that there are."""
+    return float(np.mean([(said[goal == c] == c).mean() for c in np.unique(goal)]))
+
+
+def _of_values(x: np.ndarray, y: np.ndarray, other: np.ndarray, goal: np.ndarray) -> Reference:
+    """References for one or several values of a row."""
+    from sklearn.linear_model import Ridge
+    from sklearn.neighbors import KNeighborsRegressor
+
+    model = KNeighborsRegressor(min(5, len(x) - 1)).fit(x, y)
+    distances, ids = model.kneighbors()
+    half = len(other) // 2
+    within = math.nan
+    if half > 20:
+        near = KNeighborsRegressor(5).fit(other[:half], goal[:half])
+        within = _explained(goal[half:], near.predict(other[half:]))
+    return Reference(
+        _explained(goal, Ridge(1.0).fit(x, y).predict(other)),
+        _explained(goal, model.predict(other)),
+        0.0,
+        0.0,
+        _explained(y, y[ids].mean(1)),
+        within,
+        _near(model, distances, other),
+    )
+
+
+def _explained(goal: np.ndarray, said: np.ndarray) -> float:
+    """Explained variance of all values together, at least -1."""
+    around = float(((goal - goal.mean()) ** 2).mean())
+    return (
+        max(-1.0, 1 - float(((said.reshape(goal.shape) - goal) ** 2).mean()) / around)
+        if around
+        else math.nan
+    )
+
+
+def _near(model: Any, distances: np.ndarray, other: np.ndarray) -> float:
+    """Share of validation rows that all but stand among the training rows."""
+    usual = float(np.median(distances[:, 0]))
+    closest = model.kneighbors(other, n_neighbors=1)[0][:, 0]
+    return float((closest < usual / 20).mean()) if usual > 0 else 0.0
+
+
+def told_apart(train: Tensor, valid: Tensor) -> float:
+    """Balanced accuracy, on rows held out, of a forest that tells training from validation rows.
+
+    Args:
+        train, valid: inputs.
+
+    Example:
+        >>> told_apart(torch.zeros(40, 2), torch.ones(40, 2))
+        1.0
+    """
+    from sklearn.ensemble import RandomForestClassifier
+
+    parts = [p.detach().cpu().reshape(len(p), -1).numpy() for p in (train, valid)]
+    parts = [p[_some(len(p))][:500] for p in parts]
+    if min(map(len, parts)) < 20 or not all(np.isfinite(p).all() for p in parts):
+        return 0.5
+    x, y = np.concatenate(parts), np.repeat([0, 1], [len(p) for p in parts])
+    rows = np.random.default_rng(0).permutation(len(x))
+    fit, held = rows[len(x) // 3 :], rows[: len(x) // 3]
+    forest = RandomForestClassifier(60, min_samples_leaf=3, class_weight="balanced", random_state=0)
+    return _recall(y[held], forest.fit(x[fit], y[fit]).predict(x[held]))

@@ -7,15 +7,20 @@ import math
 import numpy as np
 
 from chymist.doctor.finding import Finding, Remedy
-from chymist.doctor.rules.evidence import Seen
+from chymist.doctor.rules.evidence import POOR, Seen
 
 
 def constant_labels(seen: Seen) -> Finding | None:
     """There is nothing to learn."""
     if not seen.facts.data.constant:
         return None
-    return Finding("constant_labels", "certain", "all targets of the training rows are equal",
-                   {"rows": seen.facts.data.rows}, Remedy("see how labels are read"))  # fmt: skip
+    return Finding(
+        "constant_labels",
+        "certain",
+        "all targets of the training rows are equal",
+        {"rows": seen.facts.data.rows},
+        Remedy("see how labels are read"),
+    )
 
 
 def leakage(seen: Seen) -> Finding | None:
@@ -23,11 +28,43 @@ def leakage(seen: Seen) -> Finding | None:
     data = seen.facts.data
     rows = 0 if seen.valid is None else len(seen.valid[0])
     few = data.shared * rows < 3 or data.shared < 0.02
-    if few or data.shared > 0.99 or data.repeated > data.shared / 2:
-        return None  # a set used twice on purpose; rows of few values repeat by themselves
-    return Finding("data_leakage", "finding",
-                   f"{data.shared:.0%} of the validation rows are training rows too",
-                   {"shared": data.shared}, Remedy("remove them, or split by group"), weight=5)  # fmt: skip
+    by_chance = data.repeated > 0.75 or data.shared < 10 * data.expected
+    if not few and data.shared <= 0.99 and not by_chance:  # all: a set used twice on purpose
+        return Finding(
+            "data_leakage",
+            "finding",
+            f"{data.shared:.0%} of the validation rows are training rows too",
+            {"shared": data.shared},
+            Remedy("remove them, or split by group"),
+            weight=5,
+        )
+    near = 0.0 if seen.reference is None else seen.reference.near
+    if near - data.shared > 0.05 and data.shared < 0.02:
+        return Finding(
+            "data_leakage",
+            "finding",
+            f"{near:.0%} of the validation rows are all but training rows",
+            {"near": near},
+            Remedy("split by group"),
+            weight=5,
+        )
+    return None
+
+
+def telling_feature(seen: Seen) -> Finding | None:
+    """One feature is the target in disguise, and no other comes near."""
+    data = seen.facts.data
+    if data.telling < 0.98 or data.next_telling > 0.9 or data.features < 3:
+        return None
+    return Finding(
+        "data_leakage",
+        "finding",
+        f"feature {data.teller} alone says the target ({data.telling:.1%}); the next best "
+        f"says {data.next_telling:.0%}",
+        {"feature": data.teller, "telling": data.telling, "next": data.next_telling},
+        Remedy("leave it out, unless it is known before the target is"),
+        weight=5,
+    )
 
 
 def imbalance(seen: Seen) -> Finding | None:
@@ -38,50 +75,89 @@ def imbalance(seen: Seen) -> Finding | None:
     recalls = list(epochs[-1].recalls.values())
     if min(recalls) >= 0.5 * np.mean(recalls):
         return None
-    return Finding("class_imbalance", "finding",
-                   f"the classes differ much in size, and one is found in {min(recalls):.0%} only",
-                   {"entropy": data.entropy, "recalls": recalls},
-                   Remedy("weigh rows by class", {"data.weights": "balanced"}), weight=4)  # fmt: skip
+    return Finding(
+        "class_imbalance",
+        "finding",
+        f"the classes differ much in size, and one is found in {min(recalls):.0%} only",
+        {"entropy": data.entropy, "recalls": recalls},
+        Remedy("weigh rows by class", {"data.weights": "balanced"}),
+        weight=4,
+    )
 
 
 def mismatch(seen: Seen) -> Finding | None:
     """Validation rows of another distribution."""
     data = seen.facts.data
     rows = 0 if seen.valid is None else len(seen.valid[0])
-    if rows < 30 or data.shift < 1 or math.isnan(seen.valid_score):
+    if rows < 30 or math.isnan(seen.valid_score) or seen.train_score - seen.valid_score < 0.1:
         return None
-    if seen.train_score - seen.valid_score < 0.1:
+    moved = data.shift >= 1 or data.spread >= 3
+    if not moved and seen.apart < 0.75:
         return None
-    return Finding("distribution_mismatch", "finding",
-                   f"half of the features differ by {data.shift:.1f} deviations or more between "
-                   "training and validation", {"shift": data.shift, "spread": data.spread},
-                   Remedy("prepare both by the statistics of the training rows"), weight=5)  # fmt: skip
+    return Finding(
+        "distribution_mismatch",
+        "finding",
+        f"half of the features differ by {data.shift:.1f} deviations or more between "
+        "training and validation"
+        if moved
+        else f"a classifier tells training from validation rows ({seen.apart:.0%} right)",
+        {"shift": data.shift, "spread": data.spread, "told": seen.apart},
+        Remedy("prepare both by the statistics of the training rows"),
+        weight=5,
+    )
 
 
 def unshuffled(seen: Seen) -> Finding | None:
-    """Batches of one class after the other."""
+    """Batches of one class after the other, or of values in order."""
     data, mixed = seen.facts.data, seen.record.mixed
-    sorted_ = len(mixed) >= 3 and float(np.median(mixed)) < 0.5
-    if not sorted_ and data.unseen < 0.05:
+    rows = 0 if seen.valid is None else len(seen.valid[0])
+    in_order = len(mixed) >= 3 and float(np.median(mixed)) < 0.5
+    in_order |= data.ordered > 0.5 and _repeats(seen) > 0.5 and seen.harm
+    if not in_order and (data.unseen < 0.05 or data.unseen * rows < 5):
         return None
-    return Finding("unshuffled_data", "finding",
-                   "rows come sorted by class" if sorted_ else
-                   f"{data.unseen:.0%} of the validation rows are of classes never trained on",
-                   {"mixed": float(np.median(mixed)) if mixed else None, "unseen": data.unseen},
-                   Remedy("shuffle before splitting and for every epoch"), weight=6)  # fmt: skip
+    return Finding(
+        "unshuffled_data",
+        "finding",
+        "rows come sorted by target"
+        if in_order
+        else f"{data.unseen:.0%} of the validation rows are beyond what was trained on",
+        {
+            "mixed": float(np.median(mixed)) if mixed else None,
+            "unseen": data.unseen,
+            "ordered": data.ordered,
+        },
+        Remedy("shuffle before splitting and for every epoch"),
+        weight=6,
+    )
+
+
+def _repeats(seen: Seen) -> float:
+    """Correlation of the losses of the steps of two epochs: 0 where rows are shuffled."""
+    ends = [e.step for e in seen.record.epochs]
+    size = ends[0] if ends else 0
+    if len(ends) < 3 or size < 5 or ends[-1] - ends[-2] != size:
+        return 0.0
+    last = np.array(seen.record.losses[ends[-2] : ends[-1]])
+    before = np.array(seen.record.losses[ends[-3] : ends[-2]])
+    if len(last) != len(before) or not (np.isfinite(last).all() and np.isfinite(before).all()):
+        return 0.0
+    return float(np.corrcoef(last, before)[0, 1]) if last.std() > 0 < before.std() else 0.0
 
 
 def raw_inputs(seen: Seen) -> Finding | None:
     """Inputs far from 0 or of great size."""
     data = seen.facts.data
-    normed = seen.facts.first is not None and "Norm" in seen.facts.first.layers[0].kind
-    off = data.off_center > 10 or data.largest > 30 or 0 < data.deviation < 1e-2
-    if not off or normed or not seen.harm:
+    if not seen.raw or not seen.harm:
         return None
-    return Finding("unnormalised_input", "finding",
-                   f"inputs have mean {data.mean:.3g}, deviation {data.deviation:.3g} and reach "
-                   f"{data.largest:.3g}", {"mean": data.mean, "deviation": data.deviation},
-                   Remedy("standardise", {"data.scale": "standard"}), weight=4)  # fmt: skip
+    return Finding(
+        "unnormalised_input",
+        "finding",
+        f"inputs have mean {data.mean:.3g}, deviation {data.deviation:.3g} and reach "
+        f"{data.largest:.3g}",
+        {"mean": data.mean, "deviation": data.deviation},
+        Remedy("standardise", {"data.scale": "standard"}),
+        weight=4.9,
+    )
 
 
 def raw_targets(seen: Seen) -> Finding | None:
@@ -89,34 +165,73 @@ def raw_targets(seen: Seen) -> Finding | None:
     deviation = seen.facts.data.target_deviation
     if 1e-2 <= deviation <= 30 or not seen.poor_train:
         return None
-    return Finding("unnormalised_target", "finding", f"targets have deviation {deviation:.3g}",
-                   {"deviation": deviation}, Remedy("standardise the targets"), weight=1.5)  # fmt: skip
+    return Finding(
+        "unnormalised_target",
+        "finding",
+        f"targets have deviation {deviation:.3g}",
+        {"deviation": deviation},
+        Remedy("standardise the targets"),
+        weight=4.6 if deviation > 100 or deviation < 1e-2 else 1.5,
+    )
 
 
 def misaligned(seen: Seen) -> Finding | None:
     """Labels that have nothing to do with the inputs."""
-    if not seen.stuck or seen.reference is None or seen.facts.data.rows < 100:
+    known, valid = seen.reference, seen.valid
+    if known is None or valid is None or seen.facts.data.rows < 100 or seen.facts.data.constant:
         return None
-    found = seen.reference.best - seen.reference.chance
-    if found > 3 / math.sqrt(len(seen.valid[0]) if seen.valid else 1):
+    error = 3 / math.sqrt(len(valid[0]))  # three standard errors, at most
+    nothing = known.best - known.chance < error and not seen.valid_score > known.chance + error
+    elsewhere = known.within > known.best + error and not seen.valid_score > known.best + error
+    if not nothing or not (seen.stuck or elsewhere or seen.train_score - seen.valid_score > 0.1):
         return None
-    return Finding("label_misalignment", "finding",
-                   "the training loss is that of a constant, and nearest neighbours do no better",
-                   {"neighbors": seen.reference.neighbors, "chance": seen.reference.chance},
-                   Remedy("see that inputs and labels are shuffled together"), weight=4)  # fmt: skip
+    return Finding(
+        "label_misalignment",
+        "finding",
+        "nothing that is learned from the training rows holds for others: neither the "
+        "model nor cheap learners are better than a constant",
+        {
+            "neighbors": known.neighbors,
+            "linear": known.linear,
+            "chance": known.chance,
+            "within validation": known.within,
+        },
+        Remedy("see that inputs and labels are shuffled together"),
+        weight=4.8,
+    )
 
 
 def noise(seen: Seen) -> Finding | None:
-    """Labels that contradict all neighbours."""
-    if seen.reference is None or seen.facts.data.rows < 100:
+    """Labels that contradict what their neighbours agree on."""
+    known = seen.reference
+    if known is None or seen.facts.data.rows < 100 or not seen.facts.data.classes:
         return None
-    if seen.reference.noisy < 0.08 or not seen.train_score - seen.valid_score > 0.1:
+    worse = known.neighbors - known.own  # validation labels are better than those of training
+    if known.noisy < 0.05 and not worse > 0.1 + seen.margin - POOR:
         return None
-    return Finding("label_noise", "finding",
-                   f"{seen.reference.noisy:.0%} of the rows have another label than all their "
-                   "neighbours agree on", {"share": seen.reference.noisy},
-                   Remedy("look at these rows; a robust loss or early stopping"), weight=3)  # fmt: skip
+    if not seen.train_score - seen.valid_score > 0.1 and not seen.poor_valid:
+        return None
+    return Finding(
+        "label_noise",
+        "finding",
+        f"{known.noisy:.0%} of the rows have another label than their neighbours agree "
+        f"on; neighbours are right for {known.own:.0%} of the training rows and for "
+        f"{known.neighbors:.0%} of the validation rows",
+        {"share": known.noisy, "own": known.own, "valid": known.neighbors},
+        Remedy("look at these rows; a robust loss or early stopping"),
+        weight=3,
+    )
 
 
-DATA = (constant_labels, leakage, imbalance, mismatch, unshuffled, raw_inputs, raw_targets,
-        misaligned, noise)  # fmt: skip
+DATA = (
+    constant_labels,
+    leakage,
+    telling_feature,
+    imbalance,
+    mismatch,
+    unshuffled,
+    raw_inputs,
+    raw_targets,
+    misaligned,
+    noise,
+)

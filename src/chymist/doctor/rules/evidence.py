@@ -12,7 +12,7 @@ from torch import Tensor
 from chymist.doctor.preflight import Facts
 from chymist.doctor.probing import Probe
 from chymist.doctor.record import Record
-from chymist.doctor.scoring import Reference, reference, score_of
+from chymist.doctor.scoring import Reference, reference, score_of, told_apart
 
 POOR = 0.05  # of score, below the reference learners, beyond what their own error explains
 
@@ -68,12 +68,16 @@ class Seen:
 
     @cached_property
     def poor_train(self) -> bool:
-        """Whether the model does worse on its training rows than cheap learners on new ones."""
+        """Whether the model does worse on its training rows than cheap learners on new ones.
+
+        Not if it does as well as they do on new rows: then training rows are only harder.
+        """
         if self.record.bad_step is not None:
             return True
         if self.reference is None or math.isnan(self.train_score):
             return self.stuck
-        return self.train_score < self.reference.best - self.margin
+        least = self.reference.best - self.margin
+        return self.train_score < least and not self.valid_score >= least
 
     @cached_property
     def poor_valid(self) -> bool:
@@ -87,12 +91,30 @@ class Seen:
     @cached_property
     def stuck(self) -> bool:
         """Whether the training loss is no better than that of the best constant."""
-        chance = self.facts.data.chance
-        if self.last is None or math.isnan(chance) or not self.record.losses:
+        facts = self.facts
+        if self.last is None or not self.record.losses:
             return False
-        if self.facts.loss.link == "identity" and self.facts.data.classes and self.facts.loss.squared:
+        if facts.loss.link == "identity" and facts.data.classes and facts.loss.squared:
             return not self.train_score > 0.1
-        return self.last.loss > 0.95 * chance
+        if not facts.floor > 0:  # unknown, or a loss that may be negative
+            return False
+        return self.last.loss > 0.95 * facts.floor
+
+    @cached_property
+    def apart(self) -> float:
+        """How well a classifier tells training from validation rows; 0.5 is not at all."""
+        if self.train is None or self.valid is None:
+            return 0.5
+        return told_apart(self.train[0], self.valid[0])
+
+    @cached_property
+    def raw(self) -> bool:
+        """Whether inputs are far from 0, of great size or tiny, with no normalisation."""
+        data, first = self.facts.data, self.facts.first
+        normed = first is not None and bool(first.layers) and "Norm" in first.layers[0].kind
+        return not normed and (
+            data.off_center > 10 or data.largest > 30 or 0 < data.deviation < 1e-2
+        )
 
     @property
     def harm(self) -> bool:

@@ -10,48 +10,111 @@ import numpy as np
 from chymist.doctor.finding import Finding, Remedy
 from chymist.doctor.rules.evidence import Seen
 
-CHANCE_TIMES = 3.0  # loss at the start over that of the class shares (Karpathy's check, taxonomy 16)
+STILL = 0.2
+DEEP = 10  # affine maps in a row: a prior for failed optimisation (taxonomy 17)
+CHANCE_TIMES = (
+    3.0  # loss at the start over that of the class shares (Karpathy's check, taxonomy 16)
+)
 
 
 def initial_scale(seen: Seen) -> Finding | None:
-    """A loss at the start far above that of knowing nothing."""
-    first, chance = seen.facts.first, seen.facts.data.chance
-    if first is None or not seen.facts.data.classes or seen.facts.loss.link not in ("softmax", "sigmoid"):
+    """A loss at the start far above that of knowing nothing, or signals that die out."""
+    first, floor = seen.facts.first, seen.facts.floor
+    if first is None or not seen.facts.data.classes or not floor > 0:
         return None
-    times = first.loss / max(chance, 1e-3)
-    grown = max((l.deviation for l in first.layers), default=1.0)
-    if not (times > 30 or (times > CHANCE_TIMES and seen.harm)):
+    times = min(first.loss, first.train_loss) / floor  # batch norm works in train() mode only
+    inner = [
+        layer.deviation for layer in first.layers if layer.kind in ("Linear", "Conv1d", "Conv2d")
+    ]
+    faint = len(inner) > 2 and inner[-1] < 1e-3 * inner[0] and seen.poor_train
+    # 3 is Karpathy's check of the first loss (taxonomy 16); 30 is ten times that.
+    if not (times > 30 or (times > CHANCE_TIMES and seen.harm) or faint):
         return None
-    return Finding("init_scale", "finding",
-                   f"the loss starts at {times:.0f} times that of knowing nothing",
-                   {"loss": first.loss, "chance": chance, "deviation": grown},
-                   Remedy("initialise by He or Xavier", {"init": "kaiming"}), weight=3)  # fmt: skip
+    if seen.facts.loss.link not in ("softmax", "sigmoid") and not faint:
+        return None
+    return Finding(
+        "init_scale",
+        "finding",
+        "signals die out on their way through the layers"
+        if faint
+        else f"the loss starts at {times:.0f} times that of knowing nothing",
+        {"loss": first.loss, "chance": floor, "deviations": inner[:20]},
+        Remedy("initialise by He or Xavier", {"init": "kaiming"}),
+        weight=2 if seen.raw else 2.9 if faint else 5,
+    )
+
+
+def leapt(seen: Seen) -> bool:
+    """Whether the loss doubled in the first steps (taxonomy 7)."""
+    losses = seen.record.losses
+    early = [v for v in losses[: max(20, len(losses) // 20)] if math.isfinite(v)]
+    return bool(early) and max(early) > 2 * max(losses[0], seen.facts.floor * 0.5)
+
+
+def strode(seen: Seen) -> bool:
+    """Whether early steps changed the weights by more than a tenth (taxonomy 7)."""
+    moved = [r for _, r in seen.record.ratios[:20]]
+    return len(moved) >= 3 and (float(np.median(moved)) > 0.1 or max(moved[:3]) > 0.3)
+
+
+def fell_late(seen: Seen) -> float:
+    """Share by which both losses fell in the last fifth of the epochs, the smaller of the two."""
+    epochs = seen.record.epochs
+    if len(epochs) < 2:
+        return 0.0
+    last, before = epochs[-1], epochs[-1 - max(1, len(epochs) // 5)]
+    falls = (
+        1 - last.train_loss / max(before.train_loss, 1e-12),
+        1 - last.valid_loss / max(before.valid_loss, 1e-12),
+    )
+    return min(falls) if all(math.isfinite(f) for f in falls) else 0.0
+
+
+def _died(seen: Seen) -> bool:
+    """Whether most units of a layer fired at the start and never do now."""
+    first, last = seen.facts.first, seen.last
+    if first is None or last is None:
+        return False
+    silent = {layer.name: layer.silent for layer in first.layers if layer.kind == "ReLU"}
+    return any(la.silent > 0.5 > silent.get(la.name, 1.0) for la in last.layers)
 
 
 def rate_too_high(seen: Seen) -> Finding | None:
     """Steps so large that the loss rises, or that nothing is left to learn with."""
-    losses, record = seen.record.losses, seen.record
-    if len(losses) < 10 or not seen.poor_train:
+    record = seen.record
+    if len(record.losses) < 10 or not seen.poor_train:
         return None
-    start = float(np.nanmean(losses[:2]))
-    early = [v for v in losses[: max(20, len(losses) // 20)] if math.isfinite(v)]
-    leapt = bool(early) and max(early) > 2 * start
-    moved = [r for _, r in record.ratios[:20]]
-    large = len(moved) >= 3 and float(np.median(moved)) > 0.1
     blew = record.bad_step is not None and not record.bad_inputs and seen.facts.data.finite
-    if not (leapt or large or blew):
+    if not (leapt(seen) or strode(seen) or blew):
         return None
-    return Finding("lr_too_high", "finding",
-                   "the loss leaps in the first steps" if leapt else
-                   "a step changes the weights by more than a tenth" if large else
-                   "the loss runs away", {"start": start, "highest": max(early, default=math.nan)},
-                   Remedy("a tenth of the rate"), weight=2.8 if leapt and large else 1.6)  # fmt: skip
+    finite = [v for v in record.losses if math.isfinite(v)]
+    moved = [r for _, r in record.ratios[:20]]
+    return Finding(
+        "lr_too_high",
+        "finding",
+        "the loss leaps in the first steps"
+        if leapt(seen)
+        else "a step changes the weights by more than a tenth"
+        if strode(seen)
+        else "the loss runs away",
+        {
+            "start": record.losses[0],
+            "highest": max(finite, default=math.nan),
+            "ratio": float(np.median(moved)) if moved else None,
+        },
+        Remedy("a tenth of the rate"),
+        weight=4.5 if (leapt(seen) and strode(seen)) or _died(seen) else 2.8,
+    )
 
 
 def too_slow(seen: Seen) -> Finding | None:
     """Still falling when it ended."""
     losses = np.array(seen.record.losses)
-    if len(losses) < 20 or not np.isfinite(losses).all() or not seen.poor_train:
+    if len(losses) < 20 or not np.isfinite(losses).all():
+        return None
+    # A fifth of the loss gone in the last fifth of the epochs, of new rows too, is no tail.
+    steep = fell_late(seen) > STILL and not seen.valid_score > 0.9
+    if not seen.poor_train and not steep:
         return None
     fifth = len(losses) // 5
     last, before = losses[-fifth:].mean(), losses[-2 * fifth : -fifth].mean()
@@ -60,14 +123,23 @@ def too_slow(seen: Seen) -> Finding | None:
     means = [part.mean() for part in np.array_split(losses, 5)]
     steady = all(b < a for a, b in pairwise(means)) and means[-1] > 0.9 * means[0]
     tiny = steady or (bool(moved) and float(np.median(moved)) < 1e-4)
-    if fell < 0.01 and not tiny:
+    if fell < 0.01 and not tiny and not steep:
         return None
     code = "lr_too_low" if tiny else "undertrained"
-    return Finding(code, "finding",
-                   "steps are tiny and the loss hardly falls" if tiny else
-                   "the loss was still falling when training ended",
-                   {"fell": float(fell), "ratio": float(np.median(moved)) if moved else None},
-                   Remedy("a higher rate" if tiny else "more epochs"), weight=1.2)  # fmt: skip
+    return Finding(
+        code,
+        "finding",
+        "steps are tiny and the loss hardly falls"
+        if tiny
+        else "the loss was still falling when training ended",
+        {
+            "fell": float(fell),
+            "of all": fell_late(seen),
+            "ratio": float(np.median(moved)) if moved else None,
+        },
+        Remedy("a higher rate" if tiny else "more epochs"),
+        weight=1.2,
+    )
 
 
 def vanishing(seen: Seen) -> Finding | None:
@@ -82,10 +154,14 @@ def vanishing(seen: Seen) -> Finding | None:
             continue
         ratio, first = named[0][1] / named[-1][1], named[0][1]
         if ratio < 1e-3 and first < 1e-4 and len(named) >= 4:
-            return Finding("vanishing_gradient", "finding",
-                           f"the first layer's gradient is {ratio:.1e} of the last one's",
-                           {"step": look.step, "first": named[0], "last": named[-1]},
-                           Remedy("ReLU, normalisation or residual connections"), weight=3)  # fmt: skip
+            return Finding(
+                "vanishing_gradient",
+                "finding",
+                f"the first layer's gradient is {ratio:.1e} of the last one's",
+                {"step": look.step, "first": named[0], "last": named[-1]},
+                Remedy("ReLU, normalisation or residual connections"),
+                weight=3,
+            )
     return None
 
 
@@ -99,39 +175,68 @@ def exploding(seen: Seen) -> Finding | None:
     leaps = sum(1 for v in norms if not v < 10 * middle)
     if leaps < 3:
         return None
-    return Finding("exploding_gradient", "finding",
-                   f"{leaps} of {len(norms)} gradients are over 10 times the middle one",
-                   {"leaps": leaps, "median": middle, "largest": max(finite, default=math.nan)},
-                   Remedy("clip gradients", {"clip": "norm"}), weight=2.5)  # fmt: skip
+    return Finding(
+        "exploding_gradient",
+        "finding",
+        f"{leaps} of {len(norms)} gradients are over 10 times the middle one",
+        {"leaps": leaps, "median": middle, "largest": max(finite, default=math.nan)},
+        Remedy("clip gradients", {"clip": "norm"}),
+        weight=5 if _recurrent(seen) else 2.5,
+    )
+
+
+def _recurrent(seen: Seen) -> bool:
+    """Whether a layer is applied step after step: there gradients grow without any other fault."""
+    first = seen.facts.first
+    return first is not None and any(layer.kind in ("RNN", "LSTM", "GRU") for layer in first.layers)
 
 
 def dead(seen: Seen) -> Finding | None:
     """Units that never fire."""
     if seen.last is None or not seen.poor_train:
         return None
-    worst = max((l for l in seen.last.layers if l.kind == "ReLU" and l.units >= 4),
-                key=lambda l: l.silent, default=None)  # fmt: skip
+    worst = max(
+        (layer for layer in seen.last.layers if layer.kind == "ReLU" and layer.units >= 4),
+        key=lambda layer: layer.silent,
+        default=None,
+    )
     if worst is None or worst.silent <= 0.5:
         return None
-    return Finding("dead_relu", "finding",
-                   f"{worst.silent:.0%} of the units of {worst.name} never fire",
-                   {"layer": worst.name, "silent": worst.silent, "units": worst.units},
-                   Remedy("a lower rate, He initialisation, or LeakyReLU"),
-                   weight=4 if worst.silent > 0.9 else 2)  # fmt: skip
+    first = seen.facts.first
+    at_start = first is not None and any(
+        layer.name == worst.name and layer.silent > 0.5 for layer in first.layers
+    )
+    return Finding(
+        "dead_relu",
+        "finding",
+        f"{worst.silent:.0%} of the units of {worst.name} never fire",
+        {
+            "layer": worst.name,
+            "silent": worst.silent,
+            "units": worst.units,
+            "at the start": at_start,
+        },
+        Remedy("a lower rate, He initialisation, or LeakyReLU"),
+        weight=2 if seen.facts.depth >= DEEP or worst.silent <= 0.9 else 4,
+    )
 
 
 def saturated(seen: Seen) -> Finding | None:
     """Units at the rails."""
     if seen.last is None or not seen.poor_train:
         return None
-    inner = [l for l in seen.last.layers[:-1] if l.kind in ("Sigmoid", "Tanh")]
-    worst = max(inner, key=lambda l: l.saturated, default=None)
+    inner = [layer for layer in seen.last.layers[:-1] if layer.kind in ("Sigmoid", "Tanh")]
+    worst = max(inner, key=lambda layer: layer.saturated, default=None)
     if worst is None or worst.saturated <= 0.5:
         return None
-    return Finding("saturated_activation", "finding",
-                   f"{worst.saturated:.0%} of the units of {worst.name} are at their rails",
-                   {"layer": worst.name, "saturated": worst.saturated},
-                   Remedy("normalise inputs, or smaller initial weights"), weight=3)  # fmt: skip
+    return Finding(
+        "saturated_activation",
+        "finding",
+        f"{worst.saturated:.0%} of the units of {worst.name} are at their rails",
+        {"layer": worst.name, "saturated": worst.saturated},
+        Remedy("normalise inputs, or smaller initial weights"),
+        weight=3,
+    )
 
 
 def too_plain(seen: Seen) -> Finding | None:
@@ -142,11 +247,64 @@ def too_plain(seen: Seen) -> Finding | None:
     if seen.reference.neighbors - seen.reference.linear < seen.margin:
         return None
     code = "missing_nonlinearity" if facts.affine else "model_bias"
-    return Finding(code, "certain" if facts.affine else "finding",
-                   "nothing in the model is nonlinear, and nearest neighbours do much better",
-                   {"affine": facts.affine, "neighbors": seen.reference.neighbors,
-                    "score": seen.train_score},
-                   Remedy("put ReLU between the layers"), weight=4)  # fmt: skip
+    return Finding(
+        code,
+        "certain" if facts.affine else "finding",
+        "nothing in the model is nonlinear, and nearest neighbours do much better",
+        {"affine": facts.affine, "neighbors": seen.reference.neighbors, "score": seen.train_score},
+        Remedy("put ReLU between the layers"),
+        weight=4,
+    )
+
+
+def too_narrow(seen: Seen) -> Finding | None:
+    """A layer through which too little passes."""
+    facts = seen.facts
+    needed = max(3, math.ceil(math.log2(max(facts.data.classes, 1) + 1)))
+    if (
+        not seen.poor_train
+        or not facts.narrowest < needed
+        or facts.data.features <= facts.narrowest
+    ):
+        return None
+    return Finding(
+        "model_bias",
+        "finding",
+        f"{facts.narrowest:g} units stand between the inputs and the outputs",
+        {"narrowest": facts.narrowest, "score": seen.train_score},
+        Remedy("wider layers"),
+        weight=2.6,
+    )
+
+
+def shrunk(seen: Seen) -> Finding | None:
+    """A penalty that outweighs the data."""
+    last, first, facts = seen.last, seen.facts.first, seen.facts
+    if last is None or first is None or not seen.poor_train or seen.record.bad_step is not None:
+        return None
+    size, pull = (math.hypot(*of.values()) for of in (last.weights, last.gradients))
+    decayed = facts.decay * size > 0.5 * pull and facts.decay > 1e-3
+    # What the program adds to the loss of the data, at the first step.
+    losses = seen.record.losses
+    added = losses[0] - first.train_loss if losses else 0.0
+    weighs = added > max(0.5 * first.train_loss, 0.0)
+    if not (decayed or weighs) or size > 0.9 * math.hypot(*first.weights.values()):
+        return None
+    return Finding(
+        "over_regularised",
+        "finding",
+        "the penalty on the weights outweighs the data: they shrink, and the training "
+        "rows are not learned",
+        {
+            "decay": facts.decay,
+            "added": added,
+            "weights": size,
+            "gradient": pull,
+            "weights at first": math.hypot(*first.weights.values()),
+        },
+        Remedy("a tenth of the penalty"),
+        weight=4.7,
+    )
 
 
 def dropped(seen: Seen) -> Finding | None:
@@ -156,11 +314,15 @@ def dropped(seen: Seen) -> Finding | None:
         return None
     if not (last.train_loss > 2 * last.loss or seen.facts.dropouts >= 0.8):
         return None
-    return Finding("dropout_misuse", "finding",
-                   f"with dropout {seen.facts.dropouts:g} the loss of the same rows is "
-                   f"{last.train_loss / max(last.loss, 1e-9):.1f} times that without",
-                   {"dropout": seen.facts.dropouts, "train": last.train_loss, "eval": last.loss},
-                   Remedy("a dropout of 0.2 to 0.5"), weight=3)  # fmt: skip
+    return Finding(
+        "dropout_misuse",
+        "finding",
+        f"with dropout {seen.facts.dropouts:g} the loss of the same rows is "
+        f"{last.train_loss / max(last.loss, 1e-9):.1f} times that without",
+        {"dropout": seen.facts.dropouts, "train": last.train_loss, "eval": last.loss},
+        Remedy("a dropout of 0.2 to 0.5"),
+        weight=3,
+    )
 
 
 def few_in_batch(seen: Seen) -> Finding | None:
@@ -171,10 +333,14 @@ def few_in_batch(seen: Seen) -> Finding | None:
     ratio = last.train_loss / max(last.loss, 1e-9)
     if not (seen.harm or ratio > 2 or ratio < 0.5):
         return None
-    return Finding("bn_small_batch", "finding",
-                   f"batch normalisation gets {seen.facts.per_channel:g} values of a channel",
-                   {"values": seen.facts.per_channel, "ratio": ratio},
-                   Remedy("larger batches, or group normalisation"), weight=4)  # fmt: skip
+    return Finding(
+        "bn_small_batch",
+        "finding",
+        f"batch normalisation gets {seen.facts.per_channel:g} values of a channel",
+        {"values": seen.facts.per_channel, "ratio": ratio},
+        Remedy("larger batches, or group normalisation"),
+        weight=4,
+    )
 
 
 def overfits(seen: Seen) -> Finding | None:
@@ -185,22 +351,34 @@ def overfits(seen: Seen) -> Finding | None:
     rose = min(valid[-3:]) > 1.1 * min(valid)
     if not rose or not seen.train_score - seen.valid_score > 0.1:
         return None
-    return Finding("overfitting", "finding",
-                   f"the validation loss rose from {min(valid):.3g} to {valid[-1]:.3g} while "
-                   "training rows are almost all right",
-                   {"lowest": min(valid), "last": valid[-1], "train": seen.train_score,
-                    "valid": seen.valid_score},
-                   Remedy("stop early", {"stop": "early"}), weight=1.5)  # fmt: skip
+    return Finding(
+        "overfitting",
+        "finding",
+        f"the validation loss rose from {min(valid):.3g} to {valid[-1]:.3g} while "
+        "training rows are almost all right",
+        {
+            "lowest": min(valid),
+            "last": valid[-1],
+            "train": seen.train_score,
+            "valid": seen.valid_score,
+        },
+        Remedy("stop early", {"stop": "early"}),
+        weight=1.5,
+    )
 
 
 def failed(seen: Seen) -> Finding | None:
     """Not optimised, for no reason that is seen."""
     if not seen.poor_train or not seen.record.losses:
         return None
-    return Finding("optimisation_failure", "finding",
-                   "training rows are learned worse than cheap learners do on new ones",
-                   {"score": seen.train_score, "stuck": seen.stuck},
-                   Remedy("experiments can tell why"), weight=0.5)  # fmt: skip
+    return Finding(
+        "optimisation_failure",
+        "finding",
+        "training rows are learned worse than cheap learners do on new ones",
+        {"score": seen.train_score, "stuck": seen.stuck},
+        Remedy("experiments can tell why"),
+        weight=2.7 if seen.facts.depth >= DEEP else 0.5,
+    )
 
 
 def starved(seen: Seen) -> Finding | None:
@@ -211,11 +389,30 @@ def starved(seen: Seen) -> Finding | None:
     share = sum(record.waiting) / (sum(record.waiting) + sum(record.working))
     if share < 0.5:
         return None
-    return Finding("data_loading_bound", "finding",
-                   f"{share:.0%} of the time goes into waiting for the next batch",
-                   {"share": share, "steps": len(record.waiting)},
-                   Remedy("more workers, or rows kept in memory"), weight=2)  # fmt: skip
+    return Finding(
+        "data_loading_bound",
+        "finding",
+        f"{share:.0%} of the time goes into waiting for the next batch",
+        {"share": share, "steps": len(record.waiting)},
+        Remedy("more workers, or rows kept in memory"),
+        weight=2,
+    )
 
 
-TRAINING = (initial_scale, rate_too_high, too_slow, vanishing, exploding, dead, saturated, too_plain,
-            dropped, few_in_batch, overfits, failed, starved)  # fmt: skip
+TRAINING = (
+    initial_scale,
+    rate_too_high,
+    too_slow,
+    vanishing,
+    exploding,
+    dead,
+    saturated,
+    too_plain,
+    too_narrow,
+    shrunk,
+    dropped,
+    few_in_batch,
+    overfits,
+    failed,
+    starved,
+)

@@ -1,0 +1,1 @@
+"""Faulty training programs, their repaired twins, and healthy ones that look ill."""

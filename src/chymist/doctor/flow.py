@@ -1,0 +1,178 @@
+"""How values flow through a model: affine maps in a row, what mixes rows, what stays alike."""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import torch
+from torch import Tensor, nn
+
+from chymist.doctor.probing import untouched
+from chymist.doctor.reading_loss import FAILS, LossFunction
+
+AFFINE = (nn.Linear, nn.Conv1d, nn.Conv2d)
+
+
+class Flow:
+    """Notes what passes through the leaf modules of a model.
+
+    Args:
+        model: it is left as it was once `close` is called.
+        batch: rows of a batch in training.
+    """
+
+    def __init__(self, model: nn.Module, batch: int) -> None:
+        self.batch = batch
+        self.made: dict[int, tuple[str, Tensor]] = {}  # kept, so that ids stay theirs
+        self.affine: list[str] = []
+        self.widths: list[int] = []
+        self.channels: list[float] = []
+        self.links: dict[int, tuple[str, Tensor]] = {}
+        self.squeezed: list[str] = []
+        self.scores: Tensor | None = None
+        self.handles = [
+            module.register_forward_hook(self._noting(name))
+            for name, module in model.named_modules()
+            if not list(module.children())
+        ]
+
+    def _noting(self, name: str):  # type: ignore[no-untyped-def]
+        def hook(module: nn.Module, entered: tuple[object, ...], output: object) -> None:
+            first = entered[0] if entered else None
+            if not isinstance(first, Tensor) or not isinstance(output, Tensor):
+                return
+            if isinstance(module, (nn.Softmax, nn.LogSoftmax)):
+                self.links[id(output)] = (name, output)
+            if isinstance(module, AFFINE):
+                if id(first) in self.links:
+                    self.squeezed.append(self.links[id(first)][0])
+                if id(first) in self.made:
+                    self.affine.append(f"{self.made[id(first)][0]} -> {name}")
+                self.made[id(output)] = (name, output)
+                self.widths.append(module.weight.shape[0])
+                self.scores = output
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                values = first.numel() / first.shape[1] / len(first)
+                self.channels.append(values * self.batch)
+
+        return hook
+
+    def close(self) -> None:
+        """Remove what was attached."""
+        for handle in self.handles:
+            handle.remove()
+
+
+def flow_of(model: nn.Module, inputs: Tensor, batch: int) -> dict[str, object]:
+    """Facts about the flow of values, by the names that `Facts` has for them.
+
+    Args:
+        model: is left as it was.
+        inputs: some rows, (rows, ...).
+        batch: rows of a batch in training.
+
+    Example:
+        >>> model = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
+        >>> flow_of(model, torch.randn(8, 2), 4)["affine"]
+        ('0 -> 1',)
+    """
+    flow = Flow(model, batch)
+    try:
+        with untouched(model), torch.no_grad():
+            model.eval()
+            whole = model(inputs)
+            flow.close()
+            if not isinstance(whole, Tensor):
+                return {}
+            crossed = len(inputs) > 3 and _crosses(model, inputs, whole)
+            linear = inputs.is_floating_point() and len(inputs) > 3 and _is_affine(model, inputs)
+    except FAILS:
+        return {}
+    finally:
+        flow.close()
+    return {
+        "affine": tuple(flow.affine),
+        "crossed": crossed,
+        "nonlinear": not linear,
+        "per_channel": min(flow.channels, default=math.inf),
+        "narrowest": min(flow.widths[:-1], default=math.inf),
+        "depth": len(flow.widths),
+        "squeezed": tuple(flow.squeezed),
+    }
+
+
+def _crosses(model: nn.Module, inputs: Tensor, whole: Tensor) -> bool:
+    """Whether a row's output depends on the rows beside it."""
+    half = model(inputs[: len(inputs) // 2])
+    scale = float(whole.abs().max()) or 1.0
+    return float((half - whole[: len(half)]).abs().max()) > 1e-3 * scale
+
+
+def _is_affine(model: nn.Module, inputs: Tensor) -> bool:
+    """Whether scores are affine in the inputs: those of a mean are the mean of those.
+
+    Scores are what the last affine map gives, so that a link function behind it does not count.
+    """
+    one, other = inputs, inputs.flip(0)
+    found = []
+    for rows in (one, other, (one + other) / 2, 1.5 * one - 0.5 * other):
+        flow = Flow(model, 1)
+        try:
+            model(rows)
+        finally:
+            flow.close()
+        if flow.scores is None:
+            return False
+        found.append(flow.scores.double())
+    a, b, mean, beyond = found
+    scale = float(torch.stack(found).abs().max()) or 1.0
+    off = max(
+        float((mean - (a + b) / 2).abs().max()), float((beyond - 1.5 * a + 0.5 * b).abs().max())
+    )
+    return off < 1e-4 * scale
+
+
+def stays_symmetric(
+    model: nn.Module, loss_fn: LossFunction, inputs: Tensor, targets: Tensor
+) -> tuple[str, ...]:
+    """Hidden layers whose units start alike and are alike still after steps of a copy.
+
+    Zero-initialised branches and heads start alike too, but their gradients soon differ.
+
+    Args:
+        model, loss_fn: they are left as they are.
+        inputs, targets: some rows.
+
+    Example:
+        >>> model = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
+        >>> for p in model.parameters(): _ = nn.init.zeros_(p)
+        >>> stays_symmetric(model, nn.functional.mse_loss, torch.randn(8, 2), torch.randn(8, 1))
+        ('0',)
+    """
+    suspects = [n for n, m in model.named_modules() if _alike(m)]
+    layers = [n for n, m in model.named_modules() if isinstance(m, AFFINE)]
+    hidden = [n for n in suspects if n != layers[-1]]
+    if not hidden:
+        return ()
+    try:
+        with untouched(model):
+            twin = copy.deepcopy(model)
+            twin.eval()
+            optimizer = torch.optim.SGD(twin.parameters(), lr=0.1)
+            for _ in range(4):
+                optimizer.zero_grad()
+                loss_fn(twin(inputs), targets).backward()
+                optimizer.step()
+    except FAILS:
+        return ()
+    modules = dict(twin.named_modules())
+    return tuple(n for n in hidden if _alike(modules[n]))
+
+
+def _alike(module: nn.Module) -> bool:
+    """Whether all units of a trained layer have the same weights."""
+    if not isinstance(module, AFFINE) or not module.weight.requires_grad or len(module.weight) < 2:
+        return False
+    weight = module.weight.detach()
+    return bool((weight == weight[:1]).all())
