@@ -24,13 +24,13 @@ Route = Literal["training", "gap"]
 
 # Experiments of each route, what decides most first; what the budget does not reach is left out.
 WANTED: dict[Route, tuple[str, ...]] = {
-    "training": ("base", "sham 1", "tiny", "small", "lr x 0.1", "lr x 10", "sham 2", "tiny default",
-                 "big", "tiny small", "lr x 0.3", "lr x 3", "cont"),
+    "training": ("base", "sham 1", "tiny", "tiny default", "small", "tiny shallow", "lr x 0.1",
+                 "lr x 10", "sham 2", "big", "lr x 0.3", "lr x 3", "cont"),
     "gap": ("base", "inner", "sham 1", "half", "sham 2"),
 }  # fmt: skip
 
-TINY_ROWS, TINY_STEPS = 32, 50
-# What memorises 32 rows of digits or breast_cancer in so many steps with up to 6 hidden layers.
+TINY_ROWS, TINY_STEPS = 32, (200, 100, 50)  # the longest of these that the others are as long as
+# Memorises 32 rows of digits or breast_cancer in 50 steps with 1 to 6 hidden layers of 32 units.
 SURE = part("optimizer", "adamw", lr=1e-2, weight_decay=0.0)
 INNER, HALF = 0.2, 0.5  # of the training rows
 LEAST, LEAST_STEPS = 1 / 50, 20  # of the run, and at all, below which a training shows nothing
@@ -110,21 +110,21 @@ def plan_experiments(
     """
     wanted, left_out = _possible(WANTED[route], recipe, split, model)
     least = max(LEAST_STEPS, math.ceil(total * LEAST))
-    kept, each = affordable(wanted, int(budget * total), least, total)
-    if "cont" in kept and each < LEAST_CONT * total:
-        left_out["cont"] = f"{each} steps are less than a tenth of the run"
+    kept = affordable(wanted, int(budget * total), least, total)
+    if kept.get("cont", total) < LEAST_CONT * total:
+        left_out["cont"] = f"{kept['cont']} steps are less than a tenth of the run"
         wanted = [name for name in wanted if name != "cont"]
-        kept, each = affordable(wanted, int(budget * total), least, total)
+        kept = affordable(wanted, int(budget * total), least, total)
     left_out |= {name: TOO_DEAR for name in wanted if name not in kept}
-    rows = _rows_of(kept, split, seed)
-    made = [_experiment(name, recipe, rows, seed, each, model) for name in kept]
+    rows = _rows_of(list(kept), split, seed)
+    made = [_experiment(name, recipe, rows, seed, each, model) for name, each in kept.items()]
     inner = np.setdiff1d(split.train, rows["inner"].train) if "inner" in rows else None
     return Agenda(tuple(made), left_out, inner)
 
 
 def affordable(
     wanted: Sequence[str], allowed: int, least: int, most: int
-) -> tuple[list[str], int]:
+) -> dict[str, int]:
     """The first of some experiments that a number of steps allows, and the steps of each.
 
     Args:
@@ -132,21 +132,24 @@ def affordable(
         allowed: steps of all together.
         least, most: steps of each.
 
+    Returns:
+        Steps by name.
+
     Example:
         >>> affordable(["base", "sham 1", "tiny", "small"], 250, 20, 1000)
-        (['base', 'sham 1', 'tiny', 'small'], 50)
-        >>> affordable(["base", "sham 1", "tiny", "small"], 130, 20, 1000)
-        (['base', 'sham 1'], 65)
+        {'base': 66, 'sham 1': 66, 'tiny': 50, 'small': 66}
+        >>> affordable(["base", "sham 1", "tiny", "small"], 100, 20, 1000)
+        {'base': 50, 'sham 1': 50}
     """
-    kept = list(wanted)
-    while kept:
-        tiny = sum(name.startswith("tiny") for name in kept)
-        alike = len(kept) - tiny
-        each = (allowed - TINY_STEPS * tiny) // alike if alike else least
-        if each >= least:
-            return kept, min(each, most)
-        kept.pop()
-    return [], 0
+    for count in range(len(wanted), 0, -1):
+        tiny = [name.startswith("tiny") for name in wanted[:count]]
+        for long in TINY_STEPS:
+            each = (allowed - long * sum(tiny)) // max(1, count - sum(tiny))
+            if each >= (least if long == TINY_STEPS[-1] else max(least, long)):
+                each = min(each, most)
+                return {name: long if few else each
+                        for name, few in zip(wanted, tiny, strict=False)}  # fmt: skip
+    return {}
 
 
 def _possible(
@@ -156,7 +159,7 @@ def _possible(
     left_out: dict[str, str] = {}
     if halved(recipe.model) is None:
         why = NOTHING_SMALLER if shallow(recipe.model) else NOT_ASKED
-        left_out |= {"small": why, "tiny small": why}
+        left_out |= {"small": why, "tiny shallow": why}
     if doubled(recipe.model) is None:
         left_out["big"] = NOT_ASKED
     if model is None:
@@ -205,12 +208,14 @@ def _experiment(
         changed = changed.replace(model=own("model", model))
     elif name.startswith("tiny"):
         changed = unregularized(changed).replace(
-            length=Length(TINY_STEPS, "steps"), batch_size="all", schedule="constant", accumulate=1
+            batch_size="all", schedule="constant", accumulate=1
         )
-    if name in ("tiny default", "tiny small"):
+    if name in ("tiny default", "tiny shallow"):
         changed = changed.replace(optimizer=SURE)
-    if name in ("small", "tiny small"):
-        changed = changed.replace(model=halved(changed.model))
+    while name in ("small", "tiny shallow") and (less := halved(changed.model)) is not None:
+        changed = changed.replace(model=less)
+        if name == "small":
+            break
     if name == "big":
         changed = changed.replace(model=doubled(changed.model))
     return Experiment(name, changed, split, seed)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from chymist.doctor.experiments import NOTHING_SMALLER, Route
+from chymist.doctor.experiments import NOT_ASKED, NOTHING_SMALLER, Route
 from chymist.doctor.verdicts import (
     Effect,
     Known,
@@ -24,6 +24,7 @@ from chymist.keys import generator
 # Of the loss of a constant: a few rows are learned, or not. Two links in a row, a fault of wiring,
 # end at 0.45 (two sigmoids) to 0.63 (two softmaxes of 10 classes) of it: taxonomy 2.
 MEMORISED, NOT_LEARNED = 0.3, 0.5
+ENOUGH = 1 / 5  # of the run: a shorter training that does not help proves nothing (taxonomy 2, lr)
 CEILING = 2.0  # times the loss of a constant: what diverged is no worse than that
 APART = 0.01  # p-value at which a classifier tells two sets of rows apart
 MOST_ROWS = 2000  # of each set, that the classifier sees
@@ -135,7 +136,8 @@ def read_training(
     """What makes the training loss too large.
 
     A change helps for sure if it beats the shams at equal steps and the whole run as well; if it
-    only starts faster, that is not known. It does not help if it does not beat the shams.
+    only starts faster, that is not known. It does not help if it does not beat the shams in a fifth
+    of the steps of the run; in fewer, that is not known either.
 
     A few rows that are not learned accuse the wiring, unless a default optimiser learns them, which
     accuses the rate, or a model of another size learns with the same loss and the same wiring.
@@ -161,14 +163,13 @@ def read_training(
         for name, one in losses.items()
         if not name.startswith(("tiny", "cont", *QUIET))
     }
-    helped = {name: _helped(effect, run) for name, effect in effects.items()}
-    few = {n: memorized(losses[n].train, losses[n].chance) for n in losses if n.startswith("tiny")}
+    helped = {
+        name: _helped(effect, run, losses[name].steps >= ENOUGH * run.steps)
+        for name, effect in effects.items()
+    }
     small = False if left_out.get("small") == NOTHING_SMALLER else helped.get("small")
-    rates = [answer for name, answer in helped.items() if name.startswith("lr x")]
-    tiny, rate = few.get("tiny"), _any(rates)
-    if tiny is False and few.get("tiny default"):
-        rate = True
-    if not tiny and not rate and True in (few.get("tiny small"), small, helped.get("big")):
+    tiny, rate = _few(losses, left_out, [answer for n, answer in helped.items() if n[:2] == "lr"])
+    if not tiny and not rate and (small or helped.get("big")):
         tiny = True
     closed = 0.0
     if "cont" in losses:
@@ -180,6 +181,21 @@ def read_training(
         "zero_equal": run.train > run.chance - max(run.error, 1e-3 * run.chance),
     }  # fmt: skip
     return training_verdict(**answers, closed=closed), effects, answers
+
+
+def _few(
+    losses: Mapping[str, Losses], left_out: Mapping[str, str], rates: list[Known]
+) -> tuple[Known, Known]:
+    """Whether a few rows are learned, and whether another rate helps."""
+    few = {n: memorized(losses[n].train, losses[n].chance) for n in losses if n.startswith("tiny")}
+    own, default, shallow = (few.get(n) for n in ("tiny", "tiny default", "tiny shallow"))
+    if own:
+        return True, _any(rates)
+    rate = _any([*rates, default])
+    if not rate and shallow:
+        return True, rate
+    asked = left_out.get("tiny shallow") in (NOTHING_SMALLER, NOT_ASKED)
+    return own if rate or asked or shallow is False else None, rate
 
 
 def read_gap(
@@ -230,10 +246,10 @@ def _noise(losses: Mapping[str, Losses], which: str, run: Losses) -> Noise:
     return noise_of(quiet) if quiet else Noise(run.train, 0.0, 0, math.inf)
 
 
-def _helped(effect: Effect, run: Losses) -> Known:
+def _helped(effect: Effect, run: Losses, enough: bool) -> Known:
     """Whether a change lowers the training loss for good, and not in its first steps only."""
     if not effect.lowers:
-        return effect.lowers
+        return effect.lowers if enough else None
     return True if Effect(run.train, effect.after, effect.margin).lowers else None
 
 
