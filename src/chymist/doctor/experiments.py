@@ -122,9 +122,7 @@ def plan_experiments(
     return Agenda(tuple(made), left_out, inner)
 
 
-def affordable(
-    wanted: Sequence[str], allowed: int, least: int, most: int
-) -> dict[str, int]:
+def affordable(wanted: Sequence[str], allowed: int, least: int, most: int) -> dict[str, int]:
     """The first of some experiments that a number of steps allows, and the steps of each.
 
     Args:

@@ -278,7 +278,5 @@ def _told_apart(base: Assembly, seed: int) -> Known:
     """Whether a classifier tells training from validation rows."""
     if not len(base.valid):
         return None
-    train, valid = (
-        _tensors(rows)[0].flatten(1).cpu().numpy() for rows in (base.train, base.valid)
-    )
+    train, valid = (_tensors(rows)[0].flatten(1).cpu().numpy() for rows in (base.train, base.valid))
     return tell_apart(train, valid, seed) < APART
