@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from chymist.engine.allocation import keeping_memory
 from chymist.engine.assembly import HEADLINE, Assembly, assemble, predictions_for
 from chymist.engine.checkpoint import tensors_to_bytes
 from chymist.engine.defaults import check_split, complete
+from chymist.engine.events import Event
 from chymist.engine.files import write_file
 from chymist.engine.folder import (
     alone_in,
@@ -42,8 +43,10 @@ from chymist.errors import Diverged
 from chymist.evidence import FloorResult, fit_floors, score, verdict
 from chymist.metrics import all_metrics
 from chymist.values import Data, Floor, Predictions, Recipe, Run, Score, Split, whole_number
+from chymist.verbs.diagnosing import read_findings, signals_of, write_findings
 from chymist.verbs.reporting import write_report
 from chymist.verbs.sources import as_split, with_model
+from chymist.verbs.watching import RunWatcher, Told
 
 Interrupt = Callable[[], bool]
 Started = Callable[[Assembly, Path], object]
@@ -61,6 +64,8 @@ def fit(
     observer: Observer | None = None,
     interrupted: Interrupt | None = None,
     started: Started | None = None,
+    doctor: bool = True,
+    told: Told | None = None,
 ) -> Run:
     """Train one model and score it on the validation rows; the test rows are not touched.
 
@@ -79,6 +84,8 @@ def fit(
         observer: called with every event of the loop; must not draw from global random generators.
         interrupted: asked after every event; True saves a checkpoint and raises `Interrupted`.
         started: called once with the assembled run and its folder, before the first step.
+        doctor: whether the doctor looks on; it changes no bit of the result.
+        told: called with each finding when it arises, once.
 
     Returns:
         A `Run` with model, score, floors and record.
@@ -112,8 +119,10 @@ def fit(
                 failing.callback(shutil.rmtree, folder, ignore_errors=True)
             if started:
                 started(assembly, folder)
-            with alone_in(folder):
-                run = _train(recipe, split, seed, assembly, folder, observer, interrupted, began)
+            with alone_in(folder), _beside(assembly, doctor, told) as watcher:
+                run = _train(
+                    recipe, split, seed, assembly, folder, observer, interrupted, began, watcher
+                )
         failing.pop_all()
     if out is None:
         weakref.finalize(run, shutil.rmtree, folder, ignore_errors=True)
@@ -141,6 +150,7 @@ def resume(
     observer: Observer | None = None,
     interrupted: Interrupt | None = None,
     started: Started | None = None,
+    told: Told | None = None,
 ) -> tuple[Run, int, list[str]]:
     """Continue a run from its newest good checkpoint, to the same result.
 
@@ -149,7 +159,7 @@ def resume(
         model: the user's own module or factory, if the run was made with one.
         data: the rows, if they came from arrays in memory.
         workers: as in `fit`; None takes what the run was started with.
-        observer, interrupted, started: as in `fit`.
+        observer, interrupted, started, told: as in `fit`.
 
     Returns:
         The finished run, the step it was resumed from (its last one if it had ended already), and
@@ -178,12 +188,16 @@ def resume(
     )
     with keeping_memory(), foreign_randomness(seed), using_threads(threads):
         assembly = assemble(recipe, split, seed, place)
-        with alone_in(saved.path):
+        with alone_in(saved.path), _beside(assembly, True, told) as watcher:
             with Recorder(check_record(saved.path / "records.sqlite")) as recorder:
                 step, problems = continue_from(saved.path, assembly, recorder)
+                if watcher:
+                    watcher.catch_up(recorder.series())
             if started:
                 started(assembly, saved.path)
-            run = _train(recipe, split, seed, assembly, saved.path, observer, interrupted, began)
+            run = _train(
+                recipe, split, seed, assembly, saved.path, observer, interrupted, began, watcher
+            )
     write_report(run)
     return run, step, problems
 
@@ -191,23 +205,58 @@ def resume(
 def _train(
     recipe: Recipe, split: Split, seed: int, assembly: Assembly, folder: Path,
     observer: Observer | None, interrupted: Interrupt | None, began: float,
+    watcher: RunWatcher | None,
 ) -> Run:  # fmt: skip
     """Run the loop and write what came out."""
     first = assembly.state.step
+    heard = watcher.assembly if watcher else assembly
     with Recorder(folder / "records.sqlite") as recorder:
         try:
             seconds = execute(
-                recipe, assembly, recorder, folder / "checkpoints", observer, interrupted
-            )
+                recipe, heard, recorder, folder / "checkpoints", _both(observer, watcher),
+                interrupted,
+            )  # fmt: skip
         except Diverged as error:
+            if watcher:
+                watcher.diverged(error)
+                _examine(folder, watcher)
             write_result(folder, {"status": "diverged", "error": error.to_dict()})
             raise
         history = recorder.series()
     facts = facts_of(assembly, seconds, assembly.state.step - first)
+    if watcher:
+        Patience(folder, interrupted).write(partial(_examine, folder, watcher))
+    stored = read_findings(folder)
+    history = {**history, **signals_of(stored)}
     run = conclude(recipe, split, seed, assembly, folder, history, facts)
+    run = replace(run, findings=tuple(stored.findings) if stored else ())
     run = replace(run, facts={**run.facts, "seconds": round(perf_counter() - began, 3)})
     Patience(folder, interrupted).write(partial(write_run, run))
     return run
+
+
+def _beside(
+    assembly: Assembly, doctor: bool, told: Told | None
+) -> AbstractContextManager[RunWatcher | None]:
+    """The doctor beside a run, who leaves when it has ended."""
+    return closing(RunWatcher(assembly, told)) if doctor else nullcontext()
+
+
+def _both(observer: Observer | None, watcher: RunWatcher | None) -> Observer | None:
+    """One observer of two; the doctor comes last, so that nobody's time counts as waiting."""
+    if observer is None or watcher is None:
+        return observer or watcher
+
+    def hear(event: Event) -> None:
+        observer(event)
+        watcher(event)
+
+    return hear
+
+
+def _examine(folder: Path, watcher: RunWatcher) -> None:
+    """Write what the doctor found."""
+    write_findings(folder, watcher.findings(), watcher.checked(), watcher.signals())
 
 
 def write_run(run: Run) -> None:
