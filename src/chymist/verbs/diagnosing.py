@@ -15,6 +15,7 @@ from chymist.engine.files import write_file
 from chymist.engine.folder import open_folder
 from chymist.engine.stored import read_as
 from chymist.errors import InputError
+from chymist.reports.findings import as_text
 from chymist.values import Run
 
 FILE = "findings.json"
@@ -135,7 +136,9 @@ def write_findings(
     """
     plain = {"checked": dict(checked), "findings": [f.to_dict() for f in findings],
              "signals": dict(signals) if findings else {}}  # fmt: skip
-    write_file(folder / FILE, msgspec.json.format(msgspec.json.encode(plain, enc_hook=_plain), indent=1))
+    write_file(
+        folder / FILE, msgspec.json.format(msgspec.json.encode(plain, enc_hook=_plain), indent=1)
+    )
 
 
 def read_findings(folder: Path) -> StoredFindings | None:
@@ -154,6 +157,16 @@ def signals_of(stored: StoredFindings | None) -> dict[str, np.ndarray]:
     """The doctor's series of a run, as those of its history: (points, 2) of step and value."""
     series = {} if stored is None else stored.signals
     return {name: np.array(points, np.float64) for name, points in series.items() if points}
+
+
+def evidence_text(evidence: Mapping[str, object]) -> str:
+    """The numbers and names of a finding in one line.
+
+    Example:
+        >>> evidence_text({"share": 0.51234567, "layer": "body.1", "steps": [1, 2]})
+        'share 0.5123 · layer body.1 · steps 1, 2'
+    """
+    return " · ".join(f"{name} {as_text(value)}" for name, value in evidence.items())
 
 
 def _plain(value: object) -> object:

@@ -7,8 +7,8 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
-from dataclasses import replace
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -46,10 +46,30 @@ from chymist.values import Data, Floor, Predictions, Recipe, Run, Score, Split, 
 from chymist.verbs.diagnosing import read_findings, signals_of, write_findings
 from chymist.verbs.reporting import write_report
 from chymist.verbs.sources import as_split, with_model
-from chymist.verbs.watching import RunWatcher, Told
+from chymist.verbs.watching import Doctor, RunWatcher
 
 Interrupt = Callable[[], bool]
 Started = Callable[[Assembly, Path], object]
+
+
+@dataclass(frozen=True)
+class Heard:
+    """Who hears the events of a run.
+
+    Args:
+        observer: of the caller, or None.
+        interrupted: asked after every event, or None.
+        watcher: the doctor; comes last, so that nobody's time counts as waiting for rows.
+    """
+
+    observer: Observer | None
+    interrupted: Interrupt | None
+    watcher: RunWatcher
+
+    def __call__(self, event: Event) -> None:
+        if self.observer:
+            self.observer(event)
+        self.watcher(event)
 
 
 def fit(
@@ -64,8 +84,7 @@ def fit(
     observer: Observer | None = None,
     interrupted: Interrupt | None = None,
     started: Started | None = None,
-    doctor: bool = True,
-    told: Told | None = None,
+    doctor: Doctor = True,
 ) -> Run:
     """Train one model and score it on the validation rows; the test rows are not touched.
 
@@ -84,8 +103,8 @@ def fit(
         observer: called with every event of the loop; must not draw from global random generators.
         interrupted: asked after every event; True saves a checkpoint and raises `Interrupted`.
         started: called once with the assembled run and its folder, before the first step.
-        doctor: whether the doctor looks on; it changes no bit of the result.
-        told: called with each finding when it arises, once.
+        doctor: whether the doctor looks on, which changes no bit of the result; or a function that
+            is called with each finding when it arises, once.
 
     Returns:
         A `Run` with model, score, floors and record.
@@ -119,10 +138,9 @@ def fit(
                 failing.callback(shutil.rmtree, folder, ignore_errors=True)
             if started:
                 started(assembly, folder)
-            with alone_in(folder), _beside(assembly, doctor, told) as watcher:
-                run = _train(
-                    recipe, split, seed, assembly, folder, observer, interrupted, began, watcher
-                )
+            with alone_in(folder), closing(RunWatcher(assembly, doctor)) as watcher:
+                heard = Heard(observer, interrupted, watcher)
+                run = _train(recipe, split, seed, assembly, folder, heard, began)
         failing.pop_all()
     if out is None:
         weakref.finalize(run, shutil.rmtree, folder, ignore_errors=True)
@@ -150,7 +168,7 @@ def resume(
     observer: Observer | None = None,
     interrupted: Interrupt | None = None,
     started: Started | None = None,
-    told: Told | None = None,
+    doctor: Doctor = True,
 ) -> tuple[Run, int, list[str]]:
     """Continue a run from its newest good checkpoint, to the same result.
 
@@ -159,7 +177,7 @@ def resume(
         model: the user's own module or factory, if the run was made with one.
         data: the rows, if they came from arrays in memory.
         workers: as in `fit`; None takes what the run was started with.
-        observer, interrupted, started, told: as in `fit`.
+        observer, interrupted, started, doctor: as in `fit`.
 
     Returns:
         The finished run, the step it was resumed from (its last one if it had ended already), and
@@ -188,75 +206,52 @@ def resume(
     )
     with keeping_memory(), foreign_randomness(seed), using_threads(threads):
         assembly = assemble(recipe, split, seed, place)
-        with alone_in(saved.path), _beside(assembly, True, told) as watcher:
+        with alone_in(saved.path), closing(RunWatcher(assembly, doctor)) as watcher:
             with Recorder(check_record(saved.path / "records.sqlite")) as recorder:
                 step, problems = continue_from(saved.path, assembly, recorder)
-                if watcher:
-                    watcher.catch_up(recorder.series())
+                watcher.catch_up(recorder.series())
             if started:
                 started(assembly, saved.path)
-            run = _train(
-                recipe, split, seed, assembly, saved.path, observer, interrupted, began, watcher
-            )
+            heard = Heard(observer, interrupted, watcher)
+            run = _train(recipe, split, seed, assembly, saved.path, heard, began)
     write_report(run)
     return run, step, problems
 
 
 def _train(
-    recipe: Recipe, split: Split, seed: int, assembly: Assembly, folder: Path,
-    observer: Observer | None, interrupted: Interrupt | None, began: float,
-    watcher: RunWatcher | None,
+    recipe: Recipe, split: Split, seed: int, assembly: Assembly, folder: Path, heard: Heard,
+    began: float,
 ) -> Run:  # fmt: skip
     """Run the loop and write what came out."""
-    first = assembly.state.step
-    heard = watcher.assembly if watcher else assembly
+    first, watcher, interrupted = assembly.state.step, heard.watcher, heard.interrupted
     with Recorder(folder / "records.sqlite") as recorder:
         try:
             seconds = execute(
-                recipe, heard, recorder, folder / "checkpoints", _both(observer, watcher),
-                interrupted,
-            )  # fmt: skip
+                recipe, watcher.assembly, recorder, folder / "checkpoints", heard, interrupted
+            )
         except Diverged as error:
-            if watcher:
-                watcher.diverged(error)
-                _examine(folder, watcher)
+            watcher.diverged(error)
+            _examine(folder, watcher)
             write_result(folder, {"status": "diverged", "error": error.to_dict()})
             raise
         history = recorder.series()
     facts = facts_of(assembly, seconds, assembly.state.step - first)
-    if watcher:
-        Patience(folder, interrupted).write(partial(_examine, folder, watcher))
+    Patience(folder, interrupted).write(partial(_examine, folder, watcher))
     stored = read_findings(folder)
     history = {**history, **signals_of(stored)}
     run = conclude(recipe, split, seed, assembly, folder, history, facts)
-    run = replace(run, findings=tuple(stored.findings) if stored else ())
-    run = replace(run, facts={**run.facts, "seconds": round(perf_counter() - began, 3)})
+    run = replace(
+        run, findings=tuple(stored.findings) if stored else (),
+        facts={**run.facts, "seconds": round(perf_counter() - began, 3)},
+    )  # fmt: skip
     Patience(folder, interrupted).write(partial(write_run, run))
     return run
 
 
-def _beside(
-    assembly: Assembly, doctor: bool, told: Told | None
-) -> AbstractContextManager[RunWatcher | None]:
-    """The doctor beside a run, who leaves when it has ended."""
-    return closing(RunWatcher(assembly, told)) if doctor else nullcontext()
-
-
-def _both(observer: Observer | None, watcher: RunWatcher | None) -> Observer | None:
-    """One observer of two; the doctor comes last, so that nobody's time counts as waiting."""
-    if observer is None or watcher is None:
-        return observer or watcher
-
-    def hear(event: Event) -> None:
-        observer(event)
-        watcher(event)
-
-    return hear
-
-
 def _examine(folder: Path, watcher: RunWatcher) -> None:
-    """Write what the doctor found."""
-    write_findings(folder, watcher.findings(), watcher.checked(), watcher.signals())
+    """Write what the doctor found, if there was one."""
+    if watcher.on:
+        write_findings(folder, watcher.findings(), watcher.checked(), watcher.signals())
 
 
 def write_run(run: Run) -> None:

@@ -30,7 +30,7 @@ from chymist.engine.rows import Rows
 from chymist.errors import Diverged
 from chymist.keys import generator
 
-Told = Callable[[Finding], object]
+Doctor = bool | Callable[[Finding], object]
 
 MOST_ROWS = 1500  # that the doctor looks at, as many as its reference learners use
 MOST_VALUES = 1_000_000  # of inputs; wide rows are fewer, but no less than a probe takes
@@ -69,11 +69,12 @@ class RunWatcher:
 
     Args:
         assembly: the run, before its first step.
-        told: is called with each finding that is certain while the run trains, once.
+        doctor: whether to look on, or a function that is called with each finding, once.
     """
 
-    def __init__(self, assembly: Assembly, told: Told | None = None) -> None:
-        program, self.state, self.told = assembly.program, assembly.state, told
+    def __init__(self, assembly: Assembly, doctor: Doctor = True) -> None:
+        program, self.state = assembly.program, assembly.state
+        self.on, self.told = bool(doctor), doctor if callable(doctor) else None
         self.ear = Ear(program)
         self.assembly = replace(
             assembly, program=replace(program, apply=self.ear.apply, loss=self.ear.loss)
@@ -82,6 +83,9 @@ class RunWatcher:
         self.said: set[str] = set()
         self.watcher: Watcher | None = None
         self.train = self.valid = None
+        if not self.on:
+            self.assembly = assembly
+            return
         with self._looking():
             self.train = some_rows(assembly.train, program.seed, "train")
             self.valid = some_rows(assembly.valid, program.seed, "valid")
@@ -236,7 +240,7 @@ class RunWatcher:
 
 
 def sampled(step: int) -> bool:
-    """Whether gradients and updates are looked at after a step, of which two in a row make one look.
+    """Whether gradients and updates are looked at after a step; two steps in a row make a look.
 
     Example:
         >>> [step for step in range(20, 52) if sampled(step)]
