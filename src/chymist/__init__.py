@@ -27,7 +27,7 @@ _PUBLIC = {
     "resume": "chymist.verbs", "evaluate": "chymist.verbs",
     "predict": "chymist.verbs", "cross_validate": "chymist.verbs", "load_run": "chymist.verbs",
     "compare": "chymist.verbs", "compare_runs": "chymist.verbs", "Comparison": "chymist.verbs",
-    "search": "chymist.verbs",
+    "search": "chymist.verbs", "diagnose": "chymist.verbs", "why": "chymist.doctor.texts",
     "list_runs": "chymist.verbs", "as_estimator": "chymist.verbs.estimator",
     "coefficients": "chymist.verbs", "leave_one_out": "chymist.verbs",
     "learning_curve": "chymist.verbs", "bias_variance": "chymist.verbs",
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from chymist.data.preparation import prepare as prepare
     from chymist.doctor import Finding as Finding
     from chymist.doctor import watch as watch
+    from chymist.doctor.texts import why as why
     from chymist.errors import ChymistError as ChymistError
     from chymist.errors import Diverged as Diverged
     from chymist.errors import InputError as InputError
@@ -74,6 +75,7 @@ if TYPE_CHECKING:
     from chymist.verbs import compare as compare
     from chymist.verbs import compare_runs as compare_runs
     from chymist.verbs import cross_validate as cross_validate
+    from chymist.verbs import diagnose as diagnose
     from chymist.verbs import evaluate as evaluate
     from chymist.verbs import evolve as evolve
     from chymist.verbs import fit as fit

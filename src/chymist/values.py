@@ -435,6 +435,7 @@ class Run:
         history: recorded series by name, each an array (points, 2) of step and value.
         facts: epochs, steps, seconds, samples_per_second, waiting_for_data, parameters,
             threads, environment.
+        findings: what the doctor found (`chymist.doctor.Finding`), the surest first.
     """
 
     path: Path
@@ -450,6 +451,7 @@ class Run:
     predictions: Predictions
     history: Mapping[str, np.ndarray]
     facts: Mapping[str, Any]
+    findings: tuple[Any, ...] = ()
 
     # Plots and the notebook view are attached by `chymist.reports`; values draw nothing.
     views: ClassVar[dict[str, Callable[..., Any]]] = {}

@@ -76,8 +76,9 @@ def run(words: Sequence[str]) -> int:
     from chymist.cli.commands import COMMANDS
     from chymist.cli.comparing import COMPARING
     from chymist.cli.curving import CURVING
+    from chymist.cli.diagnosing import DIAGNOSING
 
-    return {**COMMANDS, **COMPARING, **CURVING}[options.verb](options)
+    return {**COMMANDS, **COMPARING, **CURVING, **DIAGNOSING}[options.verb](options)
 
 
 def fail(error: ChymistError, words: Sequence[str]) -> int:

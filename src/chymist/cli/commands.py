@@ -13,6 +13,7 @@ from textwrap import shorten
 from typing import Any
 
 import chymist as cy
+from chymist.cli.findings import teller
 from chymist.cli.inputs import folds_given, load_source, recipe_of, split_of
 from chymist.cli.streams import print_json, standard_output
 from chymist.cli.summaries import (
@@ -56,6 +57,7 @@ def fit(options: argparse.Namespace) -> int:
                     started=lambda assembly, folder: progress.append(
                         begin(screen, assembly, split)
                     ),
+                    doctor=teller(screen, progress),
                 )  # fmt: skip
             finally:
                 for bar in progress:
@@ -79,7 +81,7 @@ def resume(options: argparse.Namespace) -> int:
         try:
             run, step, problems = cy.resume(
                 options.run, workers=options.workers, data=data, interrupted=interrupted,
-                started=started,
+                started=started, doctor=teller(screen, progress),
                 observer=lambda event: progress[0](event),
             )  # fmt: skip
         finally:
@@ -233,7 +235,7 @@ def runs(options: argparse.Namespace) -> int:
 
 def show_run(options: argparse.Namespace) -> int:
     """`chymist show`."""
-    from chymist.cli.summaries import print_saved
+    from chymist.cli.summaries import plain_findings, print_saved
 
     saved = open_folder(options.run)
     if options.json:
@@ -244,6 +246,7 @@ def show_run(options: argparse.Namespace) -> int:
                 "seed": saved.environment["seed"],
                 "data": saved.schema.name,
                 **saved.result,
+                "findings": plain_findings(saved),
             }
         )
     else:

@@ -24,6 +24,8 @@ EXAMPLES = {
     "compare": "chymist compare digits --models mlp,softmax,svm --folds 10 --seeds 3",
     "compare-runs": "chymist compare-runs runs/digits-0001 runs/digits-0002",
     "curve": "chymist curve digits --model mlp --sizes 0.25,0.5,1.0 --folds 5 --seeds 3",
+    "diagnose": "chymist diagnose runs/digits-0001",
+    "why": "chymist why overfitting --lang zh",
     "runs": "chymist runs",
     "show": "chymist show runs/digits-0001",
     "report": "chymist report runs/digits-0001",
@@ -42,6 +44,8 @@ VERBS = {
     "compare": "compare recipes and baselines on the same folds, with a verdict in words",
     "compare-runs": "compare two runs on the same validation rows",
     "curve": "score a recipe with more and more training rows",
+    "diagnose": "say what is wrong with a run, from its record",
+    "why": "explain a code of the doctor, in English or Chinese",
     "runs": "list runs, cross-validations, comparisons and searches",
     "show": "show what a run gave",
     "report": "write a run's report anew",
@@ -430,6 +434,24 @@ def _predict(verb: argparse.ArgumentParser) -> None:
     )
 
 
+def _language(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--lang", choices=("en", "zh"), help="language of titles and remedies (of the locale)"
+    )
+
+
+def _diagnose(verb: argparse.ArgumentParser) -> None:
+    _run(verb)
+    _language(verb)
+
+
+def _why(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "code", nargs="?", metavar="CODE", help="as in a finding; without it, all are listed"
+    )
+    _language(verb)
+
+
 def _runs(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "folder", nargs="?", default="runs", metavar="FOLDER", help="where runs are (runs)"
@@ -455,5 +477,5 @@ _ADD = {
     "evaluate": _evaluate, "predict": _predict, "runs": _runs, "part": _part, "shapes": _shapes,
     "compare": _compare, "compare-runs": _compare_runs,
     "search": _search,
-    "curve": _curve,
+    "curve": _curve, "diagnose": _diagnose, "why": _why,
 }  # fmt: skip

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from chymist.cli.findings import language_of, print_findings
 from chymist.cli.terminal import Screen
 from chymist.data.cells import short
 from chymist.engine.assembly import Assembly, forward
@@ -16,6 +17,7 @@ from chymist.engine.folder import Saved
 from chymist.engine.threads import using_threads
 from chymist.values import Data, Floor, Recipe, Run, Score, Split, show
 from chymist.verbs.designs import note_of_copies
+from chymist.verbs.diagnosing import read_findings
 from chymist.verbs.reading import coefficients
 from chymist.verbs.reporting import command_of
 from chymist.verbs.validation import CrossValidation
@@ -176,6 +178,14 @@ def print_saved(screen: Screen, saved: Saved) -> None:
         screen.line("Failed", f"{error['what']}, in {error['where']}; {error['do']}")
     else:
         screen.line("Next", f"chymist resume {saved.path}")
+    stored = read_findings(saved.path)
+    print_findings(screen, stored.findings if stored else [], language_of(None))
+
+
+def plain_findings(saved: Saved) -> list[dict[str, Any]]:
+    """The findings of a run as plain values."""
+    stored = read_findings(saved.path)
+    return [finding.to_dict() for finding in stored.findings] if stored else []
 
 
 def fit_summary(run: Run) -> dict[str, Any]:
@@ -196,7 +206,7 @@ def fit_summary(run: Run) -> dict[str, Any]:
         **{k: facts[k] for k in ("epochs", "steps", "seconds", "samples_per_second",
                                  "waiting_for_data")},
         "report": str(run.path / "report.html"),
-        "findings": [],
+        "findings": [finding.to_dict() for finding in run.findings],
     }  # fmt: skip
 
 

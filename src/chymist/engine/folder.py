@@ -6,6 +6,7 @@
     environment.json   versions, threads, seed, command
     records.sqlite     the recorded series
     checkpoints/       where the run stands, see `engine.checkpoint`
+    findings.json      what the doctor found, and what it looked at (when the run has ended)
     result.json        score, floors, verdict, facts (when the run has ended)
     model.safetensors  the weights of the result
     valid.npz          per-example predictions on the scored rows
@@ -57,7 +58,7 @@ T = TypeVar("T")
 FILES = ("recipe.toml", "data.json", "split.json", "environment.json", "records.sqlite")
 LOCK_SECONDS = 3.0  # to wait for a run folder that is in use
 TAKEN = "run-folder-taken"  # code of the error that another number in the name avoids
-RESULTS = ("result.json", "model.safetensors", "valid.npz", "report.html")
+RESULTS = ("findings.json", "result.json", "model.safetensors", "valid.npz", "report.html")
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 What lives here: `page` (the one HTML file of a run) with its sections, `charts` and `svg` (own
 small SVG kit), `markup` (HTML that escapes by itself), `layers` (a model layer by layer), `cuts`
-(how a protocol cuts rows), `views`
+(how a protocol cuts rows), `findings` (cards of the doctor), `views`
 (`Run.plot()` and the notebook), `text` (tables and sparklines for terminals). It reads values,
 metrics and evidence and changes nothing. Importing it gives `Run` its plots.
 """

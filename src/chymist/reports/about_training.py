@@ -13,12 +13,13 @@ from chymist.reports.markup import Markup, figure, join, pairs, table, tag
 from chymist.reports.numbers import count, metric_name, number, seconds
 from chymist.values import SHARES, Run, show
 
+BY_STEP = ("loss", "rate", "gradient_norm", "update_ratio")
 NAMES = {"train_loss": "training", "val_loss": "validation"}
 
 
 def curves_section(run: Run) -> Markup:
     """Loss and metric by epoch, loss and learning rate by step; numbers where one point is all."""
-    by_epoch = [name for name in run.history if name not in ("loss", "rate")]
+    by_epoch = [name for name in run.history if name not in BY_STEP]
     figures: list[Markup] = []
     if any(len(run.history[name]) > 1 for name in by_epoch):
         figures += [loss_figure(run), *metric_figures(run)]

@@ -10,6 +10,7 @@ from chymist.reports.about_errors import errors_section
 from chymist.reports.about_model import Affine, model_section
 from chymist.reports.about_training import curves_section, time_section
 from chymist.reports.examples import examples_section
+from chymist.reports.findings import findings_section
 from chymist.reports.layers import LayerRow
 from chymist.reports.markup import Markup, block, data_name, join, pairs, safe, tag
 from chymist.reports.numbers import count, part_name
@@ -41,6 +42,7 @@ def report_html(
     """
     sections = [
         ("verdict", "Verdict", verdict_section(run)),
+        *([("findings", "Findings", findings_section(run))] if run.findings else []),
         ("data", "Data", data_section(run)),
         ("model", "Model", model_section(run, layers, coefficients)),
         ("curves", "Training", curves_section(run)),

@@ -7,8 +7,8 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
-from dataclasses import replace
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -22,6 +22,7 @@ from chymist.engine.allocation import keeping_memory
 from chymist.engine.assembly import HEADLINE, Assembly, assemble, predictions_for
 from chymist.engine.checkpoint import tensors_to_bytes
 from chymist.engine.defaults import check_split, complete
+from chymist.engine.events import Event
 from chymist.engine.files import write_file
 from chymist.engine.folder import (
     alone_in,
@@ -42,11 +43,33 @@ from chymist.errors import Diverged
 from chymist.evidence import FloorResult, fit_floors, score, verdict
 from chymist.metrics import all_metrics
 from chymist.values import Data, Floor, Predictions, Recipe, Run, Score, Split, whole_number
+from chymist.verbs.diagnosing import read_findings, signals_of, write_findings
 from chymist.verbs.reporting import write_report
 from chymist.verbs.sources import as_split, with_model
+from chymist.verbs.watching import Doctor, RunWatcher
 
 Interrupt = Callable[[], bool]
 Started = Callable[[Assembly, Path], object]
+
+
+@dataclass(frozen=True)
+class Heard:
+    """Who hears the events of a run.
+
+    Args:
+        observer: of the caller, or None.
+        interrupted: asked after every event, or None.
+        watcher: the doctor; comes last, so that nobody's time counts as waiting for rows.
+    """
+
+    observer: Observer | None
+    interrupted: Interrupt | None
+    watcher: RunWatcher
+
+    def __call__(self, event: Event) -> None:
+        if self.observer:
+            self.observer(event)
+        self.watcher(event)
 
 
 def fit(
@@ -61,6 +84,7 @@ def fit(
     observer: Observer | None = None,
     interrupted: Interrupt | None = None,
     started: Started | None = None,
+    doctor: Doctor = True,
 ) -> Run:
     """Train one model and score it on the validation rows; the test rows are not touched.
 
@@ -79,6 +103,8 @@ def fit(
         observer: called with every event of the loop; must not draw from global random generators.
         interrupted: asked after every event; True saves a checkpoint and raises `Interrupted`.
         started: called once with the assembled run and its folder, before the first step.
+        doctor: whether the doctor looks on, which changes no bit of the result; or a function that
+            is called with each finding when it arises, once.
 
     Returns:
         A `Run` with model, score, floors and record.
@@ -112,8 +138,9 @@ def fit(
                 failing.callback(shutil.rmtree, folder, ignore_errors=True)
             if started:
                 started(assembly, folder)
-            with alone_in(folder):
-                run = _train(recipe, split, seed, assembly, folder, observer, interrupted, began)
+            with alone_in(folder), closing(RunWatcher(assembly, doctor)) as watcher:
+                heard = Heard(observer, interrupted, watcher)
+                run = _train(recipe, split, seed, assembly, folder, heard, began)
         failing.pop_all()
     if out is None:
         weakref.finalize(run, shutil.rmtree, folder, ignore_errors=True)
@@ -141,6 +168,7 @@ def resume(
     observer: Observer | None = None,
     interrupted: Interrupt | None = None,
     started: Started | None = None,
+    doctor: Doctor = True,
 ) -> tuple[Run, int, list[str]]:
     """Continue a run from its newest good checkpoint, to the same result.
 
@@ -149,7 +177,7 @@ def resume(
         model: the user's own module or factory, if the run was made with one.
         data: the rows, if they came from arrays in memory.
         workers: as in `fit`; None takes what the run was started with.
-        observer, interrupted, started: as in `fit`.
+        observer, interrupted, started, doctor: as in `fit`.
 
     Returns:
         The finished run, the step it was resumed from (its last one if it had ended already), and
@@ -178,36 +206,52 @@ def resume(
     )
     with keeping_memory(), foreign_randomness(seed), using_threads(threads):
         assembly = assemble(recipe, split, seed, place)
-        with alone_in(saved.path):
+        with alone_in(saved.path), closing(RunWatcher(assembly, doctor)) as watcher:
             with Recorder(check_record(saved.path / "records.sqlite")) as recorder:
                 step, problems = continue_from(saved.path, assembly, recorder)
+                watcher.catch_up(recorder.series())
             if started:
                 started(assembly, saved.path)
-            run = _train(recipe, split, seed, assembly, saved.path, observer, interrupted, began)
+            heard = Heard(observer, interrupted, watcher)
+            run = _train(recipe, split, seed, assembly, saved.path, heard, began)
     write_report(run)
     return run, step, problems
 
 
 def _train(
-    recipe: Recipe, split: Split, seed: int, assembly: Assembly, folder: Path,
-    observer: Observer | None, interrupted: Interrupt | None, began: float,
+    recipe: Recipe, split: Split, seed: int, assembly: Assembly, folder: Path, heard: Heard,
+    began: float,
 ) -> Run:  # fmt: skip
     """Run the loop and write what came out."""
-    first = assembly.state.step
+    first, watcher, interrupted = assembly.state.step, heard.watcher, heard.interrupted
     with Recorder(folder / "records.sqlite") as recorder:
         try:
             seconds = execute(
-                recipe, assembly, recorder, folder / "checkpoints", observer, interrupted
+                recipe, watcher.assembly, recorder, folder / "checkpoints", heard, interrupted
             )
         except Diverged as error:
+            watcher.diverged(error)
+            _examine(folder, watcher)
             write_result(folder, {"status": "diverged", "error": error.to_dict()})
             raise
         history = recorder.series()
     facts = facts_of(assembly, seconds, assembly.state.step - first)
+    Patience(folder, interrupted).write(partial(_examine, folder, watcher))
+    stored = read_findings(folder)
+    history = {**history, **signals_of(stored)}
     run = conclude(recipe, split, seed, assembly, folder, history, facts)
-    run = replace(run, facts={**run.facts, "seconds": round(perf_counter() - began, 3)})
+    run = replace(
+        run, findings=tuple(stored.findings) if stored else (),
+        facts={**run.facts, "seconds": round(perf_counter() - began, 3)},
+    )  # fmt: skip
     Patience(folder, interrupted).write(partial(write_run, run))
     return run
+
+
+def _examine(folder: Path, watcher: RunWatcher) -> None:
+    """Write what the doctor found, if there was one."""
+    if watcher.on:
+        write_findings(folder, watcher.findings(), watcher.checked(), watcher.signals())
 
 
 def write_run(run: Run) -> None:

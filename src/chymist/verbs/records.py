@@ -27,6 +27,7 @@ from chymist.errors import ChymistError, InputError
 from chymist.losses import FORMS, Form
 from chymist.models import build_model
 from chymist.values import Data, Floor, Predictions, Run, Score
+from chymist.verbs.diagnosing import read_findings, signals_of
 from chymist.verbs.reporting import write_report
 from chymist.verbs.sources import with_model
 
@@ -97,11 +98,13 @@ def load_run(folder: str | Path, *, model: Any = None, data: Data | None = None)
     predictions = read_predictions(saved.path / "valid.npz")
     predictions = replace(predictions, groups=split.groups_of(predictions.rows))
     floors = tuple(Floor(f["name"], Score.from_dict(f["score"])) for f in result["floors"])
+    stored = read_findings(saved.path)
+    history = {**read_series(saved.path / "records.sqlite"), **signals_of(stored)}
     return Run(
         saved.path, with_model(saved.recipe, model), split, int(saved.environment["seed"]),
         load_model(saved, model)[0], saved.preparation, Score.from_dict(result["score"]), floors,
-        result["verdict"], result["metrics"], predictions,
-        read_series(saved.path / "records.sqlite"), result["facts"],
+        result["verdict"], result["metrics"], predictions, history, result["facts"],
+        tuple(stored.findings) if stored else (),
     )  # fmt: skip
 
 

@@ -1,0 +1,53 @@
+"""`chymist diagnose` and `chymist why`."""
+
+from __future__ import annotations
+
+import argparse
+
+import chymist as cy
+from chymist.cli.commands import emit, screen_of
+from chymist.cli.findings import finding_lines, language_of
+from chymist.doctor.texts import CODES, page_of
+from chymist.verbs.diagnosing import evidence_text
+
+
+def diagnose(options: argparse.Namespace) -> int:
+    """`chymist diagnose`."""
+    found, screen = cy.diagnose(options.run), screen_of(options)
+    language = language_of(options.lang)
+    if not found:
+        screen.line("Finding", str(found), result=True)
+    for finding in found:
+        (label, text), *rest = finding_lines(finding, language)
+        screen.line(label, text, result=True)
+        if finding.evidence:
+            screen.line("", evidence_text(finding.evidence))
+        for label, text in rest:
+            screen.line(label, text)
+    if found:
+        screen.line("Checked", str(found.checked))
+        screen.line("Why", f"chymist why {found[0].code}")
+    if options.json:
+        emit(found.to_dict())
+    return 0
+
+
+def why(options: argparse.Namespace) -> int:
+    """`chymist why`."""
+    language = language_of(options.lang)
+    if options.code is None:
+        rows = {code: cy.why(code, language).title for code in CODES}
+        if options.json:
+            emit({"codes": rows})
+        else:
+            print("\n".join(f"{code:<26}{title}" for code, title in rows.items()))
+        return 0
+    text = cy.why(options.code, language)
+    if options.json:
+        emit({"code": options.code, "lang": language, **vars(text)})
+    else:
+        print(page_of(options.code, language))
+    return 0
+
+
+DIAGNOSING = {"diagnose": diagnose, "why": why}

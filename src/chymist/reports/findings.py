@@ -1,0 +1,89 @@
+"""What the doctor found, as cards with the series behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from chymist.reports.about_training import epochs_of
+from chymist.reports.charts import Line, line_chart
+from chymist.reports.markup import Markup, data_name, join, pairs, safe, tag
+from chymist.reports.numbers import number
+from chymist.values import Run
+
+STEPS = {"loss": "loss of a batch", "gradient_norm": "norm of the gradient",
+         "update_ratio": "update over weight"}  # fmt: skip
+# Codes whose evidence is a course of numbers, and which one.
+SHOWN = {
+    "overfitting": "epochs", "over_regularised": "epochs", "model_bias": "epochs",
+    "optimisation_failure": "epochs", "label_noise": "epochs", "distribution_mismatch": "epochs",
+    "dropout_misuse": "epochs",
+    "lr_too_high": "loss", "undertrained": "loss", "nan_inf_loss": "loss", "init_scale": "loss",
+    "unshuffled_data": "loss", "double_softmax": "loss", "unnormalised_input": "loss",
+    "unnormalised_target": "loss", "label_misalignment": "loss", "batch_too_small": "loss",
+    "lr_too_low": "update_ratio", "no_update": "update_ratio",
+    "vanishing_gradient": "gradient_norm", "exploding_gradient": "gradient_norm",
+    "missing_zero_grad": "gradient_norm", "softmax_mse": "gradient_norm",
+}  # fmt: skip
+
+
+def findings_section(run: Run) -> Markup:
+    """A card for each finding; a symptom without harm is named below them."""
+    told = [f for f in run.findings if f.level != "observation"]
+    seen = [f for f in run.findings if f.level == "observation"]
+    parts = [card(run, finding) for finding in told]
+    if not told:
+        parts.append(tag("p", "The doctor found nothing wrong with this run."))
+    if seen:
+        items = [tag("li", tag("code", f.code), ": ", safe(f.claim)) for f in seen]
+        parts += [tag("h3", "Seen, without harm"), tag("ul", *items)]
+    return join(*parts)
+
+
+def card(run: Run, finding: Any) -> Markup:
+    """One finding: how sure it is, the claim, its numbers, their course, and what to do."""
+    rows = [(data_name(k), data_name(as_text(v), 300)) for k, v in finding.evidence.items()]
+    found: list[Markup] = [
+        tag("h3", f"{finding.level}: ", tag("code", finding.code)),
+        tag("p", safe(finding.claim), class_="caution"),
+        chart_of(run, finding.code),
+    ]
+    if rows:
+        found.append(pairs(rows))
+    if finding.remedy is not None:
+        changes = [tag("code", f"{k} = {v}") for k, v in finding.remedy.changes.items()]
+        found.append(tag("p", tag("strong", "What to do: "), safe(finding.remedy.words), " ",
+                         *changes))  # fmt: skip
+    asked = tag("p", "Explained by ", tag("code", f"chymist why {finding.code}"), class_="note")
+    return tag("article", *found, asked)
+
+
+def chart_of(run: Run, code: str) -> Markup:
+    """The series that the evidence of a code is taken from; nothing if there is none."""
+    name = SHOWN.get(code, "")
+    if name == "epochs":
+        names = {"train_loss": ("training", "s1"), "val_loss": ("validation", "s2")}
+        courses = [(*epochs_of(run, series), *named) for series, named in names.items()]
+        lines = [Line(word, x, y, kind) for x, y, word, kind in courses if len(x) > 1]
+        return line_chart("Loss by epoch", lines, "epoch", "loss") if lines else Markup("")
+    points = np.asarray(run.history.get(name, np.zeros((0, 2))), np.float64).reshape(-1, 2)
+    if len(points) < 2 or not np.isfinite(points[:, 1]).any():
+        return Markup("")
+    line = Line("", points[:, 0], points[:, 1], "s2")
+    return line_chart(f"{STEPS[name]} by step", [line], "step", STEPS[name])
+
+
+def as_text(value: object) -> str:
+    """A value of the evidence as text.
+
+    Example:
+        >>> as_text([0.123456, "body.1"]), as_text({"0": 1.0}), as_text(None)
+        ('0.1235, body.1', '0: 1', 'none')
+    """
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {as_text(part)}" for name, part in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(as_text, value))
+    return "none" if value is None else number(value) if isinstance(value, float) else str(value)

@@ -1,0 +1,174 @@
+"""What is wrong with a run: its findings, written, read back and asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from chymist.doctor import Finding
+from chymist.engine.files import write_file
+from chymist.engine.folder import open_folder
+from chymist.engine.stored import read_as
+from chymist.errors import InputError
+from chymist.reports.findings import as_text
+from chymist.values import Run
+
+FILE = "findings.json"
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What the doctor looked at.
+
+    Args:
+        rules: number of causes that were asked for.
+        steps, epochs, looks: of the run; deep looks at the model.
+        train, valid: rows looked at.
+        stopped: why the watching ended before the run; empty if it did not.
+    """
+
+    rules: int = 0
+    steps: int = 0
+    epochs: int = 0
+    looks: int = 0
+    train: int = 0
+    valid: int = 0
+    stopped: str = ""
+
+    def __str__(self) -> str:
+        if self.stopped:
+            return f"the doctor could not look at this run ({self.stopped})"
+        rows = f"{self.train:,} training and {self.valid:,} validation rows"
+        return (f"{self.rules} causes were checked: {self.steps:,} steps, {self.epochs:,} epochs, "
+                f"{self.looks:,} deep looks, {rows}")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """The findings of a run, the surest first; it is read like a list.
+
+    Args:
+        run: its folder.
+        findings: in rank order.
+        checked: what was looked at.
+    """
+
+    run: str
+    findings: tuple[Finding, ...]
+    checked: Checked = field(default_factory=Checked)
+
+    def __iter__(self) -> Iterator[Finding]:
+        return iter(self.findings)
+
+    def __len__(self) -> int:
+        return len(self.findings)
+
+    def __getitem__(self, place: int) -> Finding:
+        return self.findings[place]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as in the JSON of `diagnose`."""
+        return {"run": self.run, "findings": [f.to_dict() for f in self.findings],
+                "checked": msgspec.to_builtins(self.checked)}  # fmt: skip
+
+    def __str__(self) -> str:
+        if not self.findings:
+            return f"nothing wrong was found; {self.checked}"
+        return "\n".join(f"{f.level}  {f.code}: {f.claim}" for f in self.findings)
+
+
+@dataclass(frozen=True)
+class StoredFindings:
+    """`findings.json`."""
+
+    findings: list[Finding]
+    checked: Checked
+    signals: dict[str, list[tuple[int, float | None]]]
+
+
+def diagnose(run: Run | str | Path) -> Diagnosis:
+    """What is wrong with a run, as its record shows; nothing is trained.
+
+    Args:
+        run: a run, or its folder.
+
+    Returns:
+        The findings in rank order, with their evidence, and what was checked.
+
+    Raises:
+        InputError: no run folder, a run that has not ended, or one that was not watched.
+
+    Example:
+        >>> import chymist as cy
+        >>> split = cy.split(cy.load("iris"), seed=0)
+        >>> run = cy.fit(cy.Recipe(model="softmax", length="60 epochs"), split, seed=0)
+        >>> report = cy.diagnose(run)
+        >>> len(report), report.checked.steps == run.facts["steps"]
+        (0, True)
+    """
+    path = run.path if isinstance(run, Run) else open_folder(run).path
+    stored = read_findings(path)
+    if stored is None:
+        state = "it has ended" if (path / "result.json").exists() else "it has not ended"
+        raise InputError(
+            "the run has no findings", where=str(path), received=state,
+            do="run fit again" if state == "it has ended" else f"chymist resume {path}",
+        )  # fmt: skip
+    return Diagnosis(str(path), tuple(stored.findings), stored.checked)
+
+
+def write_findings(
+    folder: Path, findings: Sequence[Finding], checked: Mapping[str, Any],
+    signals: Mapping[str, Any],
+) -> None:  # fmt: skip
+    """Write what the doctor found into the run folder.
+
+    Args:
+        folder: the run folder.
+        findings: in rank order.
+        checked: what was looked at.
+        signals: series that the run's own record does not have; kept if there is a finding.
+    """
+    plain = {"checked": dict(checked), "findings": [f.to_dict() for f in findings],
+             "signals": dict(signals) if findings else {}}  # fmt: skip
+    write_file(
+        folder / FILE, msgspec.json.format(msgspec.json.encode(plain, enc_hook=_plain), indent=1)
+    )
+
+
+def read_findings(folder: Path) -> StoredFindings | None:
+    """What the doctor found, read back; None for a run that was not watched.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    path = folder / FILE
+    if not path.exists():
+        return None
+    return read_as(path, StoredFindings)[1]
+
+
+def signals_of(stored: StoredFindings | None) -> dict[str, np.ndarray]:
+    """The doctor's series of a run, as those of its history: (points, 2) of step and value."""
+    series = {} if stored is None else stored.signals
+    return {name: np.array(points, np.float64) for name, points in series.items() if points}
+
+
+def evidence_text(evidence: Mapping[str, object]) -> str:
+    """The numbers and names of a finding in one line.
+
+    Example:
+        >>> evidence_text({"share": 0.51234567, "layer": "body.1", "steps": [1, 2]})
+        'share 0.5123 · layer body.1 · steps 1, 2'
+    """
+    return " · ".join(f"{name} {as_text(value)}" for name, value in evidence.items())
+
+
+def _plain(value: object) -> object:
+    """Numbers of NumPy as Python's; what is no plain value is named."""
+    return value.item() if isinstance(value, np.generic) else str(value)

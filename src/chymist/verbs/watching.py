@@ -1,0 +1,284 @@
+"""The doctor beside chymist's own runs: it hears what goes by, and changes nothing."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import zip_longest
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from chymist.doctor import Finding, Watcher
+from chymist.doctor.reading_loss import FAILS
+from chymist.doctor.record import EpochFacts
+from chymist.doctor.rules.data import DATA
+from chymist.doctor.rules.evidence import Seen
+from chymist.doctor.rules.training import TRAINING
+from chymist.doctor.rules.wiring import WIRING
+from chymist.doctor.watching import EARLY, EVERY
+from chymist.engine.assembly import Assembly, forward
+from chymist.engine.events import Event, Step
+from chymist.engine.loop import Program
+from chymist.engine.randomness import unchanged_randomness
+from chymist.engine.rows import Rows
+from chymist.errors import Diverged
+from chymist.keys import generator
+
+Doctor = bool | Callable[[Finding], object]
+
+MOST_ROWS = 1500  # that the doctor looks at, as many as its reference learners use
+MOST_VALUES = 1_000_000  # of inputs; wide rows are fewer, but no less than a probe takes
+PROBED = 256
+OFTEN = 500  # steps that are looked at every EVERY steps; a fifth as often later
+POINTS = 300  # of a signal that are kept
+FAILURES = (*FAILS, ArithmeticError, LookupError)  # of a foreign module that is looked at
+
+
+class Ear:
+    """Hears the batches of a loop: model and loss give what they gave, and it is noted.
+
+    Args:
+        program: of the run.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self._apply, self._loss = program.apply, program.loss
+        self.batch: tuple[Tensor, Tensor] | None = None
+        self.targets: Tensor | None = None
+
+    def apply(self, model: nn.Module, inputs: Tensor) -> Tensor:
+        """What the model gives, noted."""
+        outputs = self._apply(model, inputs)
+        self.batch = inputs, outputs.detach()
+        return outputs
+
+    def loss(self, outputs: Tensor, targets: Tensor, **options: Any) -> Tensor:
+        """What the loss says; the targets are noted."""
+        self.targets = targets
+        return self._loss(outputs, targets, **options)
+
+
+class RunWatcher:
+    """Looks over the shoulder of a run of `fit`.
+
+    Args:
+        assembly: the run, before its first step.
+        doctor: whether to look on, or a function that is called with each finding, once.
+    """
+
+    def __init__(self, assembly: Assembly, doctor: Doctor = True) -> None:
+        program, self.state = assembly.program, assembly.state
+        self.on, self.told = bool(doctor), doctor if callable(doctor) else None
+        self.ear = Ear(program)
+        self.assembly = replace(
+            assembly, program=replace(program, apply=self.ear.apply, loss=self.ear.loss)
+        )
+        self.stopped = ""
+        self.said: set[str] = set()
+        self.watcher: Watcher | None = None
+        self.train = self.valid = None
+        if not self.on:
+            self.assembly = assembly
+            return
+        with self._looking():
+            self.train = some_rows(assembly.train, program.seed, "train")
+            self.valid = some_rows(assembly.valid, program.seed, "valid")
+            self.watcher = Watcher(
+                assembly.state.model, assembly.state.optimizer, program.loss, self.train,
+                self.valid, program.batch_size,
+            )  # fmt: skip
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """What fails in a foreign module ends the watching, not the run."""
+        try:
+            yield
+        except FAILURES as error:
+            self.stopped = f"{type(error).__name__}: {error}"[:200]
+            self.close()
+            self.watcher = None
+
+    @contextmanager
+    def _looking(self) -> Iterator[None]:
+        """While the model is tried or scored: no random state is moved, and no library speaks."""
+        with self._guarded(), unchanged_randomness(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+
+    def __call__(self, event: Event) -> None:
+        """Take note of an event of the loop."""
+        watcher = self.watcher
+        if watcher is None:
+            return
+        if isinstance(event, Step):
+            if sampled(event.step):
+                with self._guarded():
+                    self._step(watcher, event.loss)
+            else:  # between two looks only the loss is new
+                watcher.record.losses.append(event.loss)
+            if event.step == EARLY:
+                with self._looking():
+                    self._tell_certain(watcher)
+        elif event.last:
+            with self._looking():
+                self._look(watcher, event.values)
+        else:
+            self._note(watcher, event.values)
+
+    def _step(self, watcher: Watcher, loss: float) -> None:
+        if self.ear.batch is not None and self.ear.targets is not None:
+            inputs, outputs = self.ear.batch
+            watcher.gradients = []  # the loop clears gradients itself: none can pile up
+            watcher.step(loss, inputs, self.ear.targets, outputs)
+
+    def _note(self, watcher: Watcher, values: Mapping[str, float]) -> None:
+        """The losses of an epoch."""
+        train, held = (values.get(name, math.nan) for name in ("train_loss", "val_loss"))
+        step = len(watcher.record.losses)
+        watcher.record.epochs.append(EpochFacts(step, train, held, math.nan, {}, math.nan))
+
+    def _look(self, watcher: Watcher, values: Mapping[str, float]) -> None:
+        """The losses of an epoch, and what the model gives for validation rows."""
+        outputs = targets = None
+        if self.valid is not None:
+            outputs, targets = forward(watcher.model, [self.valid[0]]), self.valid[1]
+        train, held = (values.get(name, math.nan) for name in ("train_loss", "val_loss"))
+        watcher.epoch(held, outputs, targets, train)
+
+    def _tell_certain(self, watcher: Watcher) -> None:
+        """Say at once what needs no outcome of the run to be known."""
+        seen = Seen(watcher.record, watcher.record.facts.first, self.train, self.valid)
+        for finding in (rule(seen) for rule in WIRING):
+            if finding is not None and finding.level == "certain":
+                self.tell(finding)
+
+    def tell(self, finding: Finding) -> None:
+        """Say a finding, once; a symptom alone is not said."""
+        if finding.level != "observation" and finding.code not in self.said:
+            self.said.add(finding.code)
+            if self.told:
+                self.told(finding)
+
+    def catch_up(self, history: Mapping[str, np.ndarray]) -> None:
+        """Take note of what was recorded before a run was resumed."""
+        if self.watcher is None or "loss" not in history:
+            return
+        record = self.watcher.record
+        record.losses[:] = history["loss"][:, 1].tolist()
+        none = np.zeros((0, 2))
+        pairs = zip_longest(
+            history.get("train_loss", none).tolist(), history.get("val_loss", none).tolist()
+        )
+        for train, valid in pairs:
+            step, loss = train or valid
+            held = valid[1] if valid else math.nan
+            record.epochs.append(EpochFacts(int(step), loss, held, math.nan, {}, math.nan))
+
+    def _settle(self) -> None:
+        """The run has ended with the weights that it kept; what came after them does not count."""
+        if self.watcher is None or self.state.best is None:
+            return
+        record, kept = self.watcher.record, self.state.best_step
+        epochs = [e for e in record.epochs if e.step <= kept]
+        if not epochs or len(epochs) == len(record.epochs):
+            return
+        record.probes[:] = [p for p in record.probes if p.step <= kept]
+        *record.epochs[:], best = epochs
+        values = {"train_loss": best.train_loss, "val_loss": best.valid_loss}
+        with self._looking():
+            self._look(self.watcher, values)
+
+    def diverged(self, error: Diverged) -> None:
+        """The run has ended because its loss was not finite."""
+        if self.watcher is not None and error.what == "the loss is not finite":
+            with self._looking():
+                self._step(self.watcher, math.nan)
+
+    def findings(self) -> list[Finding]:
+        """What is wrong, in rank order; each is said if it was not."""
+        found: list[Finding] = []
+        self._settle()
+        if self.watcher is not None:
+            with self._looking():
+                found = self.watcher.findings
+        for finding in found:
+            self.tell(finding)
+        return found
+
+    def checked(self) -> dict[str, Any]:
+        """What was looked at, as plain values."""
+        watcher = self.watcher
+        if watcher is None:
+            return {"rules": 0, "stopped": self.stopped}
+        record = watcher.record
+        return {
+            "rules": len(WIRING) + len(DATA) + len(TRAINING),
+            "steps": len(record.losses), "epochs": len(record.epochs),
+            "looks": len(record.probes),
+            "train": 0 if self.train is None else len(self.train[0]),
+            "valid": 0 if self.valid is None else len(self.valid[0]),
+            "stopped": self.stopped,
+        }  # fmt: skip
+
+    def signals(self) -> dict[str, list[tuple[int, float]]]:
+        """Series that the run's own record does not have."""
+        if self.watcher is None:
+            return {}
+        record = self.watcher.record
+        return {"gradient_norm": thinned(record.norms), "update_ratio": thinned(record.ratios)}
+
+    def close(self) -> None:
+        """Remove what was attached to the model."""
+        if self.watcher is not None:
+            self.watcher.close()
+
+
+def sampled(step: int) -> bool:
+    """Whether gradients and updates are looked at after a step; two steps in a row make a look.
+
+    Example:
+        >>> [step for step in range(20, 52) if sampled(step)]
+        [20, 21, 30, 31, 40, 41, 50, 51]
+        >>> [step for step in range(501, 601) if sampled(step)]
+        [501, 550, 551, 600]
+    """
+    every = EVERY if step <= OFTEN else 5 * EVERY
+    return step <= EARLY or step % every <= 1
+
+
+def some_rows(rows: Rows, seed: int, part: str) -> tuple[Tensor, Tensor] | None:
+    """Inputs and targets of some rows, drawn at random; None if there are no rows.
+
+    Args:
+        rows: of a part of the split; they may be sorted, so that the first ones would mislead.
+        seed: of the run.
+        part: "train" or "valid".
+    """
+    if not len(rows):
+        return None
+    one = rows.take(torch.tensor([0]))
+    most = min(MOST_ROWS, max(PROBED, MOST_VALUES // one.numel()))
+    drawn = generator(seed, "doctor", part).permutation(len(rows))[:most]
+    index = torch.from_numpy(drawn)
+    return rows.take(index), rows.targets.index_select(0, index.to(rows.targets.device))
+
+
+def thinned(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
+    """Points of a series, of many the greatest of each stretch.
+
+    Example:
+        >>> thinned([(1, 2.0), (2, 3.0)])
+        [(1, 2.0), (2, 3.0)]
+        >>> len(thinned([(n, 1.0) for n in range(1000)]))
+        300
+    """
+    if len(points) <= POINTS:
+        return points
+    parts = np.array_split(np.arange(len(points)), POINTS)
+    return [points[max(part, key=lambda n: points[n][1])] for part in parts]
