@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import weakref
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from time import perf_counter
@@ -15,16 +16,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from chymist.doctor.arguments import as_number, as_rows, check_arguments, inner_model
 from chymist.doctor.finding import Finding, ranked
 from chymist.doctor.hearing import Ear
 from chymist.doctor.preflight import Facts, Rows, data_facts, preflight
 from chymist.doctor.probing import ROWS, device_of, first_tensor, norms, probe, untouched
-from chymist.doctor.reading_loss import FAILS, LossFunction
+from chymist.doctor.reading_loss import FAILS, Link, LossFunction
 from chymist.doctor.record import EpochFacts, Record
 from chymist.doctor.rules import findings_of
+from chymist.doctor.sampling import fingerprint, is_finite, mixing, portions, spread
 from chymist.doctor.scoring import recalls_of, score_of
 from chymist.engine.randomness import unchanged_randomness
-from chymist.errors import InputError
 
 EARLY = 12  # steps that are all looked at
 EVERY = 10  # steps between looks at gradients and updates, later: at least, and 1 % of all steps
@@ -34,12 +36,11 @@ TIMED = 60  # of them, steps whose waiting is timed: "over 50 steps" (taxonomy, 
 SLOW = 3e-3  # seconds of a step beside which the 3 microseconds of hearing its calls are 0.1 %
 SAMPLED = 100_000  # values that are compared from step to step, of all parameters together
 LIGHT = 0.005  # share of the time that looks at gradients and updates may take
-DEEP = 0.015  # share of the time that the doctor may have taken when it looks deep
+DEEP = 0.01  # share of the time that the doctor may have taken when it looks deep
 FREE = 0.2  # seconds that it may have taken in any case
 PROBES = 64  # deep looks that are kept: every second of the older ones goes
 BLINK = 0.25  # seconds that a deep look may take
 LARGEST = 4_000_000  # values of validation outputs that are scored
-PORTION = 2_000_000  # values of inputs that facts about rows are made of: a tenth of a second
 
 
 class Watcher:
@@ -66,9 +67,9 @@ class Watcher:
         batch_size: int | None = None,
     ) -> None:
         self.began = perf_counter()
-        _check(model, optimizer, loss_fn, batch_size)
-        self.train, self.valid = _rows(train, "train"), _rows(valid, "valid")
-        self.model, self.loss_fn = _inner(model), loss_fn
+        check_arguments(model, optimizer, loss_fn, batch_size)
+        self.train, self.valid = as_rows(train, "train"), as_rows(valid, "valid")
+        self.model, self.loss_fn = inner_model(model), loss_fn
         self.rows = self._rows_of_a_look(batch_size)
         mixing = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
         self.record = Record(
@@ -80,10 +81,11 @@ class Watcher:
         self.at, self.due, self.light, self.deep = 0, 1, 1, 4 * EARLY
         self.cost = perf_counter() - self.began  # of a deep look, as the last one was
         self.pending: list[Tensor] = []
-        self.start = {n: _fingerprint(p) for n, p in self._parameters()}
+        self.start = {n: fingerprint(p) for n, p in self._parameters()}
         samples = self._samples()
         self.before = None if samples is None else (0, samples)
         self.modes: list[bool] = []
+        self.unscored: deque[tuple[int, Tensor, Tensor]] = deque(maxlen=3)
         self.read: tuple[tuple[int, int], list[Finding]] | None = None
         self.told: dict[str, tuple[int, float]] = {}
         self.ear = Ear(self.model)
@@ -143,19 +145,19 @@ class Watcher:
         if self.closed:
             return
         with self._clocked():
-            valid, train = _number(valid_loss, "valid_loss"), _number(train_loss, "train_loss")
+            valid, train = as_number(valid_loss, "valid_loss"), as_number(train_loss, "train_loss")
             self._drain()
-            record, link = self.record, self.record.facts.loss.link
-            score, recalls, differs = math.nan, dict[int, float](), math.nan
+            record, differs = self.record, math.nan
+            scored: tuple[float, dict[int, float]] = math.nan, {}
             if isinstance(valid_outputs, Tensor) and isinstance(valid_targets, Tensor):
                 own, goal = _scored(valid_outputs, valid_targets)
-                try:
-                    score, recalls = score_of(own, goal, link), recalls_of(own, goal, link)
-                except FAILS:
-                    score, recalls = math.nan, {}
+                if self._affordable(0.0):
+                    scored = _score(own, goal, record.facts.loss.link)
+                else:  # rules read the last ones only: they are scored when somebody asks
+                    self.unscored.append((len(record.epochs), own, goal))
                 if record.stochastic and self.ear.modes:
                     differs = self._difference(own) if self.ear.modes == {True} else 0.0
-            record.epochs.append(EpochFacts(self.at, train, valid, score, recalls, differs))
+            record.epochs.append(EpochFacts(self.at, train, valid, *scored, differs))
             number = len(record.epochs)
             if number & (number - 1) == 0:
                 self.ear_until = self.at + HEARD
@@ -227,7 +229,7 @@ class Watcher:
 
     def _preflight(self, optimizer: torch.optim.Optimizer | None, batch_size: int | None) -> Facts:
         """What is known before the first step: as much as the model allows."""
-        train, valid = _portions(self.train, self.valid)
+        train, valid = portions(self.train, self.valid)
         if any(is_lazy(p) for p in self.model.parameters()):
             # its weights are drawn at its first call, which must be the user's
             return Facts(data=data_facts(train, valid)) if train else Facts()
@@ -252,10 +254,10 @@ class Watcher:
             self.pending.append(loss.detach().clone())
             return
         value = loss.item() if isinstance(loss, Tensor) and loss.numel() == 1 else None
-        losses.append(_number(loss, "loss") if value is None else value)
+        losses.append(as_number(loss, "loss") if value is None else value)
         if not math.isfinite(losses[-1]) and self.record.bad_step is None:
             self.record.bad_step = self.at
-            self.record.bad_inputs = not _is_finite(inputs)
+            self.record.bad_inputs = not is_finite(inputs)
 
     def _drain(self) -> None:
         """Read the losses that wait on the device."""
@@ -312,7 +314,7 @@ class Watcher:
         if at >= self.light:
             self._drain()
             self._note_update(at, samples)
-            self._note_labels(targets)
+            self.record.mixed += mixing(targets, self.record.facts.data)
             if self.model.training:
                 self.modes = [m.training for m in self.model.modules()]
             if at >= self.deep:
@@ -330,7 +332,7 @@ class Watcher:
         if not found:
             return None
         most = max(16, SAMPLED // len(found))
-        return torch.cat([_spread(p, min(most, 2000)).to(found[0].device) for p in found])
+        return torch.cat([spread(p, min(most, 2000)).to(found[0].device) for p in found])
 
     def _note_update(self, at: int, samples: Tensor | None) -> None:
         """Norm of the gradients, and how far the last step moved the weights."""
@@ -348,19 +350,6 @@ class Watcher:
                 self.record.norms.append((at, norm))
         if self.ear.clear and moved > 0 and at > 1:
             self.record.piled.append((at, not any(self.ear.clear)))
-
-    def _note_labels(self, targets: object) -> None:
-        """Label entropy of a batch, as a share of what a shuffled one has."""
-        data = self.record.facts.data
-        if data.classes < 2 or not isinstance(targets, Tensor) or targets.is_floating_point():
-            return
-        if targets.ndim and targets.numel() == len(targets) > 3:
-            _, counts = torch.unique(targets, return_counts=True)
-            p = counts / counts.sum()
-            nats = float(-(p * p.log()).sum())
-            # Miller-Madow: entropy of a sample is lower by (classes - 1) / (2 n)
-            usual = data.chance - (data.classes - 1) / (2 * len(targets))
-            self.record.mixed.append(nats / max(usual, 0.1))
 
     # ---------------------------------------------------------------- now and then
     def _affordable(self, cost: float) -> bool:
@@ -410,10 +399,15 @@ class Watcher:
         """What the rules say of all that is known."""
         self._drain()
         self.ear.close()
+        for number, own, goal in self.unscored:
+            score, recalls = _score(own, goal, self.record.facts.loss.link)
+            epochs = self.record.epochs
+            epochs[number] = replace(epochs[number], score=score, recalls=recalls)
+        self.unscored.clear()
         if look:
             self._look()
         still = {n for n, p in self._parameters()
-                 if n in self.start and torch.equal(_fingerprint(p), self.start[n])}  # fmt: skip
+                 if n in self.start and torch.equal(fingerprint(p), self.start[n])}  # fmt: skip
         self.record.unmoved = tuple(n for n in self.start if n in still)
         last = self.record.probes[-1] if self.record.probes else None
         with unchanged_randomness():
@@ -471,111 +465,18 @@ def watch(
     return Watcher(model, optimizer, loss_fn, train, valid, batch_size)
 
 
-def _check(model: object, optimizer: object, loss_fn: object, batch_size: object) -> None:
-    """The arguments are of the kinds that they should be."""
-    wrong = None
-    if not isinstance(model, nn.Module):
-        wrong = "model", model, "a torch.nn.Module"
-    elif optimizer is not None and not hasattr(optimizer, "param_groups"):
-        wrong = "optimizer", optimizer, "a torch.optim.Optimizer"
-    elif loss_fn is not None and not callable(loss_fn):
-        wrong = "loss_fn", loss_fn, "a function of (outputs, targets)"
-    elif batch_size is not None and not (isinstance(batch_size, int) and batch_size > 0):
-        wrong = "batch_size", batch_size, "a number of rows"
-    if wrong:
-        name, value, wanted = wrong
-        raise InputError(
-            "wrong argument",
-            where=f"watch({name}=)",
-            received=f"{type(value).__name__} {value!r:.40}",
-            do=f"give {wanted}",
-        )
-
-
-def _rows(given: object, name: str) -> Rows | None:
-    """(inputs, targets) as tensors."""
-    if given is None:
-        return None
-    parts = given if isinstance(given, Sequence) and len(given) == 2 else ()
-    made = [torch.as_tensor(p) if isinstance(p, np.ndarray) else p for p in parts]
-    made = [p.to(torch.get_default_dtype()) if isinstance(q, np.ndarray) and p.is_floating_point()
-            else p for p, q in zip(made, parts, strict=True)]  # fmt: skip
-    good = len(made) == 2 and all(isinstance(p, Tensor) and p.ndim and len(p) for p in made)
-    if not good or len(made[0]) != len(made[1]):
-        kinds = [tuple(getattr(p, "shape", ())) or type(p).__name__ for p in parts]
-        raise InputError("not a pair of inputs and targets", where=f"watch({name}=)",
-                         received=str(kinds) if kinds else type(given).__name__,
-                         do="give two tensors with equally many rows, or leave it out")  # fmt: skip
-    return made[0].detach(), made[1].detach().cpu()  # rules compare targets on the processor
-
-
-def _portions(train: Rows | None, valid: Rows | None) -> tuple[Rows | None, Rows | None]:
-    """Rows that facts are made of: of large sets a part, with all that stand in both."""
-    if train is None:
-        return None, valid
-    most = max(ROWS, PORTION // max(1, train[0][0].numel()))
-    if len(train[0]) <= most and (valid is None or len(valid[0]) <= most):
-        return train, valid
-    kept = torch.arange(0, len(train[0]), -(-len(train[0]) // most))
-    if valid is not None:
-        valid = valid[0][:: -(-len(valid[0]) // most)], valid[1][:: -(-len(valid[0]) // most)]
-        if train[0].shape[1:] == valid[0].shape[1:] and train[0].dtype == valid[0].dtype:
-            here, there = (_row_sums(part[0]).cpu() for part in (train, valid))
-            twins = torch.isin(here, there).nonzero().flatten()[:most]
-            kept = torch.cat([kept, twins]).unique()
-    return (train[0][kept.to(train[0].device)], train[1][kept.to(train[1].device)]), valid
-
-
-def _inner(model: nn.Module) -> nn.Module:
-    """The module that was compiled or is trained in parallel: looks go there."""
-    wrapped = getattr(model, "_orig_mod", None)
-    parallel = (nn.DataParallel, nn.parallel.DistributedDataParallel)
-    if wrapped is None and isinstance(model, parallel):
-        wrapped = model.module
-    return _inner(wrapped) if isinstance(wrapped, nn.Module) else model
-
-
-def _number(value: object, name: str) -> float:
-    """A loss as a number."""
-    try:
-        return float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError, RuntimeError):
-        shape = tuple(getattr(value, "shape", ()))
-        raise InputError("not one number", where=name, received=f"{type(value).__name__} {shape}",
-                         do="give a scalar") from None  # fmt: skip
-
-
-def _is_finite(inputs: object) -> bool:
-    """Whether all values of a tensor are numbers; what is no tensor counts as such."""
-    return not isinstance(inputs, Tensor) or bool(torch.isfinite(inputs).all())
-
-
 def _scored(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """The first rows of validation outputs and their targets, on the processor."""
     rows = max(1, LARGEST // max(1, outputs.numel() // max(1, len(outputs))))
     return outputs[:rows].detach().cpu(), targets[:rows].detach().cpu()
 
 
-def _spread(values: Tensor, most: int) -> Tensor:
-    """At most so many values, evenly spread over memory, without a copy of all of them."""
-    strides = values.stride()
-    order = sorted(range(values.ndim), key=lambda d: strides[d], reverse=True)
-    flat = values.permute(order).reshape(-1)
-    return flat[:: -(-len(flat) // most)] if len(flat) else flat
-
-
-def _whole(values: Tensor) -> Tensor:
-    """The bits of values, read as whole numbers."""
-    values = torch.view_as_real(values) if values.is_complex() else values
-    kinds = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
-    return values.view(kinds[values.element_size()])
-
-
-def _fingerprint(parameter: Tensor) -> Tensor:
-    """The sum of all bits read as whole numbers: it changes if a single one does."""
-    return _whole(parameter.detach()).sum(dtype=torch.int64)
-
-
-def _row_sums(values: Tensor) -> Tensor:
-    """A number for each row; equal rows have equal ones."""
-    return _whole(values).reshape(len(values), -1).sum(1, dtype=torch.int64)
+def _score(outputs: Tensor, targets: Tensor, link: Link) -> tuple[float, dict[int, float]]:
+    """Score of validation outputs, and recalls by class; nan and none where there are none."""
+    try:
+        recalls = recalls_of(outputs, targets, link)
+        if recalls and bool(torch.isfinite(outputs).all()):
+            return float(np.mean(list(recalls.values()))), recalls
+        return score_of(outputs, targets, link), recalls
+    except FAILS:
+        return math.nan, {}

@@ -1,0 +1,106 @@
+"""A part that stands for the whole: of parameters, of rows, of labels."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from chymist.doctor.preflight import DataFacts, Rows
+from chymist.doctor.probing import ROWS
+
+PORTION = 2_000_000  # values of inputs that facts about rows are made of: a tenth of a second
+
+
+def mixing(targets: object, data: DataFacts) -> list[float]:
+    """Label entropy of a batch, as a share of what a shuffled one has.
+
+    Args:
+        targets: of the batch; of any kind.
+        data: facts about all rows.
+
+    Returns:
+        One number, or none where labels are not class indices.
+
+    Example:
+        >>> data = DataFacts(classes=2, chance=0.6931)
+        >>> mixing(torch.tensor([0, 0, 0, 0]), data)
+        [0.0]
+    """
+    if data.classes < 2 or not isinstance(targets, Tensor) or targets.is_floating_point():
+        return []
+    if not targets.ndim or not targets.numel() == len(targets) > 3:
+        return []
+    _, counts = torch.unique(targets, return_counts=True)
+    p = counts / counts.sum()
+    nats = abs(float((p * p.log()).sum()))
+    # Miller-Madow: entropy of a sample is lower by (classes - 1) / (2 n)
+    usual = data.chance - (data.classes - 1) / (2 * len(targets))
+    return [nats / max(usual, 0.1)]
+
+
+def is_finite(inputs: object) -> bool:
+    """Whether all values of a tensor are numbers; what is no tensor counts as such.
+
+    Example:
+        >>> is_finite(torch.tensor([1.0, float("nan")])), is_finite("text")
+        (False, True)
+    """
+    return not isinstance(inputs, Tensor) or bool(torch.isfinite(inputs).all())
+
+
+def portions(train: Rows | None, valid: Rows | None) -> tuple[Rows | None, Rows | None]:
+    """Rows that facts are made of: of large sets a part, with all that stand in both.
+
+    Example:
+        >>> x, y = torch.arange(40_000.0).reshape(40, 1000), torch.zeros(40)
+        >>> portions((x, y), None)[0] is not None
+        True
+    """
+    if train is None:
+        return None, valid
+    most = max(ROWS, PORTION // max(1, train[0][0].numel()))
+    if len(train[0]) <= most and (valid is None or len(valid[0]) <= most):
+        return train, valid
+    kept = torch.arange(0, len(train[0]), -(-len(train[0]) // most))
+    if valid is not None:
+        valid = valid[0][:: -(-len(valid[0]) // most)], valid[1][:: -(-len(valid[0]) // most)]
+        if train[0].shape[1:] == valid[0].shape[1:] and train[0].dtype == valid[0].dtype:
+            here, there = (_row_sums(part[0]).cpu() for part in (train, valid))
+            twins = torch.isin(here, there).nonzero().flatten()[:most]
+            kept = torch.cat([kept, twins]).unique()
+    return (train[0][kept.to(train[0].device)], train[1][kept.to(train[1].device)]), valid
+
+
+def spread(values: Tensor, most: int) -> Tensor:
+    """At most so many values, evenly spread over memory, without a copy of all of them.
+
+    Example:
+        >>> spread(torch.arange(10), 3)
+        tensor([0, 4, 8])
+    """
+    strides = values.stride()
+    order = sorted(range(values.ndim), key=lambda d: strides[d], reverse=True)
+    flat = values.permute(order).reshape(-1)
+    return flat[:: -(-len(flat) // most)] if len(flat) else flat
+
+
+def _whole(values: Tensor) -> Tensor:
+    """The bits of values, read as whole numbers."""
+    values = torch.view_as_real(values) if values.is_complex() else values
+    kinds = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+    return values.view(kinds[values.element_size()])
+
+
+def fingerprint(parameter: Tensor) -> Tensor:
+    """The sum of all bits read as whole numbers: it changes if a single one does.
+
+    Example:
+        >>> int(fingerprint(torch.tensor([1, 2])))
+        3
+    """
+    return _whole(parameter.detach()).sum(dtype=torch.int64)
+
+
+def _row_sums(values: Tensor) -> Tensor:
+    """A number for each row; equal rows have equal ones."""
+    return _whole(values).reshape(len(values), -1).sum(1, dtype=torch.int64)
