@@ -13,7 +13,6 @@ from bench.faults.building import (
     Sigmoid,
     Tanh,
     adam,
-    convolutions,
     diabetes,
     digits,
     filled,
@@ -205,8 +204,8 @@ def wrong_sign(seed: int, twin: bool) -> Program:
 
 def never_cleared(seed: int, twin: bool) -> Program:
     """Gradients pile up."""
-    model = convolutions()
-    return Program(model, entropy, sgd(model, 0.3), *digits(image=True), 32, 15, clear=twin)
+    model = net(64, 64, 10)
+    return Program(model, entropy, sgd(model, 0.3), *digits(), 32, 15, clear=twin)
 
 
 def trained_in_eval(seed: int, twin: bool) -> Program:

@@ -83,6 +83,15 @@ def frozen(seed: int, twin: bool) -> Program:
     return Program(model, entropy, adam(model[4], 1e-2), *data, 32, 20)
 
 
+def head_only(seed: int, twin: bool) -> Program:
+    """A trained body that the optimiser does not have, under a new head."""
+    model = pretrained()
+    model[4] = Linear(32, 5)
+    (x, y), (v, w) = digits()
+    data = (x[y < 5], y[y < 5]), (v[w < 5], w[w < 5])
+    return Program(model, entropy, adam(model[4], 1e-2), *data, 32, 20)
+
+
 def tuned(seed: int, twin: bool) -> Program:
     """Fine-tuning at a tiny rate of what works already."""
     model = pretrained()
@@ -420,6 +429,7 @@ HEALTHY = tuple(
         accumulated,
         smoothed,
         frozen,
+        head_only,
         tuned,
         spare_head,
         warmed,
