@@ -99,8 +99,8 @@ class DeepDiagnosis:
     """DeepDiagnosis (Wardat, Dantas Cruz, Le, Rajan: ICSE 2022), `callbacks.py` of its repository.
 
     At every epoch, over the layers in order: an output is not finite; 70 % of a ReLU's values are 0
-    (dead node); over 50 % of the values before a sigmoid or tanh are beyond -5 and 5 (saturated). Then:
-    a mean gradient below 1e-7 (vanishing); the range of the last activation does not hold the
+    (dead node); over 50 % of the values before a sigmoid or tanh are beyond -5 and 5 (saturated).
+    Then: a mean gradient below 1e-7 (vanishing); the range of the last activation does not hold the
     targets. Before training: the variance of weights is outside of [0.00001, 10]. The first that
     holds is told.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from sklearn import datasets
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -12,7 +13,6 @@ from bench.faults.building import (
     Sigmoid,
     Tanh,
     adam,
-    convolutions,
     diabetes,
     digits,
     filled,
@@ -20,6 +20,7 @@ from bench.faults.building import (
     moons,
     net,
     one_hot_error,
+    parts,
     picked,
     rings,
     sgd,
@@ -74,6 +75,24 @@ def too_few_units(seed: int, twin: bool) -> Program:
     (x, y), (v, w) = wine()
     train, valid = (x, y.float().unsqueeze(1)), (v, w.float().unsqueeze(1))
     return Program(model, squared, adam(model, 1e-2), train, valid, 16, 30)
+
+
+def exclusive(seed: int, twin: bool) -> Program:
+    """Softmax over labels of which a row has several."""
+    x, y = datasets.make_multilabel_classification(900, 20, n_classes=5, random_state=3)
+    model = net(20, 32, 5, end=Sigmoid() if twin else nn.Softmax(dim=1))
+    loss = functional.binary_cross_entropy
+    return Program(model, loss, adam(model), *parts(x, y.astype(float), 600), 32, 20, cut=0.5)
+
+
+def two_and_one(seed: int, twin: bool) -> Program:
+    """Labels 1 and 2 in a loss of 0 and 1."""
+    (x, y), (v, w) = moons()
+    more = 0.0 if twin else 1.0
+    model = net(2, 32, 1)
+    train, valid = (x, (y + more).unsqueeze(1)), (v, (w + more).unsqueeze(1))
+    loss = functional.binary_cross_entropy_with_logits
+    return Program(model, loss, adam(model), train, valid, 32, 20)
 
 
 def hidden_softmax(seed: int, twin: bool) -> Program:
@@ -185,8 +204,8 @@ def wrong_sign(seed: int, twin: bool) -> Program:
 
 def never_cleared(seed: int, twin: bool) -> Program:
     """Gradients pile up."""
-    model = convolutions()
-    return Program(model, entropy, sgd(model, 0.3), *digits(image=True), 32, 15, clear=twin)
+    model = net(64, 64, 10)
+    return Program(model, entropy, sgd(model, 0.3), *digits(), 32, 15, clear=twin)
 
 
 def trained_in_eval(seed: int, twin: bool) -> Program:
@@ -208,6 +227,8 @@ WIRING = (
     Case("relu_regression", relu_regression, (HEAD,), ("dead_relu", "dead_output")),
     Case("rows_softmax", rows_softmax, (HEAD,), ("batch_leak",)),
     Case("lone_softmax", lone_softmax, (HEAD,), ("dead_output",)),
+    Case("exclusive", exclusive, (HEAD,)),
+    Case("two_and_one", two_and_one, (HEAD,)),
     Case("too_few_units", too_few_units, (HEAD,)),
     Case(
         "hidden_softmax",

@@ -83,6 +83,15 @@ def frozen(seed: int, twin: bool) -> Program:
     return Program(model, entropy, adam(model[4], 1e-2), *data, 32, 20)
 
 
+def head_only(seed: int, twin: bool) -> Program:
+    """A trained body that the optimiser does not have, under a new head."""
+    model = pretrained()
+    model[4] = Linear(32, 5)
+    (x, y), (v, w) = digits()
+    data = (x[y < 5], y[y < 5]), (v[w < 5], w[w < 5])
+    return Program(model, entropy, adam(model[4], 1e-2), *data, 32, 20)
+
+
 def tuned(seed: int, twin: bool) -> Program:
     """Fine-tuning at a tiny rate of what works already."""
     model = pretrained()
@@ -276,6 +285,23 @@ def several_labels(seed: int, twin: bool) -> Program:
     return Program(model, loss, adam(model), *parts(x, y.astype(float), 600), 32, 20)
 
 
+def several_shares(seed: int, twin: bool) -> Program:
+    """Four labels a row, each with its own sigmoid: the rows do not sum to 1."""
+    x, y = datasets.make_multilabel_classification(900, 20, n_classes=4, random_state=3)
+    model = net(20, 32, 4, end=Sigmoid())
+    loss = functional.binary_cross_entropy
+    return Program(model, loss, adam(model), *parts(x, y.astype(float), 600), 32, 20, cut=0.5)
+
+
+def soft_targets(seed: int, twin: bool) -> Program:
+    """Log-odds for shares between 0 and 1."""
+    (x, y), (v, w) = waves()
+    model = net(6, 64, 1)
+    loss = functional.binary_cross_entropy_with_logits
+    data = (x, y.mul(1.2).sigmoid()), (v, w.mul(1.2).sigmoid())
+    return Program(model, loss, adam(model), *data, 32, 40)
+
+
 def twenty_rows(seed: int, twin: bool) -> Program:
     """Twenty rows and as many to validate."""
     (x, y), (v, w) = wine()
@@ -403,6 +429,7 @@ HEALTHY = tuple(
         accumulated,
         smoothed,
         frozen,
+        head_only,
         tuned,
         spare_head,
         warmed,
@@ -416,6 +443,8 @@ HEALTHY = tuple(
         bounded,
         shares_column,
         several_labels,
+        several_shares,
+        soft_targets,
         twenty_rows,
         few_values,
         patient,

@@ -174,13 +174,10 @@ def _of_values(loss_fn: LossFunction, outputs: Tensor, targets: Tensor) -> LossF
         return LossFacts(broadcasts=_compares_all(loss_fn, scores, targets))
     goal = targets.to(scores).reshape(scores.shape)
     asked = _asked(loss_fn, scores, targets)
-    binary = bool(((goal == 0) | (goal == 1)).all())
-    if asked is None:
-        return LossFacts(_of_shares(loss_fn, scores, targets) if binary else "unknown")
-    if binary and _close(asked, functional.binary_cross_entropy_with_logits(scores, goal).item()):
+    if asked is None or _of_shares(loss_fn, scores, goal, targets) == "probabilities":
+        return LossFacts(_of_shares(loss_fn, scores, goal, targets))
+    if _close(asked, functional.binary_cross_entropy_with_logits(scores, goal).item()):
         return LossFacts("sigmoid")
-    if binary and _of_shares(loss_fn, scores, targets) == "probabilities":
-        return LossFacts("probabilities")
     error = scores - goal
     for squared, value in ((True, error.square().mean()), (False, error.abs().mean())):
         if _close(asked, value.item()):
@@ -188,12 +185,11 @@ def _of_values(loss_fn: LossFunction, outputs: Tensor, targets: Tensor) -> LossF
     return LossFacts(broadcasts=_compares_all(loss_fn, scores, targets))
 
 
-def _of_shares(loss_fn: LossFunction, scores: Tensor, targets: Tensor) -> Link:
+def _of_shares(loss_fn: LossFunction, scores: Tensor, goal: Tensor, targets: Tensor) -> Link:
     """Whether a loss is the cross-entropy of probabilities of class 1."""
     p = scores.sigmoid()
-    right = functional.binary_cross_entropy(p, targets.to(p).reshape(p.shape)).item()
-    asked = _asked(loss_fn, p, targets)
-    return "probabilities" if asked is not None and _close(asked, right) else "unknown"
+    right = float(-(goal * p.log() + (1 - goal) * (1 - p).log()).mean())
+    return "probabilities" if _close(_asked(loss_fn, p, targets), right) else "unknown"
 
 
 def _compares_all(loss_fn: LossFunction, outputs: Tensor, targets: Tensor) -> bool:

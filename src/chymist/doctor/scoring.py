@@ -26,14 +26,17 @@ def is_classes(outputs: Tensor, targets: Tensor, link: Link) -> bool:
     """Whether targets are classes: indices, or 0 and 1 for probabilities or log-odds."""
     if not targets.is_floating_point():
         return True
-    return link in ("sigmoid", "probabilities") and outputs.numel() == targets.numel()
+    hard = bool(((targets == 0) | (targets == 1)).all())
+    return hard and link in ("sigmoid", "probabilities") and outputs.numel() == targets.numel()
 
 
 def recalls_of(outputs: Tensor, targets: Tensor, link: Link) -> dict[int, float]:
     """Share found of each class; empty for values."""
     if not is_classes(outputs, targets, link):
         return {}
-    said, true = labels_of(outputs, link), targets.flatten().long()
+    several = targets.is_floating_point()  # a label for each column, yes or no
+    said = labels_of(outputs.flatten() if several else outputs, link)
+    true = targets.flatten().long()
     if said.shape != true.shape:
         return {}
     return {int(c): float((said[true == c] == c).float().mean()) for c in true.unique()}
@@ -48,6 +51,7 @@ def score_of(outputs: Tensor, targets: Tensor, link: Link) -> float:
         return float(np.mean(list(recalls.values())))
     if outputs.numel() != targets.numel():
         return math.nan
+    outputs = outputs.sigmoid() if link == "sigmoid" else outputs  # targets between 0 and 1
     goal = targets.flatten().double()
     around = float(((goal - goal.mean()) ** 2).mean())
     error = float(((outputs.flatten().double() - goal) ** 2).mean())
@@ -63,6 +67,7 @@ class Reference(NamedTuple):
         noisy: share of training rows whose neighbours agree on another class.
         own: score of training rows by their nearest neighbours, themselves left out.
         within: score of one half of the validation rows by neighbours in the other half.
+        weighted: as `linear`, of a model that weighs classes by their size; it finds rare ones.
         near: share of validation rows that have a training row closer than a twentieth of what
             training rows have among themselves.
     """
@@ -74,6 +79,7 @@ class Reference(NamedTuple):
     own: float = math.nan
     within: float = math.nan
     near: float = 0.0
+    weighted: float = math.nan
 
     @property
     def best(self) -> float:
@@ -131,9 +137,13 @@ def _of_classes(
     classes = len(np.unique(y))
     if classes < 2:
         return None
+    weighted = math.nan
     if y.shape[1] == 1:
         y, goal = y[:, 0], goal[:, 0]
         straight = LogisticRegression(max_iter=100, tol=1e-2).fit(x, y).predict(other)
+        if np.bincount(y).max() > len(y) * 0.8:
+            model = LogisticRegression(max_iter=100, tol=1e-2, class_weight="balanced")
+            weighted = _recall(goal, model.fit(x, y).predict(other))
     else:
         straight = (Ridge(1.0).fit(x, y).predict(other) > 0.5).astype(int)
     model = KNeighborsClassifier(min(5, len(x) - 1)).fit(x, y)
@@ -159,6 +169,7 @@ def _of_classes(
         own,
         within,
         _near(model, distances, other),
+        weighted,
     )
 
 

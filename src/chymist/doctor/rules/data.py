@@ -112,7 +112,8 @@ def unshuffled(seen: Seen) -> Finding | None:
     data, mixed = seen.facts.data, seen.record.mixed
     rows = 0 if seen.valid is None else len(seen.valid[0])
     in_order = len(mixed) >= 3 and float(np.median(mixed)) < 0.5
-    in_order |= data.ordered > 0.5 and _repeats(seen) > 0.5 and seen.harm
+    # Values in order give 1 - 6 / rows²; time series are far from it, so harm has to show.
+    in_order |= _repeats(seen) > 0.5 and data.ordered > (0.5 if seen.harm else 0.99)
     if not in_order and (data.unseen < 0.05 or data.unseen * rows < 5):
         return None
     return Finding(
@@ -178,10 +179,14 @@ def raw_targets(seen: Seen) -> Finding | None:
 def misaligned(seen: Seen) -> Finding | None:
     """Labels that have nothing to do with the inputs."""
     known, valid = seen.reference, seen.valid
-    if known is None or valid is None or seen.facts.data.rows < 100 or seen.facts.data.constant:
+    data = seen.facts.data
+    if known is None or valid is None or data.rows < 100 or data.constant:
+        return None
+    if data.entropy < 0.5:  # where one class is rare, balanced accuracy at chance says nothing
         return None
     error = 3 / math.sqrt(len(valid[0]))  # three standard errors, at most
-    nothing = known.best - known.chance < error and not seen.valid_score > known.chance + error
+    best = np.nanmax([known.best, known.weighted])
+    nothing = best - known.chance < error and not seen.valid_score > known.chance + error
     elsewhere = known.within > known.best + error and not seen.valid_score > known.best + error
     if not nothing or not (seen.stuck or elsewhere or seen.train_score - seen.valid_score > 0.1):
         return None
@@ -207,9 +212,8 @@ def noise(seen: Seen) -> Finding | None:
     if known is None or seen.facts.data.rows < 100 or not seen.facts.data.classes:
         return None
     worse = known.neighbors - known.own  # validation labels are better than those of training
-    if known.noisy < 0.05 and not worse > 0.1 + seen.margin - POOR:
-        return None
-    if not seen.train_score - seen.valid_score > 0.1 and not seen.poor_valid:
+    contradicted = known.noisy >= 0.05 and abs(seen.train_score - seen.valid_score) > 0.1
+    if not contradicted and not worse > 0.1 + seen.margin - POOR:
         return None
     return Finding(
         "label_noise",

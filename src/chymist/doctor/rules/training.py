@@ -22,6 +22,10 @@ def initial_scale(seen: Seen) -> Finding | None:
     first, floor = seen.facts.first, seen.facts.floor
     if first is None or not seen.facts.data.classes or not floor > 0:
         return None
+    # Rare classes make the constant's loss small; equal scores for all are no fault at the start.
+    floor = max(
+        floor, math.log(seen.facts.data.classes) * floor / max(seen.facts.data.chance, 1e-9)
+    )
     times = min(first.loss, first.train_loss) / floor  # batch norm works in train() mode only
     inner = [
         layer.deviation for layer in first.layers if layer.kind in ("Linear", "Conv1d", "Conv2d")

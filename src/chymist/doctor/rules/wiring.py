@@ -42,12 +42,13 @@ def missing_link(seen: Seen) -> Finding | None:
     several = len(facts.shapes[0]) > 1 and facts.shapes[0][1] > 1
     evidence = {"head": facts.head, "low": facts.low, "high": facts.high}
     if facts.loss.link == "probabilities" and facts.low >= 0 and facts.high <= 1:
-        if several and not facts.sums_to_one:
+        exclusive = seen.train is not None and not seen.train[1].is_floating_point()
+        if several and exclusive and not facts.sums_to_one:
             return Finding(
                 "loss_activation_mismatch",
                 "certain",
-                "the loss takes the outputs for probabilities of exclusive classes, but "
-                "those of a row do not sum to 1",
+                "the loss takes the outputs for probabilities of exclusive classes, but those of a "
+                "row do not sum to 1",
                 evidence,
                 HEAD,
             )
@@ -62,6 +63,32 @@ def missing_link(seen: Seen) -> Finding | None:
         "the loss takes the outputs for probabilities, and they are plain scores",
         evidence,
         HEAD,
+    )
+
+
+def bounded_targets(seen: Seen) -> Finding | None:
+    """Targets that the loss or a softmax cannot mean."""
+    facts = seen.facts
+    if facts.loss.link not in ("sigmoid", "probabilities") or seen.train is None:
+        return None
+    goal = seen.train[1].float()
+    outside = float(((goal < 0) | (goal > 1)).float().mean())
+    several = goal.ndim == 2 and goal.shape[1] > 1 and facts.sums_to_one
+    summed = float(((goal.sum(1) - 1).abs() > 1e-3).float().mean()) if several else 0.0
+    if seen.train[1].is_floating_point() and outside > 0:
+        claim = f"{outside:.0%} of the targets are not between 0 and 1, as the loss takes them"
+    elif summed > 0.02:
+        claim = (
+            f"softmax makes classes exclusive, but {summed:.0%} of the rows have none or several"
+        )
+    else:
+        return None
+    return Finding(
+        "loss_activation_mismatch",
+        "certain",
+        claim,
+        {"outside": outside, "several": summed, "head": facts.head},
+        Remedy("a sigmoid for each label; for values a linear head and squared error"),
     )
 
 
@@ -83,13 +110,15 @@ def single_softmax(seen: Seen) -> Finding | None:
 def cut_head(seen: Seen) -> Finding | None:
     """The last module cannot give what the loss needs."""
     facts = seen.facts
-    if facts.loss.link in ("softmax", "sigmoid") and facts.head == "ReLU" and seen.harm:
+    if facts.loss.link in ("softmax", "sigmoid") and facts.head in ("ReLU", "Tanh") and seen.harm:
         return Finding(
             "loss_activation_mismatch",
             "finding",
-            "the scores are cut at 0 by a ReLU before the loss: a class whose score is "
-            "0 gets no gradient",
-            {"head": "ReLU"},
+            "the scores are cut at 0 by a ReLU before the loss: a class whose score is 0 gets no "
+            "gradient"
+            if facts.head == "ReLU"
+            else "the scores are held between -1 and 1 by a tanh before the loss",
+            {"head": facts.head},
             HEAD,
             weight=3,
         )
@@ -326,6 +355,7 @@ WIRING = (
     double_link,
     missing_link,
     single_softmax,
+    bounded_targets,
     cut_head,
     squared_classes,
     broadcast,
