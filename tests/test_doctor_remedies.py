@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -21,7 +22,7 @@ from chymist.verbs.applying import apply, prove
 from chymist.verbs.jobs import Job, train_jobs
 
 PLAIN: dict[str, Any] = {"batch_size": 64, "stop": "none", "schedule": "constant"}
-TAXONOMY = """
+TAXONOMY = re.findall(r"\w+", """
 loss_activation_mismatch missing_softmax double_softmax softmax_mse shape_broadcast_loss no_update
 missing_zero_grad train_eval_mode lr_too_high lr_too_low undertrained nan_inf_loss
 vanishing_gradient exploding_gradient dead_relu saturated_activation symmetric_init init_scale
@@ -30,7 +31,7 @@ bn_small_batch unnormalised_input unnormalised_target label_noise label_misalign
 constant_labels class_imbalance data_leakage distribution_mismatch unshuffled_data
 data_loading_bound nondeterminism dead_output batch_leak precision hidden_activation_misuse
 bad_input_values batch_too_small
-""".split()
+""")  # fmt: skip
 
 
 def digits() -> Split:
@@ -123,7 +124,7 @@ CASES = [
     Case("model_bias", digits, of(mlp(2), adam(lr=1e-2)), of(mlp(64), adam(lr=1e-2))),
     Case("missing_nonlinearity", circles, of("softmax", adam(lr=1e-2)), of("mlp", adam(lr=1e-2))),
     Case("over_regularised", digits, of(mlp(64), adamw(lr=1e-3, weight_decay=300.0)), GOOD),
-    Case("dropout_misuse", digits, of(mlp(64, dropout=0.95)), GOOD),
+    Case("dropout_misuse", digits, of(mlp(64, 64, dropout=0.9)), of(mlp(64, 64))),
     Case("overfitting", noisy, of(mlp(128), adam(lr=1e-2)), of("softmax", adam(lr=1e-3)), metric="log_loss"),
     Case("label_noise", noisy, of(mlp(128), adam(lr=1e-2)), of(mlp(128), adam(lr=1e-2)), lambda: noisy(0.0), metric="log_loss"),
     Case("bn_small_batch", digits, of(cy.models.cnn(channels=(8,), hidden=(16,)), batch_size=2, length="100 steps"), of(cy.models.cnn(channels=(8,), hidden=(16,)), length="100 steps")),
@@ -143,7 +144,15 @@ def level(recipe: Recipe, split: Split, metric: str) -> float:
     return max(value, -1.0) if metric == "r2" else value
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.code)
+# Remedies that another case applies too, and models that take longer.
+EXHAUSTIVE = ("hidden_activation_misuse", "batch_too_small", "unshuffled_data", "label_noise",
+              "exploding_gradient", "dead_relu", "saturated_activation", "lr_too_high")  # fmt: skip
+
+
+@pytest.mark.parametrize("case", [
+    pytest.param(case, id=case.code, marks=pytest.mark.hard if case.code in EXHAUSTIVE else ())
+    for case in CASES
+])  # fmt: skip
 def test_a_remedy_closes_half_of_the_gap(case: Case) -> None:
     rows = case.rows()
     healthy_rows = case.healthy_rows() if case.healthy_rows else rows
@@ -154,7 +163,6 @@ def test_a_remedy_closes_half_of_the_gap(case: Case) -> None:
     faulty = level(case.faulty, rows, case.metric)
     healthy = level(case.healthy, healthy_rows, case.metric)
     reached = level(cured, cured_rows, case.metric)
-    print(case.code, round(faulty, 3), round(healthy, 3), round(reached, 3))
     assert abs(healthy - faulty) > case.gap
     assert (reached - faulty) / (healthy - faulty) >= 0.5
 
