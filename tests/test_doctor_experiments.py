@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import doctest
 import math
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -412,6 +414,13 @@ def test_what_cannot_be_experimented_with_is_refused(digits: Split) -> None:
             run_experiments(Recipe(model="mlp"), digits, budget=wrong)
     with pytest.raises(UsageError, match="route"):
         run_experiments(Recipe(model="mlp"), digits, route="nowhere")  # type: ignore[arg-type]
+
+
+def test_the_page_of_experiments_runs() -> None:
+    page = Path(__file__).parent.parent / "docs" / "experiments.md"
+    flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    failed, tried = doctest.testfile(str(page), module_relative=False, optionflags=flags)
+    assert (failed, tried > 8) == (0, True)
 
 
 def test_values_have_experiments_too() -> None:
