@@ -137,7 +137,7 @@ def affordable(wanted: Sequence[str], allowed: int, least: int, most: int) -> di
         >>> affordable(["base", "sham 1", "tiny", "small"], 250, 20, 1000)
         {'base': 66, 'sham 1': 66, 'tiny': 50, 'small': 66}
         >>> affordable(["base", "sham 1", "tiny", "small"], 100, 20, 1000)
-        {'base': 50, 'sham 1': 50}
+        {'base': 25, 'sham 1': 25, 'tiny': 50}
     """
     for count in range(len(wanted), 0, -1):
         tiny = [name.startswith("tiny") for name in wanted[:count]]

@@ -168,9 +168,7 @@ def read_training(
         for name, effect in effects.items()
     }
     small = False if left_out.get("small") == NOTHING_SMALLER else helped.get("small")
-    tiny, rate = _few(losses, left_out, [answer for n, answer in helped.items() if n[:2] == "lr"])
-    if not tiny and not rate and (small or helped.get("big")):
-        tiny = True
+    tiny, rate = _few(run, losses, helped, left_out)
     closed = 0.0
     if "cont" in losses:
         effects["cont"] = Effect(run.train, losses["cont"].train, noise.margin)
@@ -184,18 +182,26 @@ def read_training(
 
 
 def _few(
-    losses: Mapping[str, Losses], left_out: Mapping[str, str], rates: list[Known]
-) -> tuple[Known, Known]:
+    run: Losses, losses: Mapping[str, Losses], helped: Mapping[str, Known],
+    left_out: Mapping[str, str],
+) -> tuple[Known, Known]:  # fmt: skip
     """Whether a few rows are learned, and whether another rate helps."""
-    few = {n: memorized(losses[n].train, losses[n].chance) for n in losses if n.startswith("tiny")}
-    own, default, shallow = (few.get(n) for n in ("tiny", "tiny default", "tiny shallow"))
+    learned = {n: memorized(losses[n].train, losses[n].chance) for n in losses if "tiny" in n}
+    own, default = learned.get("tiny"), learned.get("tiny default")
+    rates = [answer for name, answer in helped.items() if name.startswith("lr x")]
     if own:
         return True, _any(rates)
-    rate = _any([*rates, default])
-    if not rate and shallow:
-        return True, rate
-    asked = left_out.get("tiny shallow") in (NOTHING_SMALLER, NOT_ASKED)
-    return own if rate or asked or shallow is False else None, rate
+    rate = True if default else _any([*rates, default]) if rates else None
+    if rate:
+        return own, True
+    never = (NOT_ASKED, NOTHING_SMALLER)
+    others = [
+        {**helped, **learned}.get(name)
+        for name in ("tiny shallow", "small", "big")
+        if left_out.get(name) not in never
+    ]
+    acquitted = _any([*others, bool(memorized(run.train, run.chance))])
+    return True if acquitted else own if acquitted is False else None, rate
 
 
 def read_gap(

@@ -186,10 +186,6 @@ def _redrawn(evidence: Evidence, recipe: Recipe) -> Changes:
     return {"split.redraw": True}
 
 
-def _precise(evidence: Evidence, recipe: Recipe) -> Changes:
-    return {"precision": "float32"}
-
-
 def _options(slot: str, options: Mapping[str, Any], names: tuple[str, ...]) -> Changes:
     return {f"{slot}.{name}": options[name] for name in names if name in options}
 
@@ -241,7 +237,7 @@ REMEDIES: dict[str, tuple[str, Builder]] = {
     "nondeterminism": ("seed everything; deterministic kernels", _advice),
     "dead_output": ("see that the head is trained and is not constant", _advice),
     "batch_leak": ("no softmax or norm over rows", _advice),
-    "precision": ("float32", _precise),
+    "precision": ("weights and sums in float32", _advice),
     "hidden_activation_misuse": ("ReLU between the layers", _rectified),
     "bad_input_values": ("fill or drop cells that are missing or infinite", _advice),
     "batch_too_small": ("larger batches", _larger_batches),

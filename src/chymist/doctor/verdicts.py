@@ -236,7 +236,7 @@ def gap_shares(train: float, inner: float, valid: float) -> dict[str, float]:
         Both shares, which add up to 1; empty if there is no gap.
 
     Example:
-        >>> gap_shares(0.1, 0.4, 0.5)
+        >>> gap_shares(0.0, 0.75, 1.0)
         {'overfitting': 0.75, 'mismatch': 0.25}
 
     Source: Ng 2018, Machine Learning Yearning, chapters 40 to 43 (training-dev set).

@@ -67,9 +67,9 @@ def apply(remedy: Remedy, recipe: Recipe, split: Split) -> tuple[Recipe, Split]:
     Example:
         >>> import chymist as cy
         >>> from chymist.doctor import Remedy
-        >>> split = cy.split(cy.load("iris"))
-        >>> cured, same = apply(Remedy("", {"optimizer.lr": 0.1}), cy.Recipe(optimizer="sgd"), split)
-        >>> cured.optimizer, same is split
+        >>> rows = cy.split(cy.load("iris"))
+        >>> cured, same = apply(Remedy("", {"optimizer.lr": 0.1}), cy.Recipe(optimizer="sgd"), rows)
+        >>> cured.optimizer, same is rows
         (sgd(lr=0.1), True)
     """
     if not remedy.changes:
