@@ -95,7 +95,7 @@ def test_a_healthy_fit_of_digits_prints_nothing_new(
     assert main(["fit", "digits", "--out", "run"]) == 0
     assert "Finding" not in capsys.readouterr().out
     assert json.loads((tmp_path / "run/findings.json").read_text())["findings"] == []
-    assert "<h2 id=\"findings" not in (tmp_path / "run/report.html").read_text()
+    assert '<h2 id="findings' not in (tmp_path / "run/report.html").read_text()
     assert main(["diagnose", "run"]) == 0
     assert "nothing wrong was found" in capsys.readouterr().out
     assert main(["show", "run"]) == 0
@@ -109,7 +109,9 @@ def test_what_is_certain_is_said_while_the_run_trains(iris: cy.Split) -> None:
     assert heard[places[0]].code == "double_softmax"
     assert heard[places[0] - 1].step == 12 < run.facts["steps"]
     others = [heard[n].code for n in places[1:]]
-    assert "double_softmax" not in others and places[1:] == list(range(len(heard) - len(others), len(heard)))
+    assert "double_softmax" not in others and places[1:] == list(
+        range(len(heard) - len(others), len(heard))
+    )
     assert run.findings[0].level == "certain" and codes(run.findings)[0] == "double_softmax"
 
 
@@ -209,9 +211,7 @@ def test_weights_that_are_not_kept_are_no_overfitting() -> None:
     assert cy.diagnose(kept).checked.epochs == 60
 
 
-def test_a_doctor_who_fails_harms_no_run(
-    iris: cy.Split, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_doctor_who_fails_harms_no_run(iris: cy.Split, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*_: object) -> None:
         raise KeyError("a foreign module")
 
