@@ -62,8 +62,10 @@ def test_no_bit_depends_on_the_doctor(drop: float) -> None:
         assert torch.equal(value, watched.model.state_dict()[name]), name
     for name, series in plain.history.items():
         assert np.array_equal(series, watched.history[name]), name
-    assert plain.findings == () and read_findings(plain.path) is None
-    assert not watched.model._forward_pre_hooks and not watched.model._forward_hooks
+    assert plain.findings == ()
+    assert read_findings(plain.path) is None
+    assert not watched.model._forward_pre_hooks
+    assert not watched.model._forward_hooks
 
 
 def test_foreign_random_layers_draw_the_same(iris: cy.Split) -> None:
@@ -80,12 +82,16 @@ def test_foreign_random_layers_draw_the_same(iris: cy.Split) -> None:
 def test_healthy_runs_are_left_in_peace(name: str) -> None:
     told: list[Finding] = []
     run = cy.fit(cy.Recipe(), cy.split(cy.load(name), seed=0), doctor=told.append)
-    assert codes(run.findings) == [] and told == []
+    assert codes(run.findings) == []
+    assert told == []
     report = cy.diagnose(run)
-    assert len(report) == 0 and report.checked.stopped == ""
+    assert len(report) == 0
+    assert report.checked.stopped == ""
     assert report.checked.steps == run.facts["steps"]
-    assert report.checked.rules > 30 and report.checked.train == len(run.split.train)
-    assert "\n" not in str(report) and "causes were checked" in str(report)
+    assert report.checked.rules > 30
+    assert report.checked.train == len(run.split.train)
+    assert "\n" not in str(report)
+    assert "causes were checked" in str(report)
 
 
 def test_a_healthy_fit_of_digits_prints_nothing_new(
@@ -109,10 +115,10 @@ def test_what_is_certain_is_said_while_the_run_trains(iris: cy.Split) -> None:
     assert heard[places[0]].code == "double_softmax"
     assert heard[places[0] - 1].step == 12 < run.facts["steps"]
     others = [heard[n].code for n in places[1:]]
-    assert "double_softmax" not in others and places[1:] == list(
-        range(len(heard) - len(others), len(heard))
-    )
-    assert run.findings[0].level == "certain" and codes(run.findings)[0] == "double_softmax"
+    assert "double_softmax" not in others
+    assert places[1:] == list(range(len(heard) - len(others), len(heard)))
+    assert run.findings[0].level == "certain"
+    assert codes(run.findings)[0] == "double_softmax"
 
 
 def test_findings_are_the_same_in_memory_file_and_json(slow: cy.Run) -> None:
@@ -142,18 +148,22 @@ def test_faces_of_a_finding(
     assert main(["fit", "iris", *SLOW_WORDS, "--out", "run"]) == 0
     lines = capsys.readouterr().out.splitlines()
     told = [n for n, text in enumerate(lines) if text.startswith("Finding finding  lr_too_low: ")]
-    assert len(told) == 1 and lines[told[0] + 1] == "Remedy  a higher rate"
+    assert len(told) == 1
+    assert lines[told[0] + 1] == "Remedy  a higher rate"
     assert main(["show", "run"]) == 0
     assert "Finding finding  lr_too_low" in capsys.readouterr().out
     assert main(["show", "run", "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)["findings"]
     assert main(["diagnose", "run", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["run"] == "run" and found["findings"] == shown
+    assert found["run"] == "run"
+    assert found["findings"] == shown
     assert set(shown[0]) == {"code", "level", "claim", "evidence", "remedy"}
     assert main(["diagnose", "run", "--lang", "zh"]) == 0
     out = capsys.readouterr().out
-    assert "学习率过小" in out and "steps are tiny" in out and "十倍" in out
+    assert "学习率过小" in out
+    assert "steps are tiny" in out
+    assert "十倍" in out
     monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
     assert main(["show", "run"]) == 0
     assert "学习率过小" in capsys.readouterr().out
@@ -167,9 +177,11 @@ def test_a_run_that_diverges_is_diagnosed(iris: cy.Split, tmp_path: Path) -> Non
     with pytest.raises(Diverged) as error:
         cy.fit(recipe, iris, out=tmp_path / "run", doctor=told.append)
     found = cy.diagnose(tmp_path / "run")
-    assert found[0].code == "nan_inf_loss" and found[0].level == "certain"
+    assert found[0].code == "nan_inf_loss"
+    assert found[0].level == "certain"
     assert error.value.where.startswith(f"step {found[0].evidence['step']},")
-    assert codes(told)[0] == "nan_inf_loss" and len(codes(told)) == len(set(codes(told)))
+    assert codes(told)[0] == "nan_inf_loss"
+    assert len(codes(told)) == len(set(codes(told)))
 
 
 @pytest.mark.parametrize("after", [5, 31, 40])
@@ -181,7 +193,7 @@ def test_a_resumed_run_has_the_findings_of_an_uninterrupted_one(
         cy.fit(SLOW, iris, out=tmp_path / "run", observer=taken.append,
                interrupted=lambda: len(taken) >= after)  # fmt: skip
     assert not (tmp_path / "run" / "findings.json").exists()
-    with pytest.raises(InputError, match="no findings.*chymist resume"):
+    with pytest.raises(InputError, match=r"no findings.*chymist resume"):
         cy.diagnose(tmp_path / "run")
     run, step, _ = cy.resume(tmp_path / "run")
     assert 0 < step < run.facts["steps"]
@@ -218,8 +230,10 @@ def test_a_doctor_who_fails_harms_no_run(iris: cy.Split, monkeypatch: pytest.Mon
     plain = cy.fit(SLOW, iris, doctor=False)
     monkeypatch.setattr(Watcher, "step", fails)
     run = cy.fit(SLOW, iris)
-    assert run.findings == () and run.score == plain.score
-    assert "could not look" in str(cy.diagnose(run)) and "KeyError" in str(cy.diagnose(run))
+    assert run.findings == ()
+    assert run.score == plain.score
+    assert "could not look" in str(cy.diagnose(run))
+    assert "KeyError" in str(cy.diagnose(run))
 
 
 def test_an_error_of_the_listener_is_the_callers() -> None:
@@ -232,7 +246,7 @@ def test_an_error_of_the_listener_is_the_callers() -> None:
 
 def test_runs_without_findings_and_damaged_ones(iris: cy.Split, tmp_path: Path) -> None:
     run = cy.fit(SLOW, iris, out=tmp_path / "run", doctor=False)
-    with pytest.raises(InputError, match="no findings.*it has ended; run fit again"):
+    with pytest.raises(InputError, match=r"no findings.*it has ended; run fit again"):
         cy.diagnose(run)
     assert cy.load_run(run.path).findings == ()
     for text in ('{"findings": 3}', '{"findings": [{"code": "a"}]}', "no json"):
@@ -253,11 +267,13 @@ def test_numbers_of_numpy_and_no_numbers_are_written(tmp_path: Path) -> None:
 
 def test_cards_of_the_report(slow: cy.Run) -> None:
     page = (slow.path / "report.html").read_text()
-    assert 'id="findings"' in page and "chymist why lr_too_low" in page
+    assert 'id="findings"' in page
+    assert "chymist why lr_too_low" in page
     section = findings_section(slow)
     told = [f for f in slow.findings if f.level != "observation"]
     assert section.count("<article>") == len(told)
-    assert "update over weight by step" in section and "Loss by epoch" in section
+    assert "update over weight by step" in section
+    assert "Loss by epoch" in section
 
 
 def test_cards_are_inert_and_symptoms_are_named_apart(slow: cy.Run) -> None:
@@ -269,8 +285,10 @@ def test_cards_are_inert_and_symptoms_are_named_apart(slow: cy.Run) -> None:
         Finding("dead_relu", "observation", "12 of 64 units never fire"),
     )
     section = findings_section(replace(slow, findings=found))
-    assert "<script" not in section and "&lt;script&gt;" in section
-    assert section.count("<article>") == 1 and "Seen, without harm" in section
+    assert "<script" not in section
+    assert "&lt;script&gt;" in section
+    assert section.count("<article>") == 1
+    assert "Seen, without harm" in section
     quiet = findings_section(replace(slow, findings=found[1:]))
     assert "found nothing wrong" in quiet
 
@@ -282,10 +300,13 @@ def test_the_ear_hands_on_what_it_hears() -> None:
     )  # fmt: skip
     ear, model, inputs = Ear(program), nn.Linear(3, 1), torch.ones(4, 3)
     outputs = ear.apply(model, inputs)
-    assert outputs.requires_grad and torch.equal(outputs, model(inputs))
+    assert outputs.requires_grad
+    assert torch.equal(outputs, model(inputs))
     each = ear.loss(outputs, torch.zeros(4, 1), reduction="none")
     assert each.shape == (4, 1)
-    assert ear.batch is not None and ear.batch[0] is inputs and not ear.batch[1].requires_grad
+    assert ear.batch is not None
+    assert ear.batch[0] is inputs
+    assert not ear.batch[1].requires_grad
 
 
 class Counted:
@@ -322,12 +343,15 @@ def test_rows_that_are_looked_at(rows: int, features: int, expected: int | None)
 
 def test_looks_come_in_pairs_and_greatest_values_are_kept() -> None:
     seen = [step for step in range(1, 3000) if sampled(step)]
-    assert seen[:12] == list(range(1, 13)) and len(seen) < 250
+    assert seen[:12] == list(range(1, 13))
+    assert len(seen) < 250
     assert all(step + 1 in seen for step in seen if step % 10 == 0)
     points = [(n, float(n % 7)) for n in range(2000)]
     points[1234] = (1234, 99.0)
     kept = thinned(points)
-    assert len(kept) == POINTS and (1234, 99.0) in kept and kept == sorted(kept)
+    assert len(kept) == POINTS
+    assert (1234, 99.0) in kept
+    assert kept == sorted(kept)
 
 
 def test_steps_are_events_of_the_run(iris: cy.Split) -> None:
