@@ -78,10 +78,12 @@ def test_every_code_of_the_taxonomy_is_explained_in_both_languages() -> None:
 def test_texts_are_whole_and_in_their_language(code: str) -> None:
     for part in fields(Text):
         english, chinese = (getattr(CODES[code][lang], part.name) for lang in ("en", "zh"))
-        assert english and not CHARACTERS.search(english), part.name
+        assert english, part.name
+        assert not CHARACTERS.search(english), part.name
         assert CHARACTERS.search(chinese), part.name
         if part.name != "title":
-            assert english.endswith(".") and chinese.endswith("。"), part.name
+            assert english.endswith("."), part.name
+            assert chinese.endswith("。"), part.name
         numbers = [re.findall(r"\d[\d,.]*\d|\d", text) for text in (english, chinese)]
         if part.name == "example":
             assert set(numbers[1]) <= set(numbers[0]) | {"10", "100", "2"}, numbers
