@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import zip_longest
@@ -79,7 +79,7 @@ class RunWatcher:
         self.assembly = replace(
             assembly, program=replace(program, apply=self.ear.apply, loss=self.ear.loss)
         )
-        self.stopped = ""
+        self.stopped, self.epochs = "", 0
         self.said: set[str] = set()
         self.watcher: Watcher | None = None
         self.train = self.valid = None
@@ -123,9 +123,10 @@ class RunWatcher:
             else:  # between two looks only the loss is new
                 watcher.record.losses.append(event.loss)
             if event.step == EARLY:
-                with self._looking():
-                    self._tell_certain(watcher)
-        elif event.last:
+                self._tell(self._certain(watcher))
+            return
+        self.epochs = event.epoch
+        if event.last:
             with self._looking():
                 self._look(watcher, event.values)
         else:
@@ -151,19 +152,21 @@ class RunWatcher:
         train, held = (values.get(name, math.nan) for name in ("train_loss", "val_loss"))
         watcher.epoch(held, outputs, targets, train)
 
-    def _tell_certain(self, watcher: Watcher) -> None:
-        """Say at once what needs no outcome of the run to be known."""
-        seen = Seen(watcher.record, watcher.record.facts.first, self.train, self.valid)
-        for finding in (rule(seen) for rule in WIRING):
-            if finding is not None and finding.level == "certain":
-                self.tell(finding)
+    def _certain(self, watcher: Watcher) -> list[Finding]:
+        """What needs no outcome of the run to be known, and can be said at once."""
+        found: list[Finding] = []
+        with self._looking():
+            seen = Seen(watcher.record, watcher.record.facts.first, self.train, self.valid)
+            found += [said for rule in WIRING if (said := rule(seen)) and said.level == "certain"]
+        return found
 
-    def tell(self, finding: Finding) -> None:
-        """Say a finding, once; a symptom alone is not said."""
-        if finding.level != "observation" and finding.code not in self.said:
-            self.said.add(finding.code)
-            if self.told:
-                self.told(finding)
+    def _tell(self, findings: Sequence[Finding]) -> None:
+        """Say findings, each code once; a symptom alone is not said."""
+        for finding in findings:
+            if finding.level != "observation" and finding.code not in self.said:
+                self.said.add(finding.code)
+                if self.told:
+                    self.told(finding)
 
     def catch_up(self, history: Mapping[str, np.ndarray]) -> None:
         """Take note of what was recorded before a run was resumed."""
@@ -207,8 +210,7 @@ class RunWatcher:
         if self.watcher is not None:
             with self._looking():
                 found = self.watcher.findings
-        for finding in found:
-            self.tell(finding)
+        self._tell(found)
         return found
 
     def checked(self) -> dict[str, Any]:
@@ -219,7 +221,7 @@ class RunWatcher:
         record = watcher.record
         return {
             "rules": len(WIRING) + len(DATA) + len(TRAINING),
-            "steps": len(record.losses), "epochs": len(record.epochs),
+            "steps": len(record.losses), "epochs": self.epochs,
             "looks": len(record.probes),
             "train": 0 if self.train is None else len(self.train[0]),
             "valid": 0 if self.valid is None else len(self.valid[0]),

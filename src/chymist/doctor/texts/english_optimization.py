@@ -12,7 +12,7 @@ OPTIMIZATION = {
         "One batch before training: range and sums of the outputs against the targets.",
         "The output layer follows from the task: linear for values, scores with cross-entropy "
         "for classes.",
-        "Targets from -3 to 3 behind a sigmoid, which gives only 0 to 1: half of them are out of "
+        "Targets from -3 to 3 behind a sigmoid, which gives only 0 to 1: most of them are out of "
         "reach.",
         "Give plain scores to the cross-entropy that takes scores; a linear last layer for values.",
         "Sigmoid with squared error for targets in [0, 1]; losses with a built-in link function.",
