@@ -141,9 +141,9 @@ def _of_classes(
     if y.shape[1] == 1:
         y, goal = y[:, 0], goal[:, 0]
         straight = LogisticRegression(max_iter=100, tol=1e-2).fit(x, y).predict(other)
-        if np.bincount(y).max() > len(y) * 0.8:
-            model = LogisticRegression(max_iter=100, tol=1e-2, class_weight="balanced")
-            weighted = _recall(goal, model.fit(x, y).predict(other))
+        if np.unique(y, return_counts=True)[1].max() > len(y) * 0.8:
+            even = LogisticRegression(max_iter=100, tol=1e-2, class_weight="balanced")
+            weighted = _recall(goal, even.fit(x, y).predict(other))
     else:
         straight = (Ridge(1.0).fit(x, y).predict(other) > 0.5).astype(int)
     model = KNeighborsClassifier(min(5, len(x) - 1)).fit(x, y)
@@ -154,23 +154,26 @@ def _of_classes(
         said = np.unique(y)[shares.argmax(1)]
         noisy = float(((shares.max(1) >= 0.8) & (said != y)).mean())
         own = _recall(y, said)
-    half = len(other) // 2
-    within = math.nan
-    if half > 20:
-        within = _recall(
-            goal[half:],
-            KNeighborsClassifier(5).fit(other[:half], goal[:half]).predict(other[half:]),
-        )
     return Reference(
         _recall(goal, straight),
         _recall(goal, model.predict(other)),
         1 / classes,
         noisy,
         own,
-        within,
+        _within(other, goal),
         _near(model, distances, other),
         weighted,
     )
+
+
+def _within(x: np.ndarray, y: np.ndarray) -> float:
+    """Score of one half of rows by their neighbours in the other half."""
+    from sklearn.neighbors import KNeighborsClassifier
+
+    half = len(x) // 2
+    if half <= 20:
+        return math.nan
+    return _recall(y[half:], KNeighborsClassifier(5).fit(x[:half], y[:half]).predict(x[half:]))
 
 
 def _recall(goal: np.ndarray, said: np.ndarray) -> float:
