@@ -21,7 +21,7 @@ from chymist.doctor.rules.data import DATA
 from chymist.doctor.rules.evidence import Seen
 from chymist.doctor.rules.training import TRAINING
 from chymist.doctor.rules.wiring import WIRING
-from chymist.doctor.watching import EARLY, EVERY
+from chymist.doctor.watching import EARLY
 from chymist.engine.assembly import Assembly, forward
 from chymist.engine.events import Event, Step
 from chymist.engine.loop import Program
@@ -35,7 +35,6 @@ Doctor = bool | Callable[[Finding], object]
 MOST_ROWS = 1500  # that the doctor looks at, as many as its reference learners use
 MOST_VALUES = 1_000_000  # of inputs; wide rows are fewer, but no less than a probe takes
 PROBED = 256
-OFTEN = 500  # steps that are looked at every EVERY steps; a fifth as often later
 POINTS = 300  # of a signal that are kept
 FAILURES = (*FAILS, ArithmeticError, LookupError)  # of a foreign module that is looked at
 
@@ -117,40 +116,22 @@ class RunWatcher:
         if watcher is None:
             return
         if isinstance(event, Step):
-            if sampled(event.step):
-                with self._guarded():
-                    self._step(watcher, event.loss)
-            else:  # between two looks only the loss is new
-                watcher.record.losses.append(event.loss)
+            early = event.step <= EARLY  # while the doctor may try the model on a batch
+            with self._looking() if early else self._guarded():
+                self._step(watcher, event.loss)
             if event.step == EARLY:
                 self._tell(self._certain(watcher))
-            return
-        self.epochs = event.epoch
-        if event.last:
-            with self._looking():
-                self._look(watcher, event.values)
         else:
-            self._note(watcher, event.values)
+            self.epochs = event.epoch
+            train, held = (event.values.get(n, math.nan) for n in ("train_loss", "val_loss"))
+            watcher.record.epochs.append(
+                EpochFacts(event.step, train, held, math.nan, {}, math.nan)
+            )
 
     def _step(self, watcher: Watcher, loss: float) -> None:
         if self.ear.batch is not None and self.ear.targets is not None:
             inputs, outputs = self.ear.batch
-            watcher.gradients = []  # the loop clears gradients itself: none can pile up
             watcher.step(loss, inputs, self.ear.targets, outputs)
-
-    def _note(self, watcher: Watcher, values: Mapping[str, float]) -> None:
-        """The losses of an epoch."""
-        train, held = (values.get(name, math.nan) for name in ("train_loss", "val_loss"))
-        step = len(watcher.record.losses)
-        watcher.record.epochs.append(EpochFacts(step, train, held, math.nan, {}, math.nan))
-
-    def _look(self, watcher: Watcher, values: Mapping[str, float]) -> None:
-        """The losses of an epoch, and what the model gives for validation rows."""
-        outputs = targets = None
-        if self.valid is not None:
-            outputs, targets = forward(watcher.model, [self.valid[0]]), self.valid[1]
-        train, held = (values.get(name, math.nan) for name in ("train_loss", "val_loss"))
-        watcher.epoch(held, outputs, targets, train)
 
     def _certain(self, watcher: Watcher) -> list[Finding]:
         """What needs no outcome of the run to be known, and can be said at once."""
@@ -184,18 +165,22 @@ class RunWatcher:
             record.epochs.append(EpochFacts(int(step), loss, held, math.nan, {}, math.nan))
 
     def _settle(self) -> None:
-        """The run has ended with the weights that it kept; what came after them does not count."""
-        if self.watcher is None or self.state.best is None:
+        """Look at the weights that the run has ended with.
+
+        Where these are its best ones, what came after them does not count.
+        """
+        if self.watcher is None or not self.watcher.record.epochs:
             return
-        record, kept = self.watcher.record, self.state.best_step
-        epochs = [e for e in record.epochs if e.step <= kept]
-        if not epochs or len(epochs) == len(record.epochs):
-            return
-        record.probes[:] = [p for p in record.probes if p.step <= kept]
-        *record.epochs[:], best = epochs
-        values = {"train_loss": best.train_loss, "val_loss": best.valid_loss}
+        record = self.watcher.record
+        if self.state.best is not None:
+            kept = [e for e in record.epochs if e.step <= self.state.best_step]
+            record.epochs[:] = kept or record.epochs
+            record.probes[:] = [p for p in record.probes if p.step <= self.state.best_step]
+        last, outputs, targets = record.epochs.pop(), None, None
         with self._looking():
-            self._look(self.watcher, values)
+            if self.valid is not None:
+                outputs, targets = forward(self.watcher.model, [self.valid[0]]), self.valid[1]
+            self.watcher.epoch(last.valid_loss, outputs, targets, last.train_loss)
 
     def diverged(self, error: Diverged) -> None:
         """The run has ended because its loss was not finite."""
@@ -239,19 +224,6 @@ class RunWatcher:
         """Remove what was attached to the model."""
         if self.watcher is not None:
             self.watcher.close()
-
-
-def sampled(step: int) -> bool:
-    """Whether gradients and updates are looked at after a step; two steps in a row make a look.
-
-    Example:
-        >>> [step for step in range(20, 52) if sampled(step)]
-        [20, 21, 30, 31, 40, 41, 50, 51]
-        >>> [step for step in range(501, 601) if sampled(step)]
-        [501, 550, 551, 600]
-    """
-    every = EVERY if step <= OFTEN else 5 * EVERY
-    return step <= EARLY or step % every <= 1
 
 
 def some_rows(rows: Rows, seed: int, part: str) -> tuple[Tensor, Tensor] | None:
