@@ -155,6 +155,7 @@ class RunWatcher:
             return
         record = self.watcher.record
         record.losses[:] = history["loss"][:, 1].tolist()
+        self.watcher.at = len(record.losses)
         none = np.zeros((0, 2))
         pairs = zip_longest(
             history.get("train_loss", none).tolist(), history.get("val_loss", none).tolist()
