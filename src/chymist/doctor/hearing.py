@@ -68,6 +68,7 @@ class Ear:
     def close(self) -> None:
         """Remove everything from the model."""
         self.close_for_gradients()
+        self.mark()
         if self.calls is not None:
             self.calls.remove()
             self.calls = None

@@ -122,8 +122,8 @@ class Watcher:
             self._note_waiting(began)
         if self.at >= self.due:
             self._attend(targets)
-        if not self.compiled:
-            self._listen()
+            if not self.compiled:
+                self._listen()
         self._book(began)
 
     def epoch(
@@ -249,13 +249,15 @@ class Watcher:
     # ---------------------------------------------------------------- every step
     def _keep(self, loss: Tensor | float, inputs: object) -> None:
         """Note the loss; on a device it stays there, for reading it would wait for the step."""
-        losses = self.record.losses
-        if isinstance(loss, Tensor) and loss.numel() == 1 and loss.device.type != "cpu":
-            self.pending.append(loss.detach().clone())
-            return
-        value = loss.item() if isinstance(loss, Tensor) and loss.numel() == 1 else None
-        losses.append(as_number(loss, "loss") if value is None else value)
-        if not math.isfinite(losses[-1]) and self.record.bad_step is None:
+        if isinstance(loss, Tensor) and loss.numel() == 1:
+            if not loss.is_cpu:
+                self.pending.append(loss.detach().clone())
+                return
+            value = loss.item()
+        else:
+            value = as_number(loss, "loss")
+        self.record.losses.append(value)
+        if not math.isfinite(value) and self.record.bad_step is None:
             self.record.bad_step = self.at
             self.record.bad_inputs = not is_finite(inputs)
 
@@ -275,7 +277,8 @@ class Watcher:
         self.returned = perf_counter()
         self.record.spent += self.returned - began
         self.record.elapsed = self.returned - self.began
-        self.ear.mark()
+        if self.ear.calls is not None or self.ear.gradients:
+            self.ear.mark()
 
     @contextmanager
     def _clocked(self) -> Iterator[None]:
