@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import weakref
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from time import perf_counter
@@ -79,6 +79,7 @@ class Watcher:
         if self.record.facts.first is not None:
             self.record.probes.append(self.record.facts.first)
         self.at, self.due, self.light, self.deep = 0, 1, 1, 4 * EARLY
+        self.first = 0  # steps that were taken before this one looked on
         self.cost = perf_counter() - self.began  # of a deep look, as the last one was
         self.pending: list[Tensor] = []
         self.start = {n: fingerprint(p) for n, p in self._parameters()}
@@ -95,6 +96,15 @@ class Watcher:
         weakref.finalize(self, Ear.close, self.ear)
         self.returned = perf_counter()
         self.record.spent = self.returned - self.began
+
+    def go_on(self, losses: Sequence[float]) -> None:
+        """Look on from a later step of a run that was interrupted.
+
+        Args:
+            losses: of the steps that were taken before.
+        """
+        self.record.losses[:] = losses
+        self.at = self.first = len(losses)
 
     def step(
         self,
@@ -325,7 +335,8 @@ class Watcher:
                 self._look_if_cheap()
             mean = max((began - self.began) / at, 1e-6)
             stretch = math.ceil((perf_counter() - began) / (LIGHT * mean))
-            self.light = at + (1 if at < EARLY else max(EVERY, at // 100, min(stretch, 10 * at)))
+            pause = max(EVERY, at // 100, min(stretch, 10 * at))
+            self.light = at + (1 if at - self.first < EARLY else pause)
         self.before = None if samples is None else (at, samples)
         self.due = max(at + 1, self.light - 1)
 

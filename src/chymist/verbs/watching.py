@@ -154,8 +154,7 @@ class RunWatcher:
         if self.watcher is None or "loss" not in history:
             return
         record = self.watcher.record
-        record.losses[:] = history["loss"][:, 1].tolist()
-        self.watcher.at = len(record.losses)
+        self.watcher.go_on(history["loss"][:, 1].tolist())
         none = np.zeros((0, 2))
         pairs = zip_longest(
             history.get("train_loss", none).tolist(), history.get("val_loss", none).tolist()

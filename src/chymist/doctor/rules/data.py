@@ -110,6 +110,8 @@ def mismatch(seen: Seen) -> Finding | None:
 def unshuffled(seen: Seen) -> Finding | None:
     """Batches of one class after the other, or of values in order."""
     data, mixed = seen.facts.data, seen.record.mixed
+    if data.constant:
+        return None
     rows = 0 if seen.valid is None else len(seen.valid[0])
     in_order = len(mixed) >= 3 and float(np.median(mixed)) < 0.5
     # Values in order give 1 - 6 / rows²; time series are far from it, so harm has to show.

@@ -114,7 +114,7 @@ def rate_too_high(seen: Seen) -> Finding | None:
 def too_slow(seen: Seen) -> Finding | None:
     """Still falling when it ended."""
     losses = np.array(seen.record.losses)
-    if len(losses) < 20 or not np.isfinite(losses).all():
+    if len(losses) < 10 or not np.isfinite(losses).all():
         return None
     # A fifth of the loss gone in the last fifth of the epochs, of new rows too, is no tail.
     steep = fell_late(seen) > STILL and not seen.valid_score > 0.9
@@ -126,7 +126,9 @@ def too_slow(seen: Seen) -> Finding | None:
     moved = [r for _, r in seen.record.ratios]
     means = [part.mean() for part in np.array_split(losses, 5)]
     steady = all(b < a for a, b in pairwise(means)) and means[-1] > 0.9 * means[0]
-    tiny = steady or (bool(moved) and float(np.median(moved)) < 1e-4)
+    ratio = float(np.median(moved)) if moved else 0.0
+    # Healthy steps change weights by about a thousandth; a tenth of that is slow whatever falls.
+    tiny = ratio < 1e-4 or (steady and ratio < 1e-3)
     if fell < 0.01 and not tiny and not steep:
         return None
     code = "lr_too_low" if tiny else "undertrained"
