@@ -157,7 +157,9 @@ def _possible(
     left_out: dict[str, str] = {}
     if halved(recipe.model) is None:
         why = NOTHING_SMALLER if shallow(recipe.model) else NOT_ASKED
-        left_out |= {"small": why, "tiny shallow": why}
+        left_out["small"] = why
+    if recipe.model.factory is not None or recipe.model.source:
+        left_out["tiny shallow"] = NOT_ASKED
     if doubled(recipe.model) is None:
         left_out["big"] = NOT_ASKED
     if model is None:
@@ -210,10 +212,10 @@ def _experiment(
         )
     if name in ("tiny default", "tiny shallow"):
         changed = changed.replace(optimizer=SURE)
-    while name in ("small", "tiny shallow") and (less := halved(changed.model)) is not None:
-        changed = changed.replace(model=less)
-        if name == "small":
-            break
+    if name == "small":
+        changed = changed.replace(model=halved(changed.model))
+    if name == "tiny shallow":  # has room for the rows, and the same loss and wiring
+        changed = changed.replace(model=part("model", "mlp"))
     if name == "big":
         changed = changed.replace(model=doubled(changed.model))
     return Experiment(name, changed, split, seed)
