@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+import chymist as cy
 from bench.faults.baselines import AutoTrainer, DeepDiagnosis
 from bench.faults.cases import CASES
 from bench.faults.harness import Case, alarms, examine, score_of
@@ -128,3 +129,12 @@ def test_cases_are_the_same_each_time() -> None:
     one, other = case.build(3), case.build(3)
     assert torch.equal(one.train[0], other.train[0])
     assert all(map(torch.equal, one.model.parameters(), other.model.parameters()))
+
+
+def test_a_rate_is_never_both_too_high_and_too_low() -> None:
+    recipe = cy.Recipe(model="mlp", optimizer=cy.optim.sgd(lr=10.0), length="20 epochs",
+                       data=cy.prepare(scale="none"))  # fmt: skip
+    run = cy.fit(recipe, cy.split(cy.load("breast_cancer"), valid=0.2, seed=0))
+    codes = {finding.code for finding in run.findings}
+    assert "lr_too_high" in codes
+    assert "lr_too_low" not in codes

@@ -131,6 +131,8 @@ def too_slow(seen: Seen) -> Finding | None:
     tiny = ratio < 1e-4 or (steady and ratio < 1e-3)
     if fell < 0.01 and not tiny and not steep:
         return None
+    if tiny and rate_too_high(seen) is not None:
+        return None  # beside weights that have run away, any step is tiny
     code = "lr_too_low" if tiny else "undertrained"
     return Finding(
         code,
