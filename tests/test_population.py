@@ -293,6 +293,40 @@ def test_cross_validation_as_one_program_equals_the_loop(source: str, stop: str)
     assert one.floors == ()
 
 
+def images(dtype: type) -> cy.Data:
+    generator = np.random.default_rng(0)
+    pixels = generator.integers(0, 256, (150, 6, 6, 1))
+    pixels[:50] //= 3  # folds differ in mean and deviation
+    return cy.load((pixels.astype(dtype), pixels.reshape(150, -1)[:, :3].argmax(1)))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@pytest.mark.parametrize("scale", ["auto", "standard", "pixel", "none"])
+def test_each_fold_of_images_is_scaled_by_its_own_rows(dtype: type, scale: str) -> None:
+    recipe = RECIPE.replace(data=cy.prepare(scale=scale), stop="early", length="12 epochs")
+    made = [
+        cy.cross_validate(recipe, images(dtype), folds=3, floors=False, executor=executor)
+        for executor in ("auto", "loop")
+    ]
+    assert [one.facts["executor"] for one in made] == ["population", "loop"]
+    one, other = (each.predictions.outputs for each in made)
+    within = 1e-6 if scale == "none" else 1e-9  # of raw values to 255 rounding grows
+    np.testing.assert_allclose(one, other, atol=within, rtol=0)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_members_may_differ_in_how_images_are_scaled(dtype: type) -> None:
+    split = cy.split(images(dtype), seed=0)
+    recipes = [RECIPE.replace(data=cy.prepare(scale=s)) for s in ("none", "pixel", "standard")]
+    members = cy.fit_population(recipes, split, seeds=[0])
+    for number, recipe in enumerate(recipes):
+        alone = cy.fit(recipe, split, seed=0).model.state_dict()
+        numbers = members.run(number).model.state_dict()
+        within = 1e-3 if number == 0 else 1e-9  # of raw values to 255 rounding grows
+        for name, values in alone.items():
+            assert torch.allclose(numbers[name], values, rtol=0, atol=within), name
+
+
 def test_folds_of_images_are_gathered_from_the_images_themselves() -> None:
     from chymist.engine.population.training import stacked_rows
     from chymist.protocols import cuts, kfold

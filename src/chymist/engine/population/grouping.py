@@ -100,8 +100,10 @@ def _signature(run: Assembly) -> object:
     ]  # dropout: the probabilities may differ
     # What a user's own forward does cannot be read from its layers: one factory, one kind.
     own = id(recipe.model.factory) if recipe.model.source else None
+    rows = run.train  # raw images of one member do not go with prepared ones of another
+    held = (rows.inputs.shape[1:], rows.inputs.dtype) if isinstance(rows, InMemory) else ()
     return str((
-        shapes, settings, recipe.loss, recipe.optimizer.name, optimizer, recipe.clip,
+        held, shapes, settings, recipe.loss, recipe.optimizer.name, optimizer, recipe.clip,
         recipe.precision, recipe.batch_size, program.accumulate, run.state.step,
         program.weights is None or bool(program.weights.all()), program.weights is None, own,
     ))  # fmt: skip

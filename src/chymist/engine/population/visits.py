@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -72,7 +72,7 @@ class StackedRows:
                 sources.append(member.inputs)
                 length += len(member.inputs)
         self.source = sources[0] if len(sources) == 1 else torch.cat(sources)
-        self.finish: Callable[[Tensor], Tensor] | None = rows[0].finish
+        self.finishes = [member.finish for member in rows]  # folds are scaled each by their own
         counts = [len(member) for member in rows]
         own = [
             torch.arange(n) if m.among is None else m.among
@@ -89,6 +89,7 @@ class StackedRows:
         """The rows of some of the members; nothing is copied."""
         rows = copy.copy(self)
         rows.offsets = self.offsets[list(kept)]
+        rows.finishes = [self.finishes[place] for place in kept]
         return rows
 
     def stretch(self, readers: Sequence[Reader | None], size: int, steps: int) -> Iterator[Batch]:
@@ -132,12 +133,20 @@ class StackedRows:
         if weights is not None:
             weights = weights.to(self.source.device)
         for place, target, share in zip(places.view(steps, -1), targets, shares, strict=True):
-            inputs = self.source.index_select(0, place)
-            inputs = self.finish(inputs) if self.finish else inputs
+            inputs = self._finished(self.source.index_select(0, place), shape)
             yield Batch(
-                inputs.unflatten(0, shape), target, counts,
+                inputs, target, counts,
                 None if weights is None else weights.to(inputs.dtype), share,
             )  # fmt: skip
+
+    def _finished(self, inputs: Tensor, shape: torch.Size) -> Tensor:
+        """Gathered inputs (K x batch, ...) as the models take them, (K, batch, ...)."""
+        first = self.finishes[0]
+        if all(finish == first for finish in self.finishes):
+            whole = first(inputs) if first else inputs
+            return whole.view(*shape, *whole.shape[1:])
+        parts = zip(self.finishes, inputs.unflatten(0, shape), strict=True)
+        return torch.stack([finish(part) if finish else part for finish, part in parts])
 
 
 def visits_of(reader: Reader, size: int, steps: int) -> np.ndarray:
