@@ -43,7 +43,7 @@ def initial_scale(seen: Seen) -> Finding | None:
         if faint
         else f"the loss starts at {times:.0f} times that of knowing nothing",
         {"loss": first.loss, "chance": floor, "deviations": inner[:20]},
-        Remedy("initialise by He or Xavier", {"init": "kaiming"}),
+        Remedy("initialise by He or Xavier"),
         weight=2 if seen.raw else 2.9 if faint else 5,
     )
 
