@@ -282,7 +282,8 @@ def transformer() -> Program:
     model = Attention(50, 2)
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
     rate = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda at: min(1.0, (at + 1) / 40))
-    return Program(model, F.cross_entropy, optimizer, *reviews(), 32, 9, clip=1.0, schedule=rate)
+    rows = reviews(1500)
+    return Program(model, F.cross_entropy, optimizer, *rows, 50, 7, clip=1.0, schedule=rate)
 
 
 def swiss_roll() -> Program:

@@ -193,7 +193,7 @@ def rezero() -> Program:
 
 def stochastic_depth() -> Program:
     model = Residual(6, drop=0.2)
-    return Program(model, CE, adam(model, 2e-3), *digits(), 64, 20)
+    return Program(model, CE, adam(model, 2e-3), *digits(), 64, 25)
 
 
 def zero_head() -> Program:
@@ -346,7 +346,13 @@ def one_hot_inputs() -> Program:
 def raw_counts() -> Program:
     draw = np.random.default_rng(4)
     y = draw.integers(0, 3, 900)
-    x = draw.poisson(np.exp(draw.normal(4, 2, 15) + 0.4 * draw.normal(0, 1, (3, 15))[y]))
+    x = draw.poisson(
+        np.exp(
+            draw.normal(4, 1.5, 15)
+            + 0.1 * draw.normal(0, 1, (3, 15))[y]
+            + 0.15 * draw.normal(0, 1, (900, 15))
+        )
+    )
     model = nn.Sequential(nn.BatchNorm1d(15), *net(15, 32, 3))
     return Program(model, CE, adam(model), *parts(x, y, 600, False), 32, 15)
 
@@ -556,7 +562,7 @@ NETS = (
 )
 ROWS = (
     (one_hot_inputs, 0.90, "columns mostly 0"),
-    (raw_counts, 0.90, "large inputs, normalised inside"),
+    (raw_counts, 0.69, "logistic 0.74; large inputs, normalised inside"),
     (repeated_rows, 0.70, "rows shared by both sets; labels drawn"),
     (truly_easy, 0.99, "validation of 1"),
     (noise_floor, 0.03, "loss stays high; true share 0.1"),
