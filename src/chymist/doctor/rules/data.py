@@ -31,6 +31,8 @@ def leakage(seen: Seen) -> Finding | None:
     rows = 0 if seen.valid is None else len(seen.valid[0])
     few = data.shared * rows < limits.shared_rows or data.shared < limits.shared
     by_chance = data.repeated > limits.repeated or data.shared < limits.by_chance * data.expected
+    words = seen.train is not None and not seen.train[0].is_floating_point()
+    by_chance |= words and data.shared < 2 * data.repeated  # a few sentences come again and again
     if not few and data.shared <= 0.99 and not by_chance:  # all: a set used twice on purpose
         return Finding(
             "data_leakage",
