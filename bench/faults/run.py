@@ -25,6 +25,7 @@ import torch
 
 from bench.faults.baselines import AutoTrainer, DeepDiagnosis
 from bench.faults.cases import CASES
+from bench.faults.cases_fresh_2 import FRESH
 from bench.faults.harness import Outcome, examine
 from chymist.doctor import Watcher
 
@@ -34,6 +35,7 @@ DOCTORS: dict[str, Callable[..., Any]] = {
     "AutoTrainer": AutoTrainer,
     "DeepDiagnosis": DeepDiagnosis,
 }
+SUITES = {"own": CASES, "fresh": FRESH}
 Job = tuple[str, str, str, int, bool]  # suite, case, doctor, seed, twin
 
 
@@ -54,8 +56,8 @@ def work(job: Job) -> Outcome | None:
     torch.set_num_threads(1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        if suite == "own":
-            case = next(c for c in CASES if c.name == name)
+        if suite in SUITES:
+            case = next(c for c in SUITES[suite] if c.name == name)
             return examine(case, seed, twin, DOCTORS[doctor])
         module, cases = other_suite()
         theirs, run = cases[name], module.watch(cases[name], seed, twin, DOCTORS[doctor])
@@ -78,8 +80,8 @@ def work(job: Job) -> Outcome | None:
 
 def jobs_of(suite: str, doctor: str, seeds: int, only: Sequence[str]) -> list[Job]:
     """All runs of a suite."""
-    cases = {c.name: c.fault for c in CASES}
-    if suite != "own":
+    cases = {c.name: c.fault for c in SUITES.get(suite, ())}
+    if suite not in SUITES:
         cases = {name: case.fault for name, case in other_suite()[1].items()}
     return [
         (suite, name, doctor, seed, twin)
