@@ -287,27 +287,6 @@ def missing_values(seed: int, twin: bool) -> Program:
     return Program(model, cross_entropy, sgd(model, 0.1, 0.9), (x, y), valid, 32, 30)
 
 
-class Unit(nn.Module):
-    """Scales rows to length 1; a row of zeros has none."""
-
-    def __init__(self, least: float) -> None:
-        super().__init__()
-        self.least = least
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Rows of length 1."""
-        return x / x.norm(dim=1, keepdim=True).clamp_min(self.least)
-
-
-def length_of_nothing(seed: int, twin: bool) -> Program:
-    """Rectified features are divided by their length, which may be zero."""
-    model = nn.Sequential(
-        nn.Linear(4, 4), nn.ReLU(), Unit(1e-6 if twin else 0.0), nn.Linear(4, 32), nn.ReLU(),
-        nn.Linear(32, 1),
-    )  # fmt: skip
-    return Program(model, mse_loss, adam(model, 0.01), *tasks.impedance(), 32, 20)
-
-
 def deep_sigmoids(seed: int, twin: bool) -> Program:
     """Nine layers of sigmoids."""
     model = net(4, *[24] * 9, 3, act=nn.ReLU if twin else nn.Sigmoid)
@@ -468,7 +447,6 @@ LEARNING = (
     Case("two epochs of pictures", two_epochs_of_pictures, ("undertrained",), ("lr_too_low",)),
     Case("log of forecast", log_of_forecast, ("nan_inf_loss",), ("loss_activation_mismatch",)),
     Case("missing values", missing_values, ("nan_inf_loss", "bad_input_values")),
-    Case("length of nothing", length_of_nothing, ("nan_inf_loss",)),
     Case(
         "deep sigmoids",
         deep_sigmoids,

@@ -1,4 +1,9 @@
-"""Fresh cases, written without a look at the doctor: capacity, data, the machine."""
+"""Fresh cases, written without a look at the doctor: capacity, data, the machine.
+
+Leaks were admitted because validation gets better, not worse; "rows mixed", links applied twice,
+the slow loader and the unseeded generator because they are provable. After 30 epochs the twins of
+"copied rows" and "answer among features" do overfit: an alarm of it is no false one.
+"""
 
 from __future__ import annotations
 
@@ -47,17 +52,6 @@ def decay_of_one(seed: int, twin: bool) -> Program:
     model = bag()
     opt = adam(model, 0.01, weight_decay=0.0 if twin else 1.0)
     return Program(model, cross_entropy, opt, *tasks.documents(), 32, 15)
-
-
-def summed_absolute(seed: int, twin: bool) -> Program:
-    """The sum of all absolute weights, times 0.3, is added to the loss."""
-
-    def penalty(model: nn.Module) -> Tensor:
-        weight = 1e-5 if twin else 0.3
-        return weight * sum(p.abs().sum() for p in model.parameters())  # type: ignore[return-value]
-
-    model = net(4, 48, 48, 1)
-    return Program(model, mse_loss, adam(model, 0.01), *tasks.impedance(), 32, 20, penalty=penalty)
 
 
 def dropout_everywhere(seed: int, twin: bool) -> Program:
@@ -207,25 +201,6 @@ def rare_class(seed: int, twin: bool) -> Program:
     return Program(model, loss, sgd(model, 0.01, 0.9), train, valid, 64, 15)
 
 
-def rare_words(seed: int, twin: bool) -> Program:
-    """Almost all words are of one chain."""
-    (x, y), valid = tasks.chains(1500)
-    keep = (
-        (y == 0)
-        | ((y == 1) & (torch.arange(len(y)) % 25 == 0))
-        | ((y == 2) & (torch.arange(len(y)) % 25 == 1))
-    )
-    x, y = x[keep], y[keep]
-    model = Reader(nn.GRU, 6, 12, 3, letters=True)
-    count = torch.bincount(y, minlength=3).float()
-    weight = count.sum() / count / 3 if twin else torch.ones(3)
-
-    def loss(out: Tensor, goal: Tensor) -> Tensor:
-        return cross_entropy(out, goal, weight)
-
-    return Program(model, loss, adam(model, 0.005), (x, y), valid, 32, 15)
-
-
 def copied_rows(seed: int, twin: bool) -> Program:
     """Rows were copied before the split: most of validation stands in training too."""
     (x, y), (u, v) = tasks.hastie(300)
@@ -309,27 +284,6 @@ def rows_mixed_in_time(seed: int, twin: bool) -> Program:
     return Program(model, mse_loss, adam(model, 0.01), *tasks.sums(), 32, 15)
 
 
-class Narrow(nn.Module):
-    """Adds up the squares of a row in half precision."""
-
-    def __init__(self, twin: bool) -> None:
-        super().__init__()
-        self.body = net(4, 24, 1)
-        self.kind = torch.float32 if twin else torch.float16
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Scales rows by their length, then asks the net."""
-        size = x.to(self.kind).square().sum(1, keepdim=True).float()
-        return self.body(x / size.sqrt() * 2)
-
-
-def half_a_sum(seed: int, twin: bool) -> Program:
-    """Squares of features up to 1000 overflow half precision."""
-    (x, y), (u, v) = tasks.impedance(scaled=False)
-    model = Narrow(twin)
-    return Program(model, mse_loss, adam(model, 0.01), (x, y), (u, v), 32, 25)
-
-
 def shares_between_layers(seed: int, twin: bool) -> Program:
     """A softmax stands between the layers."""
     act = nn.ReLU if twin else (lambda: nn.Softmax(dim=1))
@@ -377,7 +331,6 @@ DATA = (
     Case("two units", three_units, ("model_bias",), ("dead_relu",)),
     Case("one-number code", one_number_code, ("model_bias",)),
     Case("decay of one", decay_of_one, ("over_regularised",)),
-    Case("summed absolute", summed_absolute, ("over_regularised",)),
     Case("dropout everywhere", dropout_everywhere, ("dropout_misuse", "over_regularised")),
     Case(
         "dropout of the answer",
@@ -402,7 +355,6 @@ DATA = (
         "whole-number labels", whole_number_labels, ("constant_labels",), ("distribution_mismatch",)
     ),
     Case("rare class", rare_class, ("class_imbalance",)),
-    Case("rare words", rare_words, ("class_imbalance",), ("distribution_mismatch",)),
     Case("copied rows", copied_rows, ("data_leakage",), ("overfitting",)),
     Case("answer among features", answer_among_features, ("data_leakage",)),
     Case("own statistics", own_statistics, ("distribution_mismatch",), ("unnormalised_input",)),
@@ -412,7 +364,6 @@ DATA = (
     Case("by size", by_size, ("unshuffled_data",)),
     Case("rows mixed", rows_mixed, ("loss_activation_mismatch", "batch_leak")),
     Case("rows mixed in time", rows_mixed_in_time, ("loss_activation_mismatch", "batch_leak")),
-    Case("half a sum", half_a_sum, ("precision", "nan_inf_loss"), ("unnormalised_input",)),
     Case(
         "shares between layers",
         shares_between_layers,
