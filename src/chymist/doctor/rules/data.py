@@ -230,6 +230,8 @@ def noise(seen: Seen) -> Finding | None:
     worse = known.neighbors - known.own  # validation labels are better than those of training
     apart = abs(seen.train_score - seen.valid_score)
     contradicted = known.noisy >= limits.noisy and apart > limits.gap
+    if seen.valid_score > known.neighbors + seen.margin:
+        return None  # neighbours are bad judges where the model knows better
     if not contradicted and not worse > limits.own_worse + seen.margin - limits.poor:
         return None
     return Finding(

@@ -387,7 +387,7 @@ def few_in_batch(seen: Seen) -> Finding | None:
         f"batch normalisation gets {seen.facts.per_channel:g} values of a channel",
         {"values": seen.facts.per_channel, "ratio": ratio},
         Remedy("larger batches, or group normalisation"),
-        weight=4,
+        weight=4.8 if seen.facts.per_channel < seen.limits.per_channel / 2 else 4,
     )
 
 
