@@ -170,7 +170,8 @@ def print_saved(screen: Screen, saved: Saved) -> None:
         screen.line(
             "Time",
             f"{facts['seconds']:.1f} s · {facts['steps']:,} steps · "
-            f"{facts['epochs']:g} epochs · {facts['parameters']:,} parameters",
+            f"{facts['epochs']:g} epochs · {facts['parameters']:,} parameters · "
+            f"waiting for data {100 * facts['waiting_for_data']:.1f} %",
         )
         screen.line("Report", str(saved.path / "report.html"))
     elif result.get("status") == "diverged":
