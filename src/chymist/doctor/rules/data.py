@@ -198,7 +198,7 @@ def misaligned(seen: Seen) -> Finding | None:
         return None
     if data.entropy < 0.5:  # where one class is rare, balanced accuracy at chance says nothing
         return None
-    error = 3 / math.sqrt(len(valid[0]))  # three standard errors, at most
+    error = 1.5 / math.sqrt(len(valid[0]))  # three standard errors of an accuracy, at most
     best = np.nanmax([known.best, known.weighted])
     nothing = best - known.chance < error and not known.signal
     nothing &= not seen.valid_score > known.chance + error

@@ -306,7 +306,8 @@ def too_narrow(seen: Seen) -> Finding | None:
     return Finding(
         "model_bias",
         "finding",
-        f"{facts.narrowest:g} units stand between the inputs and the outputs",
+        f"the narrowest hidden layer has {facts.narrowest:g} "
+        + ("unit" if facts.narrowest == 1 else "units"),
         {"narrowest": facts.narrowest, "score": seen.train_score},
         Remedy("wider layers"),
         weight=3.2 if facts.narrowest == 1 else 2.6,
