@@ -50,6 +50,7 @@ class Record:
         unmoved: names of trained parameters that never changed.
         probes, epochs: looks.
         references: what cheap learners reach, once it was asked for.
+        failures: what could not be worked out, by the name of the rule or signal.
         spent, elapsed: seconds of the doctor, and of all.
     """
 
@@ -69,5 +70,6 @@ class Record:
     probes: list[Probe] = field(default_factory=list, init=False)
     epochs: list[EpochFacts] = field(default_factory=list, init=False)
     references: list[Reference | None] = field(default_factory=list, init=False)
+    failures: dict[str, str] = field(default_factory=dict, init=False)
     spent: float = field(default=0.0, init=False)
     elapsed: float = field(default=0.0, init=False)

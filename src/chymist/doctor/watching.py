@@ -13,17 +13,32 @@ from time import perf_counter
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.parameter import is_lazy
 
-from chymist.doctor.arguments import as_number, as_rows, check_arguments, inner_model
+from chymist.doctor.arguments import (
+    as_number,
+    as_numbers,
+    as_rows,
+    check_arguments,
+    inner_model,
+    is_dense,
+)
 from chymist.doctor.finding import Finding, ranked
+from chymist.doctor.first_look import first_facts, looked_rows
 from chymist.doctor.hearing import Ear
-from chymist.doctor.preflight import Facts, Rows, data_facts, preflight
+from chymist.doctor.preflight import Rows
 from chymist.doctor.probing import ROWS, device_of, first_tensor, norms, probe, untouched
 from chymist.doctor.reading_loss import FAILS, Link, LossFunction
 from chymist.doctor.record import EpochFacts, Record
+from chymist.doctor.restoring import quiet
 from chymist.doctor.rules import findings_of
-from chymist.doctor.sampling import fingerprint, is_finite, mixing, portions, spread
+from chymist.doctor.sampling import (
+    fingerprint,
+    is_finite,
+    is_ready,
+    mixing,
+    sampled,
+    trained_parameters,
+)
 from chymist.doctor.scoring import recalls_of, score_of
 from chymist.engine.randomness import unchanged_randomness
 
@@ -33,12 +48,10 @@ CLEARED = 9  # steps in which gradients are heard to arrive
 HEARD = 2000  # steps in which calls of the model are heard, from the start and now and then again
 TIMED = 60  # of them, steps whose waiting is timed: "over 50 steps" (taxonomy, 29)
 SLOW = 3e-3  # seconds of a step beside which the 3 microseconds of hearing its calls are 0.1 %
-SAMPLED = 100_000  # values that are compared from step to step, of all parameters together
 LIGHT = 0.005  # share of the time that looks at gradients and updates may take
 DEEP = 0.01  # share of the time that the doctor may have taken when it looks deep
 FREE = 0.2  # seconds that it may have taken in any case
 PROBES = 64  # deep looks that are kept: every second of the older ones goes
-BLINK = 0.25  # seconds that a deep look may take
 LARGEST = 4_000_000  # values of validation outputs that are scored
 
 
@@ -69,10 +82,12 @@ class Watcher:
         check_arguments(model, optimizer, loss_fn, batch_size)
         self.train, self.valid = as_rows(train, "train"), as_rows(valid, "valid")
         self.model, self.loss_fn = inner_model(model), loss_fn
-        self.rows = self._rows_of_a_look(batch_size)
+        self.looked = looked_rows(self.model, self.train, batch_size)
         mixing = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
         self.record = Record(
-            self._preflight(optimizer, batch_size),
+            first_facts(
+                self.model, optimizer, loss_fn, self.train, self.valid, self.looked, batch_size
+            ),
             any(isinstance(m, mixing) for m in self.model.modules()),
         )
         if self.record.facts.first is not None:
@@ -81,8 +96,8 @@ class Watcher:
         self.first = 0  # steps that were taken before this one looked on
         self.cost = perf_counter() - self.began  # of a deep look, as the last one was
         self.pending: list[Tensor] = []
-        self.start = {n: fingerprint(p) for n, p in self._parameters()}
-        samples = self._samples()
+        self.start = {n: fingerprint(p) for n, p in trained_parameters(self.model)}
+        samples = sampled(trained_parameters(self.model))
         self.before = None if samples is None else (0, samples)
         self.modes: list[bool] = []
         self.unscored: deque[tuple[int, Tensor, Tensor]] = deque(maxlen=3)
@@ -158,8 +173,9 @@ class Watcher:
             self._drain()
             record, differs = self.record, math.nan
             scored: tuple[float, dict[int, float]] = math.nan, {}
-            if isinstance(valid_outputs, Tensor) and isinstance(valid_targets, Tensor):
-                own, goal = _scored(valid_outputs, valid_targets)
+            rows = _scored(valid_outputs, valid_targets)
+            if rows is not None:
+                own, goal = rows
                 if self._affordable(0.0):
                     scored = _score(own, goal, record.facts.loss.link)
                 else:  # rules read the last ones only: they are scored when somebody asks
@@ -211,45 +227,6 @@ class Watcher:
     def __exit__(self, *problem: object) -> None:
         self.close()
 
-    # ---------------------------------------------------------------- before the first step
-    def _rows_of_a_look(self, batch_size: int | None) -> int:
-        """So many rows that a deep look takes a blink: 256, or 64, 16 or 4 of a large model."""
-        if self.train is None or any(is_lazy(p) for p in self.model.parameters()):
-            return ROWS
-        inputs = self.train[0][:4].to(device_of(self.model))
-        seconds = []
-        try:
-            with untouched(self.model), torch.no_grad():
-                self.model.eval()
-                for _ in range(2):  # the first call of all wakes the library up
-                    began = perf_counter()
-                    first_tensor(self.model(inputs)).sum().item()
-                    seconds.append(perf_counter() - began)
-        except FAILS:
-            return batch_size or ROWS  # a model of one size of batch takes that
-        # forward twice and backward once, of which the backward pass counts for two
-        cost = 4 * min(seconds) / len(inputs)
-        return next((rows for rows in (ROWS, 64, 16) if cost * rows < BLINK), 4)
-
-    def _preflight(self, optimizer: torch.optim.Optimizer | None, batch_size: int | None) -> Facts:
-        """What is known before the first step: as much as the model allows."""
-        train, valid = portions(self.train, self.valid)
-        if any(is_lazy(p) for p in self.model.parameters()):
-            # its weights are drawn at its first call, which must be the user's
-            return Facts(data=data_facts(train, valid)) if train else Facts()
-        with untouched(self.model, self.loss_fn):
-            try:
-                facts = preflight(self.model, optimizer, self.loss_fn, train, valid,
-                                  batch_size, self.rows)  # fmt: skip
-            except FAILS:
-                return preflight(self.model, optimizer, None, None, None, None)
-        rows = len(self.train[0]) if self.train else 0
-        return replace(facts, data=replace(facts.data, rows=rows))
-
-    def _parameters(self) -> list[tuple[str, nn.Parameter]]:
-        named = self.model.named_parameters()
-        return [(n, p) for n, p in named if p.requires_grad and not is_lazy(p)]
-
     # ---------------------------------------------------------------- every step
     def _keep(self, loss: Tensor | float, inputs: object) -> None:
         """Note the loss; on a device it stays there, for reading it would wait for the step."""
@@ -299,7 +276,7 @@ class Watcher:
         elif self.ear.calls is not None:
             self.ear.close()
         if self.at == 1 and self.start:
-            self.ear.open_for_gradients([p for _, p in self._parameters()])
+            self.ear.open_for_gradients([p for _, p in trained_parameters(self.model)])
         elif self.at >= CLEARED and self.ear.gradients:
             self.ear.close_for_gradients()
 
@@ -317,7 +294,7 @@ class Watcher:
     def _attend(self, targets: object) -> None:
         """Look at gradients and updates, and set the next time to do so."""
         began = perf_counter()
-        at, samples = self.at, self._samples()
+        at, samples = self.at, sampled(trained_parameters(self.model))
         if at >= self.light:
             self._drain()
             self._note_update(at, samples)
@@ -334,14 +311,6 @@ class Watcher:
         self.before = None if samples is None else (at, samples)
         self.due = max(at + 1, self.light - 1)
 
-    def _samples(self) -> Tensor | None:
-        """Some values of each trained parameter, always the same ones, in one row."""
-        found = [p.detach() for _, p in self._parameters()]
-        if not found:
-            return None
-        most = max(16, SAMPLED // len(found))
-        return torch.cat([spread(p, min(most, 2000)).to(found[0].device) for p in found])
-
     def _note_update(self, at: int, samples: Tensor | None) -> None:
         """Norm of the gradients, and how far the last step moved the weights."""
         moved = math.nan
@@ -351,7 +320,7 @@ class Watcher:
                 change, size = norms([samples - old, old])
                 moved = change / max(size, 1e-15)
                 self.record.ratios.append((at, moved))
-        found = [p.grad for _, p in self._parameters() if p.grad is not None]
+        found = [p.grad for _, p in trained_parameters(self.model) if p.grad is not None]
         if found:
             norm = math.hypot(*norms(found))
             if math.isfinite(norm) or moved != 0:  # a scaler skips steps of infinite gradients
@@ -372,14 +341,13 @@ class Watcher:
     def _look(self) -> None:
         """A deep look at fixed training rows."""
         probes = self.record.probes
-        if self.train is None or self.loss_fn is None or (probes and probes[-1].step == self.at):
+        if self.looked is None or self.loss_fn is None or (probes and probes[-1].step == self.at):
             return
-        if any(is_lazy(p) for p in self.model.parameters()):
+        if not is_ready(self.model):
             return
         began, ear = perf_counter(), self.ear
         ear.deaf = True
-        inputs, targets = (part[: self.rows] for part in self.train)
-        seen = probe(self.model, self.loss_fn, inputs, targets, self.at, self.modes)
+        seen = probe(self.model, self.loss_fn, *self.looked, self.at, self.modes)
         ear.deaf = False
         self.cost = perf_counter() - began
         if seen is not None and seen.layers:
@@ -395,9 +363,10 @@ class Watcher:
         try:
             with untouched(self.model), torch.no_grad():
                 self.model.eval()
-                rows = self.valid[0][: self.rows].to(device_of(self.model))
+                most = ROWS if self.looked is None else len(self.looked[0])
+                rows = self.valid[0][:most].to(device_of(self.model))
                 own = first_tensor(self.model(rows)).detach().cpu()
-            return float((own - outputs[: self.rows]).abs().max() / (own.abs().max() + 1e-12))
+            return float((own - outputs[:most]).abs().max() / (own.abs().max() + 1e-12))
         except FAILS:
             return math.nan
         finally:
@@ -414,12 +383,13 @@ class Watcher:
         self.unscored.clear()
         if look:
             self._look()
-        still = {n for n, p in self._parameters()
+        still = {n for n, p in trained_parameters(self.model)
                  if n in self.start and torch.equal(fingerprint(p), self.start[n])}  # fmt: skip
         self.record.unmoved = tuple(n for n in self.start if n in still)
         last = self.record.probes[-1] if self.record.probes else None
-        with unchanged_randomness():
-            return ranked(findings_of(self.record, last, self.train, self.valid))
+        train, valid = as_numbers(self.train), as_numbers(self.valid)
+        with unchanged_randomness(), quiet():
+            return ranked(findings_of(self.record, last, train, valid))
 
     def _is_news(self, finding: Finding, recent: float) -> bool:
         """Whether to tell a finding now, for the first time."""
@@ -473,10 +443,16 @@ def watch(
     return Watcher(model, optimizer, loss_fn, train, valid, batch_size)
 
 
-def _scored(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+def _scored(outputs: object, targets: object) -> Rows | None:
     """The first rows of validation outputs and their targets, on the processor."""
+    if not (isinstance(outputs, Tensor) and isinstance(targets, Tensor)):
+        return None
+    if not (is_dense(outputs) and is_dense(targets)):
+        return None
+    outputs, targets = as_numbers((outputs.detach(), targets.detach()))
+    outputs, targets = (part if part.ndim else part.reshape(1) for part in (outputs, targets))
     rows = max(1, LARGEST // max(1, outputs.numel() // max(1, len(outputs))))
-    return outputs[:rows].detach().cpu(), targets[:rows].detach().cpu()
+    return outputs[:rows].cpu(), targets[:rows].cpu()
 
 
 def _score(outputs: Tensor, targets: Tensor, link: Link) -> tuple[float, dict[int, float]]:
