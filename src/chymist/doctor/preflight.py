@@ -139,7 +139,8 @@ def _left_out(model: nn.Module, optimizer: torch.optim.Optimizer | None) -> tupl
 
 def _frozen(model: nn.Module) -> tuple[str, ...]:
     """Parameters that are not trained by intent."""
-    return tuple(n for n, p in model.named_parameters() if not p.requires_grad)
+    named = model.named_parameters()
+    return tuple(n for n, p in named if not p.requires_grad and p.is_floating_point())
 
 
 def _decay(optimizer: torch.optim.Optimizer | None) -> float:

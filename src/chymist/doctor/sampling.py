@@ -61,11 +61,11 @@ def trained_parameters(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
         ['weight', 'bias']
     """
     named = model.named_parameters()
-    return [(n, p) for n, p in named if p.requires_grad and not is_lazy(p) and not p.is_meta]
+    return [(n, p) for n, p in named if p.requires_grad and not is_lazy(p) and is_dense(p)]
 
 
-def sampled(parameters: list[tuple[str, nn.Parameter]]) -> Tensor | None:
-    """Some values of each parameter, always the same ones, in one row; None of no parameters.
+def sampled(parameters: list[tuple[str, nn.Parameter]]) -> Tensor:
+    """Some values of each parameter, always the same ones, in one row.
 
     Example:
         >>> sampled(trained_parameters(nn.Linear(2, 1))).shape
@@ -73,7 +73,7 @@ def sampled(parameters: list[tuple[str, nn.Parameter]]) -> Tensor | None:
     """
     found = [p.detach() for _, p in parameters]
     if not found:
-        return None
+        return torch.zeros(0)
     most = max(16, SAMPLED // len(found))
     return torch.cat([spread(p, min(most, 2000)).to(found[0].device) for p in found])
 
@@ -126,8 +126,27 @@ def spread(values: Tensor, most: int) -> Tensor:
     return flat[:: -(-len(flat) // most)] if len(flat) else flat
 
 
-def _whole(values: Tensor) -> Tensor:
-    """The bits of values, read as whole numbers."""
+def fingerprints(model: nn.Module) -> dict[str, Tensor]:
+    """Of all parameters that have values, by name; of frozen ones, of some values.
+
+    Example:
+        >>> sorted(fingerprints(nn.Linear(2, 1)))
+        ['bias', 'weight']
+    """
+    return {
+        name: fingerprint(p if p.requires_grad else spread(p.detach(), 2000)).cpu()
+        for name, p in model.named_parameters()
+        if not is_lazy(p) and is_dense(p)
+    }
+
+
+def as_bits(values: Tensor) -> Tensor:
+    """The bits of values, read as whole numbers.
+
+    Example:
+        >>> as_bits(torch.tensor([1.0])).item() == 0x3F800000
+        True
+    """
     values = torch.view_as_real(values) if values.is_complex() else values
     kinds = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
     return values.view(kinds[values.element_size()])
@@ -140,9 +159,9 @@ def fingerprint(parameter: Tensor) -> Tensor:
         >>> int(fingerprint(torch.tensor([1, 2])))
         3
     """
-    return _whole(parameter.detach()).sum(dtype=torch.int64)
+    return as_bits(parameter.detach()).sum(dtype=torch.int64)
 
 
 def _row_sums(values: Tensor) -> Tensor:
     """A number for each row; equal rows have equal ones."""
-    return _whole(values).reshape(len(values), -1).sum(1, dtype=torch.int64)
+    return as_bits(values).reshape(len(values), -1).sum(1, dtype=torch.int64)

@@ -25,6 +25,7 @@ from chymist.doctor.arguments import (
 from chymist.doctor.finding import Finding, ranked
 from chymist.doctor.first_look import first_facts, looked_rows
 from chymist.doctor.hearing import Ear
+from chymist.doctor.pairing import Pairing
 from chymist.doctor.preflight import Rows
 from chymist.doctor.probing import ROWS, device_of, first_tensor, norms, probe, untouched
 from chymist.doctor.reading_loss import FAILS, Link, LossFunction
@@ -32,7 +33,7 @@ from chymist.doctor.record import EpochFacts, Record
 from chymist.doctor.restoring import quiet
 from chymist.doctor.rules import findings_of
 from chymist.doctor.sampling import (
-    fingerprint,
+    fingerprints,
     is_finite,
     is_ready,
     mixing,
@@ -42,6 +43,7 @@ from chymist.doctor.sampling import (
 from chymist.doctor.scoring import recalls_of, score_of
 from chymist.engine.randomness import unchanged_randomness
 
+MIXING = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
 EARLY = 12  # steps that are all looked at
 EVERY = 10  # steps between looks at gradients and updates, later: at least, and 1 % of all steps
 CLEARED = 9  # steps in which gradients are heard to arrive
@@ -83,33 +85,32 @@ class Watcher:
         self.train, self.valid = as_rows(train, "train"), as_rows(valid, "valid")
         self.model, self.loss_fn = inner_model(model), loss_fn
         self.looked = looked_rows(self.model, self.train, batch_size)
-        mixing = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
         self.record = Record(
             first_facts(
                 self.model, optimizer, loss_fn, self.train, self.valid, self.looked, batch_size
             ),
-            any(isinstance(m, mixing) for m in self.model.modules()),
+            any(isinstance(m, MIXING) for m in self.model.modules()),
         )
-        if self.record.facts.first is not None:
-            self.record.probes.append(self.record.facts.first)
+        self.record.probes += [first] if (first := self.record.facts.first) is not None else []
         self.at, self.due, self.light, self.deep = 0, 1, 1, 4 * EARLY
         self.first = 0  # steps that were taken before this one looked on
         self.cost = perf_counter() - self.began  # of a deep look, as the last one was
         self.pending: list[Tensor] = []
-        self.start = {n: fingerprint(p) for n, p in trained_parameters(self.model)}
-        samples = sampled(trained_parameters(self.model))
-        self.before = None if samples is None else (0, samples)
         self.modes: list[bool] = []
+        self.pairing = None if self.train is None else Pairing(self.train)
         self.unscored: deque[tuple[int, Tensor, Tensor]] = deque(maxlen=3)
         self.read: tuple[tuple[int, int], list[Finding]] | None = None
         self.told: dict[str, tuple[int, float]] = {}
-        self.ear = Ear(self.model)
-        self.ear_until, self.timed = HEARD, 0
+        self.ear, self.ear_until, self.timed = Ear(self.model), HEARD, 0
         self.compiled = self.model is not model or self.model._compiled_call_impl is not None
         self.closed = False
         weakref.finalize(self, Ear.close, self.ear)
-        self.returned = perf_counter()
-        self.record.spent = self.returned - self.began
+        self.start: dict[str, Tensor] = {}
+        self.before = 0, torch.zeros(0)
+        with self._guarded("parameters"):
+            self.start = fingerprints(self.model)
+            self.before = 0, sampled(trained_parameters(self.model))
+        self._book(self.began)
 
     def go_on(self, losses: Sequence[float]) -> None:
         """Look on from a later step of a run that was interrupted.
@@ -145,8 +146,9 @@ class Watcher:
         if self.ear.calls is not None:
             self._note_waiting(began)
         if self.at >= self.due:
-            self._attend(targets)
-            if not self.compiled:
+            with self._guarded("step"):
+                self._attend(inputs, targets)
+            if not self.compiled and not self.closed:
                 self._listen()
         self._book(began)
 
@@ -218,7 +220,7 @@ class Watcher:
     def close(self) -> None:
         """Look no further; nothing stays on the model. What was found can still be read."""
         self.ear.close()
-        self.before = None
+        self.before = self.at, torch.zeros(0)
         self.closed = True
 
     def __enter__(self) -> Watcher:
@@ -269,6 +271,15 @@ class Watcher:
         finally:
             self._book(began)
 
+    @contextmanager
+    def _guarded(self, doing: str) -> Iterator[None]:
+        """What fails in parameters of a kind of its own ends the watching, not the run."""
+        try:
+            yield
+        except FAILS as error:
+            self.record.failures[doing] = f"{type(error).__name__}: {error}"[:200]
+            self.close()
+
     def _listen(self) -> None:
         """Hear calls of the model for a while, and gradients in the first steps."""
         if self.at <= self.ear_until or self.record.elapsed > SLOW * self.at:
@@ -291,14 +302,16 @@ class Watcher:
             self.record.waiting.append(self.ear.called - self.returned)
             self.record.working.append(began - self.ear.called)
 
-    def _attend(self, targets: object) -> None:
+    def _attend(self, inputs: object, targets: object) -> None:
         """Look at gradients and updates, and set the next time to do so."""
-        began = perf_counter()
-        at, samples = self.at, sampled(trained_parameters(self.model))
+        began, at = perf_counter(), self.at
+        samples = sampled(trained_parameters(self.model))
         if at >= self.light:
             self._drain()
             self._note_update(at, samples)
             self.record.mixed += mixing(targets, self.record.facts.data)
+            if self.pairing is not None and (pairs := self.pairing.look(at, inputs, targets)):
+                self.record.pairs.append(pairs)
             if self.model.training:
                 self.modes = [m.training for m in self.model.modules()]
             if at >= self.deep:
@@ -308,18 +321,17 @@ class Watcher:
             stretch = math.ceil((perf_counter() - began) / (LIGHT * mean))
             pause = max(EVERY, at // 100, min(stretch, 10 * at))
             self.light = at + (1 if at - self.first < EARLY else pause)
-        self.before = None if samples is None else (at, samples)
+        self.before = at, samples
         self.due = max(at + 1, self.light - 1)
 
-    def _note_update(self, at: int, samples: Tensor | None) -> None:
+    def _note_update(self, at: int, samples: Tensor) -> None:
         """Norm of the gradients, and how far the last step moved the weights."""
         moved = math.nan
-        if samples is not None and self.before is not None and self.before[0] == at - 1:
-            old = self.before[1]
-            if old.shape == samples.shape:
-                change, size = norms([samples - old, old])
-                moved = change / max(size, 1e-15)
-                self.record.ratios.append((at, moved))
+        last, old = self.before
+        if last == at - 1 and len(old) == len(samples) > 0:
+            change, size = norms([samples - old.to(samples), old])
+            moved = change / max(size, 1e-15)
+            self.record.ratios.append((at, moved))
         found = [p.grad for _, p in trained_parameters(self.model) if p.grad is not None]
         if found:
             norm = math.hypot(*norms(found))
@@ -383,9 +395,10 @@ class Watcher:
         self.unscored.clear()
         if look:
             self._look()
-        still = {n for n, p in trained_parameters(self.model)
-                 if n in self.start and torch.equal(fingerprint(p), self.start[n])}  # fmt: skip
-        self.record.unmoved = tuple(n for n in self.start if n in still)
+        with self._guarded("parameters"):
+            now = fingerprints(self.model)
+            same = [n for n, value in self.start.items() if n in now and torch.equal(value, now[n])]
+            self.record.unmoved = tuple(same)
         last = self.record.probes[-1] if self.record.probes else None
         train, valid = as_numbers(self.train), as_numbers(self.valid)
         with unchanged_randomness(), quiet():

@@ -7,7 +7,12 @@ import math
 import numpy as np
 
 from chymist.doctor.finding import Finding, Remedy
+from chymist.doctor.row_facts import MOST
 from chymist.doctor.rules.evidence import POOR, Seen
+
+# Rows that are looked up in `train`. Were a tenth of their targets changed on purpose, a quarter of
+# 50 would be so in one run of 1000; a quarter is half of what a random order changes in two classes
+FOUND = 50
 
 
 def constant_labels(seen: Seen) -> Finding | None:
@@ -208,6 +213,31 @@ def misaligned(seen: Seen) -> Finding | None:
     )
 
 
+def wrong_pairs(seen: Seen) -> Finding | None:
+    """The loop feeds rows with targets that are not theirs in `train`."""
+    pairs = seen.record.pairs
+    found, other = sum(p.found for p in pairs), sum(p.other for p in pairs)
+    if found < FOUND or seen.train is None:
+        return None
+    goal = seen.train[1][:MOST].reshape(len(seen.train[1][:MOST]), -1)
+    counts = goal.unique(dim=0, return_counts=True)[1] / len(goal)
+    usual = 1 - float(counts.square().sum())  # of two rows drawn at random
+    if other < max(0.5 * usual * found, 1):  # fewer are fed on purpose, as noise
+        return None
+    exchanged = sum(p.exchanged for p in pairs)
+    if exchanged < len(pairs) and not (seen.harm and any(p.scattered for p in pairs)):
+        return None  # classes that the loop has renamed are still a function of the right ones
+    return Finding(
+        "label_misalignment",
+        "certain" if exchanged == len(pairs) else "finding",
+        f"{other} of {found} rows that the loop feeds have another target in `train`"
+        + (", and each batch has the right targets in another order" if exchanged else ""),
+        {"found": found, "other": other, "exchanged": exchanged, "steps": [p.step for p in pairs]},
+        Remedy("index inputs and targets by the same order"),
+        weight=6,
+    )
+
+
 def noise(seen: Seen) -> Finding | None:
     """Labels that contradict what their neighbours agree on."""
     known = seen.reference
@@ -239,5 +269,6 @@ DATA = (
     raw_inputs,
     raw_targets,
     misaligned,
+    wrong_pairs,
     noise,
 )
