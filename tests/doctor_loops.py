@@ -140,7 +140,9 @@ def state(model: nn.Module) -> dict[str, Any]:
     """All that can be told of a model, bit for bit."""
     found: dict[str, Any] = {n: t.tolist() for n, t in model.state_dict(keep_vars=True).items()}
     found |= {
-        f"grad {n}": p.grad.tolist() for n, p in model.named_parameters() if p.grad is not None
+        f"grad {n}": p.grad.to_dense().tolist()
+        for n, p in model.named_parameters()
+        if p.grad is not None
     }
     for name, m in model.named_modules():
         found[f"mode {name}"] = m.training

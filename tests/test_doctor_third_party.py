@@ -180,6 +180,7 @@ def test_batches_of_graphs() -> None:
 # ---------------------------------------------------------------- Keras on torch
 def keras_models(keras: Any, kind: str) -> Any:
     layers = keras.layers
+    keras.utils.clear_session()  # else layers are numbered on
     keras.utils.set_random_seed(0)
     if kind == "sequential":
         return keras.Sequential([
@@ -192,10 +193,9 @@ def keras_models(keras: Any, kind: str) -> Any:
 
 
 def keras_state(model: Any) -> list[Any]:
-    return [
-        v.value.tolist()
-        for v in (*model.variables, *(model.optimizer.variables if model.optimizer else ()))
-    ]
+    optimizer = getattr(model, "optimizer", None)
+    held = [*model.variables, *([] if optimizer is None else optimizer.variables)]
+    return [variable.value.tolist() for variable in held]
 
 
 @pytest.mark.parametrize("kind", ["sequential", "functional"])
@@ -231,7 +231,7 @@ def test_keras_fit_with_a_watcher_in_a_callback(keras: Any) -> None:
     def loop(watch: Callable[..., Any]) -> Any:
         model = keras_models(keras, "sequential")
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        model.compile("adam", loss)
+        model.compile(keras.optimizers.Adam(1e-2), loss)
         w = watch(model, None, lambda out, y: loss(y, out), TRAIN, VALID, 32)
 
         class Watching(keras.callbacks.Callback):
@@ -242,14 +242,14 @@ def test_keras_fit_with_a_watcher_in_a_callback(keras: Any) -> None:
                 w.epoch(logs["val_loss"], train_loss=logs["loss"])
 
         x, y = (part.numpy() for part in TRAIN)
-        model.fit(x, y, batch_size=32, epochs=4, verbose=0, callbacks=[Watching()],
+        model.fit(x, y, batch_size=32, epochs=EPOCHS, verbose=0, callbacks=[Watching()],
                   validation_data=tuple(part.numpy() for part in VALID))  # fmt: skip
         left.append(keras_state(model))
         return [model]
 
     (w,) = unchanged(loop)
     assert left[0] == left[1]
-    assert len(w.record.epochs) == 4
+    assert len(w.record.epochs) == EPOCHS
 
 
 # ---------------------------------------------------------------- sequences
@@ -568,7 +568,6 @@ def test_a_moving_average_of_the_weights_and_sparse_gradients() -> None:
         y = torch.arange(200) % 2
         rows = torch.randint(0, 25, (200, 4), generator=made) * 2 + y.unsqueeze(1), y
         w = watch(model, None, ce, rows, rows, 20)
-        kept: list[nn.Module] = []
         for epoch in range(EPOCHS):
             for x, t in batches(rows, 20, made):
                 out = model(x)
@@ -581,11 +580,11 @@ def test_a_moving_average_of_the_weights_and_sparse_gradients() -> None:
                 mean.update_parameters(model)
                 w.step(loss, x, t, out)
             if epoch == 0:
-                kept.append(copy.deepcopy(model))  # while hooks are on the model
+                copy.deepcopy(model)(rows[0])  # while hooks are on the model
             with torch.no_grad():
                 out = mean(rows[0])
             w.epoch(ce(out, t := rows[1]), out, t)
-        return [model, mean, *ends, *(k for k in kept if not k._forward_pre_hooks)]
+        return [model, mean, *ends]
 
     unchanged(loop)
 

@@ -362,7 +362,7 @@ class Watcher:
         seen = probe(self.model, self.loss_fn, *self.looked, self.at, self.modes)
         ear.deaf = False
         self.cost = perf_counter() - began
-        if seen is not None and seen.layers:
+        if seen is not None:
             probes.append(seen)
         if len(probes) > PROBES:
             del probes[1 : PROBES // 2 : 2]

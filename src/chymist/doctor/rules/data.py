@@ -10,6 +10,7 @@ from chymist.doctor.finding import Finding, Remedy
 from chymist.doctor.row_facts import MOST
 from chymist.doctor.rules.evidence import POOR, Seen
 
+SHARED = 0.02  # of the validation rows that are training rows too
 # Rows that are looked up in `train`. Were a tenth of their targets changed on purpose, a quarter of
 # 50 would be so in one run of 1000; a quarter is half of what a random order changes in two classes
 FOUND = 50
@@ -32,7 +33,7 @@ def leakage(seen: Seen) -> Finding | None:
     """Validation rows that were trained on."""
     data = seen.facts.data
     rows = 0 if seen.valid is None else len(seen.valid[0])
-    few = data.shared * rows < 3 or data.shared < 0.02
+    few = data.shared * rows < 3 or data.shared < SHARED
     by_chance = data.repeated > 0.75 or data.shared < 10 * data.expected
     if not few and data.shared <= 0.99 and not by_chance:  # all: a set used twice on purpose
         return Finding(
@@ -44,7 +45,7 @@ def leakage(seen: Seen) -> Finding | None:
             weight=5,
         )
     near = 0.0 if seen.reference is None else seen.reference.near
-    if near - data.shared > 0.05 and data.shared < 0.02:
+    if near - data.shared > 0.05 and data.shared < SHARED:
         return Finding(
             "data_leakage",
             "finding",
@@ -243,7 +244,8 @@ def noise(seen: Seen) -> Finding | None:
     known = seen.reference
     if known is None or seen.facts.data.rows < 100 or not seen.facts.data.classes:
         return None
-    worse = known.neighbors - known.own  # validation labels are better than those of training
+    # Validation labels are better than those of training; not where rows are their own neighbours.
+    worse = known.neighbors - known.own if seen.facts.data.shared < SHARED else 0.0
     contradicted = known.noisy >= 0.05 and abs(seen.train_score - seen.valid_score) > 0.1
     if not contradicted and not worse > 0.1 + seen.margin - POOR:
         return None
