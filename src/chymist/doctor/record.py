@@ -50,7 +50,8 @@ class Record:
         bad_inputs: whether that batch had values that are not finite.
         unmoved: names of parameters that never changed, frozen ones too.
         probes, epochs: looks.
-        references: what cheap learners reach, once it was asked for.
+        references, apart: what cheap learners reach, and how well a classifier tells training from
+            validation rows, once it was asked for.
         pairs: what was seen of rows of batches that stand in `train`.
         failures: what could not be worked out, by the name of the rule or signal.
         spent, elapsed: seconds of the doctor, and of all.
@@ -72,6 +73,7 @@ class Record:
     probes: list[Probe] = field(default_factory=list, init=False)
     epochs: list[EpochFacts] = field(default_factory=list, init=False)
     references: list[Reference | None] = field(default_factory=list, init=False)
+    apart: list[float] = field(default_factory=list, init=False)
     pairs: list[Pairs] = field(default_factory=list, init=False)
     failures: dict[str, str] = field(default_factory=dict, init=False)
     spent: float = field(default=0.0, init=False)

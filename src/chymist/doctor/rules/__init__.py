@@ -10,7 +10,8 @@ from chymist.doctor.reading_loss import FAILS
 from chymist.doctor.record import Record
 from chymist.doctor.rules.data import DATA
 from chymist.doctor.rules.evidence import Seen
-from chymist.doctor.rules.training import TRAINING
+from chymist.doctor.rules.limits import LIMITS, Limits
+from chymist.doctor.rules.training import TRAINING, explained
 from chymist.doctor.rules.wiring import WIRING
 
 
@@ -19,13 +20,14 @@ def findings_of(
     last: Probe | None,
     train: tuple[Tensor, Tensor] | None,
     valid: tuple[Tensor, Tensor] | None,
+    limits: Limits = LIMITS,
 ) -> list[Finding]:
     """All that the rules say, in no order.
 
     Rules ask learners and losses of other packages about rows of any kind. One that cannot work
     says nothing, and the record says so.
     """
-    seen = Seen(record, last, train, valid)
+    seen = Seen(record, last, train, valid, limits)
     found: list[Finding] = []
     for rule in (*WIRING, *DATA, *TRAINING):
         try:
@@ -34,4 +36,4 @@ def findings_of(
             record.failures[rule.__name__] = f"{type(error).__name__}: {error}"[:200]
         else:
             found += [said] if said is not None else []
-    return found
+    return explained(found, seen.facts.depth >= limits.deep)
