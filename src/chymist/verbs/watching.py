@@ -17,9 +17,8 @@ from torch import Tensor, nn
 from chymist.doctor import Finding, Watcher
 from chymist.doctor.reading_loss import FAILS
 from chymist.doctor.record import EpochFacts
-from chymist.doctor.rules.data import DATA
+from chymist.doctor.rules import RULES
 from chymist.doctor.rules.evidence import Seen
-from chymist.doctor.rules.training import TRAINING
 from chymist.doctor.rules.wiring import WIRING
 from chymist.doctor.watching import EARLY
 from chymist.engine.assembly import Assembly, forward
@@ -36,10 +35,9 @@ MOST_ROWS = 1500  # that the doctor looks at, as many as its reference learners 
 MOST_VALUES = 1_000_000  # of inputs; wide rows are fewer, but no less than a probe takes
 PROBED = 256
 POINTS = 300  # of a signal that are kept
-FAILURES = (*FAILS, ArithmeticError, LookupError)  # of a foreign module that is looked at
 
 
-class Ear:
+class Tap:
     """Hears the batches of a loop: model and loss give what they gave, and it is noted.
 
     Args:
@@ -74,9 +72,9 @@ class RunWatcher:
     def __init__(self, assembly: Assembly, doctor: Doctor = True) -> None:
         program, self.state = assembly.program, assembly.state
         self.on, self.told = bool(doctor), doctor if callable(doctor) else None
-        self.ear = Ear(program)
+        self.tap = Tap(program)
         self.assembly = replace(
-            assembly, program=replace(program, apply=self.ear.apply, loss=self.ear.loss)
+            assembly, program=replace(program, apply=self.tap.apply, loss=self.tap.loss)
         )
         self.stopped, self.epochs = "", 0
         self.said: set[str] = set()
@@ -98,7 +96,7 @@ class RunWatcher:
         """What fails in a foreign module ends the watching, not the run."""
         try:
             yield
-        except FAILURES as error:
+        except FAILS as error:
             self.stopped = f"{type(error).__name__}: {error}"[:200]
             self.close()
             self.watcher = None
@@ -129,9 +127,9 @@ class RunWatcher:
             )
 
     def _step(self, watcher: Watcher, loss: float) -> None:
-        if self.ear.batch is not None and self.ear.targets is not None:
-            inputs, outputs = self.ear.batch
-            watcher.step(loss, inputs, self.ear.targets, outputs)
+        if self.tap.batch is not None and self.tap.targets is not None:
+            inputs, outputs = self.tap.batch
+            watcher.step(loss, inputs, self.tap.targets, outputs)
 
     def _certain(self, watcher: Watcher) -> list[Finding]:
         """What needs no outcome of the run to be known, and can be said at once."""
@@ -204,13 +202,15 @@ class RunWatcher:
         if watcher is None:
             return {"rules": 0, "stopped": self.stopped}
         record = watcher.record
+        failed = [rule for rule in RULES if rule.__name__ in record.failures]
+        ended = [record.failures[n] for n in ("parameters", "step") if n in record.failures]
         return {
-            "rules": len(WIRING) + len(DATA) + len(TRAINING),
+            "rules": len(RULES) - len(failed),
             "steps": len(record.losses), "epochs": self.epochs,
             "looks": len(record.probes),
             "train": 0 if self.train is None else len(self.train[0]),
             "valid": 0 if self.valid is None else len(self.valid[0]),
-            "stopped": self.stopped,
+            "stopped": self.stopped or "".join(ended[:1]),
         }  # fmt: skip
 
     def signals(self) -> dict[str, list[tuple[int, float]]]:

@@ -14,6 +14,8 @@ from chymist.doctor.rules.limits import LIMITS, Limits
 from chymist.doctor.rules.training import TRAINING, explained
 from chymist.doctor.rules.wiring import WIRING
 
+RULES = (*WIRING, *DATA, *TRAINING)
+
 
 def findings_of(
     record: Record,
@@ -29,7 +31,7 @@ def findings_of(
     """
     seen = Seen(record, last, train, valid, limits)
     found: list[Finding] = []
-    for rule in (*WIRING, *DATA, *TRAINING):
+    for rule in RULES:
         try:
             said = rule(seen)
         except FAILS as error:
