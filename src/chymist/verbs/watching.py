@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from chymist.doctor import Finding, Watcher
 from chymist.doctor.reading_loss import FAILS
 from chymist.doctor.record import EpochFacts
+from chymist.doctor.restoring import untouched
 from chymist.doctor.rules import RULES
 from chymist.doctor.rules.evidence import Seen
 from chymist.doctor.rules.wiring import WIRING
@@ -177,7 +178,9 @@ class RunWatcher:
         last, outputs, targets = record.epochs.pop(), None, None
         with self._looking():
             if self.valid is not None:
-                outputs, targets = forward(self.watcher.model, [self.valid[0]]), self.valid[1]
+                with untouched(self.watcher.model):
+                    outputs = forward(self.watcher.model, [self.valid[0]])
+                targets = self.valid[1]
             self.watcher.epoch(last.valid_loss, outputs, targets, last.train_loss)
 
     def diverged(self, error: Diverged) -> None:
