@@ -60,6 +60,14 @@ def test_what_cannot_be_compared_is_silence() -> None:
         assert Pairing((x, y)).look(1, inputs, targets) is None
 
 
+@pytest.mark.parametrize("kind", [torch.complex64, torch.bfloat16, torch.float16, torch.bool, torch.uint8, torch.float64])  # fmt: skip
+def test_targets_of_all_kinds_are_compared(kind: torch.dtype) -> None:
+    x, y = torch.arange(20.0).reshape(10, 2), (torch.arange(10) % 2).to(kind).reshape(10, 1)
+    seen = Pairing((x, y)).look(1, x, y.roll(1, 0))
+    assert seen is not None
+    assert (seen.found, seen.other, seen.exchanged) == (10, 10, True)
+
+
 def test_rows_that_stand_twice_are_left_out() -> None:
     x, y = torch.arange(20.0).reshape(10, 2), torch.arange(10)
     assert Pairing((torch.cat([x, x[:4]]), torch.arange(14))).look(1, x, y).found == 6  # type: ignore[union-attr]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import overload
 
 import numpy as np
 import torch
@@ -101,11 +100,7 @@ def _kind(part: object) -> str:
     return f"{type(part).__name__} {getattr(part, 'dtype', '')}".strip()
 
 
-@overload
-def as_numbers(rows: None) -> None: ...
-@overload
-def as_numbers(rows: Rows) -> Rows: ...
-def as_numbers(rows: Rows | None) -> Rows | None:
+def as_numbers(rows: Rows) -> Rows:
     """Rows as rules compare them: of kinds that every library knows.
 
     Complex numbers are pairs of real ones, narrow floating kinds are single precision, and what is
@@ -116,7 +111,7 @@ def as_numbers(rows: Rows | None) -> Rows | None:
         >>> x.shape, y.dtype
         (torch.Size([3, 2, 2]), torch.int64)
     """
-    return None if rows is None else (_numbers(rows[0]), _numbers(rows[1]))
+    return _numbers(rows[0]), _numbers(rows[1])
 
 
 def _numbers(part: Tensor) -> Tensor:

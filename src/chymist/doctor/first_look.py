@@ -84,10 +84,11 @@ def first_facts(
         ()
     """
     data = DataFacts()
-    here, there = portions(as_numbers(train), as_numbers(valid))
-    if train is not None and here is not None:
-        with quiet():
-            data = replace(data_facts(here, there), rows=len(train[0]))
+    if train is not None:
+        here, there = portions(as_numbers(train), None if valid is None else as_numbers(valid))
+        if here is not None:
+            with quiet():
+                data = replace(data_facts(here, there), rows=len(train[0]))
     if not is_ready(model):
         # weights that are drawn at the first call are drawn at the user's
         return Facts(data=data)

@@ -75,10 +75,14 @@ class Pairing:
         if not len(here):
             return None
         self.left, self.tries = self.left - len(here), TRIES
-        fed, own = batch[1][here], self.train[1][there].reshape(len(there), -1)
+        own = self.train[1][there].reshape(len(there), -1)
+        real = own.is_floating_point() or own.is_complex()
+        fed, own = (as_bits(part).flatten(1) for part in (batch[1][here], own))
         other = int((fed != own).any(1).sum())
         exchanged = len(here) == len(batch[0]) and _same_in_another_order(fed, own)
-        return Pairs(step, len(here), other, other > 0 and exchanged, _scattered(fed, own))
+        return Pairs(
+            step, len(here), other, other > 0 and exchanged, not real and _scattered(fed, own)
+        )
 
 
 def _in_the_form_of(train: Rows, inputs: object, targets: object) -> Rows | None:
@@ -139,6 +143,4 @@ def _same_in_another_order(fed: Tensor, own: Tensor) -> bool:
 
 def _scattered(fed: Tensor, own: Tensor) -> bool:
     """Whether what is fed is no function of what is right: no renaming of classes explains it."""
-    if own.is_floating_point():
-        return False
     return len(torch.cat([own, fed], 1).unique(dim=0)) > len(own.unique(dim=0))

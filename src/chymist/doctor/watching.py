@@ -400,7 +400,8 @@ class Watcher:
             same = [n for n, value in self.start.items() if n in now and torch.equal(value, now[n])]
             self.record.unmoved = tuple(same)
         last = self.record.probes[-1] if self.record.probes else None
-        train, valid = as_numbers(self.train), as_numbers(self.valid)
+        given = self.train, self.valid
+        train, valid = (None if rows is None else as_numbers(rows) for rows in given)
         with unchanged_randomness(), quiet():
             return ranked(findings_of(self.record, last, train, valid))
 
