@@ -26,7 +26,9 @@ import torch
 
 from bench.faults.baselines import AutoTrainer, DeepDiagnosis
 from bench.faults.cases import CASES
-from bench.faults.harness import Outcome, examine
+from bench.faults.cases_fresh_2 import FRESH
+from bench.faults.harness import Case, Outcome, examine
+from bench.faults.healthy_fresh_aims import FRESH_HEALTHY
 from bench.faults.sensitivity import said_of, sensitivity
 from bench.faults.sensitivity import told as sensitive_lines
 from chymist.doctor import Watcher
@@ -37,6 +39,7 @@ DOCTORS: dict[str, Callable[..., Any]] = {
     "AutoTrainer": AutoTrainer,
     "DeepDiagnosis": DeepDiagnosis,
 }
+SUITES: dict[str, tuple[Case, ...]] = {"own": CASES, "fresh": (*FRESH, *FRESH_HEALTHY)}
 Job = tuple[str, str, str, int, bool, bool]  # suite, case, doctor, seed, twin, sensitivity
 Moved = dict[str, dict[str, str]]
 
@@ -73,8 +76,8 @@ def one_run(
     suite: str, name: str, _: str, seed: int, twin: bool, doctor: Callable[..., Any]
 ) -> Outcome | None:
     """One run of either suite."""
-    if suite == "own":
-        return examine(next(c for c in CASES if c.name == name), seed, twin, doctor)
+    if suite in SUITES:
+        return examine(next(c for c in SUITES[suite] if c.name == name), seed, twin, doctor)
     module, cases = other_suite()
     theirs, run = cases[name], module.watch(cases[name], seed, twin, doctor)
     if run["kind"] == "not shown":
@@ -96,8 +99,8 @@ def one_run(
 
 def jobs_of(suite: str, doctor: str, args: argparse.Namespace) -> list[Job]:
     """All runs of a suite."""
-    cases = {c.name: c.fault for c in CASES}
-    if suite != "own":
+    cases = {c.name: c.fault for c in SUITES.get(suite, ())}
+    if suite not in SUITES:
         cases = {name: case.fault for name, case in other_suite()[1].items()}
     return [
         (suite, name, doctor, seed, twin, args.sensitivity)
@@ -188,7 +191,7 @@ def main() -> None:
     """Run, print, write."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", nargs="*", default=[])
-    parser.add_argument("--suites", nargs="*", default=["own", "other"])
+    parser.add_argument("--suites", nargs="*", default=["own", "fresh", "other"])
     parser.add_argument("--doctors", nargs="*", default=list(DOCTORS))
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--sensitivity", action="store_true", help="move each threshold")
