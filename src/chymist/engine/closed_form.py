@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Generator
 
 import numpy as np
@@ -81,12 +82,17 @@ def solve(program: Program, state: State, l2: float) -> Generator[Event]:
 
 
 def _given(model: nn.Module, layer: nn.Linear, inputs: torch.Tensor) -> torch.Tensor:
-    """What the model gives its affine layer: the inputs themselves, or fixed features of them."""
+    """What the model gives its affine layer: the inputs themselves, or fixed features of them.
+
+    In double precision: features that depend on each other (the square of a column of two values)
+    would be told apart by their rounding, and get weights that are large and mean nothing.
+    """
     seen: list[torch.Tensor] = []
     hook = layer.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
-    with torch.no_grad():
-        model(inputs)
+    exact = copy.deepcopy(model).double()
     hook.remove()
+    with torch.no_grad():
+        exact(inputs.double())
     return seen[0]
 
 

@@ -9,6 +9,7 @@ from chymist.verbs.comparing import compare as compare
 from chymist.verbs.comparing_runs import compare_runs as compare_runs
 from chymist.verbs.comparison import Comparison as Comparison
 from chymist.verbs.conforming import intervals as intervals
+from chymist.verbs.complexity import validation_curve as validation_curve
 from chymist.verbs.curves import learning_curve as learning_curve
 from chymist.verbs.decomposing import bias_variance as bias_variance
 from chymist.verbs.diagnosing import diagnose as diagnose
