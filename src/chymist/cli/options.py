@@ -23,7 +23,9 @@ EXAMPLES = {
     "cv": "chymist cv table.csv --target price --folds 10",
     "compare": "chymist compare digits --models mlp,softmax,svm --folds 10 --seeds 3",
     "compare-runs": "chymist compare-runs runs/digits-0001 runs/digits-0002",
-    "curve": "chymist curve digits --model mlp --sizes 0.25,0.5,1.0 --folds 5 --seeds 3",
+    "curve": "chymist curve digits --model mlp --sizes 0.25,0.5,1.0 --folds 5 --seeds 3\n"
+    "  chymist curve diabetes --model polynomial --model.degree 1..3",
+    "capacity": "chymist capacity digits --model mlp --model.hidden 8",
     "diagnose": "chymist diagnose runs/digits-0001",
     "why": "chymist why overfitting --lang zh",
     "runs": "chymist runs",
@@ -43,7 +45,8 @@ VERBS = {
     "cv": "score a recipe by cross-validation",
     "compare": "compare recipes and baselines on the same folds, with a verdict in words",
     "compare-runs": "compare two runs on the same validation rows",
-    "curve": "score a recipe with more and more training rows",
+    "curve": "score a recipe with more and more training rows, or over values of an option",
+    "capacity": "count the rows with random labels that a recipe learns by heart",
     "diagnose": "say what is wrong with a run, from its record",
     "why": "explain a code of the doctor, in English or Chinese",
     "runs": "list runs, cross-validations, comparisons and searches",
@@ -119,7 +122,15 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
             received=f"'{rest[0]}'",
             do=advice,
         )
-    if dotted and options.verb not in ("fit", "cv", "compare", "search", "curve", "shapes"):
+    if dotted and options.verb not in (
+        "fit",
+        "cv",
+        "compare",
+        "search",
+        "curve",
+        "capacity",
+        "shapes",
+    ):
         raise UsageError(
             "unknown option",
             where=f"chymist {options.verb}",
@@ -383,12 +394,23 @@ def _curve(verb: argparse.ArgumentParser) -> None:
     run.add_argument(
         "--sizes",
         metavar="SIZE,...",
-        help="shares of the training rows (0.5) or their numbers (200); five halvings by default",
+        help="shares of the training rows (0.5) or their numbers (200); five halvings by default; "
+        "or give a recipe option several values, as in search: --model.hidden '8|32|128'",
     )
     run.add_argument("--folds", type=int, default=5, metavar="K", help="folds (5)")
     run.add_argument(
         "--seeds", type=int, default=1, metavar="S", help="cut and initialise S times (1)"
     )
+    run.add_argument("--seed", type=int, default=0, metavar="N", help="the first seed (0)")
+    _plan(run)
+    _threads(run)
+
+
+def _capacity(verb: argparse.ArgumentParser) -> None:
+    _source(verb)
+    _recipe(verb)
+    run = verb.add_argument_group("run")
+    run.add_argument("--seeds", type=int, default=6, metavar="S", help="sets of labels (6)")
     run.add_argument("--seed", type=int, default=0, metavar="N", help="the first seed (0)")
     _plan(run)
     _threads(run)
@@ -477,5 +499,5 @@ _ADD = {
     "evaluate": _evaluate, "predict": _predict, "runs": _runs, "part": _part, "shapes": _shapes,
     "compare": _compare, "compare-runs": _compare_runs,
     "search": _search,
-    "curve": _curve, "diagnose": _diagnose, "why": _why,
+    "curve": _curve, "capacity": _capacity, "diagnose": _diagnose, "why": _why,
 }  # fmt: skip

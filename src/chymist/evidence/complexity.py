@@ -93,9 +93,9 @@ def read_curve(
             own = corrected_t((fit[n] - fit[best]).round(ROUNDED), test_share, repeats)
             kinds[n] = ("over" if own.value > 0 else "under") if own.clear else "worse"
     spread = good[best].std(ddof=1) / np.sqrt(fits / repeats) if fits > 1 else 0.0
-    near = np.flatnonzero(means >= means[best] - spread)
+    near = np.flatnonzero(means >= means[best] - spread).tolist()
     simplest = min(near, key=lambda n: (parameters[n], fit[n].mean()))
-    return Reading(best, int(simplest), tuple(kinds))
+    return Reading(best, simplest, tuple(kinds))
 
 
 def complexity_verdict(

@@ -90,7 +90,9 @@ def curve_svg(positions: Positions, train: Sequence[Score], held: Sequence[Score
             parts.append(line(x.start, y(value), x.end, y(value), "floor"))
             labels.append((y(value), word, "floor"))
     for (part, kind), scores in zip(PARTS, (train, held), strict=True):
-        points = [(x(at), y(max(s.value, y.low))) for at, s in zip(positions.at, scores, strict=True)]
+        points = [
+            (x(at), y(max(s.value, y.low))) for at, s in zip(positions.at, scores, strict=True)
+        ]
         parts += [_band(positions, scores, x, y, kind), path([points], kind)]
         parts += [dot(*point, kind, 2.6) for point in points]
         labels.append((points[-1][1], part, kind))

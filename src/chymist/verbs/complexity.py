@@ -317,7 +317,9 @@ def _by_heart(trained: Trained) -> _Heart:
     count = len(split.train)
     if len(np.unique(split.train)) < count:
         return {}
-    parts = [np.asarray(run.matrix(some)[np.arange(len(some))]) for some in (run.train, trained.held)]
+    parts = [
+        np.asarray(run.matrix(some)[np.arange(len(some))]) for some in (run.train, trained.held)
+    ]
     said = memorisers(parts[0], data.targets[split.train], np.concatenate(parts), data.task,
                       len(data.classes), split.seed)  # fmt: skip
     made = {}
@@ -371,8 +373,11 @@ def _curve(
     if descent and descent.clear:
         sentence += "; " + descent_sentence(name, texts, descent, counts, kept[0].needed)
     if made and METRICS[metric].greater_is_better and own[reading.best].value == 1.0:
-        sentence += (f"; 100 % on training rows is what memory alone gives: the nearest neighbour "
-                     f"then scores {show(metric, made[0].held.value)} on held-out rows")  # fmt: skip
+        said = show(metric, made[0].held.value)
+        sentence += (
+            "; 100 % on training rows is what memory alone gives: the nearest neighbour then "
+            f"scores {said} on held-out rows"
+        )
     if lost:
         sentence += f"; diverged: {', '.join(lost)}"
     return ValidationCurve(
