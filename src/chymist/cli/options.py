@@ -10,8 +10,7 @@ from chymist.errors import UsageError, nearest
 
 RECIPE_OPTIONS = (
     "model", "loss", "optimizer", "schedule", "batch-size", "length", "stop", "clip", "data",
-    "precision",
-    "accumulate",
+    "precision", "accumulate",
 )  # fmt: skip
 
 EXAMPLES = {
@@ -368,12 +367,9 @@ def _search(verb: argparse.ArgumentParser) -> None:
         help="random, grid, halving, hyperband (drop the worse early), optuna (random)",
     )  # fmt: skip
     how.add_argument(
-        "--parallel",
-        type=int,
-        default=8,
-        metavar="N",
+        "--parallel", type=int, default=8, metavar="N",
         help="configurations optuna proposes at once (8)",
-    )
+    )  # fmt: skip
     how.add_argument("--trials", type=int, default=32, metavar="N", help="configurations (32)")
     _folds(how, 5)
     how.add_argument("--seeds", type=int, metavar="S", help="cut and initialise S times (1)")
@@ -392,25 +388,22 @@ def _curve(verb: argparse.ArgumentParser) -> None:
     _recipe(verb)
     run = verb.add_argument_group("run")
     run.add_argument(
-        "--sizes",
-        metavar="SIZE,...",
+        "--sizes", metavar="SIZE,...",
         help="shares of the training rows (0.5) or their numbers (200); five halvings by default; "
         "or give a recipe option several values, as in search: --model.hidden '8|32|128'",
-    )
+    )  # fmt: skip
     run.add_argument("--folds", type=int, default=5, metavar="K", help="folds (5)")
-    run.add_argument(
-        "--seeds", type=int, default=1, metavar="S", help="cut and initialise S times (1)"
-    )
-    run.add_argument("--seed", type=int, default=0, metavar="N", help="the first seed (0)")
-    _plan(run)
-    _threads(run)
+    _several(run, 1, "cut and initialise S times (1)")
 
 
 def _capacity(verb: argparse.ArgumentParser) -> None:
     _source(verb)
     _recipe(verb)
-    run = verb.add_argument_group("run")
-    run.add_argument("--seeds", type=int, default=6, metavar="S", help="sets of labels (6)")
+    _several(verb.add_argument_group("run"), 6, "sets of labels (6)")
+
+
+def _several(run: Any, seeds: int, text: str) -> None:
+    run.add_argument("--seeds", type=int, default=seeds, metavar="S", help=text)
     run.add_argument("--seed", type=int, default=0, metavar="N", help="the first seed (0)")
     _plan(run)
     _threads(run)

@@ -53,6 +53,7 @@ def random_features(shapes: Shapes, width: Count = 200) -> nn.Module:
 
     V ~ N(0, 1/p) for p inputs, c ~ U(-1, 1). Only W and b are learnt, which `closed_form` does in
     one step, with the shortest W where several fit: widths beyond the number of rows interpolate.
+    Where there are about as many features as rows, W is huge: precision="float64" keeps its digits.
 
     Args:
         width: number of features.

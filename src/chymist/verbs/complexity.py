@@ -25,6 +25,7 @@ from chymist.evidence.complexity import (
 from chymist.evidence.double_descent import DoubleDescent, double_descent
 from chymist.evidence.memoriser import memorisers
 from chymist.metrics import METRICS, measure
+from chymist.protocols import Cut
 from chymist.reports.curves import Positions, curve_html, curve_svg, plot_curve
 from chymist.space import Axis, Choice, Range, choice, fitted, text_of, written
 from chymist.values import SHARES, Data, Predictions, Recipe, Score, Split, show, whole_number
@@ -214,20 +215,16 @@ def validation_curve(
     jobs = [Job(one, split, split.seed) for one in recipes for split in splits[stops_early(one)]]
     if started:
         started(len(jobs))
-    fits = train_jobs(jobs, threads, watcher=watcher, plan=known)
-    levels: list[_Level] = []
-    heart: list[_Heart] = []
-    for number, trained in enumerate(fits):
+    levels, heart = [_Level(value) for value in tried], []
+    for number, trained in enumerate(train_jobs(jobs, threads, watcher=watcher, plan=known)):
         at, cut = divmod(number, len(design.cuts))
-        if not cut:
-            levels.append(_Level(tried[at]))
         if at == 0:
             heart.append(_by_heart(trained))
-        levels[-1].add(trained, tally, HEADLINE[design.data.task])
+        levels[at].add(trained, design.cuts[cut], tally, HEADLINE[design.data.task])
         if observer and not trained.error:
-            observer(levels[-1].records[-1])
-    facts = {"design": design.words, "notes": list(design.notes()), "plan": known.to_dict()}
-    return _curve(name, levels, heart, design, {**tally.facts(), **facts})
+            observer(levels[at].records[-1])
+    facts = {**tally.facts(), "plan": known.to_dict()}
+    return _curve(name, levels, heart, design, facts)
 
 
 def places(values: Sequence[Any]) -> tuple[tuple[float, ...], bool]:
@@ -287,7 +284,7 @@ class _Level:
         self.train: list[Predictions] = []
         self.needed = 0
 
-    def add(self, trained: Trained, tally: Tally, metric: str) -> None:
+    def add(self, trained: Trained, cut: Cut, tally: Tally, metric: str) -> None:
         """Score one more model; one that diverged loses the value."""
         if trained.error:
             self.lost = self.lost or trained.error.line()
@@ -301,7 +298,7 @@ class _Level:
         least = len(own.rows) * run.shapes.outputs
         self.needed = min(self.needed or least, least)
         self.records.append({
-            "value": self.value, "repeat": split.seed, "fold": len(self.records),
+            "value": self.value, "repeat": cut.repeat, "fold": cut.fold,
             "n": len(held.rows), "held": measure(held, metric), "train": measure(own, metric),
             "parameters": sum(weights), "epochs": trained.epochs,
         })  # fmt: skip
@@ -359,7 +356,7 @@ def _curve(
     share, repeats = design.test_share, design.repeats
     greater = METRICS[metric].greater_is_better
     reading = read_curve(held, train, counts, greater, share, repeats)
-    values, texts = [level.value for level in kept], [text_of(level.value) for level in kept]
+    values = [level.value for level in kept]
     ordered = name == "length" or not any(isinstance(value, str) for value in values)
     descent = double_descent(-held if greater else held, share, repeats) if ordered else None
     scores = [out_of_fold_score(joined(level.held), metric, seed) for level in kept]
@@ -369,19 +366,25 @@ def _curve(
                   out_of_fold_score(joined([h[one][1] for h in heart]), metric, seed))
         for one in heart[0]
     )  # fmt: skip
+    texts = [text_of(value) for value in values]
     sentence = complexity_verdict(name, texts, reading, scores[reading.best], ordered)
     if descent and descent.clear:
         sentence += "; " + descent_sentence(name, texts, descent, counts, kept[0].needed)
-    if made and METRICS[metric].greater_is_better and own[reading.best].value == 1.0:
-        said = show(metric, made[0].held.value)
-        sentence += (
-            "; 100 % on training rows is what memory alone gives: the nearest neighbour then "
-            f"scores {said} on held-out rows"
-        )
-    if lost:
-        sentence += f"; diverged: {', '.join(lost)}"
+    sentence += _beside(own[reading.best], made, lost)
     return ValidationCurve(
         sentence, name, tuple(values), tuple(scores), tuple(own), counts, reading, descent,
         kept[0].needed, made, tuple(one for level in kept for one in level.records), lost,
-        design.sealed, facts,
+        design.sealed, {**facts, "design": design.words, "notes": list(design.notes())},
     )  # fmt: skip
+
+
+def _beside(own: Score, made: Sequence[Memoriser], lost: Mapping[str, str]) -> str:
+    """What is to be said beside: what a perfect score on training rows is worth, what diverged."""
+    text = f"; diverged: {', '.join(lost)}" if lost else ""
+    if not made or own.metric not in SHARES or own.value < 1.0:
+        return text
+    held = made[0].held
+    return (
+        "; 100 % on training rows is what memory alone gives: the nearest neighbour then scores "
+        f"{show(held.metric, held.value)} on held-out rows{text}"
+    )
