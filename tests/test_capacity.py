@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
+from sklearn.linear_model import LinearRegression
 
 import chymist as cy
 from chymist.cli import main
@@ -48,8 +49,8 @@ def separable(x, labels):
 
 
 def test_covers_count_against_all_labellings():
-    x = generator(0, "points").normal(size=(7, 2))
-    for rows in (3, 5, 7):
+    x = generator(0, "points").normal(size=(5, 2))
+    for rows in (3, 5):
         signs = itertools.product([0, 1], repeat=rows)
         count = sum(separable(x[:rows], np.array(labels)) for labels in signs)
         assert count / 2**rows == pytest.approx(separable_share(rows, 3))
@@ -67,22 +68,29 @@ def test_a_share_of_nothing():
         separable_share(0, 3)
 
 
-@pytest.mark.parametrize("columns", [3, 8])
-def test_least_squares_memorises_as_many_rows_as_it_has_parameters(columns):
-    x = generator(0, "inputs").normal(size=(60, columns))
+def test_least_squares_memorises_as_many_rows_as_it_has_parameters():
+    x = generator(0, "inputs").normal(size=(40, 5))
     found = cy.capacity(cy.Recipe(model="linear"), cy.load((x, x[:, 0])), seeds=3, tolerance=0)
-    assert found.found == (columns + 1,) * 3
-    assert found.parameters == columns + 1
+    assert found.parameters == 6
+    assert found.rows == 6
     assert found.bits is None
-    assert f"parameters of one output, {columns + 1}" in found.verdict
+    assert "parameters of one output, 6" in found.verdict
+    for one in found.tried:  # luck may add a row: R2 is then 0.99 with one row too many
+        rng = generator(one["set"], "random labels")
+        targets, rows = rng.normal(size=40), rng.permutation(40)[: one["rows"]]
+        expected = LinearRegression().fit(x[rows], targets[rows]).score(x[rows], targets[rows])
+        assert one["score"] == pytest.approx(expected, abs=1e-4)
+        assert one["memorised"] == (expected >= 0.99)
+        assert one["memorised"] or one["rows"] > 6
 
 
 def test_a_polynomial_memorises_as_many_as_it_has_monomials():
-    x = generator(0, "inputs").normal(size=(60, 2))
-    recipe = cy.Recipe(model=cy.models.polynomial(degree=3), precision="float64")
+    x = generator(0, "inputs").normal(size=(40, 2))
+    recipe = cy.Recipe(model=cy.models.polynomial(degree=2), precision="float64")
     found = cy.capacity(recipe, cy.load((x, x[:, 0])), seeds=3, tolerance=0)
-    assert found.parameters == comb(5, 3)
-    assert set(found.found) == {10}
+    assert found.parameters == comb(4, 2)
+    assert min(found.found) >= 6
+    assert found.rows <= 7
 
 
 def test_a_trained_threshold_memorises_about_two_rows_a_parameter():
@@ -90,15 +98,15 @@ def test_a_trained_threshold_memorises_about_two_rows_a_parameter():
     rng = generator(0, "inputs")
     x, labels = rng.normal(size=(60, 4)), np.array(["a", "b"])[rng.integers(0, 2, 60)]
     data = cy.load((x, labels))
-    recipe = cy.Recipe(model="logistic", length="1500 steps", batch_size="all",
+    recipe = cy.Recipe(model="logistic", length="300 steps", batch_size="all",
                        optimizer=cy.optim.adam(lr=0.1))  # fmt: skip
-    found = cy.capacity(recipe, data, seeds=6, tolerance=0)
+    found = cy.capacity(recipe, data, seeds=3, tolerance=0)
     assert found.parameters == 5
     for number, rows in enumerate(found.found):
         drawn = generator(number, "random labels")
         targets, order = drawn.integers(0, 2, 60), drawn.permutation(np.arange(60))
         assert separable(x[order[:rows]], targets[order[:rows]])
-    assert 6 <= found.rows <= 14
+    assert 5 <= found.rows <= 15
     assert found.bits == found.rows / 5
     assert "2 x 5 = 10, Cover 1965" in found.verdict
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 LENGTH = "3000 steps"  # where a recipe says none: its default is for labels that have a pattern
 TOLERANCE = 0.1
-R2 = 0.99  # of values that count as memorised
+R2 = 0.99  # of values that count as memorised; a row too many may reach that by luck
 AFFINE = ("linear", "logistic", "softmax")
 
 
@@ -204,9 +204,11 @@ def _drawn(
     made = []
     for number in range(seed, seed + seeds):
         rng = generator(number, "random labels")
-        targets: np.ndarray = rng.normal(size=whole.targets.shape)
-        if whole.classes:
-            targets = rng.integers(0, len(whole.classes), len(whole))
+        targets: np.ndarray = (
+            rng.integers(0, len(whole.classes), len(whole))
+            if whole.classes
+            else rng.normal(size=whole.targets.shape)
+        )
         made.append((replace(whole, targets=targets), rng.permutation(rows)))
     return made
 
