@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Collection
 
 import torch
 from torch import Tensor, nn
@@ -85,7 +86,8 @@ def flow_of(model: nn.Module, inputs: Tensor, batch: int) -> dict[str, object]:
             flow.close()
             if not isinstance(whole, Tensor):
                 return {}
-            crossed = len(inputs) > 3 and _crosses(model, inputs, whole)
+            draws = not torch.equal(whole, model(inputs))
+            crossed = len(inputs) > 3 and not draws and _crosses(model, inputs, whole)
             linear = inputs.is_floating_point() and len(inputs) > 3 and _is_affine(model, inputs)
     except FAILS:
         return {}
@@ -94,6 +96,7 @@ def flow_of(model: nn.Module, inputs: Tensor, batch: int) -> dict[str, object]:
     return {
         "affine": tuple(flow.affine),
         "crossed": crossed,
+        "draws": draws,
         "nonlinear": not linear,
         "per_channel": min(flow.channels, default=math.inf),
         "narrowest": min(flow.widths[:-1], default=math.inf),
@@ -102,8 +105,46 @@ def flow_of(model: nn.Module, inputs: Tensor, batch: int) -> dict[str, object]:
     }
 
 
+def unregistered(
+    model: nn.Module, inputs: Tensor, held: Collection[int] = ()
+) -> tuple[tuple[int, ...], ...]:
+    """Shapes of parameters that work in the model, but are none of its own: kept in a plain list.
+
+    Args:
+        model: is left as it was.
+        inputs: some rows.
+        held: ids of parameters that the optimiser has all the same.
+
+    Example:
+        >>> class Listed(nn.Module):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.layers, self.head = [nn.Linear(2, 3)], nn.Linear(3, 1)
+        ...     def forward(self, x):
+        ...         return self.head(self.layers[0](x))
+        >>> unregistered(Listed(), torch.zeros(4, 2))
+        ((3,), (3, 2))
+    """
+    with untouched(model), torch.enable_grad():
+        outputs = model(inputs)
+    ends = [outputs.grad_fn] if isinstance(outputs, Tensor) else []
+    own = {id(p) for p in model.parameters()}.union(held)
+    seen: set[object] = set()
+    found: dict[int, tuple[int, ...]] = {}
+    while ends:
+        node = ends.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        weight = getattr(node, "variable", None)
+        if isinstance(weight, nn.Parameter) and id(weight) not in own:
+            found[id(weight)] = tuple(weight.shape)
+        ends += [after for after, _ in node.next_functions]
+    return tuple(sorted(found.values()))
+
+
 def _crosses(model: nn.Module, inputs: Tensor, whole: Tensor) -> bool:
-    """Whether a row's output depends on the rows beside it."""
+    """Whether a row's output depends on the rows beside it, in a model that draws nothing."""
     half = model(inputs[: len(inputs) // 2])
     scale = float(whole.abs().max()) or 1.0
     return float((half - whole[: len(half)]).abs().max()) > 1e-3 * scale
@@ -135,6 +176,21 @@ def _is_affine(model: nn.Module, inputs: Tensor) -> bool:
     return off < 1e-3 * spread
 
 
+def same_weights(model: nn.Module) -> tuple[str, ...]:
+    """Hidden layers that were filled with one number, though biases may tell their units apart.
+
+    Zeros are left out: they are how residual branches and heads are begun on purpose.
+
+    Example:
+        >>> model = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1))
+        >>> for p in model.parameters(): _ = nn.init.constant_(p, 0.2)
+        >>> same_weights(model)
+        ('0',)
+    """
+    layers = [(n, m) for n, m in model.named_modules() if isinstance(m, AFFINE)]
+    return tuple(n for n, m in layers[:-1] if _alike(m) and bool(m.weight.any()))
+
+
 def stays_symmetric(
     model: nn.Module, loss_fn: LossFunction, inputs: Tensor, targets: Tensor
 ) -> tuple[str, ...]:
@@ -152,7 +208,7 @@ def stays_symmetric(
         >>> stays_symmetric(model, nn.functional.mse_loss, torch.randn(8, 2), torch.randn(8, 1))
         ('0',)
     """
-    suspects = [n for n, m in model.named_modules() if _alike(m)]
+    suspects = {n: m for n, m in model.named_modules() if _alike(m)}
     layers = [n for n, m in model.named_modules() if isinstance(m, AFFINE)]
     hidden = [n for n in suspects if n != layers[-1]]
     if not hidden:
@@ -169,7 +225,7 @@ def stays_symmetric(
     except FAILS:
         return ()
     modules = dict(twin.named_modules())
-    return tuple(n for n in hidden if _alike(modules[n]))
+    return tuple(n for n in hidden if _moved_alike(suspects[n], modules[n]))
 
 
 def _alike(module: nn.Module) -> bool:
@@ -178,3 +234,10 @@ def _alike(module: nn.Module) -> bool:
         return False
     weight = module.weight.detach()
     return bool((weight == weight[:1]).all())
+
+
+def _moved_alike(before: nn.Module, after: nn.Module) -> bool:
+    """Whether steps moved all units of a layer alike, up to rounding of sums in another order."""
+    old, new = (m.get_parameter("weight").detach() for m in (before, after))
+    apart, moved = float((new - new[:1]).abs().max()), float((new - old).abs().max())
+    return apart <= 1e-3 * moved

@@ -199,6 +199,15 @@ def no_update(seen: Seen) -> Finding | None:
     record, facts = seen.record, seen.facts
     if len(record.losses) < 10 or facts.first is None:
         return None
+    if facts.unregistered:
+        return Finding(
+            "no_update",
+            "certain",
+            f"{len(facts.unregistered)} parameters work in the model, but neither it nor the "
+            "optimiser has them: layers in a plain list or dictionary",
+            {"shapes": facts.unregistered[:10]},
+            Remedy("keep layers in nn.ModuleList or nn.ModuleDict"),
+        )
     driven = facts.first.gradients
     left = [n for n in record.unmoved if driven.get(n, 0) > 0]
     out = [n for n in left if n in facts.left_out]
@@ -313,10 +322,25 @@ def wrong_mode(seen: Seen) -> Finding | None:
     return None
 
 
-def symmetric(seen: Seen) -> Finding | None:
-    """Units that start alike stay alike."""
-    if not seen.facts.symmetric:
+def drawing(seen: Seen) -> Finding | None:
+    """Predictions that are drawn anew each time."""
+    if not seen.facts.draws or not seen.harm:
         return None
+    return Finding(
+        "train_eval_mode",
+        "finding",
+        "in eval() mode the same rows get another output at each call, and the model does worse "
+        "than cheap learners: dropout or noise stays on",
+        {"score": seen.valid_score},
+        Remedy("nn.Dropout in place of functional.dropout, or training=self.training"),
+        weight=4.5,
+    )
+
+
+def symmetric(seen: Seen) -> Finding | None:
+    """Units that start alike stay alike, or are told apart by their biases only."""
+    if not seen.facts.symmetric:
+        return _one_number(seen)
     names = ", ".join(seen.facts.symmetric)
     return Finding(
         "symmetric_init",
@@ -324,6 +348,21 @@ def symmetric(seen: Seen) -> Finding | None:
         f"all units of a layer start with the same weights and stay alike: {names}",
         {"layers": seen.facts.symmetric},
         Remedy("draw initial weights at random: He or Xavier"),
+    )
+
+
+def _one_number(seen: Seen) -> Finding | None:
+    """Layers filled with one number, in a model that is not learned."""
+    if not seen.facts.same_weights or not seen.poor_train:
+        return None
+    return Finding(
+        "symmetric_init",
+        "finding",
+        "all weights of a layer start at the same value, so that its units compute nearly the "
+        f"same: {', '.join(seen.facts.same_weights)}",
+        {"layers": seen.facts.same_weights},
+        Remedy("draw initial weights at random: He or Xavier"),
+        weight=4.6,
     )
 
 
@@ -340,7 +379,7 @@ def not_finite(seen: Seen) -> Finding | None:
             "values that are no numbers",
             {"step": record.bad_step},
             Remedy("fill or drop the rows with missing values"),
-            weight=3,
+            weight=5,
         )
     return Finding(
         "nan_inf_loss",
@@ -366,6 +405,7 @@ WIRING = (
     hidden_link,
     piled_gradients,
     wrong_mode,
+    drawing,
     symmetric,
     not_finite,
 )
