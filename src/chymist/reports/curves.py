@@ -35,7 +35,7 @@ from chymist.values import SHARES, Score, show
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-SMALL = 1e-3  # of the largest score; less (rows learnt by heart) is drawn at the edge
+SMALL = 1e-3  # of the middle score; less (rows learnt by heart) is drawn at the edge
 PARTS = (("training", "s1"), ("held out", "s2"))
 
 
@@ -88,7 +88,7 @@ def curve_svg(positions: Positions, train: Sequence[Score], held: Sequence[Score
     for value, word in positions.levels:
         if y.low <= value <= y.high:
             parts.append(line(x.start, y(value), x.end, y(value), "floor"))
-            labels.append((y(value), word, "floor"))
+            labels.append((y(value), word, "title"))
     for (part, kind), scores in zip(PARTS, (train, held), strict=True):
         points = [
             (x(at), y(max(s.value, y.low))) for at, s in zip(positions.at, scores, strict=True)
@@ -161,8 +161,9 @@ def _heights(metric: str, positions: Positions, scores: Sequence[Score]) -> Scal
     """The vertical axis: logarithmic where scores, which are no shares, differ many times over."""
     values = np.array([s.value for s in scores])
     start, end = HEIGHT - BOTTOM, TOP
-    if metric not in SHARES and wide(values[values > values.max() * SMALL]):
-        low, high = span(values[values > values.max() * SMALL], log=True)
+    shown = values[values > np.median(values) * SMALL]
+    if metric not in SHARES and wide(shown):
+        low, high = span(shown, log=True)
         return Scale(low, high, start, end, log=True)
     ends = [v for s in scores for v in (s.value, s.low, s.high)]
     low, high = span(np.array([*ends, *(level for level, _ in positions.levels)]))

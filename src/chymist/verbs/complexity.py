@@ -223,8 +223,7 @@ def validation_curve(
         levels[at].add(trained, design.cuts[cut], tally, HEADLINE[design.data.task])
         if observer and not trained.error:
             observer(levels[at].records[-1])
-    facts = {**tally.facts(), "plan": known.to_dict()}
-    return _curve(name, levels, heart, design, facts)
+    return _curve(name, levels, heart, design, {**tally.facts(), "plan": known.to_dict()})
 
 
 def places(values: Sequence[Any]) -> tuple[tuple[float, ...], bool]:
