@@ -1,7 +1,7 @@
 """Make the pictures of `docs/learning-curves.md` and `docs/complexity.md`.
 
-Run `.venv/bin/python tools/make_curve_pictures.py`. All come from scikit-learn's digits or generated
-data; nothing is drawn by hand.
+Run `.venv/bin/python tools/make_curve_pictures.py`. All come from scikit-learn's digits or
+generated data; nothing is drawn by hand.
 """
 
 from __future__ import annotations
