@@ -13,7 +13,7 @@ import pytest
 
 import chymist as cy
 from chymist.doctor.finding import Finding, Remedy
-from chymist.doctor.remedies import REMEDIES, advice_only, remedy_for
+from chymist.doctor.remedies import TREATMENTS, advice_only, remedy_for
 from chymist.engine.defaults import complete
 from chymist.errors import InputError, UsageError
 from chymist.metrics import measure

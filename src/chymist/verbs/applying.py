@@ -7,13 +7,16 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
+import torch
 
 from chymist.data import duplicates_across
 from chymist.data.splits import hold_out
 from chymist.doctor.finding import Remedy
 from chymist.doctor.remedies import SPLIT_CHANGES
-from chymist.engine.assembly import HEADLINE
+from chymist.doctor.suspects import suspects
+from chymist.engine.assembly import HEADLINE, prepare_split
 from chymist.engine.defaults import complete
+from chymist.engine.rows import Flat
 from chymist.engine.threads import Threads
 from chymist.errors import InputError, UsageError, nearest
 from chymist.evidence import PairedDifference
@@ -82,7 +85,7 @@ def apply(remedy: Remedy, recipe: Recipe, split: Split) -> tuple[Recipe, Split]:
     of_recipe = {k: v for k, v in remedy.changes.items() if not k.startswith("split.")}
     of_split = {k: v for k, v in remedy.changes.items() if k.startswith("split.")}
     cured = written(recipe, of_recipe, lambda partly: complete(partly, split))
-    return cured, _changed(split, of_split)
+    return cured, _changed(split, of_split, cured)
 
 
 def prove(
@@ -157,7 +160,7 @@ def _proof(metric: str, before: np.ndarray, after: np.ndarray, rows: int) -> Pro
                  rows)  # fmt: skip
 
 
-def _changed(split: Split, changes: Mapping[str, Any]) -> Split:
+def _changed(split: Split, changes: Mapping[str, Any], recipe: Recipe) -> Split:
     """A split with some changes of it.
 
     Raises:
@@ -171,12 +174,24 @@ def _changed(split: Split, changes: Mapping[str, Any]) -> Split:
         split = replace(split, train=train, valid=valid, method="redrawn")
     if "split.without_copies" in changes:
         split = replace(split, valid=split.valid[~_copies(split)], method="without copies")
+    if "split.without_suspects" in changes:
+        kept = ~_suspects(split, recipe)
+        split = replace(split, train=split.train[kept], method="without suspects")
     if "split.without" in changes:
         train = split.train[~np.isin(split.train, np.asarray(changes["split.without"]))]
         split = replace(split, train=train, method="without rows")
     if not len(split.train):
         raise InputError("the remedy leaves no training rows", where=split.data.name)
     return split
+
+
+def _suspects(split: Split, recipe: Recipe) -> np.ndarray:
+    """Which training rows have a label that is contradicted, (training rows,); classes only."""
+    if split.data.task != "classification":
+        return np.zeros(len(split.train), bool)
+    rows = prepare_split(complete(recipe, split), split).train
+    inputs = Flat(rows, rows.take(torch.tensor([0])).numel())[:]
+    return suspects(inputs, split.data.targets[split.train], split.seed)
 
 
 def _copies(split: Split) -> np.ndarray:
