@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from chymist.cli.fixing_options import add_fixing
 from chymist.errors import UsageError, nearest
 
 RECIPE_OPTIONS = (
@@ -24,7 +25,7 @@ EXAMPLES = {
     "compare": "chymist compare digits --models mlp,softmax,svm --folds 10 --seeds 3",
     "compare-runs": "chymist compare-runs runs/digits-0001 runs/digits-0002",
     "curve": "chymist curve digits --model mlp --sizes 0.25,0.5,1.0 --folds 5 --seeds 3",
-    "diagnose": "chymist diagnose runs/digits-0001",
+    "diagnose": "chymist diagnose runs/digits-0001 --fix",
     "why": "chymist why overfitting --lang zh",
     "runs": "chymist runs",
     "show": "chymist show runs/digits-0001",
@@ -443,6 +444,7 @@ def _language(verb: argparse.ArgumentParser) -> None:
 def _diagnose(verb: argparse.ArgumentParser) -> None:
     _run(verb)
     _language(verb)
+    add_fixing(verb)
 
 
 def _why(verb: argparse.ArgumentParser) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 from chymist.doctor.experiments import default_of, doubled, halved, value_of
 from chymist.doctor.finding import Finding, Remedy
 from chymist.doctor.texts import CODES
-from chymist.doctor.texts.remedies import DONE
+from chymist.doctor.texts.remedies import said
 from chymist.engine.defaults import MODEL_LOSSES
 from chymist.parts import Part
 from chymist.space import text_of
@@ -36,7 +36,12 @@ WIDE = 64  # width of the default perceptron
 BATCH = 32  # rows from which batch statistics are used by default (Keras, Ioffe and Szegedy)
 DROPOUT = 0.2  # the smallest that Srivastava et al. 2014 recommend, for inputs
 # How the default perceptron is trained where there was one step of a closed form.
-STEPWISE = {"optimizer": "adamw", "optimizer.lr": 3e-3, "batch_size": BATCH, "length": "100 epochs"}
+STEPWISE: Changes = {
+    "optimizer": "adamw",
+    "optimizer.lr": 3e-3,
+    "batch_size": BATCH,
+    "length": "100 epochs",
+}
 SPLIT_CHANGES = ("split.without_copies", "split.redraw", "split.without_suspects", "split.without")
 RAILS = ("sigmoid", "tanh")  # activations with two ends at which nothing moves
 SCALED = ("auto", "standard")  # what `data.scale` may be for inputs to be standardised
@@ -66,7 +71,7 @@ def remedy_for(finding: Finding, recipe: Recipe | None = None) -> Remedy:
         changes = build(finding.evidence, recipe)
         new = {name: value for name, value in changes.items() if _differs(recipe, name, value)}
         if new:
-            return Remedy(DONE[finding.code]["en"], new)
+            return Remedy(said(finding.code, new, "en"), new)
     if finding.remedy is not None and not finding.remedy.changes:
         return finding.remedy
     return Remedy(CODES[finding.code]["en"].remedy if finding.code in CODES else UNKNOWN)
@@ -97,16 +102,16 @@ def words_of(finding: Finding, language: str = "en") -> str:
     """The words of a finding's remedy, in English or Chinese; empty if it has none.
 
     Example:
-        >>> remedy = Remedy("", {"clip": "norm"})
+        >>> remedy = Remedy("", {"clip": "norm", "optimizer.lr": 0.1})
         >>> words_of(Finding("exploding_gradient", "finding", "", remedy=remedy), "zh")
-        '裁剪梯度，学习率降为十分之一'
+        '裁剪梯度，降低学习率'
     """
     if finding.remedy is None:
         return ""
     if language == "en" or finding.code not in CODES:
         return finding.remedy.words
-    if finding.remedy.changes and finding.code in DONE:
-        return DONE[finding.code][language]
+    if finding.remedy.changes:
+        return said(finding.code, finding.remedy.changes, language)
     return CODES[finding.code][language].remedy
 
 
@@ -223,9 +228,11 @@ def _richer(evidence: Evidence, recipe: Recipe) -> Changes:
     if model is None or larger is None:
         return {}
     if model.name in MODEL_LOSSES or not value_of(model, "hidden"):
-        trained = {"loss": MODEL_LOSSES[model.name]} if recipe.loss is None else {}
+        trained: Changes = {}
+        if recipe.loss is None and model.name in MODEL_LOSSES:
+            trained["loss"] = MODEL_LOSSES[model.name]
         if recipe.optimizer is not None and recipe.optimizer.name == "closed_form":
-            trained = {**trained, **STEPWISE}
+            trained |= STEPWISE
         return {"model": larger.name, **trained}
     changes = _options("model", larger.options, ("hidden", "channels", "depth"))
     hidden = changes.get("model.hidden", ())

@@ -69,5 +69,7 @@ class Residual(nn.Sequential):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """(batch, ..., features) to the same shape."""
-        made: Tensor = super().forward(inputs)
+        made = inputs
+        for layer in self:
+            made = layer(made)
         return inputs + made

@@ -237,7 +237,10 @@ def stack(
     first = modules[0]
     if first._forward_hooks or first._forward_pre_hooks:
         raise Unstackable(f"{type(first).__name__} has hooks")
-    if type(first) in (nn.Sequential, Residual):  # children() would leave out a layer that stands there twice
+    if type(first) in (
+        nn.Sequential,
+        Residual,
+    ):  # children() would leave out a layer that stands there twice
         names = list(first._modules)
         layers = (
             stack([module.get_submodule(name) for module in modules], convolution) for name in names

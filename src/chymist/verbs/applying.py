@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from chymist.data import duplicates_across
+from chymist.data import copies_across
 from chymist.data.splits import hold_out
 from chymist.doctor.finding import Remedy
 from chymist.doctor.remedies import SPLIT_CHANGES
@@ -51,6 +51,13 @@ class Proof:
     after: tuple[float, ...]
     rows: int
 
+    def to_dict(self) -> dict[str, object]:
+        """Plain values, as in the JSON of `diagnose --fix`."""
+        difference = {name: getattr(self.difference, name) for name in ("value", "low", "high")}
+        return {"effect": self.effect, "sentence": self.sentence, "metric": self.metric,
+                "difference": difference, "before": list(self.before), "after": list(self.after),
+                "rows": self.rows}  # fmt: skip
+
 
 def apply(remedy: Remedy, recipe: Recipe, split: Split) -> tuple[Recipe, Split]:
     """Carry out a remedy; recipe and split themselves stay as they are.
@@ -90,7 +97,7 @@ def apply(remedy: Remedy, recipe: Recipe, split: Split) -> tuple[Recipe, Split]:
 
 def prove(
     remedy: Remedy, recipe: Recipe, split: Split, seeds: int = 3, seed: int = 0, *,
-    threads: Threads = None,
+    metric: str | None = None, threads: Threads = None,
 ) -> Proof:  # fmt: skip
     """Train with and without a remedy from the same seeds, and compare.
 
@@ -103,6 +110,7 @@ def prove(
         split: of the run; test rows are not touched.
         seeds: how many pairs, at least 2.
         seed: the first one.
+        metric: to compare by; None is accuracy, or rmse.
         threads: as in `fit`.
 
     Returns:
@@ -131,7 +139,7 @@ def prove(
                          received=repr(split), do="give a split with validation rows")  # fmt: skip
     sides = [(recipe, replace(split, test=rows)), (cured, replace(other, test=rows))]
     jobs = [Job(what, where, seed + n) for what, where in sides for n in range(seeds)]
-    metric = HEADLINE[split.data.task]
+    metric = metric or HEADLINE[split.data.task]
     values = [
         measure(trained.predictions(), metric) if trained.error is None else np.nan
         for trained in train_jobs(jobs, threads)
@@ -197,13 +205,9 @@ def _suspects(split: Split, recipe: Recipe) -> np.ndarray:
 def _copies(split: Split) -> np.ndarray:
     """Which validation rows have the inputs of a training row, (validation rows,).
 
-    Rows are grouped by set: then only copies across the two sets count. Most splits have none.
+    Rows are grouped by set: then only copies across the two sets count.
     """
     side = np.zeros(len(split.data), np.int64)
     side[split.valid] = 1
     rows = np.union1d(split.train, split.valid)
-    if not duplicates_across(split.data, rows, side):
-        return np.zeros(len(split.valid), bool)
-    return np.array([
-        duplicates_across(split.data, np.append(split.train, row), side) > 0 for row in split.valid
-    ])  # fmt: skip
+    return np.isin(split.valid, copies_across(split.data, rows, side))

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from chymist.doctor import Finding, Watcher
 from chymist.doctor.reading_loss import FAILS
 from chymist.doctor.record import EpochFacts
+from chymist.doctor.remedies import with_remedy
 from chymist.doctor.rules.data import DATA
 from chymist.doctor.rules.evidence import Seen
 from chymist.doctor.rules.training import TRAINING
@@ -139,7 +140,7 @@ class RunWatcher:
         with self._looking():
             seen = Seen(watcher.record, watcher.record.facts.first, self.train, self.valid)
             found += [said for rule in WIRING if (said := rule(seen)) and said.level == "certain"]
-        return found
+        return [with_remedy(finding, self.assembly.recipe) for finding in found]
 
     def _tell(self, findings: Sequence[Finding]) -> None:
         """Say findings, each code once; a symptom alone is not said."""
@@ -195,6 +196,7 @@ class RunWatcher:
         if self.watcher is not None:
             with self._looking():
                 found = self.watcher.findings
+        found = [with_remedy(finding, self.assembly.recipe) for finding in found]
         self._tell(found)
         return found
 

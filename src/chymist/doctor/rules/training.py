@@ -188,7 +188,7 @@ def exploding(seen: Seen) -> Finding | None:
         "finding",
         f"{leaps} of {len(norms)} gradients are over 10 times the middle one",
         {"leaps": leaps, "median": middle, "largest": max(finite, default=math.nan)},
-        Remedy("clip gradients", {"clip": "norm"}),
+        Remedy("clip gradients, and a lower rate"),
         weight=5 if _recurrent(seen) else 2.5,
     )
 
@@ -370,7 +370,7 @@ def overfits(seen: Seen) -> Finding | None:
             "train": seen.train_score,
             "valid": seen.valid_score,
         },
-        Remedy("stop early", {"stop": "early"}),
+        Remedy("stop early"),
         weight=1.5,
     )
 
@@ -384,7 +384,7 @@ def failed(seen: Seen) -> Finding | None:
         "finding",
         "training rows are learned worse than cheap learners do on new ones",
         {"score": seen.train_score, "stuck": seen.stuck},
-        Remedy("experiments can tell why"),
+        Remedy("residual connections, normalisation, or fewer layers; experiments can tell"),
         weight=2.7 if seen.facts.depth >= DEEP else 0.5,
     )
 

@@ -1,102 +1,68 @@
-"""What a remedy changes, in a few words of English and Chinese, for codes with changes."""
+"""What the changes of a remedy do, in a few words of English and Chinese."""
 
 from __future__ import annotations
 
-DONE: dict[str, dict[str, str]] = {
-    "lr_too_high": {
-        "en": "a tenth of the learning rate",
-        "zh": "学习率降为十分之一",
-    },
-    "lr_too_low": {
-        "en": "ten times the learning rate",
-        "zh": "学习率提高到十倍",
-    },
-    "undertrained": {
-        "en": "train for longer",
-        "zh": "延长训练",
-    },
-    "nan_inf_loss": {
-        "en": "clipped gradients, and a tenth of the learning rate",
-        "zh": "裁剪梯度，学习率降为十分之一",
-    },
-    "exploding_gradient": {
-        "en": "clipped gradients, and a tenth of the learning rate",
-        "zh": "裁剪梯度，学习率降为十分之一",
-    },
-    "vanishing_gradient": {
-        "en": "units that do not saturate, and residual connections",
-        "zh": "不饱和的激活函数和残差连接",
-    },
-    "hidden_activation_misuse": {
-        "en": "ReLU between the layers",
-        "zh": "层间用 ReLU",
-    },
-    "dead_relu": {
-        "en": "units that never die, and a tenth of the learning rate",
-        "zh": "不会死亡的激活函数，学习率降为十分之一",
-    },
-    "saturated_activation": {
-        "en": "standardised inputs, and ReLU",
-        "zh": "标准化输入，改用 ReLU",
-    },
-    "init_scale": {
-        "en": "standardised inputs",
-        "zh": "标准化输入",
-    },
-    "unnormalised_input": {
-        "en": "standardised inputs",
-        "zh": "标准化输入",
-    },
-    "optimisation_failure": {
-        "en": "residual connections, or else fewer layers",
-        "zh": "残差连接，否则减少层数",
-    },
-    "model_bias": {
-        "en": "a larger function set",
-        "zh": "更大的函数集",
-    },
-    "missing_nonlinearity": {
-        "en": "hidden layers with ReLU",
-        "zh": "带 ReLU 的隐藏层",
-    },
-    "over_regularised": {
-        "en": "no dropout and no weight decay",
-        "zh": "去掉 dropout 和权重衰减",
-    },
-    "dropout_misuse": {
-        "en": "a dropout of 0.2",
-        "zh": "dropout 设为 0.2",
-    },
-    "overfitting": {
-        "en": "the weights with the best validation loss",
-        "zh": "取验证损失最低时的权重",
-    },
-    "bn_small_batch": {
-        "en": "larger batches",
-        "zh": "加大批次",
-    },
-    "batch_too_small": {
-        "en": "larger batches",
-        "zh": "加大批次",
-    },
-    "label_noise": {
-        "en": "leave out rows whose labels are contradicted, and stop early",
-        "zh": "去掉标签被否定的行，并提前停止",
-    },
-    "class_imbalance": {
-        "en": "rows weighed by class",
-        "zh": "按类别给行加权",
-    },
-    "data_leakage": {
-        "en": "no copies of training rows in validation, no feature that tells",
-        "zh": "验证集不含训练行的副本，不用泄露答案的特征",
-    },
-    "distribution_mismatch": {
-        "en": "training and validation rows drawn alike",
-        "zh": "训练行与验证行同样抽取",
-    },
-    "unshuffled_data": {
-        "en": "training and validation rows drawn at random",
-        "zh": "随机抽取训练行与验证行",
-    },
+from collections.abc import Iterable
+
+# By the name of a change, or by code and name where the same change is another thing.
+DONE: dict[str, tuple[str, str]] = {
+    "optimizer.lr": ("a lower learning rate", "降低学习率"),
+    "lr_too_low optimizer.lr": ("a higher learning rate", "提高学习率"),
+    "optimizer": ("training by steps", "改为逐步训练"),
+    "optimizer.weight_decay": ("no weight decay", "去掉权重衰减"),
+    "length": ("longer training", "延长训练"),
+    "stop": ("the weights with the best validation loss", "取验证损失最低时的权重"),
+    "undertrained stop": ("no early stop", "不提前停止"),
+    "clip": ("clipped gradients", "裁剪梯度"),
+    "model": ("hidden layers with ReLU", "带 ReLU 的隐藏层"),
+    "model.activation": ("ReLU between the layers", "层间用 ReLU"),
+    "dead_relu model.activation": ("units that never die", "不会死亡的激活函数"),
+    "model.residual": ("residual connections", "残差连接"),
+    "model.hidden": ("wider layers", "加宽各层"),
+    "model.channels": ("wider layers", "加宽各层"),
+    "model.depth": ("more layers", "增加层数"),
+    "optimisation_failure model.hidden": ("fewer layers", "减少层数"),
+    "optimisation_failure model.channels": ("fewer layers", "减少层数"),
+    "optimisation_failure model.depth": ("fewer layers", "减少层数"),
+    "model.dropout": ("no dropout", "去掉 dropout"),
+    "dropout_misuse model.dropout": ("less dropout", "减小 dropout"),
+    "loss.label_smoothing": ("no label smoothing", "去掉标签平滑"),
+    "batch_size": ("larger batches", "加大批次"),
+    "missing_nonlinearity batch_size": ("", ""),
+    "model_bias batch_size": ("", ""),
+    "missing_nonlinearity length": ("", ""),
+    "model_bias length": ("", ""),
+    "model_bias optimizer.lr": ("", ""),
+    "missing_nonlinearity optimizer.lr": ("", ""),
+    "data.scale": ("standardised inputs", "标准化输入"),
+    "data.weights": ("rows weighed by class", "按类别给行加权"),
+    "data.drop": ("without the feature that tells the answer", "去掉泄露答案的特征"),
+    "split.without_copies": ("no copies of training rows in validation", "验证集不含训练行的副本"),
+    "split.redraw": ("training and validation rows drawn at random", "随机抽取训练行与验证行"),
+    "split.without_suspects": (
+        "without training rows whose labels are contradicted",
+        "去掉标签被否定的训练行",
+    ),
+    "split.without": ("without some training rows", "去掉一些训练行"),
 }
+
+
+def said(code: str, changes: Iterable[str], language: str = "en") -> str:
+    """What some changes do, in words.
+
+    Args:
+        code: that they are for.
+        changes: names of changes.
+        language: "en" or "zh".
+
+    Example:
+        >>> said("nan_inf_loss", ["clip", "clip.max", "optimizer.lr"])
+        'clipped gradients, and a lower learning rate'
+        >>> said("lr_too_low", ["optimizer.lr"], "zh")
+        '提高学习率'
+    """
+    pairs = [DONE.get(f"{code} {name}", DONE.get(name, ("", ""))) for name in changes]
+    *first, last = [pair[language == "zh"] for pair in pairs if pair[0]] or [""]
+    if language == "zh":
+        return "，".join([*first, last])
+    return f"{', '.join(first)}, and {last}" if first else last
