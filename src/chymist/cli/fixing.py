@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import chymist as cy
 from chymist.cli.commands import screen_of
 from chymist.cli.findings import language_of
+from chymist.cli.summaries import near
 from chymist.cli.terminal import Screen
 from chymist.doctor.remedies import options_of, words_of
 from chymist.engine.folder import in_free_folder
@@ -56,11 +58,17 @@ def print_fixed(screen: Screen, found: Fixed) -> None:
     """Whether it helped, by seed, and where the cured run is."""
     proof = found.proof
     if proof is not None:
-        before, after = (", ".join(show(proof.metric, v) for v in side)
+        before, after = (", ".join(_shown(proof.metric, value) for value in side)
                          for side in (proof.before, proof.after))  # fmt: skip
         screen.line("Before", f"{proof.metric} {before}")
         screen.line("After", f"{proof.metric} {after}")
     screen.line("Effect", found.sentence, result=True)
+    if proof is not None and proof.effect == "no difference" and proof.difference.value:
+        screen.line("Note", f"more pairs give a narrower interval: --seeds {3 * len(proof.after)}")
     if found.cured is not None:
         screen.line("Cured", f"{found.cured.score}", result=True)
-        screen.line("Run", str(found.cured.path), result=True)
+        screen.line("Run", near(found.cured.path), result=True)
+
+
+def _shown(metric: str, value: float) -> str:
+    return "diverged" if math.isnan(value) else show(metric, value)

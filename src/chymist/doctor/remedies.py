@@ -10,7 +10,6 @@ out. What is not in the table is advice: that of the rule which found it.
 
 from __future__ import annotations
 
-import math
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -152,15 +151,19 @@ def _rate_times(factor: float) -> Builder:
 
     def build(evidence: Evidence, recipe: Recipe) -> Changes:
         found, old = evidence.get("rate"), _known(recipe, "optimizer", "lr")
-        if isinstance(found, float):
-            return {"optimizer.lr": found}
-        return {"optimizer.lr": float(f"{old * factor:.3g}")} if isinstance(old, float) else {}
+        if not isinstance(old, float):
+            return {}
+        return {"optimizer.lr": found if isinstance(found, float) else _rounded(old * factor)}
 
     return build
 
 
+def _rounded(value: float) -> float:
+    return float(f"{value:.3g}")
+
+
 def _longer(evidence: Evidence, recipe: Recipe) -> Changes:
-    if recipe.length is None:
+    if recipe.length is None or _exact(recipe):
         return {}
     return {"length": f"{LONGER * recipe.length.count} {recipe.length.unit}", **_patient(recipe)}
 
@@ -170,16 +173,23 @@ def _patient(recipe: Recipe) -> Changes:
     return {"stop": "none"} if recipe.stop is not None and recipe.stop.name == "early" else {}
 
 
+def _exact(recipe: Recipe) -> bool:
+    """Whether there are no steps, but a solution in closed form."""
+    return recipe.optimizer is not None and recipe.optimizer.name == "closed_form"
+
+
 def _calmed(evidence: Evidence, recipe: Recipe) -> Changes:
     """Clipped at the norm that was usual, and smaller steps, which a clipped norm alone is not."""
+    if _exact(recipe):
+        return {}
     return {**_clipped(evidence, recipe), **_rate_times(1 / TEN)(evidence, recipe)}
 
 
 def _clipped(evidence: Evidence, recipe: Recipe) -> Changes:
-    """Clipping at the median norm that was seen (taxonomy 12), else at 1."""
+    """Clipping at the median norm that was seen (taxonomy 12); at 1 if that has exploded too."""
     most = evidence.get("median")
-    usable = isinstance(most, float) and math.isfinite(most) and most > 0
-    return {"clip": "norm", "clip.max": float(f"{most:.3g}") if usable else 1.0}
+    usable = isinstance(most, float) and 0 < most <= TEN
+    return {"clip": "norm", "clip.max": _rounded(most) if usable else 1.0}
 
 
 def _rectified(evidence: Evidence, recipe: Recipe) -> Changes:
@@ -227,11 +237,13 @@ def _richer(evidence: Evidence, recipe: Recipe) -> Changes:
     larger = None if model is None else doubled(model)
     if model is None or larger is None:
         return {}
-    if model.name in MODEL_LOSSES or not value_of(model, "hidden"):
+    if model.name == larger.name and not value_of(model, "hidden"):
+        return {"model.hidden": (WIDE,)}
+    if model.name in MODEL_LOSSES:
         trained: Changes = {}
-        if recipe.loss is None and model.name in MODEL_LOSSES:
+        if recipe.loss is None:
             trained["loss"] = MODEL_LOSSES[model.name]
-        if recipe.optimizer is not None and recipe.optimizer.name == "closed_form":
+        if _exact(recipe):
             trained |= STEPWISE
         return {"model": larger.name, **trained}
     changes = _options("model", larger.options, ("hidden", "channels", "depth"))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 # By the name of a change, or by code and name where the same change is another thing.
 DONE: dict[str, tuple[str, str]] = {
     "optimizer.lr": ("a lower learning rate", "降低学习率"),
     "lr_too_low optimizer.lr": ("a higher learning rate", "提高学习率"),
-    "optimizer": ("training by steps", "改为逐步训练"),
     "optimizer.weight_decay": ("no weight decay", "去掉权重衰减"),
     "length": ("longer training", "延长训练"),
     "stop": ("the weights with the best validation loss", "取验证损失最低时的权重"),
@@ -28,12 +27,6 @@ DONE: dict[str, tuple[str, str]] = {
     "dropout_misuse model.dropout": ("less dropout", "减小 dropout"),
     "loss.label_smoothing": ("no label smoothing", "去掉标签平滑"),
     "batch_size": ("larger batches", "加大批次"),
-    "missing_nonlinearity batch_size": ("", ""),
-    "model_bias batch_size": ("", ""),
-    "missing_nonlinearity length": ("", ""),
-    "model_bias length": ("", ""),
-    "model_bias optimizer.lr": ("", ""),
-    "missing_nonlinearity optimizer.lr": ("", ""),
     "data.scale": ("standardised inputs", "标准化输入"),
     "data.weights": ("rows weighed by class", "按类别给行加权"),
     "data.drop": ("without the feature that tells the answer", "去掉泄露答案的特征"),
@@ -47,7 +40,7 @@ DONE: dict[str, tuple[str, str]] = {
 }
 
 
-def said(code: str, changes: Iterable[str], language: str = "en") -> str:
+def said(code: str, changes: Collection[str], language: str = "en") -> str:
     """What some changes do, in words.
 
     Args:
@@ -61,6 +54,7 @@ def said(code: str, changes: Iterable[str], language: str = "en") -> str:
         >>> said("lr_too_low", ["optimizer.lr"], "zh")
         '提高学习率'
     """
+    changes = ["model"] if "model" in changes else changes  # it is trained as its kind is
     pairs = [DONE.get(f"{code} {name}", DONE.get(name, ("", ""))) for name in changes]
     *first, last = [pair[language == "zh"] for pair in pairs if pair[0]] or [""]
     if language == "zh":
