@@ -147,13 +147,19 @@ def _differs(recipe: Recipe, name: str, value: Any) -> bool:
 
 
 def _rate_times(factor: float) -> Builder:
-    """Another learning rate; the one that an experiment found best, if there is one."""
+    """Another learning rate: the one that an experiment found best, if there is one.
+
+    Else so many times the old one; a lower one is at most the default of the optimiser, a higher
+    one at least a TENth of it, for a rate may be wrong by more than one step.
+    """
 
     def build(evidence: Evidence, recipe: Recipe) -> Changes:
         found, old = evidence.get("rate"), _known(recipe, "optimizer", "lr")
         if not isinstance(old, float):
             return {}
-        return {"optimizer.lr": found if isinstance(found, float) else _rounded(old * factor)}
+        usual = float(default_of(recipe.optimizer, "lr"))
+        made = min(old * factor, usual) if factor < 1 else max(old * factor, usual / TEN)
+        return {"optimizer.lr": found if isinstance(found, float) else _rounded(made)}
 
     return build
 
@@ -188,8 +194,9 @@ def _calmed(evidence: Evidence, recipe: Recipe) -> Changes:
 def _clipped(evidence: Evidence, recipe: Recipe) -> Changes:
     """Clipping at the median norm that was seen (taxonomy 12); at 1 if that has exploded too."""
     most = evidence.get("median")
-    usable = isinstance(most, float) and 0 < most <= TEN
-    return {"clip": "norm", "clip.max": _rounded(most) if usable else 1.0}
+    if not isinstance(most, float) or not 0 < most <= TEN:
+        most = 1.0
+    return {"clip": "norm", "clip.max": _rounded(most)}
 
 
 def _rectified(evidence: Evidence, recipe: Recipe) -> Changes:

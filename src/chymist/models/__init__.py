@@ -8,6 +8,7 @@ from chymist.models.building import initialize as initialize
 from chymist.models.cnn import cnn as cnn
 from chymist.models.cnn import lenet5 as lenet5
 from chymist.models.layers import Dropout as Dropout
+from chymist.models.layers import Residual as Residual
 from chymist.models.linear import linear as linear
 from chymist.models.linear import logistic as logistic
 from chymist.models.linear import softmax as softmax

@@ -136,7 +136,7 @@ def fix(
         >>> run = cy.fit(wild, cy.split(cy.load("iris")))
         >>> found = cy.fix(run, "lr_too_high", seeds=2)
         >>> found.plan.remedy.changes, found.cured.recipe.optimizer
-        ({'optimizer.lr': 30.0}, sgd(lr=30.0))
+        ({'optimizer.lr': 0.1}, sgd(lr=0.1))
     """
     plan = plan_fix(run, code, model=model, data=data)
     if plan.finding is None or plan.remedy is None:
