@@ -135,7 +135,7 @@ CASES = [
     Case("lr_too_high", digits, of(mlp(64), adam(lr=1.0)), GOOD, 0.9),
     Case("lr_too_low", digits, of(mlp(64), adam(lr=5e-5)), GOOD, 0.9),
     Case("undertrained", digits, of(mlp(64), length="15 steps"), GOOD, 0.8),
-    Case("nan_inf_loss", diabetes, of(mlp(64, 64), sgd(lr=3.0)), of(mlp(64, 64), sgd(lr=0.03)), 0.75, metric="r2"),
+    Case("nan_inf_loss", diabetes, of(mlp(64, 64), sgd(lr=3.0)), of(mlp(64, 64), sgd(lr=0.03)), 0.65, metric="r2"),
     Case("vanishing_gradient", digits, of(mlp(*[32] * 5, activation="sigmoid")), of(mlp(*[32] * 5)), 1.0),
     Case("hidden_activation_misuse", digits, of(mlp(*[32] * 5, activation="sigmoid")), of(mlp(*[32] * 5)), 1.0),
     Case("exploding_gradient", diabetes, of(mlp(64, 64), sgd(lr=0.3, momentum=0.9)), of(mlp(64, 64), sgd(lr=0.03)), 0.9, metric="r2", evidence={"median": 0.1}),
