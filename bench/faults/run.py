@@ -26,7 +26,8 @@ import torch
 
 from bench.faults.baselines import AutoTrainer, DeepDiagnosis
 from bench.faults.cases import CASES
-from bench.faults.harness import Outcome, examine
+from bench.faults.harness import Case, Outcome, examine
+from bench.faults.healthy_fresh_aims import FRESH_HEALTHY
 from bench.faults.sensitivity import said_of, sensitivity
 from bench.faults.sensitivity import told as sensitive_lines
 from chymist.doctor import Watcher
@@ -37,6 +38,7 @@ DOCTORS: dict[str, Callable[..., Any]] = {
     "AutoTrainer": AutoTrainer,
     "DeepDiagnosis": DeepDiagnosis,
 }
+SUITES: dict[str, tuple[Case, ...]] = {"own": tuple(CASES), "fresh healthy": FRESH_HEALTHY}
 Job = tuple[str, str, str, int, bool, bool]  # suite, case, doctor, seed, twin, sensitivity
 Moved = dict[str, dict[str, str]]
 
@@ -73,8 +75,8 @@ def one_run(
     suite: str, name: str, _: str, seed: int, twin: bool, doctor: Callable[..., Any]
 ) -> Outcome | None:
     """One run of either suite."""
-    if suite == "own":
-        return examine(next(c for c in CASES if c.name == name), seed, twin, doctor)
+    if suite in SUITES:
+        return examine(next(c for c in SUITES[suite] if c.name == name), seed, twin, doctor)
     module, cases = other_suite()
     theirs, run = cases[name], module.watch(cases[name], seed, twin, doctor)
     if run["kind"] == "not shown":
@@ -96,8 +98,8 @@ def one_run(
 
 def jobs_of(suite: str, doctor: str, args: argparse.Namespace) -> list[Job]:
     """All runs of a suite."""
-    cases = {c.name: c.fault for c in CASES}
-    if suite != "own":
+    cases = {c.name: c.fault for c in SUITES.get(suite, ())}
+    if suite not in SUITES:
         cases = {name: case.fault for name, case in other_suite()[1].items()}
     return [
         (suite, name, doctor, seed, twin, args.sensitivity)

@@ -11,9 +11,11 @@ from chymist.doctor.rules.evidence import Seen
 
 
 def constant_labels(seen: Seen) -> Finding | None:
-    """There is nothing to learn."""
+    """There is nothing to learn, if the loss compares outputs with the targets."""
     if not seen.facts.data.constant:
         return None
+    if seen.last is not None and seen.facts.loss.link == "unknown":
+        return None  # the critic of a generator, say, that is to be told "real" every time
     return Finding(
         "constant_labels",
         "certain",
@@ -196,7 +198,8 @@ def misaligned(seen: Seen) -> Finding | None:
         return None
     error = 3 / math.sqrt(len(valid[0]))  # three standard errors, at most
     best = np.nanmax([known.best, known.weighted])
-    nothing = best - known.chance < error and not seen.valid_score > known.chance + error
+    nothing = best - known.chance < error and not known.signal
+    nothing &= not seen.valid_score > known.chance + error
     elsewhere = known.within > known.best + error and not seen.valid_score > known.best + error
     gap = seen.train_score - seen.valid_score
     if not nothing or not (seen.stuck or elsewhere or gap > seen.limits.gap):

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from chymist.doctor.preflight import Facts
 from chymist.doctor.probing import Probe
+from chymist.doctor.reading_loss import hard_labels
 from chymist.doctor.record import Record
 from chymist.doctor.rules.limits import LIMITS, Limits
 from chymist.doctor.scoring import Reference, reference, score_of, told_apart
@@ -44,7 +45,9 @@ class Seen:
         if self.train is None or self.valid is None:
             return None
         if not self.record.references:  # once a run: they cost more than all else
-            self.record.references.append(reference(self.train, self.valid))
+            link = self.facts.loss.link
+            known = [(x, hard_labels(y, link)) for x, y in (self.train, self.valid)]
+            self.record.references.append(reference(*known))
         return self.record.references[0]
 
     @cached_property

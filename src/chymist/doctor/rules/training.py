@@ -120,7 +120,8 @@ def too_slow(seen: Seen) -> Finding | None:
     if len(losses) < 10 or not np.isfinite(losses).all():
         return None
     # A fifth of the loss gone in the last fifth of the epochs, of new rows too, is no tail.
-    steep = fell_late(seen) > seen.limits.steep and not seen.valid_score > 0.9
+    # Where scores are not known there may be no harm.
+    steep = fell_late(seen) > seen.limits.steep and seen.valid_score <= 0.9
     if not seen.poor_train and not steep:
         return None
     fifth = len(losses) // 5
