@@ -132,11 +132,11 @@ def fix(
 
     Example:
         >>> import chymist as cy
-        >>> wild = cy.Recipe(model="mlp", optimizer=cy.optim.sgd(lr=300.0), length="20 epochs")
-        >>> run = cy.fit(wild, cy.split(cy.load("iris")))
-        >>> found = cy.fix(run, "lr_too_high", seeds=2)
+        >>> slow = cy.Recipe(model="softmax", optimizer=cy.optim.sgd(lr=1e-5), length="20 epochs")
+        >>> run = cy.fit(slow, cy.split(cy.load("iris")))
+        >>> found = cy.fix(run, "lr_too_low", seeds=2)
         >>> found.plan.remedy.changes, found.cured.recipe.optimizer
-        ({'optimizer.lr': 0.1}, sgd(lr=0.1))
+        ({'optimizer.lr': 0.01}, sgd(lr=0.01))
     """
     plan = plan_fix(run, code, model=model, data=data)
     if plan.finding is None or plan.remedy is None:
