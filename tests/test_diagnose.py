@@ -149,7 +149,7 @@ def test_faces_of_a_finding(
     lines = capsys.readouterr().out.splitlines()
     told = [n for n, text in enumerate(lines) if text.startswith("Finding finding  lr_too_low: ")]
     assert len(told) == 1
-    assert lines[told[0] + 1] == "Remedy  a higher rate"
+    assert lines[told[0] + 1] == "Remedy  a higher learning rate (--optimizer.lr 0.01)"
     assert main(["show", "run"]) == 0
     assert "Finding finding  lr_too_low" in capsys.readouterr().out
     assert main(["show", "run", "--json"]) == 0
@@ -163,7 +163,7 @@ def test_faces_of_a_finding(
     out = capsys.readouterr().out
     assert "学习率过小" in out
     assert "steps are tiny" in out
-    assert "十倍" in out
+    assert "Remedy  提高学习率 (--optimizer.lr 0.01)" in out
     assert main(["show", "run", "--lang", "zh"]) == 0
     assert "学习率过小" in capsys.readouterr().out
     assert main(["report", "run", "--lang", "zh"]) == 0

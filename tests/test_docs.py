@@ -12,7 +12,8 @@ PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").g
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "docs/tour.md", "docs/protocols.md", "docs/populations.md"]
+    "page",
+    ["README.md", "docs/tour.md", "docs/protocols.md", "docs/populations.md", "docs/remedies.md"],
 )
 def test_the_python_of_a_page_runs(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

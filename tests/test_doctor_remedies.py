@@ -4,16 +4,35 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cache
+from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import chymist as cy
+from chymist.cli.findings import finding_lines
+from chymist.cli.inputs import recipe_of
+from chymist.cli.options import parse
 from chymist.doctor.finding import Finding, Remedy
-from chymist.doctor.remedies import REMEDIES, advice_only, remedy_for
+from chymist.doctor.remedies import (
+    METRICS,
+    SPLIT_CHANGES,
+    TREATMENTS,
+    advice_only,
+    options_of,
+    remedy_for,
+    with_remedy,
+    words_of,
+)
+from chymist.doctor.suspects import suspects
+from chymist.doctor.texts import CODES
 from chymist.engine.defaults import complete
 from chymist.errors import InputError, UsageError
 from chymist.metrics import measure
@@ -93,12 +112,13 @@ def of(model: Any, optimizer: Any = None, length: str = "200 steps", **options: 
 
 @dataclass(frozen=True)
 class Case:
-    """A fault of a recipe or split, and the same without it."""
+    """A fault of a recipe or split, the same without it, and how much the remedy must close."""
 
     code: str
     rows: Callable[[], Split]
     faulty: Recipe
     healthy: Recipe
+    share: float  # of the gap, mean of SEEDS: what was measured, less a twentieth or so
     healthy_rows: Callable[[], Split] | None = None
     metric: str = "accuracy"
     gap: float = 0.1
@@ -108,63 +128,85 @@ class Case:
 adam, adamw, sgd = cy.optim.adam, cy.optim.adamw, cy.optim.sgd
 GOOD = of(mlp(64))
 RAW = cy.prepare(scale="none")
+IMAGES = cy.models.cnn(channels=(8,), hidden=(16,))
+SEEDS = (0, 1, 2)
 
 CASES = [
-    Case("lr_too_high", digits, of(mlp(64), adam(lr=1.0)), GOOD),
-    Case("lr_too_low", digits, of(mlp(64), adam(lr=5e-5)), GOOD),
-    Case("undertrained", digits, of(mlp(64), length="15 steps"), GOOD),
-    Case("nan_inf_loss", diabetes, of(mlp(64, 64), sgd(lr=3.0)), of(mlp(64, 64), sgd(lr=0.03)), metric="r2"),
-    Case("vanishing_gradient", digits, of(mlp(*[32] * 5, activation="sigmoid")), of(mlp(*[32] * 5))),
-    Case("hidden_activation_misuse", digits, of(mlp(*[32] * 5, activation="sigmoid")), of(mlp(*[32] * 5))),
-    Case("exploding_gradient", diabetes, of(mlp(64, 64), sgd(lr=0.3, momentum=0.9)), of(mlp(64, 64), sgd(lr=0.03)), metric="r2", evidence={"median": 0.1}),
-    Case("dead_relu", digits, of(mlp(64, 64), adam(lr=0.3)), of(mlp(64, 64))),
-    Case("saturated_activation", cancer, of(mlp(32, activation="tanh"), data=RAW), of(mlp(32)), gap=0.02),
-    Case("unnormalised_input", cancer, of(mlp(32), sgd(lr=0.01), data=RAW), of(mlp(32), sgd(lr=0.01)), gap=0.02),
-    Case("optimisation_failure", digits, of(mlp(*[16] * 24), adam(lr=3e-3)), of(mlp(16, 16), adam(lr=3e-3))),
-    Case("model_bias", digits, of(mlp(2), adam(lr=1e-2)), of(mlp(64), adam(lr=1e-2))),
-    Case("missing_nonlinearity", circles, of("softmax", adam(lr=1e-2)), of("mlp", adam(lr=1e-2))),
-    Case("over_regularised", digits, of(mlp(64), adamw(lr=1e-3, weight_decay=300.0)), GOOD),
-    Case("dropout_misuse", digits, of(mlp(64, 64, dropout=0.9)), of(mlp(64, 64))),
-    Case("overfitting", noisy, of(mlp(128), adam(lr=1e-2)), of("softmax", adam(lr=1e-3)), metric="log_loss"),
-    Case("label_noise", noisy, of(mlp(128), adam(lr=1e-2)), of(mlp(128), adam(lr=1e-2)), lambda: noisy(0.0), metric="log_loss"),
-    Case("bn_small_batch", digits, of(cy.models.cnn(channels=(8,), hidden=(16,)), batch_size=2, length="100 steps"), of(cy.models.cnn(channels=(8,), hidden=(16,)), length="100 steps")),
-    Case("batch_too_small", digits, of(mlp(64), sgd(lr=0.1), batch_size=1, length="100 steps"), of(mlp(64), sgd(lr=0.1), length="100 steps")),
-    Case("class_imbalance", rare, of("mlp"), of("mlp", data=cy.prepare(weights="balanced")), metric="balanced_accuracy"),
-    Case("distribution_mismatch", by_class, GOOD, GOOD, digits),
-    Case("unshuffled_data", by_class, GOOD, GOOD, digits),
+    Case("lr_too_high", digits, of(mlp(64), adam(lr=1.0)), GOOD, 0.9),
+    Case("lr_too_low", digits, of(mlp(64), adam(lr=5e-5)), GOOD, 0.9),
+    Case("undertrained", digits, of(mlp(64), length="15 steps"), GOOD, 0.8),
+    Case("nan_inf_loss", diabetes, of(mlp(64, 64), sgd(lr=3.0)), of(mlp(64, 64), sgd(lr=0.03)), 0.65, metric="r2"),
+    Case("vanishing_gradient", digits, of(mlp(*[32] * 5, activation="sigmoid")), of(mlp(*[32] * 5)), 1.0),
+    Case("hidden_activation_misuse", digits, of(mlp(*[32] * 5, activation="sigmoid")), of(mlp(*[32] * 5)), 1.0),
+    Case("exploding_gradient", diabetes, of(mlp(64, 64), sgd(lr=0.3, momentum=0.9)), of(mlp(64, 64), sgd(lr=0.03)), 0.9, metric="r2", evidence={"median": 0.1}),
+    Case("dead_relu", digits, of(mlp(64, 64), adam(lr=0.3)), of(mlp(64, 64)), 0.9),
+    Case("saturated_activation", cancer, of(mlp(32, activation="tanh"), data=RAW), of(mlp(32)), 0.9, gap=0.02),
+    Case("init_scale", cancer, of(mlp(32), sgd(lr=0.01), data=RAW), of(mlp(32), sgd(lr=0.01)), 0.9, gap=0.02),
+    Case("unnormalised_input", cancer, of(mlp(32), sgd(lr=0.01), data=RAW), of(mlp(32), sgd(lr=0.01)), 0.9, gap=0.02),
+    Case("optimisation_failure", digits, of(mlp(*[16] * 24), adam(lr=3e-3)), of(mlp(16, 16), adam(lr=3e-3)), 0.9),
+    Case("model_bias", digits, of(mlp(2), adam(lr=1e-2)), of(mlp(64), adam(lr=1e-2)), 0.9),
+    Case("missing_nonlinearity", circles, of("softmax", adam(lr=1e-2)), of("mlp", adam(lr=1e-2)), 0.9),
+    Case("over_regularised", digits, of(mlp(64), adamw(lr=1e-3, weight_decay=300.0)), GOOD, 0.9),
+    Case("dropout_misuse", digits, of(mlp(64, 64, dropout=0.9)), of(mlp(64, 64)), 0.9),
+    Case("overfitting", noisy, of(mlp(128), adam(lr=1e-2)), of("softmax", adam(lr=1e-3)), 1.0, metric="log_loss"),
+    Case("label_noise", noisy, of(mlp(128), adam(lr=1e-2)), of(mlp(128), adam(lr=1e-2)), 0.75, lambda: noisy(0.0), metric="log_loss"),
+    Case("bn_small_batch", digits, of(IMAGES, batch_size=2, length="100 steps"), of(IMAGES, length="100 steps"), 0.85),
+    Case("batch_too_small", digits, of(mlp(64), sgd(lr=0.1), batch_size=1, length="100 steps"), of(mlp(64), sgd(lr=0.1), length="100 steps"), 0.9),
+    Case("class_imbalance", rare, of("mlp"), of("mlp", data=cy.prepare(weights="balanced")), 0.9, metric="balanced_accuracy"),
+    Case("distribution_mismatch", by_class, GOOD, GOOD, 0.9, digits),
+    Case("unshuffled_data", by_class, GOOD, GOOD, 0.9, digits),
 ]  # fmt: skip
 
 
+def levels(recipe: Recipe, split: Split, metric: str) -> np.ndarray:
+    """The metric on the validation rows by seed; what diverged knows nothing."""
+    jobs = [Job(recipe, replace(split, test=split.valid), seed) for seed in SEEDS]
+    found = [
+        0.0 if trained.error else measure(trained.predictions(), metric)
+        for trained in train_jobs(jobs)
+    ]
+    return np.maximum(found, -1.0)
+
+
 def level(recipe: Recipe, split: Split, metric: str) -> float:
-    """The metric on the validation rows; what diverged knows nothing."""
-    trained = next(iter(train_jobs([Job(recipe, replace(split, test=split.valid), 0)])))
-    if trained.error:
-        return 0.0
-    value = measure(trained.predictions(), metric)
-    return max(value, -1.0) if metric == "r2" else value
+    """Their mean."""
+    return float(levels(recipe, split, metric).mean())
 
 
-# Remedies that another case applies too, and models that take longer.
-EXHAUSTIVE = ("hidden_activation_misuse", "batch_too_small", "unshuffled_data", "label_noise",
-              "exploding_gradient", "dead_relu", "saturated_activation", "lr_too_high")  # fmt: skip
+def closed(case: Case) -> float:
+    """Share of the gap between a fault and its healthy twin that the remedy closes."""
+    rows = case.rows()
+    full = complete(case.faulty, rows)
+    remedy = remedy_for(Finding(case.code, "finding", "", case.evidence), full)
+    faulty = level(case.faulty, rows, case.metric)
+    healthy = level(case.healthy, case.healthy_rows() if case.healthy_rows else rows, case.metric)
+    assert abs(healthy - faulty) > case.gap
+    return (level(*apply(remedy, case.faulty, rows), case.metric) - faulty) / (healthy - faulty)
+
+
+# One of each kind of change.
+QUICK = ("lr_too_low", "undertrained", "exploding_gradient", "unnormalised_input", "model_bias",
+         "optimisation_failure", "overfitting", "label_noise", "class_imbalance")  # fmt: skip
 
 
 @pytest.mark.parametrize("case", [
-    pytest.param(case, id=case.code, marks=pytest.mark.hard if case.code in EXHAUSTIVE else ())
+    pytest.param(case, id=case.code, marks=() if case.code in QUICK else pytest.mark.hard)
     for case in CASES
 ])  # fmt: skip
-def test_a_remedy_closes_half_of_the_gap(case: Case) -> None:
-    rows = case.rows()
-    healthy_rows = case.healthy_rows() if case.healthy_rows else rows
-    remedy = remedy_for(
-        Finding(case.code, "finding", "", case.evidence), complete(case.faulty, rows)
+def test_a_remedy_closes_most_of_the_gap(case: Case) -> None:
+    assert case.share >= 0.5  # what is asked of every remedy
+    assert closed(case) >= case.share
+
+
+def test_a_deep_perceptron_without_equal_widths_gets_fewer_layers() -> None:
+    recipe = of(mlp(*range(40, 16, -1)), adam(lr=3e-3))
+    remedy = remedy_for(Finding("optimisation_failure", "finding", ""), recipe)
+    assert remedy.words == "fewer layers"
+    assert len(remedy.changes["model.hidden"]) == 6
+    again = of(mlp(*[16] * 24, residual=True))
+    assert (
+        "model.hidden" in remedy_for(Finding("optimisation_failure", "finding", ""), again).changes
     )
-    cured, cured_rows = apply(remedy, case.faulty, rows)
-    faulty = level(case.faulty, rows, case.metric)
-    healthy = level(case.healthy, healthy_rows, case.metric)
-    reached = level(cured, cured_rows, case.metric)
-    assert abs(healthy - faulty) > case.gap
-    assert (reached - faulty) / (healthy - faulty) >= 0.5
 
 
 def test_copies_leave_validation_and_its_score_becomes_true() -> None:
@@ -194,24 +236,129 @@ def test_a_feature_that_tells_is_dropped_beside_those_dropped_already() -> None:
     assert same is rows
 
 
+ADVICE = [
+    "loss_activation_mismatch",
+    "missing_softmax",
+    "double_softmax",
+    "softmax_mse",
+    "shape_broadcast_loss",
+    "no_update",
+    "missing_zero_grad",
+    "train_eval_mode",
+    "symmetric_init",
+    "unnormalised_target",
+    "label_misalignment",
+    "constant_labels",
+    "data_loading_bound",
+    "nondeterminism",
+    "dead_output",
+    "batch_leak",
+    "precision",
+    "bad_input_values",
+]  # code of the user's own, or the data: no recipe is wrong
+
+
 def test_every_code_of_the_taxonomy_has_a_remedy_that_is_tested_or_is_advice() -> None:
-    assert sorted(REMEDIES) == sorted(TAXONOMY)
     tested = {case.code for case in CASES} | {"data_leakage"}
-    assert {code for code in TAXONOMY if not advice_only(code)} == tested
-    assert all(words for words, _ in REMEDIES.values())
+    assert sorted([*tested, *ADVICE]) == sorted(TAXONOMY)
+    assert {code for code in TAXONOMY if advice_only(code)} == set(ADVICE)
+    assert set(TREATMENTS) == tested
+    assert set(METRICS) <= tested
+
+
+def test_the_page_names_every_code_and_its_measured_share() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "remedies.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \|.*\| (\S+) \|$", page, re.MULTILINE)
+    shares = dict(rows)
+    assert sorted(shares) == sorted(TAXONOMY)
+    assert {code for code, share in shares.items() if share == "advice"} == set(ADVICE)
+    assert all(float(shares[case.code]) >= case.share for case in CASES)
+
+
+LINEAR = Recipe(model="linear")
+RECIPES = [
+    Recipe(), of("softmax"), of(mlp(8, 8)), of(mlp()), of(mlp(8, 8, 8, activation="tanh")),
+    of(cy.models.cnn()), of(mlp(4), cy.optim.sgd(lr=0.1), data=RAW, stop="early", precision="float64"),
+    of(lambda shapes: None), LINEAR, Recipe(model="logistic", loss="binary_cross_entropy"),
+]  # fmt: skip
+EVIDENCE: list[dict[str, object]] = [{}, {"rate": 0.003, "median": 0.5, "feature": "x0"}]
 
 
 @pytest.mark.parametrize("code", TAXONOMY)
-@pytest.mark.parametrize("recipe", [
-    Recipe(), of("softmax"), of(mlp(8, 8)), of(cy.models.cnn()), of(lambda shapes: None),
-    Recipe(model="linear"),
-])  # fmt: skip
-def test_a_remedy_suits_any_recipe_or_says_nothing(code: str, recipe: Recipe) -> None:
-    rows = diabetes() if recipe.model is not None and recipe.model.name == "linear" else digits()
-    for one in (recipe, complete(recipe, rows)):
-        remedy = remedy_for(Finding(code, "finding", ""), one)
-        if remedy.changes:
-            complete(*apply(remedy, recipe, rows))
+def test_every_change_is_an_option_that_the_recipe_and_the_command_line_take(
+    code: str, tmp_path: Path
+) -> None:
+    for recipe, evidence in product(RECIPES, EVIDENCE):
+        rows = rows_for(recipe)
+        full = complete(recipe, rows)
+        remedy = remedy_for(Finding(code, "finding", "", evidence), full)
+        assert remedy.words
+        changes = {k: v for k, v in remedy.changes.items() if not k.startswith("split.")}
+        assert {k for k in remedy.changes if k not in changes} <= set(SPLIT_CHANGES)
+        if not changes:
+            continue
+        cured, _ = apply(Remedy("", changes), full, rows)
+        assert cured != full  # it changes something
+        assert complete(cured, rows) == cured
+        if full.model.source:
+            continue
+        file = tmp_path / "recipe.toml"
+        file.write_text(full.to_toml())
+        words = shlex.split(options_of(Remedy("", changes)))
+        typed = recipe_of(parse(["fit", "digits", "--recipe", str(file), *words]))
+        assert complete(typed, rows) == cured, words
+
+
+@cache
+def rows_for(recipe: Recipe) -> Split:
+    """Rows that the model can be fitted to."""
+    name = recipe.model.name if recipe.model is not None else ""
+    return diabetes() if name == "linear" else cancer() if name == "logistic" else digits()
+
+
+def test_a_change_that_changes_nothing_is_left_out() -> None:
+    same = of("softmax", stop="early", data=cy.prepare(weights="balanced"))
+    for code in ("overfitting", "class_imbalance", "unnormalised_input", "vanishing_gradient"):
+        remedy = remedy_for(Finding(code, "finding", ""), complete(same, digits()))
+        assert remedy.changes == {}
+        assert remedy.words == CODES[code]["en"].remedy
+    own = Finding("overfitting", "finding", "", remedy=Remedy("of the rule"))
+    assert remedy_for(own).words == "of the rule"
+
+
+def test_words_say_what_is_changed_in_both_languages() -> None:
+    deep = complete(of(mlp(*[8] * 6)), digits())
+    found = with_remedy(Finding("vanishing_gradient", "finding", ""), deep)
+    assert (words_of(found), words_of(found, "zh")) == ("residual connections", "残差连接")
+    assert options_of(found.remedy) == "--model.residual true"
+    english, chinese = (finding_lines(found, language)[1] for language in ("en", "zh"))
+    assert english == ("Remedy", "residual connections (--model.residual true)")
+    assert chinese == ("Remedy", "残差连接 (--model.residual true)")
+    for code, recipe in product(TREATMENTS, RECIPES):
+        found = with_remedy(Finding(code, "finding", ""), complete(recipe, rows_for(recipe)))
+        assert words_of(found)
+        assert re.search("[\u4e00-\u9fff]", words_of(found, "zh")), code
+
+
+def test_a_run_of_fit_carries_changes_and_a_watched_loop_advice(tmp_path: Path) -> None:
+    rows = digits()
+    run = cy.fit(of(mlp(*[8] * 16), length="60 steps"), rows, out=tmp_path / "run")
+    found = {finding.code: finding for finding in cy.diagnose(run)}
+    assert (
+        found["optimisation_failure"].remedy
+        == run.findings[list(found).index("optimisation_failure")].remedy
+    )
+    assert found["optimisation_failure"].remedy.changes == {"model.residual": True}
+    cured, _ = cy.apply(found["optimisation_failure"].remedy, run.recipe, rows)
+    assert cured.model.options["residual"] is True
+    inputs = torch.linspace(-1, 1, 64).unsqueeze(1)
+    model = torch.nn.Linear(1, 1)
+    with cy.watch(model, None, torch.nn.functional.mse_loss, train=(inputs, inputs)) as watcher:
+        pass
+    watcher.record.losses.extend([1.0] * 20)
+    said = [finding for finding in watcher.findings if finding.remedy is not None]
+    assert said
+    assert all(finding.remedy.words and not finding.remedy.changes for finding in said)
 
 
 def test_an_experiments_rate_is_taken() -> None:
@@ -292,3 +439,24 @@ def test_both_sides_are_scored_on_rows_that_neither_was_trained_on() -> None:
     _, other = apply(Remedy("", {"split.redraw": True}), GOOD, rows)
     assert found.rows == len(np.intersect1d(rows.valid, other.valid)) > 0
     assert found.effect == "helped"
+
+
+# ---------------------------------------------------------------- suspects
+def test_suspects_are_rows_with_wrong_labels() -> None:
+    rows = noisy(0.2)
+    data, train = rows.data, rows.train
+    right = (data.inputs[train, 0] + data.inputs[train, 1] > 0).astype(int)
+    wrong = data.targets[train] != right
+    found = suspects(data.inputs[train], data.targets[train])
+    assert wrong[found].mean() > 0.5  # of those named
+    assert found[wrong].mean() > 0.6  # of those that are wrong
+    assert found[~wrong].mean() < 0.2
+    clean = suspects(data.inputs[train], right)
+    assert clean.mean() < 0.15  # near the border labels look contradicted
+
+
+def test_no_suspects_among_values_and_few_rows() -> None:
+    assert not suspects(np.zeros((3, 1)), np.array([0, 0, 0])).any()
+    rows = diabetes()
+    _, same = apply(Remedy("", {"split.without_suspects": True}), of("mlp"), rows)
+    assert np.array_equal(same.train, rows.train)

@@ -12,7 +12,7 @@ from torch import nn
 import chymist as cy
 from chymist.errors import InputError, UsageError
 from chymist.losses import FORMS
-from chymist.models import Dropout, build_model
+from chymist.models import Dropout, Residual, build_model
 from chymist.parts import Part, part, registered
 from chymist.values import Shapes
 
@@ -110,6 +110,21 @@ def test_known_parameter_counts() -> None:
     assert count(part("model", "lenet5"), IMAGE) == 61_706
     assert count(cy.models.mlp(hidden=(128,)), Shapes((784,), 10)) == 784 * 128 + 128 + 1290
     assert count(part("model", "softmax"), IMAGE) == 7_850
+
+
+def test_residual_layers_add_to_what_they_get_where_widths_agree() -> None:
+    shapes = Shapes((5,), 2)
+    net = build_model(cy.models.mlp(hidden=(8, 8, 4), residual=True), shapes, 0)
+    assert [type(layer).__name__ for layer in net] == [
+        "Flatten", "Linear", "Residual", "ReLU", "Linear", "ReLU", "Linear"
+    ]  # fmt: skip
+    inputs = torch.randn((3, 5), generator=torch.Generator().manual_seed(0))
+    first = net[1](inputs)
+    second = first + net[2][1](first.relu())
+    assert torch.allclose(net(inputs), net[6](net[4](second.relu()).relu()))
+    plain = build_model(cy.models.mlp(hidden=(8, 8, 4)), shapes, 0)
+    assert sum(p.numel() for p in plain.parameters()) == sum(p.numel() for p in net.parameters())
+    assert not any(isinstance(layer, Residual) for layer in plain)
 
 
 def test_a_cnn_adapts_to_the_size_of_the_images() -> None:

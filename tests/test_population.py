@@ -19,7 +19,7 @@ from chymist.engine.loop import train
 from chymist.engine.population import together, train_together
 from chymist.engine.population.plan import FORMS
 from chymist.errors import Diverged
-from chymist.models import Dropout
+from chymist.models import Dropout, Residual
 from chymist.models.stacked import stack
 from chymist.models.stacked_parts import Unstackable
 
@@ -90,6 +90,8 @@ def sequence(*layers: Callable[[], nn.Module]) -> Callable[[cy.Shapes], nn.Modul
 
 TABLE = {
     "linear": [lambda: nn.Linear(6, 3)],
+    "residual": [lambda: nn.Linear(6, 8), lambda: Residual(nn.ReLU(), nn.Linear(8, 8)),
+                 nn.ReLU, lambda: nn.Linear(8, 3)],
     "no-bias": [lambda: nn.Linear(6, 8, bias=False), nn.ReLU, lambda: nn.Linear(8, 3)],
     "batch-norm": [lambda: nn.Linear(6, 8), lambda: nn.BatchNorm1d(8), nn.ReLU,
                    lambda: nn.Linear(8, 3)],

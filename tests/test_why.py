@@ -175,13 +175,15 @@ def test_the_language_is_as_given_or_of_the_locale(
 
 
 def test_lines_of_a_finding() -> None:
-    finding = Finding("lr_too_high", "finding", "it leaps", {}, Remedy("lower", {"lr": 0.1}))
+    finding = Finding(
+        "lr_too_high", "finding", "it leaps", {}, Remedy("lower", {"optimizer.lr": 0.1})
+    )
     assert finding_lines(finding, "en") == [
-        ("Finding", "finding  lr_too_high: it leaps"), ("Remedy", "lower (lr = 0.1)")
+        ("Finding", "finding  lr_too_high: it leaps"), ("Remedy", "lower (--optimizer.lr 0.1)")
     ]  # fmt: skip
     (_, claim), (_, remedy) = finding_lines(finding, "zh")
     assert claim == "finding  lr_too_high 学习率过大: it leaps"
-    assert remedy == CODES["lr_too_high"]["zh"].remedy
+    assert remedy == "降低学习率 (--optimizer.lr 0.1)"
     assert finding_lines(Finding("new", "certain", "x"), "zh") == [("Finding", "certain  new: x")]
 
 

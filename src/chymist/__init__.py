@@ -32,8 +32,10 @@ _PUBLIC = {
     "coefficients": "chymist.verbs", "leave_one_out": "chymist.verbs",
     "learning_curve": "chymist.verbs", "validation_curve": "chymist.verbs",
     "capacity": "chymist.verbs", "bias_variance": "chymist.verbs",
+    "apply": "chymist.verbs", "prove": "chymist.verbs", "fix": "chymist.verbs",
     "intervals": "chymist.verbs", "loading_throughput": "chymist.verbs",
     "watch": "chymist.doctor", "Finding": "chymist.doctor",
+    "Remedy": "chymist.doctor",
     "activations": "", "clip": "", "losses": "", "metrics": "", "models": "", "optim": "",
     "protocols": "", "schedules": "", "space": "", "stop": "",
 }  # fmt: skip
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
     from chymist.data import split as split
     from chymist.data.preparation import prepare as prepare
     from chymist.doctor import Finding as Finding
+    from chymist.doctor import Remedy as Remedy
     from chymist.doctor import watch as watch
     from chymist.doctor.texts import why as why
     from chymist.errors import ChymistError as ChymistError
@@ -72,6 +75,7 @@ if TYPE_CHECKING:
     from chymist.values import Shapes as Shapes
     from chymist.values import Split as Split
     from chymist.verbs import Comparison as Comparison
+    from chymist.verbs import apply as apply
     from chymist.verbs import bias_variance as bias_variance
     from chymist.verbs import capacity as capacity
     from chymist.verbs import coefficients as coefficients
@@ -83,6 +87,7 @@ if TYPE_CHECKING:
     from chymist.verbs import evolve as evolve
     from chymist.verbs import fit as fit
     from chymist.verbs import fit_population as fit_population
+    from chymist.verbs import fix as fix
     from chymist.verbs import intervals as intervals
     from chymist.verbs import learning_curve as learning_curve
     from chymist.verbs import leave_one_out as leave_one_out
@@ -90,6 +95,7 @@ if TYPE_CHECKING:
     from chymist.verbs import load_run as load_run
     from chymist.verbs import loading_throughput as loading_throughput
     from chymist.verbs import predict as predict
+    from chymist.verbs import prove as prove
     from chymist.verbs import resume as resume
     from chymist.verbs import search as search
     from chymist.verbs import validation_curve as validation_curve

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 import chymist as cy
+from chymist.cli import fixing
 from chymist.cli.commands import emit, screen_of
 from chymist.cli.findings import finding_lines, language_of
 from chymist.doctor.texts import CODES, page_of
@@ -27,8 +28,9 @@ def diagnose(options: argparse.Namespace) -> int:
     if found:
         screen.line("Checked", str(found.checked))
         screen.line("Why", f"chymist why {found[0].code}")
+    fixed = {"fix": fixing.fix(options)} if options.fix is not None else {}
     if options.json:
-        emit(found.to_dict())
+        emit({**found.to_dict(), **fixed})
     return 0
 
 

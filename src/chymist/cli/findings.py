@@ -8,6 +8,7 @@ from typing import Any
 
 from chymist.cli.terminal import Progress, Screen
 from chymist.doctor.finding import Finding
+from chymist.doctor.remedies import options_of, words_of
 from chymist.doctor.texts import CODES
 from chymist.errors import printable
 
@@ -35,11 +36,10 @@ def finding_lines(finding: Finding, language: str) -> list[tuple[str, str]]:
     chinese = language != "en" and text is not None
     title = f" {text.title}" if chinese and text else ""
     lines = [("Finding", f"{finding.level}  {finding.code}{title}: {finding.claim}")]
-    if chinese and text:
-        lines.append(("Remedy", text.remedy))
-    elif finding.remedy is not None:
-        changes = ", ".join(f"{k} = {v}" for k, v in finding.remedy.changes.items())
-        lines.append(("Remedy", finding.remedy.words + (f" ({changes})" if changes else "")))
+    if finding.remedy is not None:
+        changes = options_of(finding.remedy)
+        words = words_of(finding, language)
+        lines.append(("Remedy", words + (f" ({changes})" if changes else "")))
     return lines
 
 

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from chymist.cli import run_options as of_runs
 from chymist.errors import UsageError, nearest
 
 RECIPE_OPTIONS = (
@@ -25,7 +26,7 @@ EXAMPLES = {
     "curve": "chymist curve digits --model mlp --sizes 0.25,0.5,1.0 --folds 5 --seeds 3\n"
     "  chymist curve diabetes --model polynomial --model.degree 1..3",
     "capacity": "chymist capacity digits --model mlp --model.hidden 8",
-    "diagnose": "chymist diagnose runs/digits-0001",
+    "diagnose": "chymist diagnose runs/digits-0001 --fix",
     "why": "chymist why overfitting --lang zh",
     "runs": "chymist runs",
     "show": "chymist show runs/digits-0001",
@@ -266,7 +267,7 @@ def _fit(verb: argparse.ArgumentParser) -> None:
         "--device", metavar="NAME", help="cpu, cuda or cuda:1 (a GPU if there is one, else cpu)"
     )
     _workers(run)
-    _language(run)
+    of_runs.language(run)
     run.add_argument("--out", metavar="DIR", help="the run folder (runs/<data>-NNNN)")
     run.add_argument(
         "--print-recipe", action="store_true", help="print the complete recipe and end"
@@ -411,99 +412,16 @@ def _several(run: Any, seeds: int, text: str) -> None:
 
 
 def _resume(verb: argparse.ArgumentParser) -> None:
-    _run_on_data(verb)
+    of_runs.run_on_data(verb)
     _workers(verb)
-    _language(verb)
-
-
-def _run(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("run", metavar="RUN", help="a run folder")
-
-
-def _run_on_data(verb: argparse.ArgumentParser) -> None:
-    _run(verb)
-    verb.add_argument(
-        "--data",
-        metavar="SOURCE",
-        help="where the data of the run is now, if it was moved (checked by its fingerprint)",
-    )
-
-
-def _evaluate(verb: argparse.ArgumentParser) -> None:
-    _run_on_data(verb)
-    verb.add_argument("--split", default="test", metavar="valid|test", help="which rows (test)")
-
-
-def _predict(verb: argparse.ArgumentParser) -> None:
-    _run(verb)
-    verb.add_argument(
-        "rows",
-        metavar="ROWS",
-        help="new rows: a CSV, Parquet, NPY or NPZ file, an image, a folder or zip",
-    )
-    verb.add_argument(
-        "--out",
-        metavar="FILE",
-        help="where to write the predictions: a file there is replaced, a link is followed, "
-        "pipes are written to, - is standard output (the first free one of predictions.csv, "
-        "predictions-2.csv, ...); text that a spreadsheet would run as a formula gets a leading "
-        "apostrophe, + and - stay",
-    )
-
-
-def _language(verb: Any) -> None:
-    verb.add_argument(
-        "--lang", choices=("en", "zh"),
-        help="language of findings: their titles and remedies (that of the locale)",
-    )  # fmt: skip
-
-
-def _show(verb: argparse.ArgumentParser) -> None:
-    _run(verb)
-    _language(verb)
-
-
-def _report(verb: argparse.ArgumentParser) -> None:
-    _run_on_data(verb)
-    _language(verb)
-
-
-def _diagnose(verb: argparse.ArgumentParser) -> None:
-    _run(verb)
-    _language(verb)
-
-
-def _why(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument(
-        "code", nargs="?", metavar="CODE", help="as in a finding; without it, all are listed"
-    )
-    _language(verb)
-
-
-def _runs(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument(
-        "folder", nargs="?", default="runs", metavar="FOLDER", help="where runs are (runs)"
-    )
-
-
-def _part(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument(
-        "name", nargs="?", metavar="NAME", help="name of a part; without it, all are listed"
-    )
-
-
-def _shapes(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("model", metavar="MODEL", help="name of a model")
-    verb.add_argument(
-        "--input", default="1x28x28", metavar="CxHxW", help="shape of one input (1x28x28)"
-    )
-    verb.add_argument("--outputs", type=int, default=10, metavar="N", help="number of outputs (10)")
+    of_runs.language(verb)
 
 
 _ADD = {
-    "fit": _fit, "cv": _cv, "resume": _resume, "show": _show, "report": _report,
-    "evaluate": _evaluate, "predict": _predict, "runs": _runs, "part": _part, "shapes": _shapes,
+    "fit": _fit, "cv": _cv, "resume": _resume, "show": of_runs.show, "report": of_runs.report,
+    "evaluate": of_runs.evaluate, "predict": of_runs.predict, "runs": of_runs.runs,
+    "part": of_runs.part, "shapes": of_runs.shapes,
     "compare": _compare, "compare-runs": _compare_runs,
     "search": _search,
-    "curve": _curve, "capacity": _capacity, "diagnose": _diagnose, "why": _why,
+    "curve": _curve, "capacity": _capacity, "diagnose": of_runs.diagnose, "why": of_runs.why,
 }  # fmt: skip

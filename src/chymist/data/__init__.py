@@ -9,6 +9,7 @@ torch are imported only where a source needs them.
 
 from __future__ import annotations
 
+from chymist.data.duplicates import copies_across as copies_across
 from chymist.data.duplicates import duplicates_across as duplicates_across
 from chymist.data.load import load as load
 from chymist.data.load import moved as moved

@@ -20,11 +20,6 @@ Words = Callable[[np.ndarray], np.ndarray]  # row numbers (m,) to 64-bit words (
 def duplicates_across(data: Data, rows: np.ndarray, groups: np.ndarray | None = None) -> int:
     """Number of rows whose inputs occur again in another row, of another group if there are groups.
 
-    Identifiers do not count as inputs, targets neither; two empty cells are equal, and so are 0 and
-    -0. Rows are compared by 64-bit hashes, a few features at a time: those that differ from all
-    others are not looked at again. Among a million rows, two different ones are taken for copies
-    with a chance of 3e-8.
-
     Args:
         data: the data.
         rows: row numbers that are compared, (m,).
@@ -38,6 +33,30 @@ def duplicates_across(data: Data, rows: np.ndarray, groups: np.ndarray | None = 
         >>> duplicates_across(cy.load("iris"), np.arange(150))
         2
     """
+    return len(copies_across(data, rows, groups))
+
+
+def copies_across(data: Data, rows: np.ndarray, groups: np.ndarray | None = None) -> np.ndarray:
+    """Rows whose inputs occur again in another row, of another group if there are groups.
+
+    Identifiers do not count as inputs, targets neither; two empty cells are equal, and so are 0 and
+    -0. Rows are compared by 64-bit hashes, a few features at a time: those that differ from all
+    others are not looked at again. Among a million rows, two different ones are taken for copies
+    with a chance of 3e-8.
+
+    Args:
+        data: the data.
+        rows: row numbers that are compared, (m,).
+        groups: number of each row's group, (rows of the data,), or None.
+
+    Returns:
+        Their row numbers, from none to m.
+
+    Example:
+        >>> import chymist as cy
+        >>> copies_across(cy.load("iris"), np.arange(150)).tolist()
+        [101, 142]
+    """
     kept, marks = np.asarray(rows), np.zeros(len(rows), np.uint64)
     for words in _features(data):
         marks = np.concatenate([
@@ -48,10 +67,11 @@ def duplicates_across(data: Data, rows: np.ndarray, groups: np.ndarray | None = 
         shared = counts[place] > 1
         kept, marks = kept[shared], marks[shared]
     if groups is None or not len(kept):
-        return len(kept)
+        return kept
     _, place = np.unique(marks, return_inverse=True)
     members = np.unique(np.stack([place, groups[kept]]), axis=1)
-    return int((np.bincount(members[0])[place] > 1).sum())
+    found: np.ndarray = kept[np.bincount(members[0])[place] > 1]
+    return found
 
 
 def _features(data: Data) -> Iterator[Words]:

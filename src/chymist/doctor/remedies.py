@@ -3,18 +3,26 @@
 A change is a dotted name of the recipe and its value ("optimizer.lr": 1e-3), or begins with
 "split.": "split.without_copies" (validation rows that are copies of training rows are left out),
 "split.redraw" (training and validation rows are drawn anew, from the same rows, at random),
-"split.without" (training rows to leave out). `chymist.verbs.applying` carries it out.
+"split.without_suspects" (training rows whose labels a forest that has not seen them contradicts
+are left out), "split.without" (training rows to leave out). `chymist.verbs.applying` carries it
+out. What is not in the table is advice: that of the rule which found it.
 """
 
 from __future__ import annotations
 
-import math
+import shlex
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 from chymist.doctor.experiments import default_of, doubled, halved, value_of
 from chymist.doctor.finding import Finding, Remedy
+from chymist.doctor.texts import CODES
+from chymist.doctor.texts.remedies import said
 from chymist.engine.defaults import MODEL_LOSSES
+from chymist.parts import Part
+from chymist.space import text_of
 from chymist.values import Recipe
 
 Changes = dict[str, Any]
@@ -26,19 +34,29 @@ LONGER = 4  # times the length: `cont` is half as long again, and what is undert
 WIDE = 64  # width of the default perceptron
 BATCH = 32  # rows from which batch statistics are used by default (Keras, Ioffe and Szegedy)
 DROPOUT = 0.2  # the smallest that Srivastava et al. 2014 recommend, for inputs
-SPLIT_CHANGES = ("split.without_copies", "split.redraw", "split.without")
+# How the default perceptron is trained where there was one step of a closed form.
+STEPWISE: Changes = {
+    "optimizer": "adamw",
+    "optimizer.lr": 3e-3,
+    "batch_size": BATCH,
+    "length": "100 epochs",
+}
+SPLIT_CHANGES = ("split.without_copies", "split.redraw", "split.without_suspects", "split.without")
+RAILS = ("sigmoid", "tanh")  # activations with two ends at which nothing moves
+SCALED = ("auto", "standard")  # what `data.scale` may be for inputs to be standardised
 
 
-def remedy_for(finding: Finding, recipe: Recipe) -> Remedy:
+def remedy_for(finding: Finding, recipe: Recipe | None = None) -> Remedy:
     """What to do about a finding, for this recipe.
 
     Args:
         finding: its code chooses the remedy, its evidence the numbers.
-        recipe: of the run, complete.
+        recipe: of the run, complete; None for a loop of the user's own.
 
     Returns:
-        A `Remedy`; without changes it is advice only, because no option of the recipe is at fault
-        or the fault lies in code of the user's.
+        A `Remedy`; without changes it is advice only, because there is no recipe, no option of it
+        is at fault, or the fault lies in code of the user's. A change that changes nothing is left
+        out.
 
     Example:
         >>> recipe = Recipe(optimizer="adam")
@@ -47,8 +65,26 @@ def remedy_for(finding: Finding, recipe: Recipe) -> Remedy:
         >>> remedy_for(Finding("no_update", "certain", ""), recipe).changes
         {}
     """
-    words, build = REMEDIES.get(finding.code, (UNKNOWN, _advice))
-    return Remedy(words, build(finding.evidence, recipe))
+    build = TREATMENTS.get(finding.code)
+    if build is not None and recipe is not None:
+        changes = build(finding.evidence, recipe)
+        new = {name: value for name, value in changes.items() if _differs(recipe, name, value)}
+        if new:
+            return Remedy(said(finding.code, new, "en"), new)
+    if finding.remedy is not None and not finding.remedy.changes:
+        return finding.remedy
+    return Remedy(CODES[finding.code]["en"].remedy if finding.code in CODES else UNKNOWN)
+
+
+def with_remedy(finding: Finding, recipe: Recipe | None = None) -> Finding:
+    """A finding with the remedy for this recipe, as `remedy_for` gives it.
+
+    Example:
+        >>> found = with_remedy(Finding("lr_too_high", "finding", ""), Recipe(optimizer="adam"))
+        >>> options_of(found.remedy)
+        '--optimizer.lr 0.0001'
+    """
+    return replace(finding, remedy=remedy_for(finding, recipe))
 
 
 def advice_only(code: str) -> bool:
@@ -58,27 +94,82 @@ def advice_only(code: str) -> bool:
         >>> advice_only("no_update"), advice_only("lr_too_high")
         (True, False)
     """
-    return REMEDIES.get(code, (UNKNOWN, _advice))[1] is _advice
+    return code not in TREATMENTS
 
 
-def _advice(evidence: Evidence, recipe: Recipe) -> Changes:
-    return {}
+def words_of(finding: Finding, language: str = "en") -> str:
+    """The words of a finding's remedy, in English or Chinese; empty if it has none.
+
+    Example:
+        >>> remedy = Remedy("", {"clip": "norm", "optimizer.lr": 0.1})
+        >>> words_of(Finding("exploding_gradient", "finding", "", remedy=remedy), "zh")
+        '裁剪梯度，降低学习率'
+    """
+    if finding.remedy is None:
+        return ""
+    if language == "en" or finding.code not in CODES:
+        return finding.remedy.words
+    if finding.remedy.changes:
+        return said(finding.code, finding.remedy.changes, language)
+    return CODES[finding.code][language].remedy
+
+
+def options_of(remedy: Remedy | None) -> str:
+    """The changes of a remedy, those of the recipe as a command line has them.
+
+    Example:
+        >>> options_of(Remedy("", {"batch_size": 32, "model.hidden": (64, 64)}))
+        '--batch-size 32 --model.hidden 64,64'
+        >>> options_of(Remedy("", {"split.redraw": True}))
+        'split.redraw'
+    """
+    return " ".join(_option(name, value) for name, value in (remedy or Remedy("")).changes.items())
+
+
+def _option(name: str, value: Any) -> str:
+    """One change in words."""
+    if name.startswith("split."):
+        return name if value is True else f"{name} ({len(value)} rows)"
+    text = str(value).lower() if isinstance(value, bool) else text_of(value)
+    quoted = shlex.quote(text)
+    return f"--{name.replace('_', '-') if '.' not in name else name} {quoted}"
+
+
+def _differs(recipe: Recipe, name: str, value: Any) -> bool:
+    """Whether a change changes anything."""
+    slot, _, option = name.partition(".")
+    if slot == "split":
+        return True
+    if option:
+        return bool(_known(recipe, slot, option) != value)
+    old = getattr(recipe, slot)
+    return bool((old.name if isinstance(old, Part) else str(old)) != str(value))
 
 
 def _rate_times(factor: float) -> Builder:
-    """Another learning rate; the one that an experiment found best, if there is one."""
+    """Another learning rate: the one that an experiment found best, if there is one.
+
+    Else so many times the old one; a lower one is at most the default of the optimiser, a higher
+    one at least a TENth of it, for a rate may be wrong by more than one step.
+    """
 
     def build(evidence: Evidence, recipe: Recipe) -> Changes:
         found, old = evidence.get("rate"), _known(recipe, "optimizer", "lr")
-        if isinstance(found, float):
-            return {"optimizer.lr": found}
-        return {"optimizer.lr": float(f"{old * factor:.3g}")} if isinstance(old, float) else {}
+        if not isinstance(old, float):
+            return {}
+        usual = float(default_of(recipe.optimizer, "lr"))
+        made = min(old * factor, usual) if factor < 1 else max(old * factor, usual / TEN)
+        return {"optimizer.lr": found if isinstance(found, float) else _rounded(made)}
 
     return build
 
 
+def _rounded(value: float) -> float:
+    return float(f"{value:.3g}")
+
+
 def _longer(evidence: Evidence, recipe: Recipe) -> Changes:
-    if recipe.length is None:
+    if recipe.length is None or _exact(recipe):
         return {}
     return {"length": f"{LONGER * recipe.length.count} {recipe.length.unit}", **_patient(recipe)}
 
@@ -88,20 +179,30 @@ def _patient(recipe: Recipe) -> Changes:
     return {"stop": "none"} if recipe.stop is not None and recipe.stop.name == "early" else {}
 
 
-def _finite(evidence: Evidence, recipe: Recipe) -> Changes:
-    return {**_rate_times(1 / TEN)(evidence, recipe), **_clipped(evidence, recipe)}
+def _exact(recipe: Recipe) -> bool:
+    """Whether there are no steps, but a solution in closed form."""
+    return recipe.optimizer is not None and recipe.optimizer.name == "closed_form"
+
+
+def _calmed(evidence: Evidence, recipe: Recipe) -> Changes:
+    """Clipped at the norm that was usual, and smaller steps, which a clipped norm alone is not."""
+    if _exact(recipe):
+        return {}
+    return {**_clipped(evidence, recipe), **_rate_times(1 / TEN)(evidence, recipe)}
 
 
 def _clipped(evidence: Evidence, recipe: Recipe) -> Changes:
-    """Clipping at the median norm that was seen (taxonomy 12), else at 1."""
+    """Clipping at the median norm that was seen (taxonomy 12); at 1 if that has exploded too."""
     most = evidence.get("median")
-    usable = isinstance(most, float) and math.isfinite(most) and most > 0
-    return {"clip": "norm", "clip.max": float(f"{most:.3g}") if usable else 1.0}
+    if not isinstance(most, float) or not 0 < most <= TEN:
+        most = 1.0
+    return {"clip": "norm", "clip.max": _rounded(most)}
 
 
 def _rectified(evidence: Evidence, recipe: Recipe) -> Changes:
-    """Units that do not saturate."""
-    return {"model.activation": "relu"} if _known(recipe, "model", "activation") else {}
+    """Units that do not saturate, and connections past them where layers follow one another."""
+    relu = {"model.activation": "relu"} if _known(recipe, "model", "activation") in RAILS else {}
+    return {**relu, **_skipping(recipe)}
 
 
 def _leaking(evidence: Evidence, recipe: Recipe) -> Changes:
@@ -117,11 +218,21 @@ def _unsaturated(evidence: Evidence, recipe: Recipe) -> Changes:
 
 
 def _scaled(evidence: Evidence, recipe: Recipe) -> Changes:
-    return {"data.scale": "standard"}
+    return {"data.scale": "standard"} if _known(recipe, "data", "scale") not in SCALED else {}
 
 
-def _shallower(evidence: Evidence, recipe: Recipe) -> Changes:
-    """A quarter of the depth: what the halves of the experiments lead to in two steps."""
+def _skipping(recipe: Recipe) -> Changes:
+    """Residual connections, if the model has them and they would join two layers at least."""
+    widths = _known(recipe, "model", "hidden") or ()
+    joined = sum(one == other for one, other in pairwise(widths))
+    can = _known(recipe, "model", "residual") is not None and joined > 1
+    return {"model.residual": True} if can else {}
+
+
+def _optimizable(evidence: Evidence, recipe: Recipe) -> Changes:
+    """Connections past the layers; without these a quarter of the depth, in two halvings."""
+    if _known(recipe, "model", "residual") is not True and _skipping(recipe):
+        return _skipping(recipe)
     model = halved(recipe.model) if recipe.model is not None else None
     less = None if model is None else halved(model) or model
     return {} if less is None else _options("model", less.options, ("hidden", "channels", "depth"))
@@ -133,9 +244,15 @@ def _richer(evidence: Evidence, recipe: Recipe) -> Changes:
     larger = None if model is None else doubled(model)
     if model is None or larger is None:
         return {}
-    if model.name in MODEL_LOSSES or not value_of(model, "hidden"):
-        loss = "loss" if recipe.loss is None else ""
-        return {"model": larger.name, **({loss: MODEL_LOSSES[model.name]} if loss else {})}
+    if model.name == larger.name and not value_of(model, "hidden"):
+        return {"model.hidden": (WIDE,)}
+    if model.name in MODEL_LOSSES:
+        trained: Changes = {}
+        if recipe.loss is None:
+            trained["loss"] = MODEL_LOSSES[model.name]
+        if _exact(recipe):
+            trained |= STEPWISE
+        return {"model": larger.name, **trained}
     changes = _options("model", larger.options, ("hidden", "channels", "depth"))
     hidden = changes.get("model.hidden", ())
     if hidden and max(hidden) < WIDE:
@@ -158,10 +275,9 @@ def _stopped(evidence: Evidence, recipe: Recipe) -> Changes:
     return {"stop": "early"}
 
 
-def _robust(evidence: Evidence, recipe: Recipe) -> Changes:
-    """Stop before wrong labels are memorised; leave out those that were named."""
-    rows = evidence.get("rows")
-    return {**_stopped(evidence, recipe), **({"split.without": rows} if rows else {})}
+def _trusted(evidence: Evidence, recipe: Recipe) -> Changes:
+    """Without rows whose labels are contradicted, and stopped before others are memorised."""
+    return {**_stopped(evidence, recipe), "split.without_suspects": True}
 
 
 def _larger_batches(evidence: Evidence, recipe: Recipe) -> Changes:
@@ -198,47 +314,36 @@ def _known(recipe: Recipe, slot: str, option: str) -> Any:
 
 UNKNOWN = "see the taxonomy for this code"
 
-REMEDIES: dict[str, tuple[str, Builder]] = {
-    "loss_activation_mismatch": ("plain scores, and the cross-entropy that takes them", _advice),
-    "missing_softmax": ("use the loss that takes plain scores", _advice),
-    "double_softmax": ("remove the softmax or sigmoid of the model", _advice),
-    "softmax_mse": ("cross-entropy in place of the squared error", _advice),
-    "shape_broadcast_loss": ("give targets the shape of the outputs", _advice),
-    "no_update": ("give the optimiser model.parameters(), call backward() and step()", _advice),
-    "missing_zero_grad": ("call optimizer.zero_grad() before backward()", _advice),
-    "train_eval_mode": ("model.train() for training, model.eval() for validation", _advice),
-    "lr_too_high": ("a tenth of the learning rate", _rate_times(1 / TEN)),
-    "lr_too_low": ("ten times the learning rate", _rate_times(TEN)),
-    "undertrained": ("train for longer", _longer),
-    "nan_inf_loss": ("a tenth of the learning rate, and clipped gradients", _finite),
-    "vanishing_gradient": ("ReLU in place of units that saturate", _rectified),
-    "exploding_gradient": ("clip gradients", _clipped),
-    "dead_relu": ("units that never die, and a tenth of the learning rate", _leaking),
-    "saturated_activation": ("standardised inputs, and ReLU", _unsaturated),
-    "symmetric_init": ("draw initial weights at random: He or Glorot", _advice),
-    "init_scale": ("draw initial weights by He or Glorot", _advice),
-    "optimisation_failure": ("fewer layers, or residual connections", _shallower),
-    "model_bias": ("a larger function set", _richer),
-    "missing_nonlinearity": ("hidden layers with ReLU", _richer),
-    "over_regularised": ("no dropout and no weight decay", _freed),
-    "dropout_misuse": ("a dropout of 0.2", _less_dropout),
-    "overfitting": ("stop at the best validation loss", _stopped),
-    "bn_small_batch": ("larger batches", _larger_batches),
-    "unnormalised_input": ("standardised inputs", _scaled),
-    "unnormalised_target": ("standardise the targets; chymist does it by itself", _advice),
-    "label_noise": ("stop early, and look at the rows whose labels contradict others", _robust),
-    "label_misalignment": ("see that inputs and labels are shuffled together", _advice),
-    "constant_labels": ("see how labels are read", _advice),
-    "class_imbalance": ("weigh rows by class", _balanced),
-    "data_leakage": ("no copies of training rows in validation, no feature that tells", _unleaked),
-    "distribution_mismatch": ("draw training and validation rows alike", _redrawn),
-    "unshuffled_data": ("draw training and validation rows at random", _redrawn),
-    "data_loading_bound": ("more workers, or rows kept in memory", _advice),
-    "nondeterminism": ("seed everything; deterministic kernels", _advice),
-    "dead_output": ("see that the head is trained and is not constant", _advice),
-    "batch_leak": ("no softmax or norm over rows", _advice),
-    "precision": ("weights and sums in float32", _advice),
-    "hidden_activation_misuse": ("ReLU between the layers", _rectified),
-    "bad_input_values": ("fill or drop cells that are missing or infinite", _advice),
-    "batch_too_small": ("larger batches", _larger_batches),
+TREATMENTS: dict[str, Builder] = {
+    "lr_too_high": _rate_times(1 / TEN),
+    "lr_too_low": _rate_times(TEN),
+    "undertrained": _longer,
+    "nan_inf_loss": _calmed,
+    "exploding_gradient": _calmed,
+    "vanishing_gradient": _rectified,
+    "hidden_activation_misuse": _rectified,
+    "dead_relu": _leaking,
+    "saturated_activation": _unsaturated,
+    "init_scale": _scaled,
+    "unnormalised_input": _scaled,
+    "optimisation_failure": _optimizable,
+    "model_bias": _richer,
+    "missing_nonlinearity": _richer,
+    "over_regularised": _freed,
+    "dropout_misuse": _less_dropout,
+    "overfitting": _stopped,
+    "bn_small_batch": _larger_batches,
+    "batch_too_small": _larger_batches,
+    "label_noise": _trusted,
+    "class_imbalance": _balanced,
+    "data_leakage": _unleaked,
+    "distribution_mismatch": _redrawn,
+    "unshuffled_data": _redrawn,
+}
+
+# By what help is judged, where the headline of the task would not show it.
+METRICS = {
+    "overfitting": "log_loss",
+    "label_noise": "log_loss",
+    "class_imbalance": "balanced_accuracy",
 }

@@ -10,6 +10,7 @@ from chymist.models.cnn import lenet5 as lenet5
 from chymist.models.expansions import polynomial as polynomial
 from chymist.models.expansions import random_features as random_features
 from chymist.models.layers import Dropout as Dropout
+from chymist.models.layers import Residual as Residual
 from chymist.models.linear import linear as linear
 from chymist.models.linear import logistic as logistic
 from chymist.models.linear import softmax as softmax

@@ -54,3 +54,22 @@ class Dropout(nn.Module):
     def extra_repr(self) -> str:
         """The probability, for printing."""
         return f"p={self.p}"
+
+
+class Residual(nn.Sequential):
+    """Layers with a connection past them: y = x + F(x); F keeps the shape.
+
+    Example:
+        >>> with torch.no_grad():
+        ...     Residual(nn.Linear(3, 3), nn.ReLU())(torch.zeros(2, 3)).shape
+        torch.Size([2, 3])
+
+    Source: He et al. 2016, Deep residual learning for image recognition, arXiv:1512.03385.
+    """
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(batch, ..., features) to the same shape."""
+        made = inputs
+        for layer in self:
+            made = layer(made)
+        return inputs + made

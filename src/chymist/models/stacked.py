@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from chymist.models.layers import Dropout
+from chymist.models.layers import Dropout, Residual
 from chymist.models.stacked_conv import StackedConv
 from chymist.models.stacked_parts import Stacked, Unstackable
 
@@ -237,12 +237,15 @@ def stack(
     first = modules[0]
     if first._forward_hooks or first._forward_pre_hooks:
         raise Unstackable(f"{type(first).__name__} has hooks")
-    if type(first) is nn.Sequential:  # children() would leave out a layer that stands there twice
+    if type(first) in (
+        nn.Sequential,
+        Residual,
+    ):  # children() would leave out a layer that stands there twice
         names = list(first._modules)
         layers = (
             stack([module.get_submodule(name) for module in modules], convolution) for name in names
         )
-        return nn.Sequential(OrderedDict(zip(names, layers, strict=True)))
+        return type(first)(OrderedDict(zip(names, layers, strict=True)))
     if type(first) is nn.Embedding and _is_special(first):
         raise Unstackable("Embedding has a stacked form without padding, norm and sparseness only")
     form = convolution if type(first) in CONVOLUTIONS else FORMS.get(type(first))

@@ -5,6 +5,8 @@ needs scikit-learn when it is imported.
 """
 
 from chymist.values import Run as Run
+from chymist.verbs.applying import apply as apply
+from chymist.verbs.applying import prove as prove
 from chymist.verbs.comparing import compare as compare
 from chymist.verbs.comparing_runs import compare_runs as compare_runs
 from chymist.verbs.comparison import Comparison as Comparison
@@ -16,6 +18,7 @@ from chymist.verbs.diagnosing import diagnose as diagnose
 from chymist.verbs.evolving import evolve as evolve
 from chymist.verbs.fitting import fit as fit
 from chymist.verbs.fitting import resume as resume
+from chymist.verbs.fixing import fix as fix
 from chymist.verbs.leaving_out import leave_one_out as leave_one_out
 from chymist.verbs.loading import loading_throughput as loading_throughput
 from chymist.verbs.memorising import capacity as capacity

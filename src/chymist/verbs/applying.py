@@ -7,13 +7,16 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
+import torch
 
-from chymist.data import duplicates_across
+from chymist.data import copies_across
 from chymist.data.splits import hold_out
 from chymist.doctor.finding import Remedy
 from chymist.doctor.remedies import SPLIT_CHANGES
-from chymist.engine.assembly import HEADLINE
+from chymist.doctor.suspects import suspects
+from chymist.engine.assembly import HEADLINE, prepare_split
 from chymist.engine.defaults import complete
+from chymist.engine.rows import Flat
 from chymist.engine.threads import Threads
 from chymist.errors import InputError, UsageError, nearest
 from chymist.evidence import PairedDifference
@@ -47,6 +50,13 @@ class Proof:
     before: tuple[float, ...]
     after: tuple[float, ...]
     rows: int
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain values, as in the JSON of `diagnose --fix`."""
+        difference = {name: getattr(self.difference, name) for name in ("value", "low", "high")}
+        return {"effect": self.effect, "sentence": self.sentence, "metric": self.metric,
+                "difference": difference, "before": list(self.before), "after": list(self.after),
+                "rows": self.rows}  # fmt: skip
 
 
 def apply(remedy: Remedy, recipe: Recipe, split: Split) -> tuple[Recipe, Split]:
@@ -82,12 +92,12 @@ def apply(remedy: Remedy, recipe: Recipe, split: Split) -> tuple[Recipe, Split]:
     of_recipe = {k: v for k, v in remedy.changes.items() if not k.startswith("split.")}
     of_split = {k: v for k, v in remedy.changes.items() if k.startswith("split.")}
     cured = written(recipe, of_recipe, lambda partly: complete(partly, split))
-    return cured, _changed(split, of_split)
+    return cured, _changed(split, of_split, cured)
 
 
 def prove(
     remedy: Remedy, recipe: Recipe, split: Split, seeds: int = 3, seed: int = 0, *,
-    threads: Threads = None,
+    metric: str | None = None, threads: Threads = None,
 ) -> Proof:  # fmt: skip
     """Train with and without a remedy from the same seeds, and compare.
 
@@ -100,6 +110,7 @@ def prove(
         split: of the run; test rows are not touched.
         seeds: how many pairs, at least 2.
         seed: the first one.
+        metric: to compare by; None is accuracy, or rmse.
         threads: as in `fit`.
 
     Returns:
@@ -128,7 +139,7 @@ def prove(
                          received=repr(split), do="give a split with validation rows")  # fmt: skip
     sides = [(recipe, replace(split, test=rows)), (cured, replace(other, test=rows))]
     jobs = [Job(what, where, seed + n) for what, where in sides for n in range(seeds)]
-    metric = HEADLINE[split.data.task]
+    metric = metric or HEADLINE[split.data.task]
     values = [
         measure(trained.predictions(), metric) if trained.error is None else np.nan
         for trained in train_jobs(jobs, threads)
@@ -157,7 +168,7 @@ def _proof(metric: str, before: np.ndarray, after: np.ndarray, rows: int) -> Pro
                  rows)  # fmt: skip
 
 
-def _changed(split: Split, changes: Mapping[str, Any]) -> Split:
+def _changed(split: Split, changes: Mapping[str, Any], recipe: Recipe) -> Split:
     """A split with some changes of it.
 
     Raises:
@@ -171,6 +182,9 @@ def _changed(split: Split, changes: Mapping[str, Any]) -> Split:
         split = replace(split, train=train, valid=valid, method="redrawn")
     if "split.without_copies" in changes:
         split = replace(split, valid=split.valid[~_copies(split)], method="without copies")
+    if "split.without_suspects" in changes:
+        kept = ~_suspects(split, recipe)
+        split = replace(split, train=split.train[kept], method="without suspects")
     if "split.without" in changes:
         train = split.train[~np.isin(split.train, np.asarray(changes["split.without"]))]
         split = replace(split, train=train, method="without rows")
@@ -179,16 +193,21 @@ def _changed(split: Split, changes: Mapping[str, Any]) -> Split:
     return split
 
 
+def _suspects(split: Split, recipe: Recipe) -> np.ndarray:
+    """Which training rows have a label that is contradicted, (training rows,); classes only."""
+    if split.data.task != "classification":
+        return np.zeros(len(split.train), bool)
+    rows = prepare_split(complete(recipe, split), split).train
+    inputs = Flat(rows, rows.take(torch.tensor([0])).numel())[:]
+    return suspects(inputs, split.data.targets[split.train], split.seed)
+
+
 def _copies(split: Split) -> np.ndarray:
     """Which validation rows have the inputs of a training row, (validation rows,).
 
-    Rows are grouped by set: then only copies across the two sets count. Most splits have none.
+    Rows are grouped by set: then only copies across the two sets count.
     """
     side = np.zeros(len(split.data), np.int64)
     side[split.valid] = 1
     rows = np.union1d(split.train, split.valid)
-    if not duplicates_across(split.data, rows, side):
-        return np.zeros(len(split.valid), bool)
-    return np.array([
-        duplicates_across(split.data, np.append(split.train, row), side) > 0 for row in split.valid
-    ])  # fmt: skip
+    return np.isin(split.valid, copies_across(split.data, rows, side))

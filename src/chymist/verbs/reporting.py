@@ -50,10 +50,23 @@ def command_of(run: Run, folder: str | None = None) -> str:
         run: the run.
         folder: how to write its folder; the full path if None.
     """
-    source, options = run.data.source, run.split.options
-    own = any(isinstance(value, Part) and value.source for value in vars(run.recipe).values())
+    where = str(folder or run.path)
+    return command_for(run.recipe, run.split, run.seed, run.facts["threads"], where)
+
+
+def command_for(recipe: Recipe, split: Split, seed: int, threads: int, folder: str) -> str:
+    """The command that trains the recipe in a run folder on the same rows; empty if there is none.
+
+    Args:
+        recipe: of the run.
+        split: the rows.
+        seed, threads: of the run.
+        folder: of the run.
+    """
+    source, options = split.data.source, split.options
+    own = any(isinstance(value, Part) and value.source for value in vars(recipe).values())
     twice = source.get("test") and "test" in options  # a file and a share: one option for both
-    if not source or own or twice or source.get("task") or not cut_again(run.split):
+    if not source or own or twice or source.get("task") or not cut_again(split):
         return ""
     words = ["chymist", "fit", str(source["load"])]
     given = {
@@ -63,10 +76,10 @@ def command_of(run: Run, folder: str | None = None) -> str:
     for name, value in {**given, **options}.items():
         if value is not None:
             words += [f"--{name.replace('_', '-')}", _word(value)]
-    words += ["--recipe", str(Path(folder or run.path) / "recipe.toml"), "--seed", str(run.seed)]
-    if run.split.seed != run.seed:
-        words += ["--split-seed", str(run.split.seed)]
-    return shlex.join([*words, "--threads", str(run.facts["threads"])])
+    words += ["--recipe", str(Path(folder) / "recipe.toml"), "--seed", str(seed)]
+    if split.seed != seed:
+        words += ["--split-seed", str(split.seed)]
+    return shlex.join([*words, "--threads", str(threads)])
 
 
 def cut_again(split: Split) -> bool:

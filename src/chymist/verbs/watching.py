@@ -19,6 +19,7 @@ from chymist.doctor.finding import ranked
 from chymist.doctor.loading import BOUND, LoadingThroughput
 from chymist.doctor.reading_loss import FAILS
 from chymist.doctor.record import EpochFacts
+from chymist.doctor.remedies import with_remedy
 from chymist.doctor.restoring import untouched
 from chymist.doctor.rules import RULES
 from chymist.doctor.rules.evidence import Seen
@@ -159,7 +160,7 @@ class RunWatcher:
         with self._looking():
             seen = Seen(watcher.record, watcher.record.facts.first, self.train, self.valid)
             found += [said for rule in WIRING if (said := rule(seen)) and said.level == "certain"]
-        return found
+        return [with_remedy(finding, self.assembly.recipe) for finding in found]
 
     def _tell(self, findings: Sequence[Finding]) -> None:
         """Say findings, each code once; a symptom alone is not said."""
@@ -219,6 +220,7 @@ class RunWatcher:
                 found = self.watcher.findings
         if self.loading is not None:  # measured over the whole run, which is more than its start
             found = [f for f in found if f.code != "data_loading_bound"] + self._starved()
+        found = [with_remedy(finding, self.assembly.recipe) for finding in found]
         self._tell(found)
         return ranked(found)
 

@@ -8,13 +8,14 @@ from chymist.doctor.finding import Finding
 from chymist.doctor.probing import Probe
 from chymist.doctor.reading_loss import FAILS
 from chymist.doctor.record import Record
+from chymist.doctor.rules.capacity import CAPACITY
 from chymist.doctor.rules.data import DATA
 from chymist.doctor.rules.evidence import Seen
 from chymist.doctor.rules.limits import LIMITS, Limits
 from chymist.doctor.rules.training import TRAINING, explained
 from chymist.doctor.rules.wiring import WIRING
 
-RULES = (*WIRING, *DATA, *TRAINING)
+RULES = (*WIRING, *DATA, *TRAINING, *CAPACITY)
 
 
 def findings_of(

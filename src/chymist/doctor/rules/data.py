@@ -91,7 +91,7 @@ def imbalance(seen: Seen) -> Finding | None:
         "finding",
         f"the classes differ much in size, and one is found in {min(recalls):.0%} only",
         {"entropy": data.entropy, "recalls": recalls},
-        Remedy("weigh rows by class", {"data.weights": "balanced"}),
+        Remedy("weigh rows by class"),
         weight=4,
     )
 
@@ -171,7 +171,7 @@ def raw_inputs(seen: Seen) -> Finding | None:
         f"inputs have mean {data.mean:.3g}, deviation {data.deviation:.3g} and reach "
         f"{data.largest:.3g}",
         {"mean": data.mean, "deviation": data.deviation},
-        Remedy("standardise", {"data.scale": "standard"}),
+        Remedy("standardise"),
         weight=4.9,
     )
 
