@@ -201,10 +201,9 @@ def _actions(parser: argparse.ArgumentParser, verb: str | None) -> list[argparse
 
 def _source(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
-        "source",
-        metavar="SOURCE",
+        "source", metavar="SOURCE",
         help="a named set (digits), a CSV, Parquet, NPZ or NPY file, a folder or zip of images",
-    )
+    )  # fmt: skip
     group = verb.add_argument_group("data")
     group.add_argument(
         "--target", metavar="COL", help="target column: its name, else its number (default: last)"
@@ -221,19 +220,17 @@ def _source(verb: argparse.ArgumentParser) -> None:
         "--split-seed", type=int, metavar="N", help="seed of the cut into parts (that of the run)"
     )
     group.add_argument(
-        "--columns",
-        metavar="NAME=KIND,...",
+        "--columns", metavar="NAME=KIND,...",
         help="override kinds: number, category, date, text, id; a name with a comma is quoted: "
         """'"a, b"=id,c=text'""",
-    )
+    )  # fmt: skip
     group.add_argument(
         "--image-size", type=int, metavar="N", help="scale and cut images to N x N pixels"
     )
     group.add_argument(
-        "--missing",
-        metavar="median",
+        "--missing", metavar="median",
         help="allow NaN in arrays; it is filled as --data.missing says (with the median)",
-    )
+    )  # fmt: skip
     group.add_argument(
         "--header", choices=("yes", "no"), help="whether a CSV has a header (detected)"
     )
@@ -319,9 +316,7 @@ def _cv(verb: argparse.ArgumentParser) -> None:
         help="shared: all models read the same batches; none is then what fit gives (own)",
     )  # fmt: skip
     _plan(run)
-    run.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="seed of the first repeat (0)"
-    )
+    run.add_argument("--seed", type=int, default=0, metavar="N", help="first repeat's seed (0)")
     _threads(run)
     run.add_argument("--out", metavar="DIR", help="folder for the result (runs/<data>-cv-NNNN)")
 
@@ -330,11 +325,10 @@ def _compare(verb: argparse.ArgumentParser) -> None:
     _source(verb)
     entries = verb.add_argument_group("entries")
     entries.add_argument(
-        "--models",
-        metavar="NAME,...",
+        "--models", metavar="NAME,...",
         help="models, to which the recipe options apply, and baselines of scikit-learn: "
         "svm, tree, forest, boosting, knn, bayes",
-    )
+    )  # fmt: skip
     entries.add_argument("--recipes", metavar="FILE,...", help="TOML recipes, named by their files")
     _recipe(verb, model=False)
     run = verb.add_argument_group("run")
