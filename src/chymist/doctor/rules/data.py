@@ -199,7 +199,7 @@ def misaligned(seen: Seen) -> Finding | None:
         return None
     if data.entropy < 0.5:  # where one class is rare, balanced accuracy at chance says nothing
         return None
-    error = 3 / math.sqrt(len(valid[0]))  # three standard errors, at most
+    error = 1.5 / math.sqrt(len(valid[0]))  # three standard errors of an accuracy, at most
     best = np.nanmax([known.best, known.weighted])
     nothing = best - known.chance < error and not known.signal
     nothing &= not seen.valid_score > known.chance + error
@@ -258,6 +258,8 @@ def noise(seen: Seen) -> Finding | None:
     worse = known.neighbors - known.own if alone else 0.0
     apart = abs(seen.train_score - seen.valid_score)
     contradicted = known.noisy >= limits.noisy and apart > limits.gap
+    if seen.valid_score > known.neighbors + seen.margin:
+        return None  # neighbours are bad judges where the model knows better
     if not contradicted and not worse > limits.own_worse + seen.margin - limits.poor:
         return None
     return Finding(

@@ -306,7 +306,8 @@ def too_narrow(seen: Seen) -> Finding | None:
     return Finding(
         "model_bias",
         "finding",
-        f"{facts.narrowest:g} units stand between the inputs and the outputs",
+        f"the narrowest hidden layer has {facts.narrowest:g} "
+        + ("unit" if facts.narrowest == 1 else "units"),
         {"narrowest": facts.narrowest, "score": seen.train_score},
         Remedy("wider layers"),
         weight=3.2 if facts.narrowest == 1 else 2.6,
@@ -387,7 +388,7 @@ def few_in_batch(seen: Seen) -> Finding | None:
         f"batch normalisation gets {seen.facts.per_channel:g} values of a channel",
         {"values": seen.facts.per_channel, "ratio": ratio},
         Remedy("larger batches, or group normalisation"),
-        weight=4,
+        weight=4.8 if seen.facts.per_channel < seen.limits.per_channel / 2 else 4,
     )
 
 
