@@ -107,7 +107,7 @@ class RunWatcher:
             or assembly.recipe.optimizer.name == "closed_form"
         ):
             return
-        with suppress(*FAILURES, ChymistError), unchanged_randomness():  # the loop will say it
+        with suppress(*FAILS, ChymistError), unchanged_randomness():  # the loop will say it
             found = self.loading = assembly_throughput(assembly, LOADING)
             steps = assembly.program.total_steps - assembly.state.step
             if found.finding is not None and found.waited(steps) > WORTH:
