@@ -63,6 +63,19 @@ def untouched(model: nn.Module, loss_fn: object = None) -> Iterator[None]:
 
 
 @contextmanager
+def quiet() -> Iterator[None]:
+    """What the doctor tries may be odd; no library warns the user of it.
+
+    Example:
+        >>> with quiet():
+        ...     warnings.warn("a mean of nothing")
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@contextmanager
 def unchanged_generators(holders: Iterable[object]) -> Iterator[None]:
     """Put random generators that some objects hold back where they stood.
 
@@ -84,19 +97,6 @@ def unchanged_generators(holders: Iterable[object]) -> Iterator[None]:
     finally:
         for restore in restorers:
             restore()
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """What the doctor tries may be odd; no library warns the user of it.
-
-    Example:
-        >>> with quiet():
-        ...     warnings.warn("a mean of nothing")
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
 
 
 @contextmanager
