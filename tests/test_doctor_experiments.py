@@ -240,7 +240,8 @@ def test_a_head_start_is_no_proof_and_a_short_failure_neither() -> None:
 
 
 def test_wiring_is_accused_only_if_nothing_with_it_learns() -> None:
-    bad = {"tiny": 2.2, "tiny_default": 2.2, "small": 2.3, "big": 2.3, "lr_x_0.1": 2.3}
+    bad = {"tiny": 2.2, "tiny_default": 2.2, "small": 2.3, "big": 2.3, "lr_x_0.1": 2.3,
+           "lr_x_10": 2.3}  # fmt: skip
     found = losses_of(**SHAMS, **bad, tiny_shallow=2.2)
     assert read_training(STUCK, found, {})[0].cause == "wiring"
     for change, cause in (("tiny_default", "rate"), ("tiny_shallow", "no_signal"),
