@@ -44,7 +44,7 @@ VERBS = {
     "compare": "compare recipes and baselines on the same folds, with a verdict in words",
     "compare-runs": "compare two runs on the same validation rows",
     "curve": "score a recipe with more and more training rows",
-    "diagnose": "say what is wrong with a run, from its record",
+    "diagnose": "say what is wrong with a run, from its record or by experiments",
     "why": "explain a code of the doctor, in English or Chinese",
     "runs": "list runs, cross-validations, comparisons and searches",
     "show": "show what a run gave",
@@ -441,7 +441,16 @@ def _language(verb: argparse.ArgumentParser) -> None:
 
 
 def _diagnose(verb: argparse.ArgumentParser) -> None:
-    _run(verb)
+    _run_on_data(verb)
+    verb.add_argument(
+        "--experiments",
+        action="store_true",
+        help="find the cause by small trainings; they are kept",
+    )
+    verb.add_argument(
+        "--budget", type=float, default=0.25, metavar="SHARE",
+        help="steps of all experiments, as a share of those of the run (0.25)",
+    )  # fmt: skip
     _language(verb)
 
 

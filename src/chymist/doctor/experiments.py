@@ -61,6 +61,9 @@ LEAST_CONT = 1 / 10  # of the run, for going on
 ENOUGH = 1 / 5  # of the run: a shorter training that does not help proves nothing (taxonomy 2, lr)
 TOO_DEAR = "the budget of steps does not reach"
 NOT_ASKED = "needs a part of chymist with hidden, depth or channels"
+TOO_SHORT = "its steps would be less than a tenth of the run"
+UNTRAINED = "needs the trained model"
+FEW_ROWS = "too few training rows"
 DECIDED = "not needed: the verdict is decided"
 NOTHING_SMALLER = "the model has no depth to halve"
 
@@ -152,7 +155,7 @@ def plan_experiments(
     urgent = [name for name in wanted if name in urgent]
     kept = _allotted(wanted, urgent, total, budget)
     if kept.get("cont", total) < LEAST_CONT * total:
-        left_out["cont"] = f"{kept['cont']} steps are less than a tenth of the run"
+        left_out["cont"] = TOO_SHORT
         wanted, urgent = ([n for n in names if n != "cont"] for names in (wanted, urgent))
         kept = _allotted(wanted, urgent, total, budget)
     left_out |= {name: TOO_DEAR for name in wanted if name not in kept}
@@ -246,9 +249,9 @@ def _possible(
     if doubled(recipe.model) is None:
         left_out["big"] = NOT_ASKED
     if model is None:
-        left_out["cont"] = "needs the trained model"
+        left_out["cont"] = UNTRAINED
     if len(split.train) < 10:
-        left_out |= {"inner": "too few training rows", "half": "too few training rows"}
+        left_out |= {"inner": FEW_ROWS, "half": FEW_ROWS}
     kept = [name for name in names if name not in left_out]
     return kept, {name: why for name, why in left_out.items() if name in names}
 

@@ -221,6 +221,25 @@ def _few(
     return True if acquitted else own if acquitted is False else None, rate
 
 
+def helps(found: Experiments, name: str) -> bool:
+    """Whether an experiment of the route "training" beats the shams and the end of the run.
+
+    Args:
+        found: what experiments found.
+        name: of one of them.
+
+    Example:
+        >>> run, effects = Losses(1.0, 1.0, steps=10), {"big": Effect(1.2, 0.4, 0.1)}
+        >>> found = Experiments(Verdict("inconclusive"), "training", run, effects=effects)
+        >>> helps(found, "big"), helps(found, "small")
+        (True, False)
+    """
+    if found.route != "training" or name not in found.effects:
+        return False
+    run = replace(found.run, train=bounded(found.run.train, found.run.chance))
+    return _helped(found.effects[name], run, enough=False) is True
+
+
 def _outdone(effects: Mapping[str, Effect]) -> bool:
     """Whether a larger model gets a lower loss than any rate in as many steps, beyond chance."""
     rates = [effect.after for name, effect in effects.items() if name.startswith("lr x")]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
 
 Cause = Literal[
     "wiring", "rate", "not_optimised", "optimisation", "model_bias", "no_signal", "noise_floor",
@@ -64,3 +66,103 @@ MARKS = {
     "en": Marks("; ", ": ", " or ", ", ", " (of the gap: {})"),
     "zh": Marks("；", "：", "或", "，", "（差距中：{}）"),
 }
+
+
+def claim_of(
+    cause: Cause, also: Sequence[Cause] = (), possible: Sequence[Cause] = (),
+    shares: Mapping[str, float] = MappingProxyType({}), language: str = "en",
+) -> str:  # fmt: skip
+    """A verdict as one sentence, in English ("en") or Chinese ("zh").
+
+    Args:
+        cause, also, possible, shares: of a `Verdict`.
+        language: of the sentence.
+
+    Example:
+        >>> claim_of("mismatch", shares={"overfitting": 0.2, "mismatch": 0.8}, language="zh")
+        '验证集与训练集的分布不同（差距中：过拟合 20%，分布不一致 80%）'
+    """
+    said, names, marks = (SAID, NAMES, MARKS["en"]) if language == "en" else (
+        CHINESE, CHINESE_NAMES, MARKS["zh"])  # fmt: skip
+    told = marks.next.join(said[each] for each in (cause, *also))
+    if possible:
+        told += marks.colon + marks.either.join(names[each] for each in possible)
+    if shares:
+        named: dict[str, Cause] = {"overfitting": "overfitting", "mismatch": "mismatch"}
+        parts = (f"{names[named[name]]} {share:.0%}" for name, share in shares.items())
+        told += marks.gap.format(marks.comma.join(parts))
+    return told
+
+
+# Why an experiment is left out: English as in the JSON, and Chinese.
+REASONS = {
+    "the budget of steps does not reach": "步数预算不够",
+    "its steps would be less than a tenth of the run": "步数不到原训练的十分之一",
+    "needs a part of chymist with hidden, depth or channels": "自带的模型无法改变大小",
+    "the model has no depth to halve": "模型没有可减半的深度",
+    "needs the trained model": "需要训练好的模型",
+    "too few training rows": "训练集太小",
+    "not needed: the verdict is decided": "结论已定，不再需要",
+}
+
+
+class Words(NamedTuple):
+    """What is said around the numbers of experiments."""
+
+    effect: str
+    noise: str
+    steps: str
+    needed: str
+    none: str
+
+
+WORDS = {
+    "en": Words(
+        "the {} loss becomes", "without a change {:.3g} ± {:.3g}", "{:,} of {:,} steps allowed",
+        "a budget of {:g} (times the steps of the run) may decide", "nothing was tried",
+    ),
+    "zh": Words(
+        "{}损失变为", "不做改变时 {:.3g} ± {:.3g}", "用了 {:,} 步，预算 {:,} 步",
+        "预算增至原训练步数的 {:g} 倍或可得出结论", "没有做实验",
+    ),
+}  # fmt: skip
+LOSSES = {"en": {"training": "training", "gap": "validation"},
+          "zh": {"training": "训练", "gap": "验证"}}  # fmt: skip
+
+
+def told(found: Mapping[str, Any], language: str = "en") -> dict[str, str]:
+    """What experiments found, in a few lines.
+
+    Args:
+        found: plain values, as `Experiments.to_dict` gives them.
+        language: "en" or "zh".
+
+    Returns:
+        Lines by their label: "Verdict", "Effects", "Untried", "Steps".
+
+    Example:
+        >>> none = {"verdict": "nothing", "steps": 0, "allowed": 9, "effects": {}, "left_out": {}}
+        >>> told(none, "zh")
+        {'Verdict': '实验没有发现限制这次训练的因素', 'Steps': '没有做实验'}
+    """
+    words = WORDS[language]
+    lines = {"Verdict": claim_of(found["verdict"], found.get("also", ()), found.get("possible", ()),
+                                 found.get("shares", {}), language)}  # fmt: skip
+    effects = found["effects"]
+    if effects:
+        first = next(iter(effects.values()))
+        lowest = sorted(effects, key=lambda name: effects[name]["after"] or 0.0)
+        numbers = " · ".join(f"{name} {effects[name]['after'] or 0.0:.3g}" for name in lowest)
+        lines["Effects"] = f"{words.effect.format(LOSSES[language][found['route']])} {numbers}"
+        if first["margin"] is not None:
+            lines["Chance"] = words.noise.format(first["before"], first["margin"])
+    reasons: dict[str, list[str]] = {}
+    for name, why in found["left_out"].items():
+        reasons.setdefault(why if language == "en" else REASONS.get(why, why), []).append(name)
+    if reasons:
+        parts = (f"{', '.join(names)} ({why})" for why, names in reasons.items())
+        lines["Untried"] = "; ".join(parts)
+    steps = words.steps.format(found["steps"], found["allowed"]) if found["steps"] else words.none
+    needed = found.get("needed")
+    lines["Steps"] = steps + (f"; {words.needed.format(needed)}" if needed else "")
+    return lines

@@ -11,11 +11,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
-from types import MappingProxyType
 
 import numpy as np
 
-from chymist.doctor.verdict_words import CHINESE, CHINESE_NAMES, MARKS, NAMES, SAID, Cause
+from chymist.doctor.verdict_words import Cause, claim_of
 
 Known = bool | None  # None: not measured, or not clear
 
@@ -41,32 +40,6 @@ CODES: dict[Cause, tuple[str, ...]] = {
     "nothing": (),
     "inconclusive": (),
 }
-
-
-def claim_of(
-    cause: Cause, also: Sequence[Cause] = (), possible: Sequence[Cause] = (),
-    shares: Mapping[str, float] = MappingProxyType({}), language: str = "en",
-) -> str:  # fmt: skip
-    """A verdict as one sentence, in English ("en") or Chinese ("zh").
-
-    Args:
-        cause, also, possible, shares: of a `Verdict`.
-        language: of the sentence.
-
-    Example:
-        >>> claim_of("mismatch", shares={"overfitting": 0.2, "mismatch": 0.8}, language="zh")
-        '验证集与训练集的分布不同（差距中：过拟合 20%，分布不一致 80%）'
-    """
-    said, names, marks = (SAID, NAMES, MARKS["en"]) if language == "en" else (
-        CHINESE, CHINESE_NAMES, MARKS["zh"])  # fmt: skip
-    told = marks.next.join(said[each] for each in (cause, *also))
-    if possible:
-        told += marks.colon + marks.either.join(names[each] for each in possible)
-    if shares:
-        named: dict[str, Cause] = {"overfitting": "overfitting", "mismatch": "mismatch"}
-        parts = (f"{names[named[name]]} {share:.0%}" for name, share in shares.items())
-        told += marks.gap.format(marks.comma.join(parts))
-    return told
 
 
 @dataclass(frozen=True)
