@@ -17,7 +17,7 @@ def diagnose(options: argparse.Namespace) -> int:
     screen, language = screen_of(options), language_of(options.lang)
     found = cy.diagnose(options.run, options.experiments, options.budget, data=moved_data(options))
     if not found:
-        screen.line("Finding", f"nothing wrong was found; {found.checked}", result=True)
+        screen.line("Finding", found.silence, result=True)
     for finding in found:
         (label, text), *rest = finding_lines(finding, language)
         screen.line(label, text, result=True)

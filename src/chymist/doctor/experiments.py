@@ -32,10 +32,10 @@ WANTED: dict[Route, tuple[str, ...]] = {
 
 # What tells whether a finding is right, and what a verdict on it needs beside that.
 SUSPECTED: dict[str, tuple[str, ...]] = {
-    "lr_too_high": ("lr x 0.1", "tiny", "small", "lr x 0.3"),
-    "lr_too_low": ("lr x 10", "tiny", "small", "tiny default"),
+    "lr_too_high": ("tiny", "tiny default", "lr x 0.1", "small"),
+    "lr_too_low": ("tiny", "tiny default", "lr x 10", "small"),
     "undertrained": ("cont", "lr x 10"),
-    "model_bias": ("big", "tiny", "small"), "missing_nonlinearity": ("big", "tiny", "small"),
+    "model_bias": ("big", "small"), "missing_nonlinearity": ("big", "small"),
     "optimisation_failure": ("tiny", "small", "tiny default"),
     "vanishing_gradient": ("small", "tiny"), "exploding_gradient": ("lr x 0.1", "tiny", "small"),
     "init_scale": ("lr x 0.1", "tiny", "tiny default"), "dead_relu": ("lr x 0.1", "tiny", "small"),

@@ -21,8 +21,8 @@ RELATED: dict[Cause, tuple[str, ...]] = {
     "model_bias": ("model_bias", "missing_nonlinearity"),
     "no_signal": ("label_misalignment", "constant_labels"),
     "undertrained": ("undertrained", "lr_too_low"),
-    "overfitting": ("overfitting", "label_noise"),
-    "mismatch": ("distribution_mismatch", "train_eval_mode"),
+    "overfitting": ("overfitting",),
+    "mismatch": ("distribution_mismatch",),
     "leakage": ("data_leakage",),
 }  # fmt: skip
 SCALES = ("init_scale", "unnormalised_input", "unnormalised_target")  # a rate helps with these too

@@ -44,6 +44,8 @@ class Checked:
     def __str__(self) -> str:
         if self.stopped:
             return f"the doctor could not look at this run ({self.stopped})"
+        if not self.rules:
+            return "nobody watched this run (doctor=False)"
         rows = f"{self.train:,} training and {self.valid:,} validation rows"
         return (f"{self.rules} causes were checked: {self.steps:,} steps, {self.epochs:,} epochs, "
                 f"{self.looks:,} deep looks, {rows}")  # fmt: skip
@@ -75,6 +77,13 @@ class Diagnosis:
     def __getitem__(self, place: int) -> Finding:
         return self.findings[place]
 
+    @property
+    def silence(self) -> str:
+        """What there is to say where there is no finding."""
+        return (
+            f"nothing wrong was found; {self.checked}" if self.checked.rules else str(self.checked)
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as in the JSON of `diagnose`."""
         tried = None if self.experiments is None else dict(self.experiments)
@@ -84,7 +93,7 @@ class Diagnosis:
     def __str__(self) -> str:
         lines = [f"{f.level}  {f.code}: {f.claim}" for f in self.findings]
         if not lines:
-            lines = [f"nothing wrong was found; {self.checked}"]
+            lines = [self.silence]
         if self.experiments is not None:
             lines.append(f"experiments: {self.experiments['claim']}")
         return "\n".join(lines)
