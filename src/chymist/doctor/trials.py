@@ -263,7 +263,7 @@ def _square_parts(modules: Sequence[nn.Module]) -> list[list[int]]:
             square = first.in_features == first.out_features
         else:
             assert isinstance(first, nn.Conv1d | nn.Conv2d)
-                inside = 2 * int(first.padding[0]) == first.kernel_size[0] - 1
+            inside = 2 * int(first.padding[0]) == first.kernel_size[0] - 1
             square = (first.in_channels == first.out_channels and inside
                       and set(first.stride) == {1})  # fmt: skip
         shaping = any(isinstance(m, nn.Flatten | nn.modules.pooling._MaxPoolNd)
