@@ -26,11 +26,12 @@ import torch
 from bench.faults.baselines import AutoTrainer, DeepDiagnosis
 from bench.faults.cases import CASES
 from bench.faults.harness import Outcome, examine
-from chymist.doctor import Watcher
+from chymist.doctor import ExperimentWatcher, Watcher
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCTORS: dict[str, Callable[..., Any]] = {
     "doctor": Watcher,
+    "experiments": ExperimentWatcher,
     "AutoTrainer": AutoTrainer,
     "DeepDiagnosis": DeepDiagnosis,
 }

@@ -31,7 +31,8 @@ _PUBLIC = {
     "list_runs": "chymist.verbs", "as_estimator": "chymist.verbs.estimator",
     "coefficients": "chymist.verbs", "leave_one_out": "chymist.verbs",
     "learning_curve": "chymist.verbs", "bias_variance": "chymist.verbs",
-    "intervals": "chymist.verbs", "watch": "chymist.doctor", "Finding": "chymist.doctor",
+    "intervals": "chymist.verbs", "watch": "chymist.doctor",
+    "watch_experiments": "chymist.doctor", "Finding": "chymist.doctor",
     "activations": "", "clip": "", "losses": "", "metrics": "", "models": "", "optim": "",
     "protocols": "", "schedules": "", "space": "", "stop": "",
 }  # fmt: skip
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from chymist.data.preparation import prepare as prepare
     from chymist.doctor import Finding as Finding
     from chymist.doctor import watch as watch
+    from chymist.doctor import watch_experiments as watch_experiments
     from chymist.doctor.texts import why as why
     from chymist.errors import ChymistError as ChymistError
     from chymist.errors import Diverged as Diverged

@@ -21,7 +21,7 @@ from chymist.doctor.verdicts import MATERIAL, Effect, Noise, noise_of
 from chymist.doctor.watching import Watcher
 
 LEAST = 20  # steps, below which a training shows nothing
-MOST = 4  # changes that are tried, beside the shams
+MOST = 3  # changes that are tried, beside the shams: more would be too short to show anything
 GRACE = 1.0  # seconds beyond the share of the time, so that toys can be tried
 VAGUE = "optimisation_failure"  # says that, and not why
 # What bears a code out, if it lowers the training loss by more than shams differ.
@@ -190,9 +190,8 @@ class ExperimentWatcher:
         steps = min(steps, int(seconds * watcher.at / own))
         changed = {n: s for n in names if (s := CHANGES[n](setup)) is not None}
         many = min(len(changed), MOST, steps // LEAST - 2)
-        if many < 1 and not (not changed and steps >= 2 * LEAST):
+        if many < (1 if names else 0):
             return None
-        many = max(many, 0)
         each = min(steps // (many + 2), watcher.at)
         plan = {"base": setup, "sham 1": setup, **dict(list(changed.items())[:many])}
         if steps - each * len(plan) >= each:

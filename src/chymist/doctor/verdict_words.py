@@ -111,6 +111,7 @@ class Words(NamedTuple):
 
     effect: str
     noise: str
+    end: str
     steps: str
     needed: str
     none: str
@@ -118,11 +119,13 @@ class Words(NamedTuple):
 
 WORDS = {
     "en": Words(
-        "the {} loss becomes", "without a change {:.3g} ± {:.3g}", "{:,} of {:,} steps allowed",
+        "the {} loss becomes", "without a change {:.3g} ± {:.3g}", "; the run ended at {:.3g}",
+        "{:,} of {:,} steps allowed",
         "a budget of {:g} (times the steps of the run) may decide", "nothing was tried",
     ),
     "zh": Words(
-        "{}损失变为", "不做改变时 {:.3g} ± {:.3g}", "用了 {:,} 步，预算 {:,} 步",
+        "{}损失变为", "不做改变时 {:.3g} ± {:.3g}", "；原训练结束时为 {:.3g}",
+        "用了 {:,} 步，预算 {:,} 步",
         "预算增至原训练步数的 {:g} 倍或可得出结论", "没有做实验",
     ),
 }  # fmt: skip
@@ -150,12 +153,14 @@ def told(found: Mapping[str, Any], language: str = "en") -> dict[str, str]:
                                  found.get("shares", {}), language)}  # fmt: skip
     effects = found["effects"]
     if effects:
-        first = next(iter(effects.values()))
+        first = effects[next((name for name in effects if name != "cont"), "cont")]
         lowest = sorted(effects, key=lambda name: effects[name]["after"] or 0.0)
         numbers = " · ".join(f"{name} {effects[name]['after'] or 0.0:.3g}" for name in lowest)
         lines["Effects"] = f"{words.effect.format(LOSSES[language][found['route']])} {numbers}"
         if first["margin"] is not None:
             lines["Chance"] = words.noise.format(first["before"], first["margin"])
+            end = found["run"]["train" if found["route"] == "training" else "valid"]
+            lines["Chance"] += "" if end is None else words.end.format(end)
     reasons: dict[str, list[str]] = {}
     for name, why in found["left_out"].items():
         reasons.setdefault(why if language == "en" else REASONS.get(why, why), []).append(name)

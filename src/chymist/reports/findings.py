@@ -57,21 +57,26 @@ def experiments_card(found: Mapping[str, Any]) -> Markup:
     return tag(
         "article", tag("h3", "experiments"), tag("p", safe(found["claim"]), class_="caution"),
         effects_chart(found), pairs([(data_name(k), data_name(v)) for k, v in rows.items()]),
-        tag("p", "Each changes one thing and trains anew. Shams change the seed alone: a change "
-            "counts where it lies outside of their interval.", class_="note"),
+        tag("p", "Each changes one thing and trains anew, for fewer steps than the run. Shams "
+            "change the seed alone: a change helps for sure if it lies below their interval and "
+            "below the run at its end.", class_="note"),
     )  # fmt: skip
 
 
 def effects_chart(found: Mapping[str, Any]) -> Markup:
     """The loss that each change leads to, below the interval in which one more sham would lie."""
-    effects = {name: e for name, e in found["effects"].items() if e["after"] is not None}
-    alike = [e for name, e in effects.items() if name != "cont" and e["margin"] is not None]
-    if not alike:
+    effects = {name: e for name, e in found["effects"].items()
+               if name != "cont" and None not in e.values()}  # fmt: skip
+    if not effects:
         return Markup("")
-    before, margin = alike[0]["before"], alike[0]["margin"]
+    first = next(iter(effects.values()))
+    before, margin = first["before"], first["margin"]
+    end = found["run"]["train" if found["route"] == "training" else "valid"]
     rows = [("shams", before, before - margin, before + margin)]
     rows += [(name, effects[name]["after"], effects[name]["after"], effects[name]["after"])
              for name in sorted(effects, key=lambda name: effects[name]["after"])]  # fmt: skip
+    if end is not None:
+        rows.insert(1, ("the run at its end", end, end, end))
     which = "training" if found["route"] == "training" else "validation"
     return interval_chart(f"{which} loss after each experiment", rows, number)
 
