@@ -28,9 +28,9 @@ from chymist.doctor.experiments import (
     unregularized,
 )
 from chymist.doctor.experiments_reading import Losses, read_gap, read_training, tell_apart
+from chymist.doctor.verdict_words import SAID
 from chymist.doctor.verdicts import (
     CODES,
-    SAID,
     Effect,
     gap_shares,
     gap_verdict,
@@ -158,6 +158,8 @@ def test_what_tells_of_a_suspect_comes_first(digits: Split, code: str, probe: st
     assert names[:2] == ["base", "sham 1"]
     assert probe in names[: made.first]
     assert made.steps <= 450
+    steps = {one.steps for one in made.experiments if not one.name.startswith("tiny")}
+    assert steps - {90} == {made.experiments[0].steps}  # "cont" is a tenth of the run at least
     assert [one for stage in made.stages for one in stage] == list(made.experiments)
     assert set(names) | set(made.left_out) == set(WANTED["training"])
 

@@ -155,9 +155,10 @@ def plan_experiments(
     urgent = [name for name in wanted if name in urgent]
     kept = _allotted(wanted, urgent, total, budget)
     if kept.get("cont", total) < LEAST_CONT * total:
-        left_out["cont"] = TOO_SHORT
-        wanted, urgent = ([n for n in names if n != "cont"] for names in (wanted, urgent))
-        kept = _allotted(wanted, urgent, total, budget)
+        kept = _with_long_cont(wanted, urgent, total, budget)
+        if "cont" not in kept:
+            left_out["cont"] = TOO_SHORT
+            wanted = [name for name in wanted if name != "cont"]
     left_out |= {name: TOO_DEAR for name in wanted if name not in kept}
     rows = _rows_of(list(kept), split, seed)
     made = [_experiment(name, recipe, rows, seed, each, model) for name, each in kept.items()]
@@ -234,6 +235,19 @@ def affordable(wanted: Sequence[str], allowed: int, least: int, most: int) -> di
                 return {name: long if few else each
                         for name, few in zip(wanted, tiny, strict=False)}  # fmt: skip
     return {}
+
+
+def _with_long_cont(
+    wanted: Sequence[str], urgent: Sequence[str], total: int, budget: float
+) -> dict[str, int]:
+    """As `_allotted`, with steps of its own for "cont" if it is urgent, else without it."""
+    others, first = ([n for n in names if n != "cont"] for names in (wanted, urgent))
+    long = math.ceil(LEAST_CONT * total)
+    rest = _allotted(others, first, total, budget - long / total) if "cont" in urgent else {}
+    if not set(CONTROLS) <= rest.keys():
+        return _allotted(others, first, total, budget)
+    start = {name: rest.pop(name) for name in CONTROLS}
+    return {**start, "cont": long, **rest}
 
 
 def _possible(
