@@ -195,7 +195,8 @@ def _allotted(
     """The experiments that a budget allows, and the steps of each."""
     allowed, least = int(budget * total), max(LEAST_STEPS, math.ceil(total * LEAST))
     kept = affordable(wanted, allowed, least, total)
-    if not urgent or len(kept) == len(wanted):
+    long = min((n for name, n in kept.items() if not name.startswith("tiny")), default=0)
+    if not urgent or (len(kept) == len(wanted) and long >= ENOUGH * total):
         return kept
     kept = affordable(urgent, int(FIRST_SHARE * allowed), least, total)
     if len(kept) < len(urgent):
