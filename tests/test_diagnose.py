@@ -19,7 +19,7 @@ from chymist.doctor.finding import Remedy
 from chymist.engine.events import Event, Step
 from chymist.engine.loop import Program
 from chymist.errors import Diverged, InputError, Interrupted
-from chymist.reports.findings import findings_section
+from chymist.reports.findings import chart_of, findings_section
 from chymist.verbs.diagnosing import evidence_text, read_findings, write_findings
 from chymist.verbs.watching import POINTS, Ear, some_rows, thinned
 
@@ -274,7 +274,9 @@ def test_cards_of_the_report(slow: cy.Run) -> None:
     told = [f for f in slow.findings if f.level != "observation"]
     assert section.count("<article>") == len(told)
     assert "update over weight by step" in section
-    assert "Loss by epoch" in section
+    assert "Loss by epoch" in str(chart_of(slow, "overfitting"))
+    assert [f.code for f in slow.findings if f.level == "observation"] == ["optimisation_failure"]
+    assert "Also seen, and no alarm" in section
 
 
 def test_cards_are_inert_and_symptoms_are_named_apart(slow: cy.Run) -> None:
@@ -289,7 +291,7 @@ def test_cards_are_inert_and_symptoms_are_named_apart(slow: cy.Run) -> None:
     assert "<script" not in section
     assert "&lt;script&gt;" in section
     assert section.count("<article>") == 1
-    assert "Seen, without harm" in section
+    assert "Also seen, and no alarm" in section
     quiet = findings_section(replace(slow, findings=found[1:]))
     assert "found nothing wrong" in quiet
 

@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -39,6 +40,7 @@ class Program:
         penalty: of the model, added to the loss.
         patience: epochs without a lower validation loss after which it stops.
         cut: outputs of one column above this are class 1.
+        measure: of the validation outputs and targets, the score, where the usual one does not fit.
     """
 
     model: nn.Module
@@ -60,6 +62,7 @@ class Program:
     penalty: Callable[[nn.Module], Tensor] | None = None
     patience: int | None = None
     cut: float = 0.0
+    measure: Callable[[Tensor, Tensor], float] | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,7 @@ class Case:
         fault: codes that name the cause; empty for a healthy program.
         accept: codes that are true as well, or whose usual remedy repairs it.
         trap: of a healthy program, what might be taken for a fault.
+        bar: of a healthy program, the least score that shows its health.
     """
 
     name: str
@@ -79,6 +83,7 @@ class Case:
     fault: tuple[str, ...] = ()
     accept: tuple[str, ...] = ()
     trap: str = ""
+    bar: float = -math.inf
 
     def build(self, seed: int, twin: bool = False) -> Program:
         """The program, with its weights drawn."""
@@ -127,7 +132,8 @@ def train(program: Program, seed: int, doctor: Any) -> tuple[float, float]:
     for _ in range(program.epochs):
         total, taken, bad = epoch(program, generator, doctor)
         out, loss = validate(program)
-        score = score_of(out, program.valid[1], program.cut)
+        goal = program.valid[1]
+        score = (program.measure or partial(score_of, cut=program.cut))(out, goal)
         began = time.perf_counter()
         doctor.epoch(
             valid_loss=loss, valid_outputs=out, valid_targets=program.valid[1], train_loss=total

@@ -1,6 +1,7 @@
 """`make faults`: is the doctor right? Faulty programs, their twins and healthy ones, and baselines.
 
     python -m bench.faults.run [--only NAME ...] [--doctors doctor] [--seeds 1] [--jobs 2]
+                               [--sensitivity]
 
 Where the environment variable CHYMIST_FAULTS names a folder that holds another suite of the same
 kind (`faultbench.py`, `cases_dev.py`), its cases are run as well. Writes `bench/faults.json`.
@@ -25,7 +26,10 @@ import torch
 
 from bench.faults.baselines import AutoTrainer, DeepDiagnosis
 from bench.faults.cases import CASES
-from bench.faults.harness import Outcome, examine
+from bench.faults.harness import Case, Outcome, examine
+from bench.faults.healthy_fresh_aims import FRESH_HEALTHY
+from bench.faults.sensitivity import said_of, sensitivity
+from bench.faults.sensitivity import told as sensitive_lines
 from chymist.doctor import ExperimentWatcher, Watcher
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,7 +39,9 @@ DOCTORS: dict[str, Callable[..., Any]] = {
     "AutoTrainer": AutoTrainer,
     "DeepDiagnosis": DeepDiagnosis,
 }
-Job = tuple[str, str, str, int, bool]  # suite, case, doctor, seed, twin
+SUITES: dict[str, tuple[Case, ...]] = {"own": tuple(CASES), "fresh healthy": FRESH_HEALTHY}
+Job = tuple[str, str, str, int, bool, bool]  # suite, case, doctor, seed, twin, sensitivity
+Moved = dict[str, dict[str, str]]
 
 
 @cache
@@ -49,17 +55,31 @@ def other_suite() -> tuple[Any, dict[str, Any]]:
     return suite, {case.id: case for case in importlib.import_module("cases_dev").CASES}
 
 
-def work(job: Job) -> Outcome | None:
-    """One run; None if a lucky seed does not show the fault."""
-    suite, name, doctor, seed, twin = job
+def work(job: Job) -> tuple[Outcome | None, Moved]:
+    """One run and what other thresholds would say; None where a seed does not show the fault."""
+    *which, sensitive = job
+    made: list[Any] = []
+
+    def doctor(**known: Any) -> Any:
+        made.append(DOCTORS[which[2]](**known))
+        return made[-1]
+
     torch.set_num_threads(1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        if suite == "own":
-            case = next(c for c in CASES if c.name == name)
-            return examine(case, seed, twin, DOCTORS[doctor])
-        module, cases = other_suite()
-        theirs, run = cases[name], module.watch(cases[name], seed, twin, DOCTORS[doctor])
+        outcome = one_run(*which, doctor)
+        sensitive = sensitive and made and isinstance(made[0], Watcher)
+        return outcome, said_of(made[0]) if sensitive else {}
+
+
+def one_run(
+    suite: str, name: str, _: str, seed: int, twin: bool, doctor: Callable[..., Any]
+) -> Outcome | None:
+    """One run of either suite."""
+    if suite in SUITES:
+        return examine(next(c for c in SUITES[suite] if c.name == name), seed, twin, doctor)
+    module, cases = other_suite()
+    theirs, run = cases[name], module.watch(cases[name], seed, twin, doctor)
     if run["kind"] == "not shown":
         return None
     kind = "healthy" if theirs.kind.endswith("healthy") else "twin" if twin else "faulty"
@@ -77,17 +97,17 @@ def work(job: Job) -> Outcome | None:
     )
 
 
-def jobs_of(suite: str, doctor: str, seeds: int, only: Sequence[str]) -> list[Job]:
+def jobs_of(suite: str, doctor: str, args: argparse.Namespace) -> list[Job]:
     """All runs of a suite."""
-    cases = {c.name: c.fault for c in CASES}
-    if suite != "own":
+    cases = {c.name: c.fault for c in SUITES.get(suite, ())}
+    if suite not in SUITES:
         cases = {name: case.fault for name, case in other_suite()[1].items()}
     return [
-        (suite, name, doctor, seed, twin)
+        (suite, name, doctor, seed, twin, args.sensitivity)
         for name, fault in cases.items()
-        if not only or name in only
+        if not args.only or name in args.only
         for twin in ((False, True) if fault else (False,))
-        for seed in range(seeds)
+        for seed in range(args.seeds)
     ]
 
 
@@ -155,7 +175,7 @@ def table(results: dict[str, dict[str, Any]]) -> str:
     lines = [f"{'':24}" + "".join(f"{name:>28}" for name in results)]
     first = next(iter(results.values()))
     for row in first:
-        if row in ("certain", "errors"):
+        if row in ("certain", "errors", "sensitivity"):
             continue
         cells = [
             f"{r[row]['value']:.2f} [{r[row]['low']:.2f}, {r[row]['high']:.2f}]"
@@ -174,6 +194,7 @@ def main() -> None:
     parser.add_argument("--suites", nargs="*", default=["own", "other"])
     parser.add_argument("--doctors", nargs="*", default=list(DOCTORS))
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--sensitivity", action="store_true", help="move each threshold")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--out", type=Path, default=ROOT / "bench/faults.json")
     args = parser.parse_args()
@@ -184,12 +205,19 @@ def main() -> None:
                 continue
             results = {}
             for doctor in args.doctors:
-                runs = []
-                for run in pool.map(work, jobs_of(suite, doctor, args.seeds, args.only)):
+                runs, moved = [], []
+                for run, others in pool.map(work, jobs_of(suite, doctor, args)):
                     if run is not None:
                         runs.append(run)
+                        moved.append(others)
                         print(told(run), flush=True)
                 results[doctor] = summary(runs)
+                if args.sensitivity and doctor == "doctor":
+                    table_of = sensitivity(runs, moved)
+                    results[doctor]["sensitivity"] = {
+                        n: r for n, r in table_of.items() if any(r.values())
+                    }
+                    print(sensitive_lines(table_of, len(runs)))
             print(f"\n{suite}: {args.seeds} seed(s)\n{table(results)}\n")
             kept[suite] = {"seeds": args.seeds, "doctors": results}
     if not args.only:

@@ -74,7 +74,8 @@ def settle(findings: Sequence[Finding], found: Experiments) -> list[Finding]:
             kept.append(_named(cause, codes[0], found))
     for place, finding in enumerate(kept):
         witness = next((n for n in PROVES.get(finding.code, ()) if helps(found, n)), None)
-        if witness is not None and found.verdict.cause == "inconclusive":
+        open_still = found.verdict.cause == "inconclusive" and finding.level == "finding"
+        if witness is not None and open_still:
             kept[place] = _confirmed(finding, _numbers(witness, found))
     refuted = set(_refuted(found, kept))
     return ranked([_refute(f) if f.code in refuted else f for f in kept])

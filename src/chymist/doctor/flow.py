@@ -103,8 +103,10 @@ def flow_of(model: nn.Module, inputs: Tensor, batch: int) -> dict[str, object]:
 
 
 def _crosses(model: nn.Module, inputs: Tensor, whole: Tensor) -> bool:
-    """Whether a row's output depends on the rows beside it."""
-    half = model(inputs[: len(inputs) // 2])
+    """Whether a row's output depends on the rows beside it, in a model that draws nothing."""
+    half, again = (model(inputs[: len(inputs) // 2]) for _ in range(2))
+    if not torch.equal(half, again):
+        return False
     scale = float(whole.abs().max()) or 1.0
     return float((half - whole[: len(half)]).abs().max()) > 1e-3 * scale
 
@@ -135,6 +137,21 @@ def _is_affine(model: nn.Module, inputs: Tensor) -> bool:
     return off < 1e-3 * spread
 
 
+def same_weights(model: nn.Module) -> tuple[str, ...]:
+    """Hidden layers that were filled with one number, though biases may tell their units apart.
+
+    Zeros are left out: they are how residual branches and heads are begun on purpose.
+
+    Example:
+        >>> model = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1))
+        >>> for p in model.parameters(): _ = nn.init.constant_(p, 0.2)
+        >>> same_weights(model)
+        ('0',)
+    """
+    layers = [(n, m) for n, m in model.named_modules() if isinstance(m, AFFINE)]
+    return tuple(n for n, m in layers[:-1] if _alike(m) and bool(m.weight.any()))
+
+
 def stays_symmetric(
     model: nn.Module, loss_fn: LossFunction, inputs: Tensor, targets: Tensor
 ) -> tuple[str, ...]:
@@ -152,7 +169,7 @@ def stays_symmetric(
         >>> stays_symmetric(model, nn.functional.mse_loss, torch.randn(8, 2), torch.randn(8, 1))
         ('0',)
     """
-    suspects = [n for n, m in model.named_modules() if _alike(m)]
+    suspects = {n: m for n, m in model.named_modules() if _alike(m)}
     layers = [n for n, m in model.named_modules() if isinstance(m, AFFINE)]
     hidden = [n for n in suspects if n != layers[-1]]
     if not hidden:
@@ -169,7 +186,7 @@ def stays_symmetric(
     except FAILS:
         return ()
     modules = dict(twin.named_modules())
-    return tuple(n for n in hidden if _alike(modules[n]))
+    return tuple(n for n in hidden if _moved_alike(suspects[n], modules[n]))
 
 
 def _alike(module: nn.Module) -> bool:
@@ -178,3 +195,10 @@ def _alike(module: nn.Module) -> bool:
         return False
     weight = module.weight.detach()
     return bool((weight == weight[:1]).all())
+
+
+def _moved_alike(before: nn.Module, after: nn.Module) -> bool:
+    """Whether steps moved all units of a layer alike, up to rounding of sums in another order."""
+    old, new = (m.get_parameter("weight").detach() for m in (before, after))
+    apart, moved = float((new - new[:1]).abs().max()), float((new - old).abs().max())
+    return apart <= 1e-3 * moved

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
-from chymist.doctor.flow import flow_of, stays_symmetric
+from chymist.doctor.flow import flow_of, same_weights, stays_symmetric
 from chymist.doctor.probing import ROWS, Probe, device_of, probe
 from chymist.doctor.reading_loss import LossFacts, LossFunction, constant_loss, read_loss
 from chymist.doctor.row_facts import DataFacts as DataFacts
@@ -31,6 +31,7 @@ class Facts:
         affine: names of affine maps that take what another affine map gave.
         nonlinear: whether there is anything in the model that is not affine.
         symmetric: hidden layers whose units are all alike, on both sides.
+        same_weights: hidden layers that were filled with one number other than 0.
         left_out: trained parameters that are in no group of the optimiser.
         frozen: parameters that are not trained by intent.
         fresh: layers whose weights are as they are drawn, never trained.
@@ -56,6 +57,7 @@ class Facts:
     affine: tuple[str, ...] = ()
     nonlinear: bool = True
     symmetric: tuple[str, ...] = ()
+    same_weights: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     frozen: tuple[str, ...] = ()
     fresh: tuple[str, ...] = ()
@@ -117,6 +119,7 @@ def preflight(
     known |= flow_of(model, inputs, batch_size or 32)
     if loss_fn is not None:
         known["symmetric"] = stays_symmetric(model, loss_fn, inputs[:64], targets[:64])
+        known["same_weights"] = same_weights(model)
     return Facts(**known)  # type: ignore[arg-type]
 
 

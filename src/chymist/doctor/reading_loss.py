@@ -65,7 +65,34 @@ def read_loss(loss_fn: LossFunction, outputs: Tensor, targets: Tensor) -> LossFa
     return replace(facts, inverted=_inverted(loss_fn, facts.link, outputs, targets))
 
 
+def hard_labels(targets: Tensor, link: Link) -> Tensor:
+    """Class indices, where targets are shares of exclusive classes that sum to 1.
+
+    Args:
+        targets: of some rows.
+        link: what the loss takes; softmax makes classes exclusive.
+
+    Example:
+        >>> hard_labels(torch.tensor([[0.9, 0.1], [0.3, 0.7]]), "softmax")
+        tensor([0, 1])
+        >>> hard_labels(torch.tensor([[0.5], [2.0]]), "identity").shape
+        torch.Size([2, 1])
+    """
+    return targets.argmax(1) if link in ("softmax", "log_softmax") and _shares(targets) else targets
+
+
+def _shares(targets: Tensor) -> bool:
+    """Whether rows of targets are distributions over classes."""
+    if not targets.is_floating_point() or targets.ndim != 2 or targets.shape[1] < 2:
+        return False
+    return bool((targets >= 0).all()) and bool(((targets.sum(1) - 1).abs() < 1e-3).all())
+
+
 def _read(loss_fn: LossFunction, outputs: Tensor, targets: Tensor) -> LossFacts:
+    if _shares(targets) and outputs.shape == targets.shape:
+        found = _of_shared_classes(loss_fn, outputs, targets)
+        if found.link != "unknown":
+            return found
     if not targets.is_floating_point() and outputs.ndim >= 2 and outputs.shape[1] > 1:
         return _of_classes(loss_fn, outputs, targets)
     return _of_values(loss_fn, outputs, targets)
@@ -166,6 +193,26 @@ def _of_classes(loss_fn: LossFunction, outputs: Tensor, targets: Tensor) -> Loss
     return LossFacts()
 
 
+def _of_shared_classes(loss_fn: LossFunction, outputs: Tensor, targets: Tensor) -> LossFacts:
+    """A loss of (rows, classes) and shares of classes: smoothed, blended, or of a teacher."""
+    made = torch.Generator().manual_seed(0)
+    scores = torch.randn(outputs.shape, generator=made, dtype=torch.float32).to(outputs)
+    moves = torch.randn(outputs.shape[0], 1, generator=made).to(scores)
+    right, wrong = (targets + 1e-6).log(), (targets + 1e-6).log().roll(1, 1)
+    better, worse = (_asked(loss_fn, logs, targets) for logs in (right, wrong))
+    if better is None or worse is None or not better < worse:
+        return LossFacts()
+    plain, moved = (_asked(loss_fn, s, targets) for s in (scores, scores + moves))
+    if _close(plain, moved):
+        return LossFacts("softmax")
+    # A divergence: less by one in each logarithm is more by one in the mean over rows.
+    logs = scores.log_softmax(1)
+    one, other = (_asked(loss_fn, values, targets) for values in (logs, logs - 1))
+    if one is not None and other is not None and _close(other - one, 1.0):
+        return LossFacts("log_softmax")
+    return LossFacts()
+
+
 def _of_values(loss_fn: LossFunction, outputs: Tensor, targets: Tensor) -> LossFacts:
     """A loss of one value, or of several, for each row."""
     made = torch.Generator().manual_seed(0)
@@ -182,7 +229,34 @@ def _of_values(loss_fn: LossFunction, outputs: Tensor, targets: Tensor) -> LossF
     for squared, value in ((True, error.square().mean()), (False, error.abs().mean())):
         if _close(asked, value.item()):
             return LossFacts("identity", squared=squared)
-    return LossFacts(broadcasts=_compares_all(loss_fn, scores, targets))
+    if _compares_all(loss_fn, scores, targets):
+        return LossFacts(broadcasts=True)
+    return _by_answers(loss_fn, goal, targets)
+
+
+def _by_answers(loss_fn: LossFunction, goal: Tensor, targets: Tensor) -> LossFacts:
+    """A loss in a form of its own: weighted, of another norm, summed."""
+    if bool(((goal == 0) | (goal == 1)).all()):
+        # log-odds: what is wrong costs twice as much where it is twice as far off
+        far, farther, right = (
+            _asked(loss_fn, by * (2 * goal - 1), targets) for by in (-20, -40, 20)
+        )
+        if far is not None and right is not None and farther is not None and right < 1e-3 * far:
+            return LossFacts("sigmoid" if 1.9 < farther / far < 2.1 else "unknown")
+    spread = float(goal.nan_to_num().std()) or 1.0
+    best = _asked(loss_fn, goal, targets)
+    # values: any other ones cost more, and more the farther they are
+    others = [(goal + by * spread, goal + 2 * by * spread) for by in (0.5, -0.5)]
+    others += [(1.5 * goal, 2 * goal), (0.5 * goal, 0 * goal)]
+    for near, far_off in others:
+        less, more = _asked(loss_fn, near, targets), _asked(loss_fn, far_off, targets)
+        if best is None or less is None or more is None or not best < less < more:
+            return LossFacts()
+    one, two = (_asked(loss_fn, goal + by * spread, targets) for by in (1, 2))
+    if best is None or one is None or two is None:
+        return LossFacts()
+    squared = _close(two - best, 4 * (one - best))
+    return LossFacts("identity", squared=squared)
 
 
 def _of_shares(loss_fn: LossFunction, scores: Tensor, goal: Tensor, targets: Tensor) -> Link:

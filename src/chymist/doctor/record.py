@@ -49,7 +49,8 @@ class Record:
         bad_inputs: whether that batch had values that are not finite.
         unmoved: names of trained parameters that never changed.
         probes, epochs: looks.
-        references: what cheap learners reach, once it was asked for.
+        references, apart: what cheap learners reach, and how well a classifier tells training from
+            validation rows, once it was asked for.
         spent, elapsed: seconds of the doctor, and of all.
     """
 
@@ -69,5 +70,6 @@ class Record:
     probes: list[Probe] = field(default_factory=list, init=False)
     epochs: list[EpochFacts] = field(default_factory=list, init=False)
     references: list[Reference | None] = field(default_factory=list, init=False)
+    apart: list[float] = field(default_factory=list, init=False)
     spent: float = field(default=0.0, init=False)
     elapsed: float = field(default=0.0, init=False)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from chymist.doctor.reading_loss import Link
+from chymist.doctor.reading_loss import Link, hard_labels
 
 MOST = 1500  # rows that reference learners see: enough to tell failure, and a tenth of a second
 
@@ -24,6 +24,8 @@ def labels_of(outputs: Tensor, link: Link) -> Tensor:
 
 def is_classes(outputs: Tensor, targets: Tensor, link: Link) -> bool:
     """Whether targets are classes: indices, or 0 and 1 for probabilities or log-odds."""
+    if link == "unknown":
+        return False
     if not targets.is_floating_point():
         return True
     hard = bool(((targets == 0) | (targets == 1)).all())
@@ -32,6 +34,7 @@ def is_classes(outputs: Tensor, targets: Tensor, link: Link) -> bool:
 
 def recalls_of(outputs: Tensor, targets: Tensor, link: Link) -> dict[int, float]:
     """Share found of each class; empty for values."""
+    targets = hard_labels(targets, link)
     if not is_classes(outputs, targets, link):
         return {}
     several = targets.is_floating_point()  # a label for each column, yes or no
@@ -43,9 +46,14 @@ def recalls_of(outputs: Tensor, targets: Tensor, link: Link) -> dict[int, float]
 
 
 def score_of(outputs: Tensor, targets: Tensor, link: Link) -> float:
-    """Balanced accuracy of classes, or explained variance of values, at least -1."""
+    """Balanced accuracy of classes, or explained variance of values, at least -1.
+
+    Where nobody knows what the loss takes, nobody knows what outputs mean: nan.
+    """
     if not bool(torch.isfinite(outputs).all()):
         return -1.0
+    if link == "unknown":
+        return math.nan
     recalls = recalls_of(outputs, targets, link)
     if recalls:
         return float(np.mean(list(recalls.values())))
@@ -68,6 +76,8 @@ class Reference(NamedTuple):
         own: score of training rows by their nearest neighbours, themselves left out.
         within: score of one half of the validation rows by neighbours in the other half.
         weighted: as `linear`, of a model that weighs classes by their size; it finds rare ones.
+        signal: whether predictions of values go with the targets: their correlation is above three
+            standard errors.
         near: share of validation rows that have a training row closer than a twentieth of what
             training rows have among themselves.
     """
@@ -80,6 +90,7 @@ class Reference(NamedTuple):
     within: float = math.nan
     near: float = 0.0
     weighted: float = math.nan
+    signal: bool = False
 
     @property
     def best(self) -> float:
@@ -105,6 +116,7 @@ def reference(train: tuple[Tensor, Tensor], valid: tuple[Tensor, Tensor]) -> Ref
     x, y, other, goal = (
         part.detach().cpu().reshape(len(part), -1).numpy() for part in (*train, *valid)
     )
+    metric = train[0].is_floating_point()
     rows, more = _some(len(x)), _some(len(other))
     x, y, other, goal = x[rows], y[rows], other[more], goal[more]
     if not all(np.isfinite(part).all() for part in (x, y, other, goal)) or len(x) < 6:
@@ -118,8 +130,8 @@ def reference(train: tuple[Tensor, Tensor], valid: tuple[Tensor, Tensor]) -> Ref
     if not train[1].is_floating_point() and y.shape[1] > 1 and not binary:
         return None
     if not train[1].is_floating_point() or binary:
-        return _of_classes(x, y.astype(int), other, goal.astype(int))
-    return _of_values(x, y, other, goal)
+        return _of_classes(x, y.astype(int), other, goal.astype(int), metric)
+    return _of_values(x, y, other, goal, metric)
 
 
 def _some(count: int) -> np.ndarray:
@@ -128,9 +140,12 @@ def _some(count: int) -> np.ndarray:
 
 
 def _of_classes(
-    x: np.ndarray, y: np.ndarray, other: np.ndarray, goal: np.ndarray
+    x: np.ndarray, y: np.ndarray, other: np.ndarray, goal: np.ndarray, metric: bool
 ) -> Reference | None:
-    """References for one column of classes, or for several columns of 0 and 1."""
+    """References for one column of classes, or for several columns of 0 and 1.
+
+    Between numbers of words there is no distance: then neighbours accuse nobody.
+    """
     from sklearn.linear_model import LogisticRegression, Ridge
     from sklearn.neighbors import KNeighborsClassifier
 
@@ -149,7 +164,7 @@ def _of_classes(
     model = KNeighborsClassifier(min(5, len(x) - 1)).fit(x, y)
     noisy, own = 0.0, math.nan
     distances, ids = model.kneighbors(n_neighbors=min(10, len(x) - 1))
-    if y.ndim == 1:
+    if y.ndim == 1 and metric:
         shares = (y[ids][:, :, None] == np.unique(y)).mean(1)
         said = np.unique(y)[shares.argmax(1)]
         noisy = float(((shares.max(1) >= 0.8) & (said != y)).mean())
@@ -161,7 +176,7 @@ def _of_classes(
         noisy,
         own,
         _within(other, goal),
-        _near(model, distances, other),
+        _near(x, other, model, distances) if metric else 0.0,
         weighted,
     )
 
@@ -181,7 +196,9 @@ def _recall(goal: np.ndarray, said: np.ndarray) -> float:
     return float(np.mean([(said[goal == c] == c).mean() for c in np.unique(goal)]))
 
 
-def _of_values(x: np.ndarray, y: np.ndarray, other: np.ndarray, goal: np.ndarray) -> Reference:
+def _of_values(
+    x: np.ndarray, y: np.ndarray, other: np.ndarray, goal: np.ndarray, metric: bool
+) -> Reference:
     """References for one or several values of a row."""
     from sklearn.linear_model import Ridge
     from sklearn.neighbors import KNeighborsRegressor
@@ -193,15 +210,25 @@ def _of_values(x: np.ndarray, y: np.ndarray, other: np.ndarray, goal: np.ndarray
     if half > 20:
         near = KNeighborsRegressor(5).fit(other[:half], goal[:half])
         within = _explained(goal[half:], near.predict(other[half:]))
+    straight, around = Ridge(1.0).fit(x, y).predict(other), model.predict(other)
     return Reference(
-        _explained(goal, Ridge(1.0).fit(x, y).predict(other)),
-        _explained(goal, model.predict(other)),
+        _explained(goal, straight),
+        _explained(goal, around),
         0.0,
         0.0,
         _explained(y, y[ids].mean(1)),
         within,
-        _near(model, distances, other),
+        _near(x, other, model, distances) if metric else 0.0,
+        signal=_goes_with(goal, straight) or _goes_with(goal, around),
     )
+
+
+def _goes_with(goal: np.ndarray, said: np.ndarray) -> bool:
+    """Whether predictions correlate with targets: three standard errors of a correlation of 0."""
+    one, other = goal.ravel(), said.ravel()
+    if min(one.std(), other.std()) < 1e-12:
+        return False
+    return bool(np.corrcoef(one, other)[0, 1] > 3 / math.sqrt(len(one)))
 
 
 def _explained(goal: np.ndarray, said: np.ndarray) -> float:
@@ -214,11 +241,30 @@ def _explained(goal: np.ndarray, said: np.ndarray) -> float:
     )
 
 
-def _near(model: Any, distances: np.ndarray, other: np.ndarray) -> float:
-    """Share of validation rows that all but stand among the training rows."""
+def _near(x: np.ndarray, other: np.ndarray, model: Any, distances: np.ndarray) -> float:
+    """Share of validation rows that all but stand among the training rows.
+
+    The share is taken again with ranks in place of values, and the lower one counts: where tails
+    are heavy, the many small values are near each other by their nature.
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    share = _closer(distances, model.kneighbors(other, n_neighbors=1)[0])
+    if not share:
+        return 0.0
+    order = np.sort(x, axis=0)
+    ranks = [
+        np.stack([np.searchsorted(order[:, n], part[:, n]) for n in range(x.shape[1])], 1)
+        for part in (x, other)
+    ]
+    ranked = NearestNeighbors(n_neighbors=1).fit(ranks[0])
+    return min(share, _closer(ranked.kneighbors()[0], ranked.kneighbors(ranks[1])[0]))
+
+
+def _closer(distances: np.ndarray, others: np.ndarray) -> float:
+    """Share of rows closer than a twentieth of what training rows have among themselves."""
     usual = float(np.median(distances[:, 0]))
-    closest = model.kneighbors(other, n_neighbors=1)[0][:, 0]
-    return float((closest < usual / 20).mean()) if usual > 0 else 0.0
+    return float((others[:, 0] < usual / 20).mean()) if usual > 0 else 0.0
 
 
 def told_apart(train: Tensor, valid: Tensor) -> float:

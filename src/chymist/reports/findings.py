@@ -30,7 +30,7 @@ SHOWN = {
 
 
 def findings_section(run: Run) -> Markup:
-    """A card for each finding; a symptom without harm is named below them."""
+    """A card for each finding; a symptom that is no alarm is named below them."""
     alarms = [f for f in run.findings if f.level != "observation"]
     seen = [f for f in run.findings if f.level == "observation"]
     parts = [card(run, finding) for finding in alarms]
@@ -38,7 +38,7 @@ def findings_section(run: Run) -> Markup:
         parts.append(tag("p", "The doctor found nothing wrong with this run."))
     if seen:
         items = [tag("li", tag("code", f.code), ": ", safe(f.claim)) for f in seen]
-        parts += [tag("h3", "Seen, without harm"), tag("ul", *items)]
+        parts += [tag("h3", "Also seen, and no alarm"), tag("ul", *items)]
     if run.experiments is not None:
         parts.append(experiments_card(run.experiments))
     return join(*parts)

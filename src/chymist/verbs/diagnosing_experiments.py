@@ -20,7 +20,7 @@ from chymist.doctor.experiments_reading import (
     read_training,
     tell_apart,
 )
-from chymist.doctor.rules.evidence import POOR
+from chymist.doctor.rules.limits import LIMITS
 from chymist.doctor.scoring import reference, score_of
 from chymist.doctor.verdicts import Effect, Known, Verdict
 from chymist.engine.assembly import Assembly, assemble, forward
@@ -212,7 +212,7 @@ def _poor(base: Assembly) -> bool:
         return False
     outputs = forward(base.state.model, _batches(base.train))
     own = score_of(outputs, train[1], LINKS[base.recipe.loss.name])
-    return own < known.best - POOR - 1 / math.sqrt(len(valid[1]))
+    return own < known.best - LIMITS.poor - 1 / math.sqrt(len(valid[1]))
 
 
 def _carried_out(

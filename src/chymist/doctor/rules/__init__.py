@@ -9,7 +9,8 @@ from chymist.doctor.probing import Probe
 from chymist.doctor.record import Record
 from chymist.doctor.rules.data import DATA
 from chymist.doctor.rules.evidence import Seen
-from chymist.doctor.rules.training import TRAINING
+from chymist.doctor.rules.limits import LIMITS, Limits
+from chymist.doctor.rules.training import TRAINING, explained
 from chymist.doctor.rules.wiring import WIRING
 
 
@@ -18,8 +19,10 @@ def findings_of(
     last: Probe | None,
     train: tuple[Tensor, Tensor] | None,
     valid: tuple[Tensor, Tensor] | None,
+    limits: Limits = LIMITS,
 ) -> list[Finding]:
     """All that the rules say, in no order."""
-    seen = Seen(record, last, train, valid)
+    seen = Seen(record, last, train, valid, limits)
     said = [rule(seen) for rule in (*WIRING, *DATA, *TRAINING)]
-    return [finding for finding in said if finding is not None]
+    found = [finding for finding in said if finding is not None]
+    return explained(found, seen.facts.depth >= limits.deep)

@@ -7,13 +7,15 @@ import math
 import numpy as np
 
 from chymist.doctor.finding import Finding, Remedy
-from chymist.doctor.rules.evidence import POOR, Seen
+from chymist.doctor.rules.evidence import Seen
 
 
 def constant_labels(seen: Seen) -> Finding | None:
-    """There is nothing to learn."""
+    """There is nothing to learn, if the loss compares outputs with the targets."""
     if not seen.facts.data.constant:
         return None
+    if seen.last is not None and seen.facts.loss.link == "unknown":
+        return None  # the critic of a generator, say, that is to be told "real" every time
     return Finding(
         "constant_labels",
         "certain",
@@ -25,10 +27,10 @@ def constant_labels(seen: Seen) -> Finding | None:
 
 def leakage(seen: Seen) -> Finding | None:
     """Validation rows that were trained on."""
-    data = seen.facts.data
+    data, limits = seen.facts.data, seen.limits
     rows = 0 if seen.valid is None else len(seen.valid[0])
-    few = data.shared * rows < 3 or data.shared < 0.02
-    by_chance = data.repeated > 0.75 or data.shared < 10 * data.expected
+    few = data.shared * rows < limits.shared_rows or data.shared < limits.shared
+    by_chance = data.repeated > limits.repeated or data.shared < limits.by_chance * data.expected
     if not few and data.shared <= 0.99 and not by_chance:  # all: a set used twice on purpose
         return Finding(
             "data_leakage",
@@ -39,7 +41,7 @@ def leakage(seen: Seen) -> Finding | None:
             weight=5,
         )
     near = 0.0 if seen.reference is None else seen.reference.near
-    if near - data.shared > 0.05 and data.shared < 0.02:
+    if near - data.shared > limits.near and data.shared < limits.shared:
         return Finding(
             "data_leakage",
             "finding",
@@ -53,8 +55,9 @@ def leakage(seen: Seen) -> Finding | None:
 
 def telling_feature(seen: Seen) -> Finding | None:
     """One feature is the target in disguise, and no other comes near."""
-    data = seen.facts.data
-    if data.telling < 0.98 or data.next_telling > 0.9 or data.features < 3:
+    data, limits = seen.facts.data, seen.limits
+    rival = data.next_telling > limits.next_telling
+    if data.telling < limits.telling or rival or data.features < 3:
         return None
     return Finding(
         "data_leakage",
@@ -70,10 +73,15 @@ def telling_feature(seen: Seen) -> Finding | None:
 def imbalance(seen: Seen) -> Finding | None:
     """Small classes that are never found."""
     data, epochs = seen.facts.data, seen.record.epochs
-    if data.classes < 2 or data.entropy > 0.85 or not epochs or not epochs[-1].recalls:
+    if (
+        data.classes < 2
+        or data.entropy > seen.limits.entropy
+        or not epochs
+        or not epochs[-1].recalls
+    ):
         return None
     recalls = list(epochs[-1].recalls.values())
-    if min(recalls) >= 0.5 * np.mean(recalls):
+    if min(recalls) >= seen.limits.recall * np.mean(recalls):
         return None
     return Finding(
         "class_imbalance",
@@ -87,12 +95,13 @@ def imbalance(seen: Seen) -> Finding | None:
 
 def mismatch(seen: Seen) -> Finding | None:
     """Validation rows of another distribution."""
-    data = seen.facts.data
+    data, limits = seen.facts.data, seen.limits
     rows = 0 if seen.valid is None else len(seen.valid[0])
-    if rows < 30 or math.isnan(seen.valid_score) or seen.train_score - seen.valid_score < 0.1:
+    gap = seen.train_score - seen.valid_score
+    if rows < 30 or math.isnan(seen.valid_score) or gap < limits.gap:
         return None
-    moved = data.shift >= 1 or data.spread >= 3
-    if not moved and seen.apart < 0.75:
+    moved = data.shift >= limits.shift or data.spread >= limits.spread
+    if not moved and seen.apart < limits.apart:
         return None
     return Finding(
         "distribution_mismatch",
@@ -109,14 +118,15 @@ def mismatch(seen: Seen) -> Finding | None:
 
 def unshuffled(seen: Seen) -> Finding | None:
     """Batches of one class after the other, or of values in order."""
-    data, mixed = seen.facts.data, seen.record.mixed
+    data, mixed, limits = seen.facts.data, seen.record.mixed, seen.limits
     if data.constant:
         return None
     rows = 0 if seen.valid is None else len(seen.valid[0])
-    in_order = len(mixed) >= 3 and float(np.median(mixed)) < 0.5
+    in_order = len(mixed) >= 3 and float(np.median(mixed)) < limits.mixed
     # Values in order give 1 - 6 / rows²; time series are far from it, so harm has to show.
-    in_order |= _repeats(seen) > 0.5 and data.ordered > (0.5 if seen.harm else 0.99)
-    if not in_order and (data.unseen < 0.05 or data.unseen * rows < 5):
+    least = limits.ordered if seen.harm else limits.ordered_alone
+    in_order |= _repeats(seen) > limits.repeats and data.ordered > least
+    if not in_order and (data.unseen < limits.unseen or data.unseen * rows < 5):
         return None
     return Finding(
         "unshuffled_data",
@@ -165,8 +175,8 @@ def raw_inputs(seen: Seen) -> Finding | None:
 
 def raw_targets(seen: Seen) -> Finding | None:
     """Targets of great or tiny size."""
-    deviation = seen.facts.data.target_deviation
-    if 1e-2 <= deviation <= 30 or not seen.poor_train:
+    deviation, limits = seen.facts.data.target_deviation, seen.limits
+    if limits.target_small <= deviation <= limits.target_large or not seen.poor_train:
         return None
     return Finding(
         "unnormalised_target",
@@ -174,7 +184,7 @@ def raw_targets(seen: Seen) -> Finding | None:
         f"targets have deviation {deviation:.3g}",
         {"deviation": deviation},
         Remedy("standardise the targets"),
-        weight=4.6 if deviation > 100 or deviation < 1e-2 else 1.5,
+        weight=4.6 if not limits.target_small <= deviation <= limits.target_alone else 1.5,
     )
 
 
@@ -188,9 +198,11 @@ def misaligned(seen: Seen) -> Finding | None:
         return None
     error = 3 / math.sqrt(len(valid[0]))  # three standard errors, at most
     best = np.nanmax([known.best, known.weighted])
-    nothing = best - known.chance < error and not seen.valid_score > known.chance + error
+    nothing = best - known.chance < error and not known.signal
+    nothing &= not seen.valid_score > known.chance + error
     elsewhere = known.within > known.best + error and not seen.valid_score > known.best + error
-    if not nothing or not (seen.stuck or elsewhere or seen.train_score - seen.valid_score > 0.1):
+    gap = seen.train_score - seen.valid_score
+    if not nothing or not (seen.stuck or elsewhere or gap > seen.limits.gap):
         return None
     return Finding(
         "label_misalignment",
@@ -210,12 +222,13 @@ def misaligned(seen: Seen) -> Finding | None:
 
 def noise(seen: Seen) -> Finding | None:
     """Labels that contradict what their neighbours agree on."""
-    known = seen.reference
+    known, limits = seen.reference, seen.limits
     if known is None or seen.facts.data.rows < 100 or not seen.facts.data.classes:
         return None
     worse = known.neighbors - known.own  # validation labels are better than those of training
-    contradicted = known.noisy >= 0.05 and abs(seen.train_score - seen.valid_score) > 0.1
-    if not contradicted and not worse > 0.1 + seen.margin - POOR:
+    apart = abs(seen.train_score - seen.valid_score)
+    contradicted = known.noisy >= limits.noisy and apart > limits.gap
+    if not contradicted and not worse > limits.own_worse + seen.margin - limits.poor:
         return None
     return Finding(
         "label_noise",

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from chymist.doctor.preflight import Facts
 from chymist.doctor.probing import Probe
+from chymist.doctor.reading_loss import hard_labels
 from chymist.doctor.record import Record
+from chymist.doctor.rules.limits import LIMITS, Limits
 from chymist.doctor.scoring import Reference, reference, score_of, told_apart
-
-POOR = 0.05  # of score, below the reference learners, beyond what their own error explains
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,14 @@ class Seen:
         record: of signals.
         last: a look at the model as it stands.
         train, valid: the rows.
+        limits: thresholds.
     """
 
     record: Record
     last: Probe | None
     train: tuple[Tensor, Tensor] | None
     valid: tuple[Tensor, Tensor] | None
+    limits: Limits = LIMITS
 
     @property
     def facts(self) -> Facts:
@@ -43,7 +45,9 @@ class Seen:
         if self.train is None or self.valid is None:
             return None
         if not self.record.references:  # once a run: they cost more than all else
-            self.record.references.append(reference(self.train, self.valid))
+            link = self.facts.loss.link
+            known = [(x, hard_labels(y, link)) for x, y in (self.train, self.valid)]
+            self.record.references.append(reference(*known))
         return self.record.references[0]
 
     @cached_property
@@ -62,9 +66,9 @@ class Seen:
 
     @cached_property
     def margin(self) -> float:
-        """How much lower a score must be to be poor: POOR and two standard errors."""
+        """How much lower a score must be to be poor: `limits.poor` and two standard errors."""
         rows = 0 if self.valid is None else len(self.valid[0])
-        return POOR + (1.0 / math.sqrt(rows) if rows else 0.0)
+        return self.limits.poor + (1.0 / math.sqrt(rows) if rows else 0.0)
 
     @cached_property
     def poor_train(self) -> bool:
@@ -95,25 +99,29 @@ class Seen:
         if self.last is None or not self.record.losses:
             return False
         if facts.loss.link == "identity" and facts.data.classes and facts.loss.squared:
-            return not self.train_score > 0.1
+            return not self.train_score > self.limits.learned
         if not facts.floor > 0:  # unknown, or a loss that may be negative
             return False
-        return self.last.loss > 0.95 * facts.floor
+        return self.last.loss > self.limits.stuck * facts.floor
 
     @cached_property
     def apart(self) -> float:
         """How well a classifier tells training from validation rows; 0.5 is not at all."""
         if self.train is None or self.valid is None:
             return 0.5
-        return told_apart(self.train[0], self.valid[0])
+        if not self.record.apart:
+            self.record.apart.append(told_apart(self.train[0], self.valid[0]))
+        return self.record.apart[0]
 
     @cached_property
     def raw(self) -> bool:
         """Whether inputs are far from 0, of great size or tiny, with no normalisation."""
-        data, first = self.facts.data, self.facts.first
+        data, first, limits = self.facts.data, self.facts.first, self.limits
         normed = first is not None and bool(first.layers) and "Norm" in first.layers[0].kind
         return not normed and (
-            data.off_center > 10 or data.largest > 30 or 0 < data.deviation < 1e-2
+            data.off_center > limits.off_center
+            or data.largest > limits.largest
+            or 0 < data.deviation < limits.faint_input
         )
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -10,11 +11,11 @@ import numpy as np
 from chymist.doctor.finding import Finding, Remedy
 from chymist.doctor.rules.evidence import Seen
 
-STILL = 0.2
-DEEP = 10  # affine maps in a row: a prior for failed optimisation (taxonomy 17)
-CHANCE_TIMES = (
-    3.0  # loss at the start over that of the class shares (Karpathy's check, taxonomy 16)
-)
+SYMPTOMS = ("nan_inf_loss", "dead_output")  # certain, but not a cause
+CONSEQUENCES = (
+    "lr_too_high", "lr_too_low", "undertrained", "vanishing_gradient", "exploding_gradient",
+    "dead_relu", "saturated_activation", "optimisation_failure", "model_bias",
+)  # fmt: skip
 
 
 def initial_scale(seen: Seen) -> Finding | None:
@@ -30,9 +31,10 @@ def initial_scale(seen: Seen) -> Finding | None:
     inner = [
         layer.deviation for layer in first.layers if layer.kind in ("Linear", "Conv1d", "Conv2d")
     ]
-    faint = len(inner) > 2 and inner[-1] < 1e-3 * inner[0] and seen.poor_train
-    # 3 is Karpathy's check of the first loss (taxonomy 16); 30 is ten times that.
-    if not (times > 30 or (times > CHANCE_TIMES and seen.harm) or faint):
+    faint = len(inner) > 2 and inner[-1] < seen.limits.faint_signal * inner[0] and seen.poor_train
+    limits = seen.limits
+    loud = times > limits.loss_start_alone or (times > limits.loss_start and seen.harm)
+    if not (loud or faint):
         return None
     if seen.facts.loss.link not in ("softmax", "sigmoid") and not faint:
         return None
@@ -52,13 +54,14 @@ def leapt(seen: Seen) -> bool:
     """Whether the loss doubled in the first steps (taxonomy 7)."""
     losses = seen.record.losses
     early = [v for v in losses[: max(20, len(losses) // 20)] if math.isfinite(v)]
-    return bool(early) and max(early) > 2 * max(losses[0], seen.facts.floor * 0.5)
+    return bool(early) and max(early) > seen.limits.leap * max(losses[0], seen.facts.floor * 0.5)
 
 
 def strode(seen: Seen) -> bool:
     """Whether early steps changed the weights by more than a tenth (taxonomy 7)."""
     moved = [r for _, r in seen.record.ratios[:20]]
-    return len(moved) >= 3 and (float(np.median(moved)) > 0.1 or max(moved[:3]) > 0.3)
+    large = float(np.median(moved)) > seen.limits.stride if moved else False
+    return len(moved) >= 3 and (large or max(moved[:3]) > seen.limits.first_stride)
 
 
 def fell_late(seen: Seen) -> float:
@@ -76,11 +79,11 @@ def fell_late(seen: Seen) -> float:
 
 def _died(seen: Seen) -> bool:
     """Whether most units of a layer fired at the start and never do now."""
-    first, last = seen.facts.first, seen.last
+    first, last, most = seen.facts.first, seen.last, seen.limits.silent
     if first is None or last is None:
         return False
     silent = {layer.name: layer.silent for layer in first.layers if layer.kind == "ReLU"}
-    return any(la.silent > 0.5 > silent.get(la.name, 1.0) for la in last.layers)
+    return any(la.silent > most > silent.get(la.name, 1.0) for la in last.layers)
 
 
 def rate_too_high(seen: Seen) -> Finding | None:
@@ -117,7 +120,8 @@ def too_slow(seen: Seen) -> Finding | None:
     if len(losses) < 10 or not np.isfinite(losses).all():
         return None
     # A fifth of the loss gone in the last fifth of the epochs, of new rows too, is no tail.
-    steep = fell_late(seen) > STILL and not seen.valid_score > 0.9
+    # Where scores are not known there may be no harm.
+    steep = fell_late(seen) > seen.limits.steep and seen.valid_score <= 0.9
     if not seen.poor_train and not steep:
         return None
     fifth = len(losses) // 5
@@ -128,8 +132,8 @@ def too_slow(seen: Seen) -> Finding | None:
     steady = all(b < a for a, b in pairwise(means)) and means[-1] > 0.9 * means[0]
     ratio = float(np.median(moved)) if moved else 0.0
     # Healthy steps change weights by about a thousandth; a tenth of that is slow whatever falls.
-    tiny = ratio < 1e-4 or (steady and ratio < 1e-3)
-    if fell < 0.01 and not tiny and not steep:
+    tiny = ratio < seen.limits.tiny or (steady and ratio < seen.limits.tiny_steady)
+    if fell < seen.limits.fell and not tiny and not steep:
         return None
     if tiny and rate_too_high(seen) is not None:
         return None  # beside weights that have run away, any step is tiny
@@ -161,7 +165,9 @@ def vanishing(seen: Seen) -> Finding | None:
         if len(named) < 3 or not named[-1][1] > 0:
             continue
         ratio, first = named[0][1] / named[-1][1], named[0][1]
-        if ratio < 1e-3 and first < 1e-4 and len(named) >= 4:
+        limits = seen.limits
+        weak = ratio < limits.gradient_ratio and first < limits.gradient_first
+        if weak and len(named) >= 4:
             return Finding(
                 "vanishing_gradient",
                 "finding",
@@ -180,8 +186,8 @@ def exploding(seen: Seen) -> Finding | None:
         return None
     finite = [v for v in norms if math.isfinite(v)]
     middle = float(np.median(finite)) if finite else math.nan
-    leaps = sum(1 for v in norms if not v < 10 * middle)
-    if leaps < 3:
+    leaps = sum(1 for v in norms if not v < seen.limits.leap_norm * middle)
+    if leaps < seen.limits.leaps:
         return None
     return Finding(
         "exploding_gradient",
@@ -208,11 +214,11 @@ def dead(seen: Seen) -> Finding | None:
         key=lambda layer: layer.silent,
         default=None,
     )
-    if worst is None or worst.silent <= 0.5:
+    if worst is None or worst.silent <= seen.limits.silent:
         return None
     first = seen.facts.first
     at_start = first is not None and any(
-        layer.name == worst.name and layer.silent > 0.5 for layer in first.layers
+        layer.name == worst.name and layer.silent > seen.limits.silent for layer in first.layers
     )
     return Finding(
         "dead_relu",
@@ -225,7 +231,7 @@ def dead(seen: Seen) -> Finding | None:
             "at the start": at_start,
         },
         Remedy("a lower rate, He initialisation, or LeakyReLU"),
-        weight=2 if seen.facts.depth >= DEEP or worst.silent <= 0.9 else 4,
+        weight=2 if seen.facts.depth >= seen.limits.deep or worst.silent <= 0.9 else 4,
     )
 
 
@@ -235,7 +241,7 @@ def saturated(seen: Seen) -> Finding | None:
         return None
     inner = [layer for layer in seen.last.layers[:-1] if layer.kind in ("Sigmoid", "Tanh")]
     worst = max(inner, key=lambda layer: layer.saturated, default=None)
-    if worst is None or worst.saturated <= 0.5:
+    if worst is None or worst.saturated <= seen.limits.saturated:
         return None
     return Finding(
         "saturated_activation",
@@ -291,12 +297,13 @@ def shrunk(seen: Seen) -> Finding | None:
     if last is None or first is None or not seen.poor_train or seen.record.bad_step is not None:
         return None
     size, pull = (math.hypot(*of.values()) for of in (last.weights, last.gradients))
-    decayed = facts.decay * size > 0.5 * pull and facts.decay > 1e-3
+    limits = seen.limits
+    decayed = facts.decay * size > limits.decay_pull * pull and facts.decay > limits.decay
     # What the program adds to the loss of the data, at the first step.
     losses = seen.record.losses
     added = losses[0] - first.train_loss if losses else 0.0
-    weighs = added > max(0.5 * first.train_loss, 0.0)
-    if not (decayed or weighs) or size > 0.9 * math.hypot(*first.weights.values()):
+    weighs = added > max(limits.decay_pull * first.train_loss, 0.0)
+    if not (decayed or weighs) or size > limits.shrink * math.hypot(*first.weights.values()):
         return None
     return Finding(
         "over_regularised",
@@ -317,10 +324,10 @@ def shrunk(seen: Seen) -> Finding | None:
 
 def dropped(seen: Seen) -> Finding | None:
     """Dropout that leaves too little."""
-    last = seen.last
-    if last is None or seen.facts.dropouts <= 0.5 or not seen.poor_train:
+    last, limits, rate = seen.last, seen.limits, seen.facts.dropouts
+    if last is None or rate <= limits.dropout or not seen.poor_train:
         return None
-    if not (last.train_loss > 2 * last.loss or seen.facts.dropouts >= 0.8):
+    if not (last.train_loss > limits.dropout_times * last.loss or rate >= limits.dropout_alone):
         return None
     return Finding(
         "dropout_misuse",
@@ -336,10 +343,10 @@ def dropped(seen: Seen) -> Finding | None:
 def few_in_batch(seen: Seen) -> Finding | None:
     """Batch normalisation over a handful of values."""
     last = seen.last
-    if last is None or seen.facts.per_channel >= 8:
+    if last is None or seen.facts.per_channel >= seen.limits.per_channel:
         return None
-    ratio = last.train_loss / max(last.loss, 1e-9)
-    if not (seen.harm or ratio > 2 or ratio < 0.5):
+    ratio, most = last.train_loss / max(last.loss, 1e-9), seen.limits.mode_times
+    if not (seen.harm or not 1 / most <= ratio <= most):
         return None
     return Finding(
         "bn_small_batch",
@@ -356,8 +363,8 @@ def overfits(seen: Seen) -> Finding | None:
     valid = [e.valid_loss for e in seen.record.epochs]
     if len(valid) < 4 or not np.isfinite(valid).all():
         return None
-    rose = min(valid[-3:]) > 1.1 * min(valid)
-    if not rose or not seen.train_score - seen.valid_score > 0.1:
+    rose = min(valid[-3:]) > seen.limits.rise * min(valid)
+    if not rose or not seen.train_score - seen.valid_score > seen.limits.gap:
         return None
     return Finding(
         "overfitting",
@@ -385,8 +392,36 @@ def failed(seen: Seen) -> Finding | None:
         "training rows are learned worse than cheap learners do on new ones",
         {"score": seen.train_score, "stuck": seen.stuck},
         Remedy("experiments can tell why"),
-        weight=2.7 if seen.facts.depth >= DEEP else 0.5,
+        weight=2.7 if seen.facts.depth >= seen.limits.deep else 0.5,
     )
+
+
+def explained(findings: list[Finding], deep: bool) -> list[Finding]:
+    """What is left to say where a cause is known: its consequences are observations.
+
+    Args:
+        findings: of all rules.
+        deep: whether the depth alone is a reason to expect that optimisation fails.
+
+    Returns:
+        Beside a cause that is certain, symptoms of training are no alarm: they may go with it. That
+        optimisation failed is said where nothing else is, or where the model is deep.
+
+    Example:
+        >>> from chymist.doctor.finding import Finding
+        >>> wrong = Finding("double_softmax", "certain", "")
+        >>> slow = Finding("lr_too_low", "finding", "")
+        >>> [f.level for f in explained([wrong, slow], False)]
+        ['certain', 'observation']
+    """
+    sure = any(f.level == "certain" and f.code not in SYMPTOMS for f in findings)
+    alarms = [f.code for f in findings if f.level != "observation"]
+    kept = []
+    for finding in findings:
+        general = finding.code == "optimisation_failure" and len(alarms) > 1 and not deep
+        follows = sure and finding.level == "finding" and finding.code in CONSEQUENCES
+        kept.append(replace(finding, level="observation") if general or follows else finding)
+    return kept
 
 
 def starved(seen: Seen) -> Finding | None:
@@ -395,7 +430,7 @@ def starved(seen: Seen) -> Finding | None:
     if len(record.waiting) < 50:
         return None
     share = sum(record.waiting) / (sum(record.waiting) + sum(record.working))
-    if share < 0.5:
+    if share < seen.limits.waiting:
         return None
     return Finding(
         "data_loading_bound",

@@ -314,9 +314,9 @@ def wrong_mode(seen: Seen) -> Finding | None:
 
 
 def symmetric(seen: Seen) -> Finding | None:
-    """Units that start alike stay alike."""
+    """Units that start alike stay alike, or are told apart by their biases only."""
     if not seen.facts.symmetric:
-        return None
+        return _one_number(seen)
     names = ", ".join(seen.facts.symmetric)
     return Finding(
         "symmetric_init",
@@ -324,6 +324,21 @@ def symmetric(seen: Seen) -> Finding | None:
         f"all units of a layer start with the same weights and stay alike: {names}",
         {"layers": seen.facts.symmetric},
         Remedy("draw initial weights at random: He or Xavier"),
+    )
+
+
+def _one_number(seen: Seen) -> Finding | None:
+    """Layers filled with one number, in a model that is not learned."""
+    if not seen.facts.same_weights or not seen.poor_train:
+        return None
+    return Finding(
+        "symmetric_init",
+        "finding",
+        "all weights of a layer start at the same value, so that its units compute nearly the "
+        f"same: {', '.join(seen.facts.same_weights)}",
+        {"layers": seen.facts.same_weights},
+        Remedy("draw initial weights at random: He or Xavier"),
+        weight=4.6,
     )
 
 
