@@ -262,6 +262,9 @@ def found(*codes: str) -> list[Finding]:
 def test_only_findings_that_are_not_certain_ask_for_trials() -> None:
     assert wanted([]) == []
     assert wanted([Finding("lr_too_low", "observation", "")]) == []
+    bad = Finding("nan_inf_loss", "certain", "")  # certain, but no cause
+    assert wanted([bad, *found("lr_too_high")]) == ["lr x 0.1", "lr x 0.01"]
+    assert wanted([Finding("no_update", "certain", ""), *found("lr_too_high")]) == []
     assert wanted(found("dead_relu"))[0] == "weights drawn anew"
     assert set(wanted(found("optimisation_failure"))) >= {"lr x 0.1", "standardised inputs"}
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from chymist.doctor.experiments_reading import Experiments, helps
 from chymist.doctor.finding import LEVELS, Finding, Level, Remedy, ranked
+from chymist.doctor.rules.training import SYMPTOMS
 from chymist.doctor.texts import why
 from chymist.doctor.verdict_words import SAID, Cause
 
@@ -64,7 +65,7 @@ def settle(findings: Sequence[Finding], found: Experiments) -> list[Finding]:
         [('model_bias', 'confirmed'), ('optimisation_failure', 'observation')]
     """
     kept = list(findings)
-    sure = any(f.level == "certain" and f.code != "nan_inf_loss" for f in kept)
+    sure = any(f.level == "certain" and f.code not in SYMPTOMS for f in kept)
     for cause in (found.verdict.cause, *found.verdict.also):
         codes = _codes(cause, found)
         place = next((n for n, f in enumerate(kept) if f.code in codes), None)

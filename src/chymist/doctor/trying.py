@@ -15,6 +15,7 @@ from chymist.doctor.arguments import as_rows, check_arguments, inner_model
 from chymist.doctor.finding import Finding, Remedy, ranked
 from chymist.doctor.preflight import Rows
 from chymist.doctor.reading_loss import FAILS, LossFunction
+from chymist.doctor.rules.training import SYMPTOMS
 from chymist.doctor.texts import why
 from chymist.doctor.trials import CHANGES, Setup, Tried, attempt, loss_of, setup_of
 from chymist.doctor.verdicts import MATERIAL, Effect, Noise, noise_of
@@ -26,7 +27,7 @@ GRACE = 1.0  # seconds beyond the share of the time, so that toys can be tried
 VAGUE = "optimisation_failure"  # says that, and not why
 # What bears a code out, if it lowers the training loss by more than shams differ.
 BEARS_OUT: Mapping[str, tuple[str, ...]] = {
-    "lr_too_high": ("lr x 0.1", "lr x 0.01"), "lr_too_low": ("lr x 10", "lr x 100"),
+    "lr_too_high": ("lr x 0.1", "lr x 0.01"), "lr_too_low": ("lr x 100", "lr x 10"),
     "unnormalised_input": ("standardised inputs",), "init_scale": ("weights drawn anew",),
     "saturated_activation": ("weights drawn anew", "standardised inputs"),
     "dead_relu": ("weights drawn anew", "lr x 0.1"), "exploding_gradient": ("clipped gradients",),
@@ -288,7 +289,7 @@ def wanted(found: Sequence[Finding]) -> list[str]:
         []
     """
     alarms = [f.code for f in found if f.level == "finding"]
-    if any(f.level in ("certain", "confirmed") for f in found):
+    if any(f.level in ("certain", "confirmed") and f.code not in SYMPTOMS for f in found):
         return []
     names = [name for code in alarms for name in BEARS_OUT.get(code, ())]
     if VAGUE in alarms[:1]:
