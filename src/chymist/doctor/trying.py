@@ -40,7 +40,8 @@ BEARS_OUT: Mapping[str, tuple[str, ...]] = {
 OF_THE_LOOP = ("missing_zero_grad", "no_update", "unshuffled_data", "over_regularised")
 # What a change says where signals had no name for it; the first that are tried, the most telling.
 NAMES: Mapping[str, str] = {
-    "lr x 0.1": "lr_too_high", "lr x 10": "lr_too_low", "standardised inputs": "unnormalised_input",
+    "lr x 0.1": "lr_too_high", "lr x 10": "lr_too_low", "lr x 100": "lr_too_low",
+    "standardised inputs": "unnormalised_input",
     "weights drawn anew": "init_scale", "no decay, no dropout": "over_regularised",
     "half the depth": VAGUE, "clipped gradients": "exploding_gradient",
 }  # fmt: skip
