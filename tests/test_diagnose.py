@@ -164,6 +164,17 @@ def test_faces_of_a_finding(
     assert "学习率过小" in out
     assert "steps are tiny" in out
     assert "十倍" in out
+    assert main(["show", "run", "--lang", "zh"]) == 0
+    assert "学习率过小" in capsys.readouterr().out
+    assert main(["report", "run", "--lang", "zh"]) == 0
+    page = Path("run/report.html").read_text()
+    assert '<p lang="zh"><strong>学习率过小</strong></p>' in page
+    assert '<span lang="zh"><strong>怎么办：</strong>' in page
+    assert main(["report", "run", "--lang", "en"]) == 0
+    assert "学习率过小" not in Path("run/report.html").read_text()
+    assert main(["fit", "iris", *SLOW_WORDS, "--out", "chinese", "--lang", "zh"]) == 0
+    assert "lr_too_low 学习率过小: steps are tiny" in capsys.readouterr().out
+    assert "学习率过小" in Path("chinese/report.html").read_text()
     monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
     assert main(["show", "run"]) == 0
     assert "学习率过小" in capsys.readouterr().out

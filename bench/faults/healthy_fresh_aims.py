@@ -14,8 +14,9 @@ from torch.nn import functional as F
 
 from bench.faults.building import adam, digits, net
 from bench.faults.harness import Case, Program, Rows, batches_of
-from bench.faults.healthy_fresh import LOSSES, PLAIN, Attention, Bag, hits, pictured
-from bench.faults.healthy_fresh_traps import NETS, OPTIMISATION, ROWS, by_length, padded
+from bench.faults.healthy_fresh import LOSSES, PLAIN, Attention, Bag
+from bench.faults.healthy_fresh_traps import NETS, OPTIMISATION, ROWS
+from bench.faults.healthy_rows import by_length, hits, padded, pictured
 
 
 # ------------------------------------------------------------------ pairs

@@ -17,14 +17,12 @@ from torch.nn.utils import parametrizations
 
 from bench.faults.building import adam, digits, net, parts, sgd, tumors, waves
 from bench.faults.harness import Program, Rows
-from bench.faults.healthy_fresh import (
-    Reader,
-    cosine,
+from bench.faults.healthy_fresh import Reader, cosine
+from bench.faults.healthy_rows import (
     iris,
     made,
     mapped,
     pictured,
-    reviews,
     tones,
 )
 
@@ -447,29 +445,6 @@ def shorter_first() -> Program:
             yield rows[0][part], rows[1][part]
 
     return Program(model, CE, adam(model, 5e-3), rows, valid, 32, 15, batches=batches, clip=1.0)
-
-
-def by_length(program: Program, generator: torch.Generator) -> Iterator[Rows]:
-    """Rows of like length together, cut at the longest."""
-    x, y = program.train
-    length = (x > 0).sum(1)
-    order = (length + torch.rand(len(x), generator=generator)).argsort()
-    pieces = order.split(program.batch_size)
-    for at in torch.randperm(len(pieces), generator=generator).tolist():
-        part = pieces[at]
-        yield x[part, : int(length[part].max())], y[part]
-
-
-def padded() -> tuple[Rows, Rows]:
-    """Reviews of 5 to 20 tokens, filled up with 0."""
-    (x, y), (xv, yv) = reviews(1000)
-    for rows, goal in ((x, y), (xv, yv)):
-        length = torch.tensor(np.random.default_rng(7).integers(5, 21, len(rows)))
-        rows[torch.arange(20)[None] >= length[:, None]] = 0
-        mood = torch.tensor(np.random.default_rng(2).normal(0, 1, 50), dtype=torch.float32)
-        mood[0] = 0.0
-        goal[:] = (mood[rows].sum(1) > 0).long()
-    return (x, y), (xv, yv)
 
 
 def stream_once() -> Program:

@@ -26,6 +26,7 @@ import torch
 
 from bench.faults.baselines import AutoTrainer, DeepDiagnosis
 from bench.faults.cases import CASES
+from bench.faults.cases_fresh_2 import FRESH
 from bench.faults.harness import Case, Outcome, examine
 from bench.faults.healthy_fresh_aims import FRESH_HEALTHY
 from bench.faults.sensitivity import said_of, sensitivity
@@ -39,7 +40,7 @@ DOCTORS: dict[str, Callable[..., Any]] = {
     "AutoTrainer": AutoTrainer,
     "DeepDiagnosis": DeepDiagnosis,
 }
-SUITES: dict[str, tuple[Case, ...]] = {"own": tuple(CASES), "fresh healthy": FRESH_HEALTHY}
+SUITES: dict[str, tuple[Case, ...]] = {"own": CASES, "fresh": (*FRESH, *FRESH_HEALTHY)}
 Job = tuple[str, str, str, int, bool, bool]  # suite, case, doctor, seed, twin, sensitivity
 Moved = dict[str, dict[str, str]]
 
@@ -191,7 +192,7 @@ def main() -> None:
     """Run, print, write."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", nargs="*", default=[])
-    parser.add_argument("--suites", nargs="*", default=["own", "other"])
+    parser.add_argument("--suites", nargs="*", default=["own", "fresh", "other"])
     parser.add_argument("--doctors", nargs="*", default=list(DOCTORS))
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--sensitivity", action="store_true", help="move each threshold")

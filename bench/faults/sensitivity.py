@@ -18,7 +18,8 @@ from chymist.doctor.rules.limits import LIMITS, Limits
 # Shares whose end is 1, and ratios whose end is 1: the distance to it is halved and doubled.
 OF_ONE = (
     "stuck", "shrink", "dropout_alone", "repeated", "telling", "next_telling", "entropy", "apart",
-    "ordered_alone", "leap", "dropout_times", "mode_times", "rise", "spread", "leap_norm",
+    "ordered_alone", "leap", "nearly_all", "dropout_times", "mode_times", "rise", "spread",
+    "leap_norm",
 )  # fmt: skip
 
 

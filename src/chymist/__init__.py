@@ -31,8 +31,8 @@ _PUBLIC = {
     "list_runs": "chymist.verbs", "as_estimator": "chymist.verbs.estimator",
     "coefficients": "chymist.verbs", "leave_one_out": "chymist.verbs",
     "learning_curve": "chymist.verbs", "bias_variance": "chymist.verbs",
-    "intervals": "chymist.verbs", "watch": "chymist.doctor",
-    "watch_experiments": "chymist.doctor", "Finding": "chymist.doctor",
+    "intervals": "chymist.verbs", "loading_throughput": "chymist.verbs",
+    "watch": "chymist.doctor", "watch_experiments": "chymist.doctor", "Finding": "chymist.doctor",
     "activations": "", "clip": "", "losses": "", "metrics": "", "models": "", "optim": "",
     "protocols": "", "schedules": "", "space": "", "stop": "",
 }  # fmt: skip
@@ -87,6 +87,7 @@ if TYPE_CHECKING:
     from chymist.verbs import leave_one_out as leave_one_out
     from chymist.verbs import list_runs as list_runs
     from chymist.verbs import load_run as load_run
+    from chymist.verbs import loading_throughput as loading_throughput
     from chymist.verbs import predict as predict
     from chymist.verbs import resume as resume
     from chymist.verbs import search as search

@@ -13,7 +13,7 @@ from textwrap import shorten
 from typing import Any
 
 import chymist as cy
-from chymist.cli.findings import teller
+from chymist.cli.findings import language_of, teller
 from chymist.cli.inputs import folds_given, load_source, recipe_of, split_of
 from chymist.cli.streams import print_json, standard_output
 from chymist.cli.summaries import (
@@ -33,6 +33,7 @@ from chymist.engine.assembly import Assembly
 from chymist.engine.folder import check_place, in_free_folder, open_folder
 from chymist.errors import Interrupted, UsageError
 from chymist.values import Data, Run, Split, show
+from chymist.verbs.reporting import write_report
 
 
 def fit(options: argparse.Namespace) -> int:
@@ -44,6 +45,7 @@ def fit(options: argparse.Namespace) -> int:
     if options.print_recipe or options.print_script:
         return print_recipe(options, recipe, split)
     threads = threads_of(options.threads)
+    language = language_of(options.lang)
     print_data(screen, split)
 
     def work(out: Path) -> Run:
@@ -57,7 +59,7 @@ def fit(options: argparse.Namespace) -> int:
                     started=lambda assembly, folder: progress.append(
                         begin(screen, assembly, split)
                     ),
-                    doctor=teller(screen, progress),
+                    doctor=teller(screen, progress, language),
                 )  # fmt: skip
             finally:
                 for bar in progress:
@@ -81,7 +83,7 @@ def resume(options: argparse.Namespace) -> int:
         try:
             run, step, problems = cy.resume(
                 options.run, workers=options.workers, data=data, interrupted=interrupted,
-                started=started, doctor=teller(screen, progress),
+                started=started, doctor=teller(screen, progress, language_of(options.lang)),
                 observer=lambda event: progress[0](event),
             )  # fmt: skip
         finally:
@@ -98,6 +100,9 @@ def finish_fit(
     options: argparse.Namespace, screen: Screen, run: Run, summary: Mapping[str, Any]
 ) -> int:
     """Print what `fit` and `resume` print at the end."""
+    language = language_of(options.lang)
+    if language != "en" and run.findings:
+        write_report(run, language)
     print_result(screen, run)
     if options.json:
         emit(summary)
@@ -250,15 +255,14 @@ def show_run(options: argparse.Namespace) -> int:
             }
         )
     else:
-        print_saved(screen_of(options), saved)
+        print_saved(screen_of(options), saved, language_of(options.lang))
     return 0
 
 
 def report(options: argparse.Namespace) -> int:
     """`chymist report`."""
-    from chymist.verbs.reporting import write_report
-
-    path = write_report(cy.load_run(options.run, data=moved_data(options)))
+    run = cy.load_run(options.run, data=moved_data(options))
+    path = write_report(run, language_of(options.lang))
     screen_of(options).line("Report", str(path), result=True)
     if options.json:
         emit({"run": options.run, "report": str(path)})

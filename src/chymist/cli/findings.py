@@ -51,9 +51,8 @@ def print_findings(screen: Screen, findings: Iterable[Finding], language: str) -
                 screen.line(label, text)
 
 
-def teller(screen: Screen, progress: list[Progress]) -> Callable[[Finding], Any]:
+def teller(screen: Screen, progress: list[Progress], language: str) -> Callable[[Finding], Any]:
     """Prints a finding when it arises, above the progress line if there is one."""
-    language = language_of(None)
 
     def tell(finding: Finding) -> None:
         bar = progress[-1].bar if progress else None

@@ -256,6 +256,7 @@ def _fit(verb: argparse.ArgumentParser) -> None:
         "--device", metavar="NAME", help="cpu, cuda or cuda:1 (a GPU if there is one, else cpu)"
     )
     _workers(run)
+    _language(run)
     run.add_argument("--out", metavar="DIR", help="the run folder (runs/<data>-NNNN)")
     run.add_argument(
         "--print-recipe", action="store_true", help="print the complete recipe and end"
@@ -397,6 +398,7 @@ def _curve(verb: argparse.ArgumentParser) -> None:
 def _resume(verb: argparse.ArgumentParser) -> None:
     _run_on_data(verb)
     _workers(verb)
+    _language(verb)
 
 
 def _run(verb: argparse.ArgumentParser) -> None:
@@ -434,10 +436,21 @@ def _predict(verb: argparse.ArgumentParser) -> None:
     )
 
 
-def _language(verb: argparse.ArgumentParser) -> None:
+def _language(verb: Any) -> None:
     verb.add_argument(
-        "--lang", choices=("en", "zh"), help="language of titles and remedies (of the locale)"
-    )
+        "--lang", choices=("en", "zh"),
+        help="language of findings: their titles and remedies (that of the locale)",
+    )  # fmt: skip
+
+
+def _show(verb: argparse.ArgumentParser) -> None:
+    _run(verb)
+    _language(verb)
+
+
+def _report(verb: argparse.ArgumentParser) -> None:
+    _run_on_data(verb)
+    _language(verb)
 
 
 def _diagnose(verb: argparse.ArgumentParser) -> None:
@@ -482,7 +495,7 @@ def _shapes(verb: argparse.ArgumentParser) -> None:
 
 
 _ADD = {
-    "fit": _fit, "cv": _cv, "resume": _resume, "show": _run, "report": _run_on_data,
+    "fit": _fit, "cv": _cv, "resume": _resume, "show": _show, "report": _report,
     "evaluate": _evaluate, "predict": _predict, "runs": _runs, "part": _part, "shapes": _shapes,
     "compare": _compare, "compare-runs": _compare_runs,
     "search": _search,

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from chymist.cli.findings import language_of, print_findings
+from chymist.cli.findings import print_findings
 from chymist.cli.terminal import Screen
 from chymist.data.cells import short
 from chymist.engine.assembly import Assembly, forward
@@ -143,8 +143,8 @@ def score_text(score: Score) -> str:
     return f"{score.metric} {value} [{low}, {high}]   (95 % interval{how}, {score.n:,} {rows} rows)"
 
 
-def print_saved(screen: Screen, saved: Saved) -> None:
-    """A run as its folder tells it."""
+def print_saved(screen: Screen, saved: Saved, language: str) -> None:
+    """A run as its folder tells it; findings in a language."""
     result = saved.result
     screen.line("Run", f"{saved.path} · {result.get('status', 'not finished')}", result=True)
     recipe = saved.recipe
@@ -170,7 +170,8 @@ def print_saved(screen: Screen, saved: Saved) -> None:
         screen.line(
             "Time",
             f"{facts['seconds']:.1f} s · {facts['steps']:,} steps · "
-            f"{facts['epochs']:g} epochs · {facts['parameters']:,} parameters",
+            f"{facts['epochs']:g} epochs · {facts['parameters']:,} parameters · "
+            f"waiting for data {100 * facts['waiting_for_data']:.1f} %",
         )
         screen.line("Report", str(saved.path / "report.html"))
     elif result.get("status") == "diverged":
@@ -179,7 +180,7 @@ def print_saved(screen: Screen, saved: Saved) -> None:
     else:
         screen.line("Next", f"chymist resume {saved.path}")
     stored = read_findings(saved.path)
-    print_findings(screen, stored.findings if stored else [], language_of(None))
+    print_findings(screen, stored.findings if stored else [], language)
 
 
 def plain_findings(saved: Saved) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Level = Literal["observation", "finding", "confirmed", "certain"]
+STRONG = 4.5  # weight of evidence that tells a cause from all others
 LEVELS: tuple[Level, ...] = ("observation", "finding", "confirmed", "certain")
 
 
@@ -60,11 +61,21 @@ class Finding:
 def ranked(findings: list[Finding]) -> list[Finding]:
     """The surest first; a code is told once, at its highest level.
 
+    That the loss is no number is certain, but a symptom: strong evidence of a cause goes first.
+
     Example:
         >>> [f.code for f in ranked([Finding("a", "finding", ""), Finding("b", "certain", "")])]
         ['b', 'a']
     """
-    order = sorted(findings, key=lambda f: (-LEVELS.index(f.level), -f.weight))
+    strong = [f.weight for f in findings if f.level == "finding" and f.weight >= STRONG]
+
+    def place(finding: Finding) -> tuple[int, float]:
+        level = LEVELS.index(finding.level)
+        if finding.code == "nan_inf_loss" and finding.weight < STRONG and strong:
+            return -LEVELS.index("finding"), -min(strong) + 1e-6
+        return -level, -finding.weight
+
+    order = sorted(findings, key=place)
     surest: dict[str, Finding] = {}
     for finding in order:
         surest.setdefault(finding.code, finding)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Collection
 
 import torch
 from torch import Tensor, nn
@@ -85,7 +86,8 @@ def flow_of(model: nn.Module, inputs: Tensor, batch: int) -> dict[str, object]:
             flow.close()
             if not isinstance(whole, Tensor):
                 return {}
-            crossed = len(inputs) > 3 and _crosses(model, inputs, whole)
+            draws = not torch.equal(whole, model(inputs))
+            crossed = len(inputs) > 3 and not draws and _crosses(model, inputs, whole)
             linear = inputs.is_floating_point() and len(inputs) > 3 and _is_affine(model, inputs)
     except FAILS:
         return {}
@@ -94,6 +96,7 @@ def flow_of(model: nn.Module, inputs: Tensor, batch: int) -> dict[str, object]:
     return {
         "affine": tuple(flow.affine),
         "crossed": crossed,
+        "draws": draws,
         "nonlinear": not linear,
         "per_channel": min(flow.channels, default=math.inf),
         "narrowest": min(flow.widths[:-1], default=math.inf),
@@ -102,13 +105,49 @@ def flow_of(model: nn.Module, inputs: Tensor, batch: int) -> dict[str, object]:
     }
 
 
+def unregistered(
+    model: nn.Module, inputs: Tensor, held: Collection[int] = ()
+) -> tuple[tuple[int, ...], ...]:
+    """Shapes of parameters that work in the model, but are none of its own: kept in a plain list.
+
+    Args:
+        model: is left as it was.
+        inputs: some rows.
+        held: ids of parameters that the optimiser has all the same.
+
+    Example:
+        >>> class Listed(nn.Module):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.layers, self.head = [nn.Linear(2, 3)], nn.Linear(3, 1)
+        ...     def forward(self, x):
+        ...         return self.head(self.layers[0](x))
+        >>> unregistered(Listed(), torch.zeros(4, 2))
+        ((3,), (3, 2))
+    """
+    with untouched(model), torch.enable_grad():
+        outputs = model(inputs)
+    ends = [outputs.grad_fn] if isinstance(outputs, Tensor) else []
+    own = {id(p) for p in model.parameters()}.union(held)
+    seen: set[object] = set()
+    found: dict[int, tuple[int, ...]] = {}
+    while ends:
+        node = ends.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        weight = getattr(node, "variable", None)
+        if isinstance(weight, nn.Parameter) and id(weight) not in own:
+            found[id(weight)] = tuple(weight.shape)
+        ends += [after for after, _ in node.next_functions]
+    return tuple(sorted(found.values()))
+
+
 def _crosses(model: nn.Module, inputs: Tensor, whole: Tensor) -> bool:
     """Whether a row's output depends on the rows beside it, in a model that draws nothing."""
-    half, again = (model(inputs[: len(inputs) // 2]) for _ in range(2))
-    if not torch.equal(half, again):
-        return False
-    scale = float(whole.abs().max()) or 1.0
-    return float((half - whole[: len(half)]).abs().max()) > 1e-3 * scale
+    middle, scale = len(inputs) // 2, float(whole.abs().max()) or 1.0
+    apart = torch.cat([model(inputs[:middle]), model(inputs[middle:])]) - whole
+    return float(apart.abs().max()) > 1e-3 * scale
 
 
 def _is_affine(model: nn.Module, inputs: Tensor) -> bool:

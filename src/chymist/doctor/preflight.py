@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
-from chymist.doctor.flow import flow_of, same_weights, stays_symmetric
+from chymist.doctor.flow import flow_of, same_weights, stays_symmetric, unregistered
 from chymist.doctor.probing import ROWS, Probe, device_of, probe
 from chymist.doctor.reading_loss import LossFacts, LossFunction, constant_loss, read_loss
 from chymist.doctor.row_facts import DataFacts as DataFacts
@@ -33,6 +33,9 @@ class Facts:
         symmetric: hidden layers whose units are all alike, on both sides.
         same_weights: hidden layers that were filled with one number other than 0.
         left_out: trained parameters that are in no group of the optimiser.
+        unregistered: shapes of parameters that work in the model, but that it and the optimiser do
+            not have.
+        draws: whether the same rows give other outputs in eval() mode.
         frozen: parameters that are not trained by intent.
         fresh: layers whose weights are as they are drawn, never trained.
         decay: largest weight decay of the optimiser.
@@ -59,6 +62,8 @@ class Facts:
     symmetric: tuple[str, ...] = ()
     same_weights: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    unregistered: tuple[tuple[int, ...], ...] = ()
+    draws: bool = False
     frozen: tuple[str, ...] = ()
     fresh: tuple[str, ...] = ()
     decay: float = 0.0
@@ -117,6 +122,8 @@ def preflight(
             known["undriven"] = _undriven(model, first)
             known["shapes"] = (tuple(first.outputs.shape), tuple(targets.shape))
     known |= flow_of(model, inputs, batch_size or 32)
+    if optimizer is not None and known.get("first") is not None:
+        known["unregistered"] = unregistered(model, inputs[:4], _held(optimizer))
     if loss_fn is not None:
         known["symmetric"] = stays_symmetric(model, loss_fn, inputs[:64], targets[:64])
         known["same_weights"] = same_weights(model)
@@ -127,8 +134,13 @@ def _left_out(model: nn.Module, optimizer: torch.optim.Optimizer | None) -> tupl
     """Trained parameters that the optimiser does not have."""
     if optimizer is None:
         return ()
-    held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    held = _held(optimizer)
     return tuple(n for n, p in model.named_parameters() if p.requires_grad and id(p) not in held)
+
+
+def _held(optimizer: torch.optim.Optimizer) -> set[int]:
+    """Ids of the parameters that an optimiser has."""
+    return {id(p) for group in optimizer.param_groups for p in group["params"]}
 
 
 def _frozen(model: nn.Module) -> tuple[str, ...]:

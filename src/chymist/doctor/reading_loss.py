@@ -272,8 +272,10 @@ def _compares_all(loss_fn: LossFunction, outputs: Tensor, targets: Tensor) -> bo
     Exchanging the targets of two rows changes the mean over pairs of equal rows only; over all
     pairs of rows it changes nothing.
     """
-    if outputs.shape == targets.shape or outputs.numel() != targets.numel() or len(targets) < 3:
+    if outputs.numel() != targets.numel() or len(targets) < 3:
         return False
+    if outputs.shape == targets.shape:
+        return targets.numel() == len(targets) and _of_pairs(loss_fn, outputs, targets)
     if not _combine(outputs.shape, targets.shape):
         return False
     goal = torch.linspace(0, 1, targets.numel()).to(outputs).reshape(targets.shape)
@@ -282,6 +284,15 @@ def _compares_all(loss_fn: LossFunction, outputs: Tensor, targets: Tensor) -> bo
     paired = _asked(loss_fn, values.reshape(goal.shape), goal)
     told = asked is not None and _close(asked, rolled)
     return told and paired is not None and not _close(asked, paired)
+
+
+def _of_pairs(loss_fn: LossFunction, outputs: Tensor, targets: Tensor) -> bool:
+    """Whether a loss of equal shapes broadcasts within: it is the mean error of all pairs."""
+    values = torch.linspace(0, 1, targets.numel()).to(outputs).square().reshape(outputs.shape)
+    goal = torch.linspace(1, 3, targets.numel()).to(outputs).reshape(targets.shape)
+    apart = values.reshape(-1, 1) - goal.reshape(1, -1)
+    asked = _asked(loss_fn, values, goal)
+    return any(_close(asked, e.mean().item()) for e in (apart.square(), apart.abs()))
 
 
 def _combine(one: torch.Size, other: torch.Size) -> bool:

@@ -21,6 +21,7 @@ from chymist.engine.randomness import unchanged_randomness
 # Parameters of more values in all are not copied: a forward pass that changes weights in place is
 # rare, and a second copy of a model that fills its device would not fit.
 COPIED = 50_000_000
+GENERATORS = (torch.Generator, np.random.Generator, np.random.RandomState, random.Random)
 
 
 @contextmanager
@@ -59,6 +60,30 @@ def untouched(model: nn.Module, loss_fn: object = None) -> Iterator[None]:
                     # `.data` has a count of changes of its own: graphs that wait for their
                     # backward pass would refuse a tensor that was written to
                     tensor.data.copy_(values)
+
+
+@contextmanager
+def unchanged_generators(holders: Iterable[object]) -> Iterator[None]:
+    """Put random generators that some objects hold back where they stood.
+
+    Args:
+        holders: objects whose attributes are looked at.
+
+    Example:
+        >>> loader = torch.utils.data.DataLoader([1, 2, 3], generator=torch.Generator())
+        >>> before = loader.generator.get_state()
+        >>> with unchanged_generators([loader]):
+        ...     _ = torch.rand(3, generator=loader.generator)
+        >>> torch.equal(loader.generator.get_state(), before)
+        True
+    """
+    held = [value for holder in holders for value in getattr(holder, "__dict__", {}).values()]
+    restorers = [_returning(value) for value in held if isinstance(value, GENERATORS)]
+    try:
+        yield
+    finally:
+        for restore in restorers:
+            restore()
 
 
 @contextmanager
@@ -129,12 +154,11 @@ def _refill(container: Any, content: list[Any]) -> None:
 
 def _generators(modules: list[nn.Module], loss_fn: object) -> list[object]:
     """Random generators that modules or a loss hold, close over, or name."""
-    kinds = (torch.Generator, np.random.Generator, np.random.RandomState, random.Random)
     reached = [value for module in modules for value in vars(module).values()]
     for kind in {type(m) for m in modules if not type(m).__module__.startswith("torch.")}:
         reached += _named_by(vars(kind).values())
     reached += _named_by([loss_fn])
-    return list({id(value): value for value in reached if isinstance(value, kinds)}.values())
+    return list({id(value): value for value in reached if isinstance(value, GENERATORS)}.values())
 
 
 def _named_by(things: Iterable[object]) -> list[object]:

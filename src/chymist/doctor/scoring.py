@@ -11,6 +11,7 @@ from torch import Tensor
 
 from chymist.doctor.reading_loss import Link, hard_labels
 
+WORDS = 2000  # the most frequent ones, that reference learners count
 MOST = 1500  # rows that reference learners see: enough to tell failure, and a tenth of a second
 
 
@@ -72,7 +73,8 @@ class Reference(NamedTuple):
     Args:
         linear, neighbors: score of the validation rows by a linear model and by nearest neighbours.
         chance: score of a constant.
-        noisy: share of training rows whose neighbours agree on another class.
+        noisy: share of training rows whose neighbours agree on another class, beyond what they
+            would by chance.
         own: score of training rows by their nearest neighbours, themselves left out.
         within: score of one half of the validation rows by neighbours in the other half.
         weighted: as `linear`, of a model that weighs classes by their size; it finds rare ones.
@@ -119,6 +121,8 @@ def reference(train: tuple[Tensor, Tensor], valid: tuple[Tensor, Tensor]) -> Ref
     metric = train[0].is_floating_point()
     rows, more = _some(len(x)), _some(len(other))
     x, y, other, goal = x[rows], y[rows], other[more], goal[more]
+    if not metric:
+        x, other = _counted(x, other)
     if not all(np.isfinite(part).all() for part in (x, y, other, goal)) or len(x) < 6:
         return None
     if x.shape == y.shape and np.array_equal(x, y) and x.shape[1] > 1:
@@ -132,6 +136,23 @@ def reference(train: tuple[Tensor, Tensor], valid: tuple[Tensor, Tensor]) -> Ref
     if not train[1].is_floating_point() or binary:
         return _of_classes(x, y.astype(int), other, goal.astype(int), metric)
     return _of_values(x, y, other, goal, metric)
+
+
+def _counted(x: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How often each word stands in a row: numbers of words themselves have no order."""
+    words, found = np.unique(x, return_counts=True)
+    if x.shape[1] < 2 or not np.issubdtype(x.dtype, np.integer):
+        return x.astype(float), other.astype(float)
+    words = words[np.argsort(-found, kind="stable")[:WORDS]]
+    words.sort()
+    sets = []
+    for part in (x, other):
+        at = np.searchsorted(words, part).clip(max=len(words) - 1)
+        known = words[at] == part
+        cells = np.arange(len(part))[:, None] * len(words) + at
+        counts = np.bincount(cells[known], minlength=len(part) * len(words))
+        sets.append(counts.reshape(len(part), len(words)).astype(float))
+    return sets[0], sets[1]
 
 
 def _some(count: int) -> np.ndarray:
@@ -165,9 +186,9 @@ def _of_classes(
     noisy, own = 0.0, math.nan
     distances, ids = model.kneighbors(n_neighbors=min(10, len(x) - 1))
     if y.ndim == 1 and metric:
-        shares = (y[ids][:, :, None] == np.unique(y)).mean(1)
-        said = np.unique(y)[shares.argmax(1)]
-        noisy = float(((shares.max(1) >= 0.8) & (said != y)).mean())
+        said, noisy = _contradicted(y, y[ids])
+        mixed = np.random.default_rng(0).permutation(y)
+        noisy = max(0.0, noisy - _contradicted(mixed, mixed[ids])[1])
         own = _recall(y, said)
     return Reference(
         _recall(goal, straight),
@@ -179,6 +200,13 @@ def _of_classes(
         _near(x, other, model, distances) if metric else 0.0,
         weighted,
     )
+
+
+def _contradicted(y: np.ndarray, around: np.ndarray) -> tuple[np.ndarray, float]:
+    """Class of most neighbours, and the share of rows of which four in five have another one."""
+    shares = (around[:, :, None] == np.unique(y)).mean(1)
+    said = np.unique(y)[shares.argmax(1)]
+    return said, float(((shares.max(1) >= 0.8) & (said != y)).mean())
 
 
 def _within(x: np.ndarray, y: np.ndarray) -> float:

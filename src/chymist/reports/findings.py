@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -28,12 +29,15 @@ SHOWN = {
     "missing_zero_grad": "gradient_norm", "softmax_mse": "gradient_norm",
 }  # fmt: skip
 
+Words = Mapping[str, tuple[str, str]]
+NO_WORDS: Words = MappingProxyType({})
 
-def findings_section(run: Run) -> Markup:
+
+def findings_section(run: Run, words: Words = NO_WORDS) -> Markup:
     """A card for each finding; a symptom that is no alarm is named below them."""
     alarms = [f for f in run.findings if f.level != "observation"]
     seen = [f for f in run.findings if f.level == "observation"]
-    parts = [card(run, finding) for finding in alarms]
+    parts = [card(run, finding, *words.get(finding.code, ())) for finding in alarms]
     if not alarms:
         parts.append(tag("p", "The doctor found nothing wrong with this run."))
     if seen:
@@ -81,22 +85,32 @@ def effects_chart(found: Mapping[str, Any]) -> Markup:
     return interval_chart(f"{which} loss after each experiment", rows, number)
 
 
-def card(run: Run, finding: Any) -> Markup:
-    """One finding: how sure it is, the claim, its numbers, their course, and what to do."""
+def card(run: Run, finding: Any, title: str = "", remedy: str = "") -> Markup:
+    """One finding: how sure it is, the claim, its numbers, their course, and what to do.
+
+    Args:
+        run: the run.
+        finding: one of its findings.
+        title, remedy: in the reader's language, where that is not English.
+    """
+    head = tag("h3", f"{finding.level}: ", tag("code", finding.code))
+    if title:
+        head = join(head, tag("p", tag("strong", title), lang="zh"))
     rows = [(data_name(k), data_name(as_text(v), 300)) for k, v in finding.evidence.items()]
-    found: list[Markup] = [
-        tag("h3", f"{finding.level}: ", tag("code", finding.code)),
-        tag("p", safe(finding.claim), class_="caution"),
-        chart_of(run, finding.code),
-    ]
-    if rows:
-        found.append(pairs(rows))
-    if finding.remedy is not None:
-        changes = [tag("code", f"{k} = {v}") for k, v in finding.remedy.changes.items()]
-        found.append(tag("p", tag("strong", "What to do: "), safe(finding.remedy.words), " ",
-                         *changes))  # fmt: skip
-    asked = tag("p", "Explained by ", tag("code", f"chymist why {finding.code}"), class_="note")
-    return tag("article", *found, asked)
+    said = [tag("p", safe(finding.claim), class_="caution"), pairs(rows) if rows else ""]
+    if finding.remedy is not None or remedy:
+        known = finding.remedy
+        changes = [tag("code", f"{k} = {v}") for k, v in known.changes.items()] if known else []
+        do = tag("span", tag("strong", "怎么办："), safe(remedy), lang="zh") if remedy else (
+            join(tag("strong", "What to do: "), safe(known.words))
+        )  # fmt: skip
+        said.append(tag("p", do, " ", *changes))
+    said.append(
+        tag("p", "Explained by ", tag("code", f"chymist why {finding.code}"), class_="note")
+    )
+    chart = chart_of(run, finding.code)
+    body = tag("div", tag("div", *said), chart, class_="grid") if chart else join(*said)
+    return tag("article", head, body)
 
 
 def chart_of(run: Run, code: str) -> Markup:
@@ -118,11 +132,13 @@ def as_text(value: object) -> str:
     """A value of the evidence as text.
 
     Example:
-        >>> as_text([0.123456, "body.1"]), as_text({"0": 1.0}), as_text(None)
-        ('0.1235, body.1', '0: 1', 'none')
+        >>> as_text([0.123456, "body.1"]), as_text({"0": 1.0}), as_text(None), as_text(True)
+        ('0.1235, body.1', '0: 1', 'none', 'yes')
     """
     if isinstance(value, Mapping):
         return ", ".join(f"{name}: {as_text(part)}" for name, part in value.items())
     if isinstance(value, list | tuple):
         return ", ".join(map(as_text, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return "none" if value is None else number(value) if isinstance(value, float) else str(value)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from chymist.reports.about_data import data_section
 from chymist.reports.about_errors import errors_section
 from chymist.reports.about_model import Affine, model_section
 from chymist.reports.about_training import curves_section, time_section
 from chymist.reports.examples import examples_section
-from chymist.reports.findings import findings_section
+from chymist.reports.findings import NO_WORDS, findings_section
 from chymist.reports.layers import LayerRow
 from chymist.reports.markup import Markup, block, data_name, join, pairs, safe, tag
 from chymist.reports.numbers import count, part_name
@@ -25,6 +25,7 @@ def report_html(
     script: str,
     command: str,
     coefficients: Affine | None = None,
+    words: Mapping[str, tuple[str, str]] = NO_WORDS,
 ) -> str:
     """The report of a run as one HTML page: no script, no request to anywhere, at most 2 MB.
 
@@ -36,6 +37,7 @@ def report_html(
         script: Python source that does the same.
         command: command that does the same; may be empty.
         coefficients: of a linear model, in raw units (names, weights, intercept); None for others.
+        words: title and remedy of codes of findings in another language.
 
     Returns:
         The page.
@@ -43,7 +45,7 @@ def report_html(
     sections = [
         ("verdict", "Verdict", verdict_section(run)),
         *(
-            [("findings", "Findings", findings_section(run))]
+            [("findings", "Findings", findings_section(run, words))]
             if run.findings or run.experiments
             else []
         ),

@@ -32,6 +32,8 @@ nav a{color:inherit;margin-right:1.1em;white-space:nowrap;display:inline-block;p
 align-items:start}
 .big{font-size:3.6rem;line-height:1.05;font-weight:600;letter-spacing:-.02em;margin:.1em 0}
 .big+p{margin-top:.2em}
+article{border:1px solid var(--rule);border-radius:6px;padding:2px 20px 14px;margin:20px 0}
+article h3{margin:1em 0 .5em}article .grid{margin:.5em 0 0}article .grid>*{min-width:0}
 figure{margin:0;min-width:0}
 figcaption{font-weight:600;margin:0 0 .5em;line-height:1.4;overflow-wrap:anywhere}
 svg{display:block;width:100%;height:auto;max-width:560px;overflow:visible}
@@ -93,10 +95,11 @@ footer{padding-top:8px;padding-bottom:48px}
 .grid,.head{grid-template-columns:minmax(0,1fr)}
 h1{font-size:1.6rem}.verdict{font-size:1.25rem}.big{font-size:2.9rem}
 section{padding:22px 0 18px}th,td{padding-right:.75em}svg text{font-size:14.5px}
+article{padding:0 12px 10px}
 .shots{grid-template-columns:repeat(auto-fill,minmax(96px,1fr))}}
 @media print{:root{--bg:#fff}body{font-size:9.5pt}header,main,footer{padding:0}
 section{padding:14px 0 8px;margin-top:12px}.grid{gap:18px 30px}.big{font-size:2.6rem}
 nav,summary{display:none}
-figure,tr,li,dl div{break-inside:avoid}h2,h3{break-after:avoid}.scroll{overflow:visible}
+figure,article,tr,li,dl div{break-inside:avoid}h2,h3{break-after:avoid}.scroll{overflow:visible}
 pre{white-space:pre-wrap}*{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
 """

@@ -16,6 +16,7 @@ from chymist.verbs.evolving import evolve as evolve
 from chymist.verbs.fitting import fit as fit
 from chymist.verbs.fitting import resume as resume
 from chymist.verbs.leaving_out import leave_one_out as leave_one_out
+from chymist.verbs.loading import loading_throughput as loading_throughput
 from chymist.verbs.populating import fit_population as fit_population
 from chymist.verbs.predicting import evaluate as evaluate
 from chymist.verbs.predicting import predict as predict

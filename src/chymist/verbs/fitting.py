@@ -236,6 +236,7 @@ def _train(
             raise
         history = recorder.series()
     facts = facts_of(assembly, seconds, assembly.state.step - first)
+    watcher.waited = facts["waiting_for_data"], seconds
     Patience(folder, interrupted).write(partial(_examine, folder, watcher))
     stored = read_findings(folder)
     history = {**history, **signals_of(stored)}

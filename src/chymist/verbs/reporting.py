@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from chymist.data import split as make_split
+from chymist.doctor.texts import LANGUAGES
 from chymist.engine.files import write_file
 from chymist.engine.threads import Threads
 from chymist.errors import ChymistError
@@ -22,12 +23,18 @@ MODULES = {
 }  # fmt: skip
 
 
-def write_report(run: Run) -> Path:
-    """Write `report.html` into the run folder; returns its path."""
+def write_report(run: Run, lang: str = "en") -> Path:
+    """Write `report.html` into the run folder; returns its path.
+
+    Args:
+        run: the run.
+        lang: of what is said about findings beside their claims, "en" or "zh".
+    """
     layers = layer_table(run.model, run.preparation.input_shape)
     script = script_of(run.recipe, run.split, run.seed, run.facts["threads"])
     linear = coefficients(run) if run.recipe.model.name in LINEAR else None
-    page = report_html(run, layers, script, command_of(run), linear)
+    words = {} if lang == "en" else {c: (t.title, t.remedy) for c, t in LANGUAGES[lang].items()}
+    page = report_html(run, layers, script, command_of(run), linear, words)
     path = run.path / "report.html"
     write_file(path, page.encode())
     return path

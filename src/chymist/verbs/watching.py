@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import zip_longest
 from typing import Any
@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from chymist.doctor import Finding, Watcher
+from chymist.doctor.finding import ranked
+from chymist.doctor.loading import BOUND, LoadingThroughput
 from chymist.doctor.reading_loss import FAILS
 from chymist.doctor.record import EpochFacts
 from chymist.doctor.rules.data import DATA
@@ -26,15 +28,18 @@ from chymist.engine.assembly import Assembly, forward
 from chymist.engine.events import Event, Step
 from chymist.engine.loop import Program
 from chymist.engine.randomness import unchanged_randomness
-from chymist.engine.rows import Rows
-from chymist.errors import Diverged
+from chymist.engine.rows import Rows, Streamed
+from chymist.errors import ChymistError, Diverged
 from chymist.keys import generator
+from chymist.verbs.loading import assembly_throughput
 
 Doctor = bool | Callable[[Finding], object]
 
 MOST_ROWS = 1500  # that the doctor looks at, as many as its reference learners use
 MOST_VALUES = 1_000_000  # of inputs; wide rows are fewer, but no less than a probe takes
 PROBED = 256
+LOADING = 0.3  # seconds that reading and training are measured before a run
+WORTH = 2.0  # seconds of waiting, below which a run is over before anybody could do better
 POINTS = 300  # of a signal that are kept
 FAILURES = (*FAILS, ArithmeticError, LookupError)  # of a foreign module that is looked at
 
@@ -82,9 +87,12 @@ class RunWatcher:
         self.said: set[str] = set()
         self.watcher: Watcher | None = None
         self.train = self.valid = None
+        self.loading: LoadingThroughput | None = None
+        self.waited = 0.0, 0.0
         if not self.on:
             self.assembly = assembly
             return
+        self._measure_loading(assembly)
         with self._looking():
             self.train = some_rows(assembly.train, program.seed, "train")
             self.valid = some_rows(assembly.valid, program.seed, "valid")
@@ -92,6 +100,19 @@ class RunWatcher:
                 assembly.state.model, assembly.state.optimizer, program.loss, self.train,
                 self.valid, program.batch_size,
             )  # fmt: skip
+
+    def _measure_loading(self, assembly: Assembly) -> None:
+        """Where rows are read while the run trains, say so if it will wait for them."""
+        if (
+            not isinstance(assembly.train, Streamed)
+            or assembly.recipe.optimizer.name == "closed_form"
+        ):
+            return
+        with suppress(*FAILURES, ChymistError), unchanged_randomness():  # the loop will say it
+            found = self.loading = assembly_throughput(assembly, LOADING)
+            steps = assembly.program.total_steps - assembly.state.step
+            if found.finding is not None and found.waited(steps) > WORTH:
+                self._tell([found.finding])
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:
@@ -195,8 +216,18 @@ class RunWatcher:
         if self.watcher is not None:
             with self._looking():
                 found = self.watcher.findings
+        if self.loading is not None:  # measured over the whole run, which is more than its start
+            found = [f for f in found if f.code != "data_loading_bound"] + self._starved()
         self._tell(found)
-        return found
+        return ranked(found)
+
+    def _starved(self) -> list[Finding]:
+        """Whether the run waited for its rows."""
+        share, seconds = self.waited
+        said = "data_loading_bound" in self.said  # before the run
+        if self.loading is None or share <= BOUND or not (said or share * seconds > WORTH):
+            return []
+        return [self.loading.measured(share)]
 
     def checked(self) -> dict[str, Any]:
         """What was looked at, as plain values."""

@@ -31,6 +31,8 @@ def leakage(seen: Seen) -> Finding | None:
     rows = 0 if seen.valid is None else len(seen.valid[0])
     few = data.shared * rows < limits.shared_rows or data.shared < limits.shared
     by_chance = data.repeated > limits.repeated or data.shared < limits.by_chance * data.expected
+    words = seen.train is not None and not seen.train[0].is_floating_point()
+    by_chance |= words and data.shared < 2 * data.repeated  # a few sentences come again and again
     if not few and data.shared <= 0.99 and not by_chance:  # all: a set used twice on purpose
         return Finding(
             "data_leakage",
@@ -196,7 +198,7 @@ def misaligned(seen: Seen) -> Finding | None:
         return None
     if data.entropy < 0.5:  # where one class is rare, balanced accuracy at chance says nothing
         return None
-    error = 3 / math.sqrt(len(valid[0]))  # three standard errors, at most
+    error = 1.5 / math.sqrt(len(valid[0]))  # three standard errors of an accuracy, at most
     best = np.nanmax([known.best, known.weighted])
     nothing = best - known.chance < error and not known.signal
     nothing &= not seen.valid_score > known.chance + error
@@ -228,6 +230,8 @@ def noise(seen: Seen) -> Finding | None:
     worse = known.neighbors - known.own  # validation labels are better than those of training
     apart = abs(seen.train_score - seen.valid_score)
     contradicted = known.noisy >= limits.noisy and apart > limits.gap
+    if seen.valid_score > known.neighbors + seen.margin:
+        return None  # neighbours are bad judges where the model knows better
     if not contradicted and not worse > limits.own_worse + seen.margin - limits.poor:
         return None
     return Finding(

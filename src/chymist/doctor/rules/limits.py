@@ -36,7 +36,8 @@ class Limits:
         gradient_ratio, gradient_first: first over last gradient, and the first (AutoTrainer, Zhang
             et al. 2021).
         leap_norm, leaps: gradient norm over its median, and how often (taxonomy 12).
-        silent: share of the units of a layer that never fire (SageMaker, TheDeepChecker).
+        silent, nearly_all: share of the units of a layer that never fire (SageMaker,
+            TheDeepChecker), with harm, and so many that it is no sparsity. Measured.
         saturated: share of the units of a layer at their rails (taxonomy 14).
         deep: affine maps in a row, a prior for failed optimisation (taxonomy 17).
         decay_pull: pull of the penalty over that of the data (taxonomy 19: 1). Measured.
@@ -95,6 +96,7 @@ class Limits:
     leap_norm: float = 10.0
     leaps: int = 3
     silent: float = 0.5
+    nearly_all: float = 0.9
     saturated: float = 0.5
     deep: int = 10
     decay_pull: float = 0.5

@@ -54,7 +54,9 @@ def leapt(seen: Seen) -> bool:
     """Whether the loss doubled in the first steps (taxonomy 7)."""
     losses = seen.record.losses
     early = [v for v in losses[: max(20, len(losses) // 20)] if math.isfinite(v)]
-    return bool(early) and max(early) > seen.limits.leap * max(losses[0], seen.facts.floor * 0.5)
+    if not early or losses[0] <= 0:  # a loss that may be negative has no double
+        return False
+    return max(early) > seen.limits.leap * max(losses[0], seen.facts.floor * 0.5)
 
 
 def strode(seen: Seen) -> bool:
@@ -70,10 +72,9 @@ def fell_late(seen: Seen) -> float:
     if len(epochs) < 2:
         return 0.0
     last, before = epochs[-1], epochs[-1 - max(1, len(epochs) // 5)]
-    falls = (
-        1 - last.train_loss / max(before.train_loss, 1e-12),
-        1 - last.valid_loss / max(before.valid_loss, 1e-12),
-    )
+    if not min(last.train_loss, last.valid_loss, before.train_loss, before.valid_loss) > 0:
+        return 0.0  # of a loss that may be negative no share can be taken
+    falls = 1 - last.train_loss / before.train_loss, 1 - last.valid_loss / before.valid_loss
     return min(falls) if all(math.isfinite(f) for f in falls) else 0.0
 
 
@@ -89,7 +90,7 @@ def _died(seen: Seen) -> bool:
 def rate_too_high(seen: Seen) -> Finding | None:
     """Steps so large that the loss rises, or that nothing is left to learn with."""
     record = seen.record
-    if len(record.losses) < 10 or not seen.poor_train:
+    if len(record.losses) < 10 or not (seen.poor_train or seen.stuck):
         return None
     blew = record.bad_step is not None and not record.bad_inputs and seen.facts.data.finite
     if not (leapt(seen) or strode(seen) or blew):
@@ -188,7 +189,7 @@ def exploding(seen: Seen) -> Finding | None:
     middle = float(np.median(finite)) if finite else math.nan
     leaps = sum(1 for v in norms if not v < seen.limits.leap_norm * middle)
     if leaps < seen.limits.leaps:
-        return None
+        return _loud(seen)
     return Finding(
         "exploding_gradient",
         "finding",
@@ -196,6 +197,25 @@ def exploding(seen: Seen) -> Finding | None:
         {"leaps": leaps, "median": middle, "largest": max(finite, default=math.nan)},
         Remedy("clip gradients", {"clip": "norm"}),
         weight=5 if _recurrent(seen) else 2.5,
+    )
+
+
+def _loud(seen: Seen) -> Finding | None:
+    """Signals that have grown on their way through the steps of a recurrent layer."""
+    first, data = seen.facts.first, seen.facts.data
+    if first is None or data.classes or not _recurrent(seen) or seen.facts.loss.link != "identity":
+        return None
+    times = float(first.outputs.float().std()) / max(data.target_deviation, 1e-12)
+    if not times > seen.limits.leap_norm:
+        return None
+    return Finding(
+        "exploding_gradient",
+        "finding",
+        f"outputs start {times:.0f} times as large as the targets: signals and gradients grow with "
+        "each step of the recurrent layer",
+        {"times": times},
+        Remedy("clip gradients", {"clip": "norm"}),
+        weight=4,
     )
 
 
@@ -207,14 +227,16 @@ def _recurrent(seen: Seen) -> bool:
 
 def dead(seen: Seen) -> Finding | None:
     """Units that never fire."""
-    if seen.last is None or not seen.poor_train:
+    if seen.last is None:
         return None
     worst = max(
         (layer for layer in seen.last.layers if layer.kind == "ReLU" and layer.units >= 4),
         key=lambda layer: layer.silent,
         default=None,
     )
-    if worst is None or worst.silent <= seen.limits.silent:
+    # Nearly all units of a layer silent is no sparsity: it is harm where not all rows are right.
+    lost = worst is not None and worst.silent > seen.limits.nearly_all and seen.valid_score < 0.9
+    if worst is None or worst.silent <= seen.limits.silent or not (seen.poor_train or lost):
         return None
     first = seen.facts.first
     at_start = first is not None and any(
@@ -284,17 +306,20 @@ def too_narrow(seen: Seen) -> Finding | None:
     return Finding(
         "model_bias",
         "finding",
-        f"{facts.narrowest:g} units stand between the inputs and the outputs",
+        f"the narrowest hidden layer has {facts.narrowest:g} "
+        + ("unit" if facts.narrowest == 1 else "units"),
         {"narrowest": facts.narrowest, "score": seen.train_score},
         Remedy("wider layers"),
-        weight=2.6,
+        weight=3.2 if facts.narrowest == 1 else 2.6,
     )
 
 
 def shrunk(seen: Seen) -> Finding | None:
     """A penalty that outweighs the data."""
     last, first, facts = seen.last, seen.facts.first, seen.facts
-    if last is None or first is None or not seen.poor_train or seen.record.bad_step is not None:
+    if last is None or first is None or seen.record.bad_step is not None:
+        return None
+    if not (seen.poor_train or seen.stuck):
         return None
     size, pull = (math.hypot(*of.values()) for of in (last.weights, last.gradients))
     limits = seen.limits
@@ -325,6 +350,15 @@ def shrunk(seen: Seen) -> Finding | None:
 def dropped(seen: Seen) -> Finding | None:
     """Dropout that leaves too little."""
     last, limits, rate = seen.last, seen.limits, seen.facts.dropouts
+    if seen.facts.head.startswith("Dropout") and seen.harm:
+        return Finding(
+            "dropout_misuse",
+            "finding",
+            f"dropout of {rate:g} stands behind the last layer: it strikes out answers",
+            {"dropout": rate, "head": seen.facts.head},
+            Remedy("no dropout behind the last layer"),
+            weight=4.2,
+        )
     if last is None or rate <= limits.dropout or not seen.poor_train:
         return None
     if not (last.train_loss > limits.dropout_times * last.loss or rate >= limits.dropout_alone):
@@ -354,7 +388,7 @@ def few_in_batch(seen: Seen) -> Finding | None:
         f"batch normalisation gets {seen.facts.per_channel:g} values of a channel",
         {"values": seen.facts.per_channel, "ratio": ratio},
         Remedy("larger batches, or group normalisation"),
-        weight=4,
+        weight=4.8 if seen.facts.per_channel < seen.limits.per_channel / 2 else 4,
     )
 
 
@@ -363,6 +397,8 @@ def overfits(seen: Seen) -> Finding | None:
     valid = [e.valid_loss for e in seen.record.epochs]
     if len(valid) < 4 or not np.isfinite(valid).all():
         return None
+    if seen.facts.data.shared > 0.99:
+        return None  # validated on training rows: nothing is known of others
     rose = min(valid[-3:]) > seen.limits.rise * min(valid)
     if not rose or not seen.train_score - seen.valid_score > seen.limits.gap:
         return None

@@ -199,6 +199,15 @@ def no_update(seen: Seen) -> Finding | None:
     record, facts = seen.record, seen.facts
     if len(record.losses) < 10 or facts.first is None:
         return None
+    if facts.unregistered:
+        return Finding(
+            "no_update",
+            "certain",
+            f"{len(facts.unregistered)} parameters work in the model, but neither it nor the "
+            "optimiser has them: layers in a plain list or dictionary",
+            {"shapes": facts.unregistered[:10]},
+            Remedy("keep layers in nn.ModuleList or nn.ModuleDict"),
+        )
     driven = facts.first.gradients
     left = [n for n in record.unmoved if driven.get(n, 0) > 0]
     out = [n for n in left if n in facts.left_out]
@@ -313,6 +322,21 @@ def wrong_mode(seen: Seen) -> Finding | None:
     return None
 
 
+def drawing(seen: Seen) -> Finding | None:
+    """Predictions that are drawn anew each time."""
+    if not seen.facts.draws or not seen.harm:
+        return None
+    return Finding(
+        "train_eval_mode",
+        "finding",
+        "in eval() mode the same rows get another output at each call, and the model does worse "
+        "than cheap learners: dropout or noise stays on",
+        {"score": seen.valid_score},
+        Remedy("nn.Dropout in place of functional.dropout, or training=self.training"),
+        weight=4.5,
+    )
+
+
 def symmetric(seen: Seen) -> Finding | None:
     """Units that start alike stay alike, or are told apart by their biases only."""
     if not seen.facts.symmetric:
@@ -355,7 +379,7 @@ def not_finite(seen: Seen) -> Finding | None:
             "values that are no numbers",
             {"step": record.bad_step},
             Remedy("fill or drop the rows with missing values"),
-            weight=3,
+            weight=5,
         )
     return Finding(
         "nan_inf_loss",
@@ -381,6 +405,7 @@ WIRING = (
     hidden_link,
     piled_gradients,
     wrong_mode,
+    drawing,
     symmetric,
     not_finite,
 )
