@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from chymist.cli.experimenting import add_experiments
 from chymist.errors import UsageError, nearest
 
 RECIPE_OPTIONS = (
@@ -455,15 +456,7 @@ def _report(verb: argparse.ArgumentParser) -> None:
 
 def _diagnose(verb: argparse.ArgumentParser) -> None:
     _run_on_data(verb)
-    verb.add_argument(
-        "--experiments",
-        action="store_true",
-        help="find the cause by small trainings; they are kept",
-    )
-    verb.add_argument(
-        "--budget", type=float, default=0.25, metavar="SHARE",
-        help="steps of all experiments, as a share of those of the run (0.25)",
-    )  # fmt: skip
+    add_experiments(verb)
     _language(verb)
 
 
