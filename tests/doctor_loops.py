@@ -14,6 +14,8 @@ from torch.nn import functional
 import chymist as cy
 
 ce = functional.cross_entropy
+EPOCHS = 12
+Loop = Callable[[Callable[..., Any]], "list[nn.Module | torch.optim.Optimizer]"]
 LOUD = ("finding", "confirmed", "certain")
 
 
@@ -140,7 +142,9 @@ def state(model: nn.Module) -> dict[str, Any]:
     """All that can be told of a model, bit for bit."""
     found: dict[str, Any] = {n: t.tolist() for n, t in model.state_dict(keep_vars=True).items()}
     found |= {
-        f"grad {n}": p.grad.tolist() for n, p in model.named_parameters() if p.grad is not None
+        f"grad {n}": p.grad.to_dense().tolist()
+        for n, p in model.named_parameters()
+        if p.grad is not None
     }
     for name, m in model.named_modules():
         found[f"mode {name}"] = m.training
@@ -163,3 +167,68 @@ def seeded(make: Callable[[], nn.Module]) -> nn.Module:
 
 def loud(w: Any) -> list[str]:
     return [f.code for f in w.findings if f.level in LOUD]
+
+
+class Nobody:
+    """A watcher that does not look."""
+
+    def step(self, *anything: object) -> None:
+        pass
+
+    def epoch(self, *anything: object, **more: object) -> None:
+        pass
+
+
+def plain(value: Any) -> Any:
+    """A state of any depth with numbers in place of tensors."""
+    if isinstance(value, Tensor):
+        return value.to_dense().tolist()
+    if isinstance(value, dict):
+        return {str(key): plain(part) for key, part in value.items()}
+    return [plain(part) for part in value] if isinstance(value, list | tuple) else value
+
+
+def unchanged(loop: Loop) -> list[Any]:
+    """Run a loop with the doctor and without: all that it leaves is the same; the watchers."""
+    left, watchers = [], list[Any]()
+
+    def look(*told: Any, **more: Any) -> Any:
+        watchers.append(cy.watch(*told, **more))
+        return watchers[-1]
+
+    for watch in (look, lambda *told, **more: Nobody()):
+        ends = seeded(lambda watch=watch: loop(watch))
+        for w in watchers:
+            assert w.findings is not None
+            w.close()
+        left.append(
+            [state(e) if isinstance(e, nn.Module) else plain(e.state_dict()) for e in ends]
+            + [randomness()]
+        )
+    assert left[0] == left[1]
+    assert watchers
+    for w in watchers:
+        assert loud(w) == [], w.findings
+        assert w.record.failures == {}
+    return watchers
+
+
+def step(optimizer: Any, loss: Tensor) -> Tensor:
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.detach()
+
+
+def ordinary(model: nn.Module, optimizer: Any, w: Any) -> list[Any]:
+    made = torch.Generator().manual_seed(0)
+    for _ in range(EPOCHS):
+        model.train()
+        for x, y in batches(TRAIN, 32, made):
+            out = model(x)
+            w.step(step(optimizer, ce(out, y)), x, y, out)
+        model.eval()
+        with torch.no_grad():
+            out = model(VALID[0])
+        w.epoch(ce(out, VALID[1]), out, VALID[1])
+    return [model, optimizer]

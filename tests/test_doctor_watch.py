@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 import chymist as cy
-from chymist.doctor import watching
+from chymist.doctor import first_look, watching
 from chymist.doctor.probing import probe
 from chymist.doctor.restoring import untouched
 from tests.doctor_loops import (
@@ -39,7 +39,7 @@ from tests.doctor_loops import (
 def enough_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is looked at does not depend on how busy the machine is."""
     monkeypatch.setattr(watching, "FREE", 1e9)
-    monkeypatch.setattr(watching, "BLINK", 1e9)
+    monkeypatch.setattr(first_look, "BLINK", 1e9)
 
 
 # ---------------------------------------------------------------- nothing is changed

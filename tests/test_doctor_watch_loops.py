@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import chymist as cy
-from chymist.doctor import watching
+from chymist.doctor import first_look, watching
 from chymist.doctor.probing import probe
 from tests.doctor_loops import (
     TRAIN,
@@ -32,7 +32,7 @@ from tests.doctor_loops import (
 def enough_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is looked at does not depend on how busy the machine is."""
     monkeypatch.setattr(watching, "FREE", 1e9)
-    monkeypatch.setattr(watching, "BLINK", 1e9)
+    monkeypatch.setattr(first_look, "BLINK", 1e9)
 
 
 # ---------------------------------------------------------------- healthy loops of all kinds

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 import chymist as cy
-from chymist.doctor import sampling, watching
+from chymist.doctor import first_look, sampling, watching
 from chymist.doctor.finding import Finding
 from chymist.doctor.probing import first_tensor, norms
 from chymist.errors import InputError
@@ -31,7 +31,7 @@ from tests.doctor_loops import (
 def enough_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is looked at does not depend on how busy the machine is."""
     monkeypatch.setattr(watching, "FREE", 1e9)
-    monkeypatch.setattr(watching, "BLINK", 1e9)
+    monkeypatch.setattr(first_look, "BLINK", 1e9)
 
 
 # ---------------------------------------------------------------- what is recorded
@@ -143,9 +143,9 @@ def test_looks_stop_when_the_doctor_has_had_its_share(monkeypatch: pytest.Monkey
 
 
 def test_a_large_model_is_looked_at_with_few_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert watching_of(seeded(mlp))(None).rows == 256
-    monkeypatch.setattr(watching, "BLINK", 0.0)
-    assert watching_of(seeded(mlp))(None).rows == 4
+    assert len(watching_of(seeded(mlp))(None).looked[0]) == 256
+    monkeypatch.setattr(first_look, "BLINK", 0.0)
+    assert len(watching_of(seeded(mlp))(None).looked[0]) == 4
 
 
 def test_a_long_run_is_remembered_in_a_bounded_room() -> None:

@@ -302,7 +302,11 @@ def test_outputs_and_targets_that_would_broadcast_are_refused() -> None:
         (cy.Recipe(loss="binary_cross_entropy"), "iris", "two classes"),
         (cy.Recipe(model="logistic"), "iris", "two classes"),
         (cy.Recipe(model="cnn"), "iris", "needs images"),
-        (cy.Recipe(model="mlp", optimizer="closed_form"), "diabetes", "is for the model 'linear'"),
+        (
+            cy.Recipe(model="mlp", optimizer="closed_form"),
+            "diabetes",
+            "is for models with one affine layer",
+        ),
         (cy.Recipe(data=cy.prepare(drop=("nose",))), "iris", "unknown column"),
         (cy.Recipe(data=cy.prepare(scale="pixel")), "iris", "images"),
     ],

@@ -1,6 +1,7 @@
-"""Make the pictures of `docs/learning-curves.md`: `.venv/bin/python tools/make_curve_pictures.py`.
+"""Make the pictures of `docs/learning-curves.md` and `docs/complexity.md`.
 
-All come from scikit-learn's digits or generated data; nothing is drawn by hand.
+Run `.venv/bin/python tools/make_curve_pictures.py`. All come from scikit-learn's digits or
+generated data; nothing is drawn by hand.
 """
 
 from __future__ import annotations
@@ -68,11 +69,33 @@ def intervals() -> Markup:
     return line_chart("Predictions with 90 % intervals", lines, "x", "y")
 
 
+def complexity() -> str:
+    """Polynomials of degree 1 to 15 on 20 rows."""
+    x, y = sine(20, 0, 0.2)
+    recipe = cy.Recipe(model="polynomial", precision="float64")
+    degrees = [1, 2, 3, 5, 7, 9, 12, 15]
+    curve = cy.validation_curve(recipe, cy.load((x[:, None], y)), "model.degree", degrees, seeds=5)
+    print(curve.verdict)
+    return curve.svg()
+
+
+def double_descent() -> str:
+    """Random features on 150 rows, from fewer features than rows to many more."""
+    rng = generator(0, "linear")
+    x, w = rng.normal(size=(150, 10)), rng.normal(size=10)
+    data = cy.load((x, x @ w / 3 + rng.normal(0, 0.5, 150)))
+    recipe = cy.Recipe(model="random_features", precision="float64")
+    widths = [5, 10, 20, 40, 60, 80, 100, 119, 140, 180, 250, 400, 1000]
+    curve = cy.validation_curve(recipe, data, "model.width", widths, seeds=3)
+    print(curve.verdict)
+    return curve.svg()
+
+
 def main() -> None:
     """Train and write the pictures."""
     pieces = {
         "learning-curve": learning_curve(), "bias-variance": bias_variance(),
-        "intervals": intervals(),
+        "intervals": intervals(), "complexity": complexity(), "double-descent": double_descent(),
     }  # fmt: skip
     for name, piece in pieces.items():
         (FOLDER / f"{name}.svg").write_text(drawing(piece), encoding="utf-8")

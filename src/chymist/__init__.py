@@ -30,7 +30,8 @@ _PUBLIC = {
     "search": "chymist.verbs", "diagnose": "chymist.verbs", "why": "chymist.doctor.texts",
     "list_runs": "chymist.verbs", "as_estimator": "chymist.verbs.estimator",
     "coefficients": "chymist.verbs", "leave_one_out": "chymist.verbs",
-    "learning_curve": "chymist.verbs", "bias_variance": "chymist.verbs",
+    "learning_curve": "chymist.verbs", "validation_curve": "chymist.verbs",
+    "capacity": "chymist.verbs", "bias_variance": "chymist.verbs",
     "intervals": "chymist.verbs", "loading_throughput": "chymist.verbs",
     "watch": "chymist.doctor", "watch_experiments": "chymist.doctor", "Finding": "chymist.doctor",
     "activations": "", "clip": "", "losses": "", "metrics": "", "models": "", "optim": "",
@@ -73,6 +74,7 @@ if TYPE_CHECKING:
     from chymist.values import Split as Split
     from chymist.verbs import Comparison as Comparison
     from chymist.verbs import bias_variance as bias_variance
+    from chymist.verbs import capacity as capacity
     from chymist.verbs import coefficients as coefficients
     from chymist.verbs import compare as compare
     from chymist.verbs import compare_runs as compare_runs
@@ -91,6 +93,7 @@ if TYPE_CHECKING:
     from chymist.verbs import predict as predict
     from chymist.verbs import resume as resume
     from chymist.verbs import search as search
+    from chymist.verbs import validation_curve as validation_curve
     from chymist.verbs.estimator import as_estimator as as_estimator
 
 

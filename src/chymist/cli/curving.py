@@ -1,4 +1,4 @@
-"""`chymist curve`."""
+"""`chymist curve` and `chymist capacity`."""
 
 from __future__ import annotations
 
@@ -7,13 +7,20 @@ from collections.abc import Mapping
 from typing import Any
 
 import chymist as cy
-from chymist.cli.commands import emit, rows_for_folds, screen_of, threads_of
+from chymist.cli.commands import emit, rows_for_folds, screen_of, threads_of, width
 from chymist.cli.inputs import recipe_of
+from chymist.cli.searching import recipe_and_space
 from chymist.cli.summaries import print_data, print_plan
-from chymist.cli.terminal import Folds
+from chymist.cli.terminal import Folds, Screen
 from chymist.errors import UsageError
 from chymist.parts import listed
+from chymist.reports.text import table
+from chymist.space import Axis, text_of
+from chymist.values import Data, Recipe, Score, Split, show
+from chymist.verbs.complexity import ValidationCurve
 from chymist.verbs.curves import LearningCurve
+
+KINDS = {"best": "best", "alike": "", "under": "underfits", "over": "overfits", "worse": "worse"}
 
 
 def curve(options: argparse.Namespace) -> int:
@@ -21,8 +28,11 @@ def curve(options: argparse.Namespace) -> int:
     screen = screen_of(options)
     sizes = sizes_of(options.sizes) if options.sizes else None
     data, split = rows_for_folds(options)
-    recipe, threads = recipe_of(options), threads_of(options.threads)
+    threads = threads_of(options.threads)
+    recipe, space = recipe_and_space(options, split or data)
     print_data(screen, split or data)
+    if space:
+        return _over_values(options, recipe, space, split or data)
     watch = Folds(screen)
     try:
         found = cy.learning_curve(
@@ -41,6 +51,86 @@ def curve(options: argparse.Namespace) -> int:
         screen.line("Note", "all rows were used; none is sealed for a last test")
     if options.json:
         emit(curve_summary(found))
+    return 0
+
+
+def _over_values(
+    options: argparse.Namespace, recipe: Recipe, space: Mapping[str, Axis], data: Data | Split
+) -> int:
+    """A curve over the values of a recipe option.
+
+    Raises:
+        UsageError: several options have several values, or sizes are given beside.
+    """
+    if len(space) > 1 or options.sizes:
+        names = [f"--{name}" for name in space] + ["--sizes"] * bool(options.sizes)
+        raise UsageError("a curve goes over one thing", where="chymist curve",
+                         received=", ".join(names),
+                         do="give one of them several values, or use search")  # fmt: skip
+    ((name, axis),) = space.items()
+    screen = screen_of(options)
+    watch = Folds(screen)
+    try:
+        found = cy.validation_curve(
+            recipe, data, name, axis, options.folds, options.seeds, options.seed,
+            group=options.group, plan=options.plan, threads=threads_of(options.threads),
+            started=watch.begin, watcher=watch,
+        )  # fmt: skip
+    finally:
+        watch.close()
+    if options.explain_plan:
+        print_plan(screen, found.facts["plan"])
+    _print_values(screen, found)
+    if options.json:
+        emit(found.to_dict())
+    return 0
+
+
+def _print_values(screen: Screen, found: ValidationCurve) -> None:
+    """What a curve over values prints."""
+    screen.line("Verdict", found.verdict, result=True)
+    metric = found.held[0].metric
+    columns = zip(found.values, found.held, found.train, found.parameters, found.reading.kinds,
+                  strict=True)  # fmt: skip
+    cells = [
+        [text_of(value), interval_text(held), show(metric, own.value), f"{count:,}", KINDS[kind]]
+        for value, held, own, count, kind in columns
+    ]
+    cells += [
+        [f"memoriser: {one.name}", interval_text(one.held), show(metric, one.train.value), "", ""]
+        for one in found.memorisers
+    ]
+    heads = [found.name, f"{metric}, held out", "training", "parameters", ""]
+    screen.block(table(cells, heads, width() - 8))
+    for note in found.facts["notes"]:
+        screen.line("Note", note)
+
+
+def interval_text(score: Score) -> str:
+    """A score with its interval, without its name.
+
+    Example:
+        >>> interval_text(Score("accuracy", 0.9, 0.8, 0.95, 60, "out-of-fold"))
+        '90.0 % [80.0 %, 95.0 %]'
+    """
+    value, low, high = (show(score.metric, v) for v in (score.value, score.low, score.high))
+    return f"{value} [{low}, {high}]"
+
+
+def capacity(options: argparse.Namespace) -> int:
+    """`chymist capacity`."""
+    screen = screen_of(options)
+    data, split = rows_for_folds(options)
+    print_data(screen, split or data)
+    found = cy.capacity(recipe_of(options), split or data, options.seeds, options.seed,
+                        plan=options.plan, threads=threads_of(options.threads))  # fmt: skip
+    if options.explain_plan:
+        print_plan(screen, found.facts["plan"])
+    screen.line("Verdict", found.verdict, result=True)
+    for number, rows in enumerate(found.found):
+        screen.line("Set", f"{number}   {rows:,} rows", result=True)
+    if options.json:
+        emit(found.to_dict())
     return 0
 
 
@@ -78,4 +168,4 @@ def curve_summary(found: LearningCurve) -> Mapping[str, Any]:
             "plan": found.facts["plan"], "seconds": found.facts["seconds"]}  # fmt: skip
 
 
-CURVING = {"curve": curve}
+CURVING = {"curve": curve, "capacity": capacity}

@@ -11,8 +11,7 @@ from chymist.errors import UsageError, nearest
 
 RECIPE_OPTIONS = (
     "model", "loss", "optimizer", "schedule", "batch-size", "length", "stop", "clip", "data",
-    "precision",
-    "accumulate",
+    "precision", "accumulate",
 )  # fmt: skip
 
 EXAMPLES = {
@@ -24,7 +23,9 @@ EXAMPLES = {
     "cv": "chymist cv table.csv --target price --folds 10",
     "compare": "chymist compare digits --models mlp,softmax,svm --folds 10 --seeds 3",
     "compare-runs": "chymist compare-runs runs/digits-0001 runs/digits-0002",
-    "curve": "chymist curve digits --model mlp --sizes 0.25,0.5,1.0 --folds 5 --seeds 3",
+    "curve": "chymist curve digits --model mlp --sizes 0.25,0.5,1.0 --folds 5 --seeds 3\n"
+    "  chymist curve diabetes --model polynomial --model.degree 1..3",
+    "capacity": "chymist capacity digits --model mlp --model.hidden 8",
     "diagnose": "chymist diagnose runs/digits-0001",
     "why": "chymist why overfitting --lang zh",
     "runs": "chymist runs",
@@ -44,7 +45,8 @@ VERBS = {
     "cv": "score a recipe by cross-validation",
     "compare": "compare recipes and baselines on the same folds, with a verdict in words",
     "compare-runs": "compare two runs on the same validation rows",
-    "curve": "score a recipe with more and more training rows",
+    "curve": "score a recipe with more and more training rows, or over values of an option",
+    "capacity": "count the rows with random labels that a recipe learns by heart",
     "diagnose": "say what is wrong with a run, from its record or by experiments",
     "why": "explain a code of the doctor, in English or Chinese",
     "runs": "list runs, cross-validations, comparisons and searches",
@@ -120,7 +122,15 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
             received=f"'{rest[0]}'",
             do=advice,
         )
-    if dotted and options.verb not in ("fit", "cv", "compare", "search", "curve", "shapes"):
+    if dotted and options.verb not in (
+        "fit",
+        "cv",
+        "compare",
+        "search",
+        "curve",
+        "capacity",
+        "shapes",
+    ):
         raise UsageError(
             "unknown option",
             where=f"chymist {options.verb}",
@@ -359,12 +369,9 @@ def _search(verb: argparse.ArgumentParser) -> None:
         help="random, grid, halving, hyperband (drop the worse early), optuna (random)",
     )  # fmt: skip
     how.add_argument(
-        "--parallel",
-        type=int,
-        default=8,
-        metavar="N",
+        "--parallel", type=int, default=8, metavar="N",
         help="configurations optuna proposes at once (8)",
-    )
+    )  # fmt: skip
     how.add_argument("--trials", type=int, default=32, metavar="N", help="configurations (32)")
     _folds(how, 5)
     how.add_argument("--seeds", type=int, metavar="S", help="cut and initialise S times (1)")
@@ -383,14 +390,22 @@ def _curve(verb: argparse.ArgumentParser) -> None:
     _recipe(verb)
     run = verb.add_argument_group("run")
     run.add_argument(
-        "--sizes",
-        metavar="SIZE,...",
-        help="shares of the training rows (0.5) or their numbers (200); five halvings by default",
-    )
+        "--sizes", metavar="SIZE,...",
+        help="shares of the training rows (0.5) or their numbers (200); five halvings by default; "
+        "or give a recipe option several values, as in search: --model.hidden '8|32|128'",
+    )  # fmt: skip
     run.add_argument("--folds", type=int, default=5, metavar="K", help="folds (5)")
-    run.add_argument(
-        "--seeds", type=int, default=1, metavar="S", help="cut and initialise S times (1)"
-    )
+    _several(run, 1, "cut and initialise S times (1)")
+
+
+def _capacity(verb: argparse.ArgumentParser) -> None:
+    _source(verb)
+    _recipe(verb)
+    _several(verb.add_argument_group("run"), 6, "sets of labels (6)")
+
+
+def _several(run: Any, seeds: int, text: str) -> None:
+    run.add_argument("--seeds", type=int, default=seeds, metavar="S", help=text)
     run.add_argument("--seed", type=int, default=0, metavar="N", help="the first seed (0)")
     _plan(run)
     _threads(run)
@@ -492,5 +507,5 @@ _ADD = {
     "evaluate": _evaluate, "predict": _predict, "runs": _runs, "part": _part, "shapes": _shapes,
     "compare": _compare, "compare-runs": _compare_runs,
     "search": _search,
-    "curve": _curve, "diagnose": _diagnose, "why": _why,
+    "curve": _curve, "capacity": _capacity, "diagnose": _diagnose, "why": _why,
 }  # fmt: skip

@@ -6,11 +6,11 @@ import math
 from dataclasses import dataclass, field
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from chymist.doctor.flow import flow_of, same_weights, stays_symmetric, unregistered
-from chymist.doctor.probing import ROWS, Probe, device_of, probe
-from chymist.doctor.reading_loss import LossFacts, LossFunction, constant_loss, read_loss
+from chymist.doctor.probing import Probe, device_of, probe
+from chymist.doctor.reading_loss import FAILS, LossFacts, LossFunction, constant_loss, read_loss
 from chymist.doctor.row_facts import DataFacts as DataFacts
 from chymist.doctor.row_facts import Rows as Rows
 from chymist.doctor.row_facts import data_facts as data_facts
@@ -83,21 +83,21 @@ def preflight(
     model: nn.Module,
     optimizer: torch.optim.Optimizer | None,
     loss_fn: LossFunction | None,
-    train: Rows | None,
-    valid: Rows | None,
+    rows: Rows | None,
     batch_size: int | None,
-    rows: int = ROWS,
+    known_targets: Tensor | None = None,
 ) -> Facts:
-    """Look at everything before the first step; nothing is changed.
+    """Look at model, loss and optimiser before the first step; nothing is changed.
 
     Args:
-        model, optimizer, loss_fn, train, valid, batch_size: of the run, where known.
+        model, optimizer, loss_fn, batch_size: of the run, where known.
         rows: training rows that go through the model.
+        known_targets: of all training rows.
 
     Example:
         >>> model = nn.Linear(2, 1)
         >>> other = torch.optim.SGD(nn.Linear(2, 1).parameters(), lr=0.1)
-        >>> preflight(model, other, None, None, None, None).left_out
+        >>> preflight(model, other, None, None, None).left_out
         ('weight', 'bias')
     """
     known: dict[str, object] = {
@@ -108,17 +108,13 @@ def preflight(
         "fresh": tuple(n for n, m in model.named_modules() if _fresh(m)),
         "dropouts": max((m.p for m in model.modules() if isinstance(m, nn.Dropout)), default=0.0),
     }
-    if train is None:
+    if rows is None:
         return Facts(**known)  # type: ignore[arg-type]
-    known["data"] = data_facts(train, valid)
-    inputs, targets = (part[:rows].to(device_of(model)) for part in train)
+    inputs, targets = (part.to(device_of(model)) for part in rows)
     if loss_fn is not None:
         known["first"] = first = probe(model, loss_fn, inputs, targets, 0)
         if first is not None:
-            outputs = first.outputs[:64].to(targets.device)
-            known["loss"] = facts = read_loss(loss_fn, outputs, targets[:64])
-            known |= _of_outputs(first)
-            known["floor"] = constant_loss(loss_fn, facts.link, first.outputs, targets, train[1])
+            known |= _of_outputs(first) | _of_loss(loss_fn, first, targets, known_targets)
             known["undriven"] = _undriven(model, first)
             known["shapes"] = (tuple(first.outputs.shape), tuple(targets.shape))
     known |= flow_of(model, inputs, batch_size or 32)
@@ -128,6 +124,19 @@ def preflight(
         known["symmetric"] = stays_symmetric(model, loss_fn, inputs[:64], targets[:64])
         known["same_weights"] = same_weights(model)
     return Facts(**known)  # type: ignore[arg-type]
+
+
+def _of_loss(
+    loss_fn: LossFunction, first: Probe, targets: Tensor, known: Tensor | None
+) -> dict[str, object]:
+    """What the loss takes, and what it is of the best constant; nothing of a loss that refuses."""
+    outputs = first.outputs.to(targets.device)
+    try:
+        facts = read_loss(loss_fn, outputs[:64], targets[:64])
+        floor = constant_loss(loss_fn, facts.link, outputs, targets, known)
+    except FAILS:
+        return {}
+    return {"loss": facts, "floor": floor}
 
 
 def _left_out(model: nn.Module, optimizer: torch.optim.Optimizer | None) -> tuple[str, ...]:
@@ -145,7 +154,8 @@ def _held(optimizer: torch.optim.Optimizer) -> set[int]:
 
 def _frozen(model: nn.Module) -> tuple[str, ...]:
     """Parameters that are not trained by intent."""
-    return tuple(n for n, p in model.named_parameters() if not p.requires_grad)
+    named = model.named_parameters()
+    return tuple(n for n, p in named if not p.requires_grad and p.is_floating_point())
 
 
 def _decay(optimizer: torch.optim.Optimizer | None) -> float:

@@ -49,7 +49,7 @@ class Probe:
     Args:
         step: when.
         loss: of the fixed rows in eval() mode; train_loss in train() mode.
-        outputs: of the model for them, in eval() mode.
+        outputs: of the model for them, in eval() mode; targets: of the same rows.
         layers: in the order in which they work.
         gradients: norm of the gradient of each trained parameter, by name, in train() mode.
         weights: norm of each trained parameter.
@@ -59,6 +59,7 @@ class Probe:
     loss: float
     train_loss: float
     outputs: Tensor
+    targets: Tensor
     layers: tuple[Layer, ...]
     gradients: dict[str, float] = field(default_factory=dict)
     weights: dict[str, float] = field(default_factory=dict)
@@ -105,14 +106,14 @@ def probe(model: nn.Module, loss_fn: LossFunction, inputs: Tensor, targets: Tens
                 model.train()
             value = loss_fn(model(inputs), targets)
             found = _gradients(value, [p for _, p in named])
+            sizes = norms([g for g in found if g is not None])
+            weights = dict(zip((n for n, _ in named), norms([p for _, p in named]), strict=True))
     except FAILS:
         return None
-    sizes = norms([g for g in found if g is not None])
     arrived = [n for (n, _), g in zip(named, found, strict=True) if g is not None]
+    pulls = dict(zip(arrived, sizes, strict=True))
     return Probe(
-        step, loss, float(value.detach()), outputs, tuple(layers),
-        dict(zip(arrived, sizes, strict=True)),
-        dict(zip((n for n, _ in named), norms([p for _, p in named]), strict=True)),
+        step, loss, float(value.detach()), outputs, targets.cpu(), tuple(layers), pulls, weights,
     )  # fmt: skip
 
 

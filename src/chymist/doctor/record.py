@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from chymist.doctor.pairing import Pairs
 from chymist.doctor.preflight import Facts
 from chymist.doctor.probing import Probe
 from chymist.doctor.scoring import Reference
@@ -47,10 +48,12 @@ class Record:
         waiting, working: seconds from the end of a step to the next forward pass, and after it.
         bad_step: the first step whose loss was not finite, or None.
         bad_inputs: whether that batch had values that are not finite.
-        unmoved: names of trained parameters that never changed.
+        unmoved: names of parameters that never changed, frozen ones too.
         probes, epochs: looks.
         references, apart: what cheap learners reach, and how well a classifier tells training from
             validation rows, once it was asked for.
+        pairs: what was seen of rows of batches that stand in `train`.
+        failures: what could not be worked out, by the name of the rule or signal.
         spent, elapsed: seconds of the doctor, and of all.
     """
 
@@ -71,5 +74,7 @@ class Record:
     epochs: list[EpochFacts] = field(default_factory=list, init=False)
     references: list[Reference | None] = field(default_factory=list, init=False)
     apart: list[float] = field(default_factory=list, init=False)
+    pairs: list[Pairs] = field(default_factory=list, init=False)
+    failures: dict[str, str] = field(default_factory=dict, init=False)
     spent: float = field(default=0.0, init=False)
     elapsed: float = field(default=0.0, init=False)

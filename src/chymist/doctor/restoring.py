@@ -87,12 +87,24 @@ def unchanged_generators(holders: Iterable[object]) -> Iterator[None]:
 
 
 @contextmanager
+def quiet() -> Iterator[None]:
+    """What the doctor tries may be odd; no library warns the user of it.
+
+    Example:
+        >>> with quiet():
+        ...     warnings.warn("a mean of nothing")
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@contextmanager
 def _plain(model: nn.Module) -> Iterator[None]:
     """Gradients on; no autocast, whose cache of cast weights would outlive us; nothing compiled."""
     device = next((p.device.type for p in model.parameters()), "cpu")
     with ExitStack() as opened:
-        opened.enter_context(warnings.catch_warnings())
-        warnings.simplefilter("ignore")
+        opened.enter_context(quiet())
         opened.enter_context(torch.inference_mode(False))
         opened.enter_context(torch.enable_grad())
         for kind in {device, "cpu"}:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
+from chymist.doctor.arguments import is_dense
 from chymist.doctor.preflight import DataFacts, Rows
 from chymist.doctor.probing import ROWS
 
+SAMPLED = 100_000  # values that are compared from step to step, of all parameters together
 PORTION = 2_000_000  # values of inputs that facts about rows are made of: a tenth of a second
 
 
@@ -26,7 +29,9 @@ def mixing(targets: object, data: DataFacts) -> list[float]:
         >>> mixing(torch.tensor([0, 0, 0, 0]), data)
         [0.0]
     """
-    if data.classes < 2 or not isinstance(targets, Tensor) or targets.is_floating_point():
+    if data.classes < 2 or not isinstance(targets, Tensor) or not is_dense(targets):
+        return []
+    if targets.is_floating_point() or targets.is_complex():
         return []
     if not targets.ndim or not targets.numel() == len(targets) > 3:
         return []
@@ -38,6 +43,41 @@ def mixing(targets: object, data: DataFacts) -> list[float]:
     return [nats / max(usual, 0.1)]
 
 
+def is_ready(model: nn.Module) -> bool:
+    """Whether all weights are there: none are drawn at the first call, or are shapes only.
+
+    Example:
+        >>> is_ready(nn.Linear(2, 1)), is_ready(nn.LazyLinear(1))
+        (True, False)
+    """
+    return not any(is_lazy(p) or p.is_meta for p in model.parameters())
+
+
+def trained_parameters(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
+    """Parameters with values that training may change, by name.
+
+    Example:
+        >>> [name for name, _ in trained_parameters(nn.Linear(2, 1))]
+        ['weight', 'bias']
+    """
+    named = model.named_parameters()
+    return [(n, p) for n, p in named if p.requires_grad and not is_lazy(p) and is_dense(p)]
+
+
+def sampled(parameters: list[tuple[str, nn.Parameter]]) -> Tensor:
+    """Some values of each parameter, always the same ones, in one row.
+
+    Example:
+        >>> sampled(trained_parameters(nn.Linear(2, 1))).shape
+        torch.Size([3])
+    """
+    found = [p.detach() for _, p in parameters]
+    if not found:
+        return torch.zeros(0)
+    most = max(16, SAMPLED // len(found))
+    return torch.cat([spread(p, min(most, 2000)).to(found[0].device) for p in found])
+
+
 def is_finite(inputs: object) -> bool:
     """Whether all values of a tensor are numbers; what is no tensor counts as such.
 
@@ -45,7 +85,9 @@ def is_finite(inputs: object) -> bool:
         >>> is_finite(torch.tensor([1.0, float("nan")])), is_finite("text")
         (False, True)
     """
-    return not isinstance(inputs, Tensor) or bool(torch.isfinite(inputs).all())
+    if not isinstance(inputs, Tensor) or not is_dense(inputs):
+        return True
+    return bool(torch.isfinite(inputs).all())
 
 
 def portions(train: Rows | None, valid: Rows | None) -> tuple[Rows | None, Rows | None]:
@@ -84,8 +126,27 @@ def spread(values: Tensor, most: int) -> Tensor:
     return flat[:: -(-len(flat) // most)] if len(flat) else flat
 
 
-def _whole(values: Tensor) -> Tensor:
-    """The bits of values, read as whole numbers."""
+def fingerprints(model: nn.Module) -> dict[str, Tensor]:
+    """Of all parameters that have values, by name; of frozen ones, of some values.
+
+    Example:
+        >>> sorted(fingerprints(nn.Linear(2, 1)))
+        ['bias', 'weight']
+    """
+    return {
+        name: fingerprint(p if p.requires_grad else spread(p.detach(), 2000)).cpu()
+        for name, p in model.named_parameters()
+        if not is_lazy(p) and is_dense(p)
+    }
+
+
+def as_bits(values: Tensor) -> Tensor:
+    """The bits of values, read as whole numbers.
+
+    Example:
+        >>> as_bits(torch.tensor([1.0])).item() == 0x3F800000
+        True
+    """
     values = torch.view_as_real(values) if values.is_complex() else values
     kinds = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
     return values.view(kinds[values.element_size()])
@@ -98,9 +159,9 @@ def fingerprint(parameter: Tensor) -> Tensor:
         >>> int(fingerprint(torch.tensor([1, 2])))
         3
     """
-    return _whole(parameter.detach()).sum(dtype=torch.int64)
+    return as_bits(parameter.detach()).sum(dtype=torch.int64)
 
 
 def _row_sums(values: Tensor) -> Tensor:
     """A number for each row; equal rows have equal ones."""
-    return _whole(values).reshape(len(values), -1).sum(1, dtype=torch.int64)
+    return as_bits(values).reshape(len(values), -1).sum(1, dtype=torch.int64)

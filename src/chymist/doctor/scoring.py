@@ -108,7 +108,7 @@ def reference(train: tuple[Tensor, Tensor], valid: tuple[Tensor, Tensor]) -> Ref
 
     Returns:
         None where there is nothing to compare with: inputs that are no numbers or are the targets
-        themselves, or one class only.
+        themselves, one class only, or validation rows of another form.
 
     Example:
         >>> x = torch.linspace(-1, 1, 80).unsqueeze(1)
@@ -124,6 +124,8 @@ def reference(train: tuple[Tensor, Tensor], valid: tuple[Tensor, Tensor]) -> Ref
     if not metric:
         x, other = _counted(x, other)
     if not all(np.isfinite(part).all() for part in (x, y, other, goal)) or len(x) < 6:
+        return None
+    if x.shape[1] != other.shape[1] or y.shape[1] != goal.shape[1]:
         return None
     if x.shape == y.shape and np.array_equal(x, y) and x.shape[1] > 1:
         return None
@@ -309,7 +311,8 @@ def told_apart(train: Tensor, valid: Tensor) -> float:
 
     parts = [p.detach().cpu().reshape(len(p), -1).numpy() for p in (train, valid)]
     parts = [p[_some(len(p))][:500] for p in parts]
-    if min(map(len, parts)) < 20 or not all(np.isfinite(p).all() for p in parts):
+    same = parts[0].shape[1] == parts[1].shape[1]
+    if not same or min(map(len, parts)) < 20 or not all(np.isfinite(p).all() for p in parts):
         return 0.5
     x, y = np.concatenate(parts), np.repeat([0, 1], [len(p) for p in parts])
     rows = np.random.default_rng(0).permutation(len(x))

@@ -13,32 +13,47 @@ from time import perf_counter
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.parameter import is_lazy
 
-from chymist.doctor.arguments import as_number, as_rows, check_arguments, inner_model
+from chymist.doctor.arguments import (
+    as_number,
+    as_numbers,
+    as_rows,
+    check_arguments,
+    inner_model,
+    is_dense,
+)
 from chymist.doctor.finding import Finding, ranked
+from chymist.doctor.first_look import first_facts, looked_rows
 from chymist.doctor.hearing import Ear
-from chymist.doctor.preflight import Facts, Rows, data_facts, preflight
+from chymist.doctor.pairing import Pairing
+from chymist.doctor.preflight import Rows
 from chymist.doctor.probing import ROWS, device_of, first_tensor, norms, probe, untouched
 from chymist.doctor.reading_loss import FAILS, Link, LossFunction
 from chymist.doctor.record import EpochFacts, Record
+from chymist.doctor.restoring import quiet
 from chymist.doctor.rules import findings_of
-from chymist.doctor.sampling import fingerprint, is_finite, mixing, portions, spread
+from chymist.doctor.sampling import (
+    fingerprints,
+    is_finite,
+    is_ready,
+    mixing,
+    sampled,
+    trained_parameters,
+)
 from chymist.doctor.scoring import recalls_of, score_of
 from chymist.engine.randomness import unchanged_randomness
 
+MIXING = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
 EARLY = 12  # steps that are all looked at
 EVERY = 10  # steps between looks at gradients and updates, later: at least, and 1 % of all steps
 CLEARED = 9  # steps in which gradients are heard to arrive
 HEARD = 2000  # steps in which calls of the model are heard, from the start and now and then again
 TIMED = 60  # of them, steps whose waiting is timed: "over 50 steps" (taxonomy, 29)
 SLOW = 3e-3  # seconds of a step beside which the 3 microseconds of hearing its calls are 0.1 %
-SAMPLED = 100_000  # values that are compared from step to step, of all parameters together
 LIGHT = 0.005  # share of the time that looks at gradients and updates may take
 DEEP = 0.01  # share of the time that the doctor may have taken when it looks deep
 FREE = 0.2  # seconds that it may have taken in any case
 PROBES = 64  # deep looks that are kept: every second of the older ones goes
-BLINK = 0.25  # seconds that a deep look may take
 LARGEST = 4_000_000  # values of validation outputs that are scored
 
 
@@ -69,32 +84,33 @@ class Watcher:
         check_arguments(model, optimizer, loss_fn, batch_size)
         self.train, self.valid = as_rows(train, "train"), as_rows(valid, "valid")
         self.model, self.loss_fn = inner_model(model), loss_fn
-        self.rows = self._rows_of_a_look(batch_size)
-        mixing = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
+        self.looked = looked_rows(self.model, self.train, batch_size)
         self.record = Record(
-            self._preflight(optimizer, batch_size),
-            any(isinstance(m, mixing) for m in self.model.modules()),
+            first_facts(
+                self.model, optimizer, loss_fn, self.train, self.valid, self.looked, batch_size
+            ),
+            any(isinstance(m, MIXING) for m in self.model.modules()),
         )
-        if self.record.facts.first is not None:
-            self.record.probes.append(self.record.facts.first)
+        self.record.probes += [first] if (first := self.record.facts.first) is not None else []
         self.at, self.due, self.light, self.deep = 0, 1, 1, 4 * EARLY
         self.first = 0  # steps that were taken before this one looked on
         self.cost = perf_counter() - self.began  # of a deep look, as the last one was
         self.pending: list[Tensor] = []
-        self.start = {n: fingerprint(p) for n, p in self._parameters()}
-        samples = self._samples()
-        self.before = None if samples is None else (0, samples)
         self.modes: list[bool] = []
+        self.pairing = None if self.train is None else Pairing(self.train)
         self.unscored: deque[tuple[int, Tensor, Tensor]] = deque(maxlen=3)
         self.read: tuple[tuple[int, int], list[Finding]] | None = None
         self.told: dict[str, tuple[int, float]] = {}
-        self.ear = Ear(self.model)
-        self.ear_until, self.timed = HEARD, 0
+        self.ear, self.ear_until, self.timed = Ear(self.model), HEARD, 0
         self.compiled = self.model is not model or self.model._compiled_call_impl is not None
         self.closed = False
         weakref.finalize(self, Ear.close, self.ear)
-        self.returned = perf_counter()
-        self.record.spent = self.returned - self.began
+        self.start: dict[str, Tensor] = {}
+        self.before = 0, torch.zeros(0)
+        with self._guarded("parameters"):
+            self.start = fingerprints(self.model)
+            self.before = 0, sampled(trained_parameters(self.model))
+        self._book(self.began)
 
     def go_on(self, losses: Sequence[float]) -> None:
         """Look on from a later step of a run that was interrupted.
@@ -130,8 +146,9 @@ class Watcher:
         if self.ear.calls is not None:
             self._note_waiting(began)
         if self.at >= self.due:
-            self._attend(targets)
-            if not self.compiled:
+            with self._guarded("step"):
+                self._attend(inputs, targets)
+            if not self.compiled and not self.closed:
                 self._listen()
         self._book(began)
 
@@ -158,8 +175,9 @@ class Watcher:
             self._drain()
             record, differs = self.record, math.nan
             scored: tuple[float, dict[int, float]] = math.nan, {}
-            if isinstance(valid_outputs, Tensor) and isinstance(valid_targets, Tensor):
-                own, goal = _scored(valid_outputs, valid_targets)
+            rows = _scored(valid_outputs, valid_targets)
+            if rows is not None:
+                own, goal = rows
                 if self._affordable(0.0):
                     scored = _score(own, goal, record.facts.loss.link)
                 else:  # rules read the last ones only: they are scored when somebody asks
@@ -202,7 +220,7 @@ class Watcher:
     def close(self) -> None:
         """Look no further; nothing stays on the model. What was found can still be read."""
         self.ear.close()
-        self.before = None
+        self.before = self.at, torch.zeros(0)
         self.closed = True
 
     def __enter__(self) -> Watcher:
@@ -210,45 +228,6 @@ class Watcher:
 
     def __exit__(self, *problem: object) -> None:
         self.close()
-
-    # ---------------------------------------------------------------- before the first step
-    def _rows_of_a_look(self, batch_size: int | None) -> int:
-        """So many rows that a deep look takes a blink: 256, or 64, 16 or 4 of a large model."""
-        if self.train is None or any(is_lazy(p) for p in self.model.parameters()):
-            return ROWS
-        inputs = self.train[0][:4].to(device_of(self.model))
-        seconds = []
-        try:
-            with untouched(self.model), torch.no_grad():
-                self.model.eval()
-                for _ in range(2):  # the first call of all wakes the library up
-                    began = perf_counter()
-                    first_tensor(self.model(inputs)).sum().item()
-                    seconds.append(perf_counter() - began)
-        except FAILS:
-            return batch_size or ROWS  # a model of one size of batch takes that
-        # forward twice and backward once, of which the backward pass counts for two
-        cost = 4 * min(seconds) / len(inputs)
-        return next((rows for rows in (ROWS, 64, 16) if cost * rows < BLINK), 4)
-
-    def _preflight(self, optimizer: torch.optim.Optimizer | None, batch_size: int | None) -> Facts:
-        """What is known before the first step: as much as the model allows."""
-        train, valid = portions(self.train, self.valid)
-        if any(is_lazy(p) for p in self.model.parameters()):
-            # its weights are drawn at its first call, which must be the user's
-            return Facts(data=data_facts(train, valid)) if train else Facts()
-        with untouched(self.model, self.loss_fn):
-            try:
-                facts = preflight(self.model, optimizer, self.loss_fn, train, valid,
-                                  batch_size, self.rows)  # fmt: skip
-            except FAILS:
-                return preflight(self.model, optimizer, None, None, None, None)
-        rows = len(self.train[0]) if self.train else 0
-        return replace(facts, data=replace(facts.data, rows=rows))
-
-    def _parameters(self) -> list[tuple[str, nn.Parameter]]:
-        named = self.model.named_parameters()
-        return [(n, p) for n, p in named if p.requires_grad and not is_lazy(p)]
 
     # ---------------------------------------------------------------- every step
     def _keep(self, loss: Tensor | float, inputs: object) -> None:
@@ -292,6 +271,15 @@ class Watcher:
         finally:
             self._book(began)
 
+    @contextmanager
+    def _guarded(self, doing: str) -> Iterator[None]:
+        """What fails in parameters of a kind of its own ends the watching, not the run."""
+        try:
+            yield
+        except FAILS as error:
+            self.record.failures[doing] = f"{type(error).__name__}: {error}"[:200]
+            self.close()
+
     def _listen(self) -> None:
         """Hear calls of the model for a while, and gradients in the first steps."""
         if self.at <= self.ear_until or self.record.elapsed > SLOW * self.at:
@@ -299,7 +287,7 @@ class Watcher:
         elif self.ear.calls is not None:
             self.ear.close()
         if self.at == 1 and self.start:
-            self.ear.open_for_gradients([p for _, p in self._parameters()])
+            self.ear.open_for_gradients([p for _, p in trained_parameters(self.model)])
         elif self.at >= CLEARED and self.ear.gradients:
             self.ear.close_for_gradients()
 
@@ -314,14 +302,16 @@ class Watcher:
             self.record.waiting.append(self.ear.called - self.returned)
             self.record.working.append(began - self.ear.called)
 
-    def _attend(self, targets: object) -> None:
+    def _attend(self, inputs: object, targets: object) -> None:
         """Look at gradients and updates, and set the next time to do so."""
-        began = perf_counter()
-        at, samples = self.at, self._samples()
+        began, at = perf_counter(), self.at
+        samples = sampled(trained_parameters(self.model))
         if at >= self.light:
             self._drain()
             self._note_update(at, samples)
             self.record.mixed += mixing(targets, self.record.facts.data)
+            if self.pairing is not None and (pairs := self.pairing.look(at, inputs, targets)):
+                self.record.pairs.append(pairs)
             if self.model.training:
                 self.modes = [m.training for m in self.model.modules()]
             if at >= self.deep:
@@ -331,27 +321,18 @@ class Watcher:
             stretch = math.ceil((perf_counter() - began) / (LIGHT * mean))
             pause = max(EVERY, at // 100, min(stretch, 10 * at))
             self.light = at + (1 if at - self.first < EARLY else pause)
-        self.before = None if samples is None else (at, samples)
+        self.before = at, samples
         self.due = max(at + 1, self.light - 1)
 
-    def _samples(self) -> Tensor | None:
-        """Some values of each trained parameter, always the same ones, in one row."""
-        found = [p.detach() for _, p in self._parameters()]
-        if not found:
-            return None
-        most = max(16, SAMPLED // len(found))
-        return torch.cat([spread(p, min(most, 2000)).to(found[0].device) for p in found])
-
-    def _note_update(self, at: int, samples: Tensor | None) -> None:
+    def _note_update(self, at: int, samples: Tensor) -> None:
         """Norm of the gradients, and how far the last step moved the weights."""
         moved = math.nan
-        if samples is not None and self.before is not None and self.before[0] == at - 1:
-            old = self.before[1]
-            if old.shape == samples.shape:
-                change, size = norms([samples - old, old])
-                moved = change / max(size, 1e-15)
-                self.record.ratios.append((at, moved))
-        found = [p.grad for _, p in self._parameters() if p.grad is not None]
+        last, old = self.before
+        if last == at - 1 and len(old) == len(samples) > 0:
+            change, size = norms([samples - old.to(samples), old])
+            moved = change / max(size, 1e-15)
+            self.record.ratios.append((at, moved))
+        found = [p.grad for _, p in trained_parameters(self.model) if p.grad is not None]
         if found:
             norm = math.hypot(*norms(found))
             if math.isfinite(norm) or moved != 0:  # a scaler skips steps of infinite gradients
@@ -372,17 +353,16 @@ class Watcher:
     def _look(self) -> None:
         """A deep look at fixed training rows."""
         probes = self.record.probes
-        if self.train is None or self.loss_fn is None or (probes and probes[-1].step == self.at):
+        if self.looked is None or self.loss_fn is None or (probes and probes[-1].step == self.at):
             return
-        if any(is_lazy(p) for p in self.model.parameters()):
+        if not is_ready(self.model):
             return
         began, ear = perf_counter(), self.ear
         ear.deaf = True
-        inputs, targets = (part[: self.rows] for part in self.train)
-        seen = probe(self.model, self.loss_fn, inputs, targets, self.at, self.modes)
+        seen = probe(self.model, self.loss_fn, *self.looked, self.at, self.modes)
         ear.deaf = False
         self.cost = perf_counter() - began
-        if seen is not None and seen.layers:
+        if seen is not None:
             probes.append(seen)
         if len(probes) > PROBES:
             del probes[1 : PROBES // 2 : 2]
@@ -395,9 +375,10 @@ class Watcher:
         try:
             with untouched(self.model), torch.no_grad():
                 self.model.eval()
-                rows = self.valid[0][: self.rows].to(device_of(self.model))
+                most = ROWS if self.looked is None else len(self.looked[0])
+                rows = self.valid[0][:most].to(device_of(self.model))
                 own = first_tensor(self.model(rows)).detach().cpu()
-            return float((own - outputs[: self.rows]).abs().max() / (own.abs().max() + 1e-12))
+            return float((own - outputs[:most]).abs().max() / (own.abs().max() + 1e-12))
         except FAILS:
             return math.nan
         finally:
@@ -414,12 +395,15 @@ class Watcher:
         self.unscored.clear()
         if look:
             self._look()
-        still = {n for n, p in self._parameters()
-                 if n in self.start and torch.equal(fingerprint(p), self.start[n])}  # fmt: skip
-        self.record.unmoved = tuple(n for n in self.start if n in still)
+        with self._guarded("parameters"):
+            now = fingerprints(self.model)
+            same = [n for n, value in self.start.items() if n in now and torch.equal(value, now[n])]
+            self.record.unmoved = tuple(same)
         last = self.record.probes[-1] if self.record.probes else None
-        with unchanged_randomness():
-            return ranked(findings_of(self.record, last, self.train, self.valid))
+        given = self.train, self.valid
+        train, valid = (None if rows is None else as_numbers(rows) for rows in given)
+        with unchanged_randomness(), quiet():
+            return ranked(findings_of(self.record, last, train, valid))
 
     def _is_news(self, finding: Finding, recent: float) -> bool:
         """Whether to tell a finding now, for the first time."""
@@ -473,10 +457,16 @@ def watch(
     return Watcher(model, optimizer, loss_fn, train, valid, batch_size)
 
 
-def _scored(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+def _scored(outputs: object, targets: object) -> Rows | None:
     """The first rows of validation outputs and their targets, on the processor."""
+    if not (isinstance(outputs, Tensor) and isinstance(targets, Tensor)):
+        return None
+    if not (is_dense(outputs) and is_dense(targets)):
+        return None
+    outputs, targets = as_numbers((outputs.detach(), targets.detach()))
+    outputs, targets = (part if part.ndim else part.reshape(1) for part in (outputs, targets))
     rows = max(1, LARGEST // max(1, outputs.numel() // max(1, len(outputs))))
-    return outputs[:rows].detach().cpu(), targets[:rows].detach().cpu()
+    return outputs[:rows].cpu(), targets[:rows].cpu()
 
 
 def _score(outputs: Tensor, targets: Tensor, link: Link) -> tuple[float, dict[int, float]]:

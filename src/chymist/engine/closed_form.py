@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Generator
 
 import numpy as np
@@ -65,7 +66,7 @@ def solve(program: Program, state: State, l2: float) -> Generator[Event]:
     inputs, targets = next(program.rows.batches([torch.arange(len(program.rows))]))
     with torch.no_grad():
         first = float(mean_loss(program, state.model(inputs), targets, program.weights))
-    flat, wanted = inputs.flatten(1).cpu().numpy(), targets.cpu().numpy()
+    flat, wanted = _given(state.model, layer, inputs).cpu().numpy(), targets.cpu().numpy()
     rows = None if program.weights is None else program.weights.double().cpu().numpy()
     weights, intercept = least_squares(flat, wanted, l2, rows)
     with torch.no_grad():
@@ -80,8 +81,23 @@ def solve(program: Program, state: State, l2: float) -> Generator[Event]:
     yield Epoch(1, state.step, values, False, True)
 
 
+def _given(model: nn.Module, layer: nn.Linear, inputs: torch.Tensor) -> torch.Tensor:
+    """What the model gives its affine layer: the inputs themselves, or fixed features of them.
+
+    In double precision: features that depend on each other (the square of a column of two values)
+    would be told apart by their rounding, and get weights that are large and mean nothing.
+    """
+    seen: list[torch.Tensor] = []
+    hook = layer.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    exact = copy.deepcopy(model).double()
+    hook.remove()
+    with torch.no_grad():
+        exact(inputs.double())
+    return seen[0]
+
+
 def only_layer(model: nn.Module) -> nn.Linear:
-    """The one affine layer that a linear model consists of.
+    """The one affine layer that holds all parameters of a model.
 
     Raises:
         UsageError: the model is anything else.
@@ -90,7 +106,7 @@ def only_layer(model: nn.Module) -> nn.Linear:
     if len(layers) == 1 and len(list(model.parameters())) == len(list(layers[0].parameters())):
         return layers[0]
     raise UsageError(
-        "closed_form is for the model 'linear'",
+        "closed_form is for models with one affine layer: linear, polynomial, random_features",
         where="optimizer",
         do="use another optimizer, for example adam",
     )

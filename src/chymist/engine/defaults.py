@@ -16,6 +16,9 @@ MODELS = {"image": "cnn", "table": "mlp", "array": "mlp"}
 LOSSES = {"classification": "cross_entropy", "regression": "mse"}
 MODEL_LOSSES = {"linear": "mse", "logistic": "binary_cross_entropy", "softmax": "cross_entropy"}
 
+# Fixed features, then one affine map: for mse they are solved in closed form.
+EXPANSIONS = ("polynomial", "random_features")
+
 # Images: batches of 64, of 128 from so many rows on; few passes, at least so many steps.
 LARGE_IMAGE_SET, IMAGE_EPOCHS, IMAGE_STEPS = 10_000, 4, 340
 # Tables: batches of about a 16th of the rows between two bounds, passes, at least so many steps.
@@ -41,7 +44,8 @@ def complete(recipe: Recipe, split: Split) -> Recipe:
     data, rows = split.data, len(split.train)
     model = recipe.model or part("model", MODELS[data.kind])
     loss = recipe.loss or part("loss", MODEL_LOSSES.get(model.name, LOSSES[data.task]))
-    exact = model.name == "linear" and recipe.optimizer is None
+    solvable = model.name == "linear" or (model.name in EXPANSIONS and loss.name == "mse")
+    exact = solvable and recipe.optimizer is None
     optimizer = recipe.optimizer or (
         part("optimizer", "closed_form") if exact else _optimizer(model)
     )
@@ -67,7 +71,7 @@ def complete(recipe: Recipe, split: Split) -> Recipe:
 
 def _optimizer(model: Part) -> Part:
     """AdamW; convex models bear a larger rate and no decay, so that they reach their optimum."""
-    if model.name in MODEL_LOSSES:
+    if model.name in (*MODEL_LOSSES, *EXPANSIONS):
         return part("optimizer", "adamw", lr=2e-2, weight_decay=0.0)
     return part("optimizer", "adamw", lr=3e-3)
 
@@ -94,7 +98,7 @@ def _length(image: bool, rows: int, batch_size: int | str) -> Length:
 
 def _stop(model: Part, length: Length, image: bool, valid_rows: int) -> Part:
     """Tables keep the best weights of the whole run; convex models and images the last ones."""
-    if image or not valid_rows or model.name in MODEL_LOSSES:
+    if image or not valid_rows or model.name in (*MODEL_LOSSES, *EXPANSIONS):
         return part("stop", "none")
     return part("stop", "early", monitor="val_loss", patience=str(length))
 

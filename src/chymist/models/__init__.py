@@ -7,6 +7,8 @@ from chymist.models.building import build_model as build_model
 from chymist.models.building import initialize as initialize
 from chymist.models.cnn import cnn as cnn
 from chymist.models.cnn import lenet5 as lenet5
+from chymist.models.expansions import polynomial as polynomial
+from chymist.models.expansions import random_features as random_features
 from chymist.models.layers import Dropout as Dropout
 from chymist.models.linear import linear as linear
 from chymist.models.linear import logistic as logistic

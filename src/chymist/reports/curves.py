@@ -1,8 +1,9 @@
-"""Learning curves drawn: scores on training and held rows against the number of training rows."""
+"""Curves drawn: scores on training and held rows against the rows, or a value of the recipe."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,51 +28,87 @@ from chymist.reports.svg import (
     span,
     tick_labels,
     tick_texts,
+    wide,
 )
 from chymist.values import SHARES, Score, show
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+SMALL = 1e-3  # of the middle score; less (rows learnt by heart) is drawn at the edge
 PARTS = (("training", "s1"), ("held out", "s2"))
 
 
-def curve_svg(sizes: Sequence[int], train: Sequence[Score], held: Sequence[Score]) -> Markup:
-    """Both scores over the number of training rows, with their intervals as bands.
+@dataclass(frozen=True)
+class Positions:
+    """Where the points of a curve stand, and how they are called.
 
     Args:
-        sizes: training rows, ascending.
-        train, held: scores on training and on held rows, one a size.
+        at: positions, ascending.
+        texts: their labels.
+        title: what the axis shows.
+        log: whether the axis is logarithmic.
+        marks: positions worth pointing at, with a word for each.
+        levels: scores worth pointing at, with a word for each.
+    """
+
+    at: tuple[float, ...]
+    texts: tuple[str, ...]
+    title: str
+    log: bool = False
+    marks: tuple[tuple[float, str], ...] = ()
+    levels: tuple[tuple[float, str], ...] = ()
+
+    @classmethod
+    def rows(cls, sizes: Sequence[int]) -> Positions:
+        """Numbers of training rows."""
+        texts = tuple(f"{n:,}" for n in sizes)
+        return cls(tuple(map(float, sizes)), texts, "training rows", log=True)
+
+
+def curve_svg(positions: Positions, train: Sequence[Score], held: Sequence[Score]) -> Markup:
+    """Both scores over a horizontal axis, with their intervals as bands.
+
+    Args:
+        positions: the horizontal axis.
+        train, held: scores on training and on held rows, one a position.
 
     Returns:
-        An SVG element; the horizontal axis is logarithmic.
+        An SVG element; scores that differ many times over have a logarithmic axis.
     """
     metric = held[0].metric
-    x = Scale(float(sizes[0]), float(sizes[-1]), LEFT, WIDTH - RIGHT, log=True)
-    ends = np.array([v for s in (*train, *held) for v in (s.value, s.low, s.high)])
-    low, high = span(ends[np.isfinite(ends)])
-    y = Scale(low, min(high, 1.0) if metric in SHARES else high, HEIGHT - BOTTOM, TOP)
+    x = Scale(positions.at[0], positions.at[-1], LEFT, WIDTH - RIGHT, log=positions.log)
+    y = _heights(metric, positions, [*train, *held])
     name = metric_name(metric)
-    parts = [_frame(x, y, sizes, name, metric in SHARES)]
+    parts = [_frame(x, y, positions, name, metric in SHARES)]
     labels = []
+    for at, word in positions.marks:
+        parts += [line(x(at), y.start, x(at), y.end, "best"),
+                  label(word, x(at) + 4, y.end - 6, kind="title")]  # fmt: skip
+    for value, word in positions.levels:
+        if y.low <= value <= y.high:
+            parts.append(line(x.start, y(value), x.end, y(value), "floor"))
+            labels.append((y(value), word, "title"))
     for (part, kind), scores in zip(PARTS, (train, held), strict=True):
-        points = [(x(float(n)), y(s.value)) for n, s in zip(sizes, scores, strict=True)]
-        parts += [_band(sizes, scores, x, y, kind), path([points], kind)]
+        points = [
+            (x(at), y(max(s.value, y.low))) for at, s in zip(positions.at, scores, strict=True)
+        ]
+        parts += [_band(positions, scores, x, y, kind), path([points], kind)]
         parts += [dot(*point, kind, 2.6) for point in points]
         labels.append((points[-1][1], part, kind))
     above = -100.0
-    for at, part, kind in sorted(labels):
-        above = max(at + 4, above + 15)
+    for height, part, kind in sorted(labels):
+        above = max(height + 4, above + 15)
         parts.append(label(part, WIDTH - RIGHT + 7, above, kind=kind))
-    title = f"{name} on training and held-out rows by number of training rows"
+    title = f"{name} on training and held-out rows by {positions.title}"
     return drawing(title, HEIGHT, *parts)
 
 
-def plot_curve(sizes: Sequence[int], train: Sequence[Score], held: Sequence[Score]) -> Axes:
+def plot_curve(positions: Positions, train: Sequence[Score], held: Sequence[Score]) -> Axes:
     """The same with matplotlib; nothing is shown and no global state is touched.
 
     Args:
-        sizes, train, held: as for `curve_svg`.
+        positions, train, held: as for `curve_svg`.
 
     Returns:
         matplotlib axes; their figure is `axes.figure`.
@@ -85,53 +122,74 @@ def plot_curve(sizes: Sequence[int], train: Sequence[Score], held: Sequence[Scor
     for (part, kind), scores in zip(PARTS, (train, held), strict=True):
         value, low, high = factor * np.array([(s.value, s.low, s.high) for s in scores]).T
         style = "--" if kind == "s1" else "-"
-        found.plot(sizes, value, marker=".", label=part, color=COLORS[kind], linestyle=style)
-        found.fill_between(sizes, low, high, color=COLORS[kind], alpha=0.15, linewidth=0)
+        found.plot(positions.at, value, marker=".", label=part, color=COLORS[kind], linestyle=style)
+        found.fill_between(positions.at, low, high, color=COLORS[kind], alpha=0.15, linewidth=0)
+    for at, word in positions.marks:
+        found.axvline(at, color=COLORS["best"], linestyle=":", label=word)
+    for level, word in positions.levels:
+        found.axhline(factor * level, color=COLORS["floor"], linestyle="-.", label=word)
     unit = " (%)" if metric in SHARES else ""
-    found.set(xscale="log", xlabel="training rows", ylabel=metric_name(metric) + unit)
-    found.set_xticks(sizes, [f"{n:,}" for n in sizes])
+    found.set(xscale="log" if positions.log else "linear", xlabel=positions.title,
+              ylabel=metric_name(metric) + unit)  # fmt: skip
+    y = _heights(metric, positions, [*train, *held])
+    if y.log:
+        found.set(yscale="log", ylim=(y.low, y.high))
+    found.set_xticks(positions.at, positions.texts)
     found.minorticks_off()
     found.legend(frameon=False)
     return found
 
 
 def curve_html(
-    verdict: str, sizes: Sequence[int], train: Sequence[Score], held: Sequence[Score]
+    verdict: str, positions: Positions, train: Sequence[Score], held: Sequence[Score]
 ) -> Markup:
     """Verdict, drawing and numbers for a notebook."""
     rows = [
-        [f"{n:,}", show(b.metric, b.value), interval(b), show(a.metric, a.value), interval(a)]
-        for n, a, b in zip(sizes, train, held, strict=True)
+        [text, show(b.metric, b.value), interval(b), show(a.metric, a.value), interval(a)]
+        for text, a, b in zip(positions.texts, train, held, strict=True)
     ]
-    heads = ["rows", "held out", "95 % interval", "training", "95 % interval"]
+    heads = [positions.title, "held out", "95 % interval", "training", "95 % interval"]
     return tag(
         "div",
         tag("p", tag("strong", safe(verdict, 400))),
-        tag("div", curve_svg(sizes, train, held), style="max-width:460px"),
+        tag("div", curve_svg(positions, train, held), style="max-width:460px"),
         table(heads, rows, {0, 1, 2, 3, 4}),
     )
 
 
-def _frame(x: Scale, y: Scale, sizes: Sequence[int], name: str, percent: bool) -> Markup:
-    """Axes whose horizontal ticks are the sizes: of sizes that halve, few are round numbers."""
+def _heights(metric: str, positions: Positions, scores: Sequence[Score]) -> Scale:
+    """The vertical axis: logarithmic where scores, which are no shares, differ many times over."""
+    values = np.array([s.value for s in scores])
+    start, end = HEIGHT - BOTTOM, TOP
+    shown = values[values > np.median(values) * SMALL]
+    if metric not in SHARES and wide(shown):
+        low, high = span(shown, log=True)
+        return Scale(low, high, start, end, log=True)
+    ends = [v for s in scores for v in (s.value, s.low, s.high)]
+    low, high = span(np.array([*ends, *(level for level, _ in positions.levels)]))
+    return Scale(low, min(high, 1.0) if metric in SHARES else high, start, end)
+
+
+def _frame(x: Scale, y: Scale, positions: Positions, name: str, percent: bool) -> Markup:
+    """Axes whose horizontal ticks are the points: of sizes that halve, few are round numbers."""
     parts = [label(name, 0, 13, kind="title")]
     for value, text in zip(y.ticks, tick_labels(y.ticks, percent), strict=True):
         at = y(value)
         parts += [line(x.start, at, x.end, at, "grid"), label(text, x.start - 8, at + 4, "end")]
     parts.append(line(x.start, y.start, x.end, y.start))
-    ticks = [float(size) for size in sizes]
-    parts += [line(x(tick), y.start, x(tick), y.start + 4) for tick in ticks]
-    parts += tick_texts(x, ticks, [f"{size:,}" for size in sizes], y.start + 18)
-    parts.append(label("training rows, logarithmic axis", x.end, y.start + 35, "end", "title"))
+    parts += [line(x(tick), y.start, x(tick), y.start + 4) for tick in positions.at]
+    parts += tick_texts(x, positions.at, positions.texts, y.start + 18)
+    title = positions.title + (", logarithmic axis" if positions.log else "")
+    parts.append(label(title, x.end, y.start + 35, "end", "title"))
     return join(*parts)
 
 
-def _band(sizes: Sequence[int], scores: Sequence[Score], x: Scale, y: Scale, kind: str) -> Markup:
+def _band(positions: Positions, scores: Sequence[Score], x: Scale, y: Scale, kind: str) -> Markup:
     """The intervals as an area; infinite ends are cut at the edge of the drawing."""
     low, high = ([min(max(end, y.low), y.high) for end in ends]
                  for ends in zip(*((s.low, s.high) for s in scores), strict=True))  # fmt: skip
-    there = [(x(float(n)), y(v)) for n, v in zip(sizes, high, strict=True)]
-    back = [(x(float(n)), y(v)) for n, v in zip(sizes, low, strict=True)][::-1]
+    there = [(x(at), y(v)) for at, v in zip(positions.at, high, strict=True)]
+    back = [(x(at), y(v)) for at, v in zip(positions.at, low, strict=True)][::-1]
     corners = "L".join(f"{px(a)} {px(b)}" for a, b in [*there, *back])
     return tag("path", d=Markup(f"M{corners}Z"), fill=COLORS[kind], fill_opacity="0.14",
                stroke="none")  # fmt: skip

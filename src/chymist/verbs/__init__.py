@@ -8,6 +8,7 @@ from chymist.values import Run as Run
 from chymist.verbs.comparing import compare as compare
 from chymist.verbs.comparing_runs import compare_runs as compare_runs
 from chymist.verbs.comparison import Comparison as Comparison
+from chymist.verbs.complexity import validation_curve as validation_curve
 from chymist.verbs.conforming import intervals as intervals
 from chymist.verbs.curves import learning_curve as learning_curve
 from chymist.verbs.decomposing import bias_variance as bias_variance
@@ -17,6 +18,7 @@ from chymist.verbs.fitting import fit as fit
 from chymist.verbs.fitting import resume as resume
 from chymist.verbs.leaving_out import leave_one_out as leave_one_out
 from chymist.verbs.loading import loading_throughput as loading_throughput
+from chymist.verbs.memorising import capacity as capacity
 from chymist.verbs.populating import fit_population as fit_population
 from chymist.verbs.predicting import evaluate as evaluate
 from chymist.verbs.predicting import predict as predict

@@ -23,7 +23,7 @@ from chymist.evidence.verdict import amount
 from chymist.keys import key
 from chymist.metrics import METRICS, measure
 from chymist.protocols import Cut
-from chymist.reports.curves import curve_html, curve_svg, plot_curve
+from chymist.reports.curves import Positions, curve_html, curve_svg, plot_curve
 from chymist.values import Data, Predictions, Recipe, Score, Split, whole_number
 from chymist.verbs.jobs import Job, train_jobs
 from chymist.verbs.sources import groups_of, open_rows
@@ -66,14 +66,14 @@ class LearningCurve:
 
     def plot(self) -> Axes:
         """Draw both scores with their intervals; returns matplotlib axes."""
-        return plot_curve(self.sizes, self.train, self.held)
+        return plot_curve(Positions.rows(self.sizes), self.train, self.held)
 
     def svg(self) -> str:
         """The same as an SVG element."""
-        return str(curve_svg(self.sizes, self.train, self.held))
+        return str(curve_svg(Positions.rows(self.sizes), self.train, self.held))
 
     def _repr_html_(self) -> str:
-        return str(curve_html(self.verdict, self.sizes, self.train, self.held))
+        return str(curve_html(self.verdict, Positions.rows(self.sizes), self.train, self.held))
 
     def __repr__(self) -> str:
         return f"LearningCurve({self.verdict})"
@@ -287,7 +287,7 @@ def _curve(
                for at in range(levels)]  # fmt: skip
     held = [out_of_fold_score(joined([one.held for one in some]), metric, seed)
             for some in by_size]  # fmt: skip
-    train = [_own_score(joined([one.train for one in some]), metric, seed) for some in by_size]
+    train = [own_score(joined([one.train for one in some]), metric, seed) for some in by_size]
     share = 1 / len(design.held[0])
     before, last = (np.array([one.record["held"] for one in some]) for some in by_size[-2:])
     own = np.array([one.record["train"] for one in by_size[-1]])
@@ -300,7 +300,7 @@ def _curve(
                          sealed, facts)  # fmt: skip
 
 
-def _own_score(made: Predictions, metric: str, seed: int) -> Score:
+def own_score(made: Predictions, metric: str, seed: int) -> Score:
     """Score on training rows, in which a row occurs once for each model that it trained."""
     if made.groups is not None:
         return score(made, metric, "train", seed=seed)

@@ -200,9 +200,9 @@ def note_of_copies(count: int, grouped: bool) -> str:
 def starts_at_random(entry: Any) -> bool:
     """Whether an entry is trained from random initial weights, so that a seed may be lucky.
 
-    Recipes are, unless they are solved in closed form; of scikit-learn's estimators its networks
-    are, and recipes in their form. What trees and forests draw at random differs from fold to fold,
-    so that folds show its spread.
+    Recipes are, unless they are solved in closed form and have no random features; of
+    scikit-learn's estimators its networks are, and recipes in their form. What trees and forests
+    draw at random differs from fold to fold, so that folds show its spread.
 
     Args:
         entry: a complete recipe, or an estimator.
@@ -214,7 +214,8 @@ def starts_at_random(entry: Any) -> bool:
         (True, False)
     """
     if isinstance(entry, Recipe):
-        return entry.optimizer is None or entry.optimizer.name != "closed_form"
+        drawn = entry.model is not None and entry.model.name == "random_features"
+        return drawn or entry.optimizer is None or entry.optimizer.name != "closed_form"
     options = entry.get_params() if hasattr(entry, "get_params") else {}
     return any(
         name.endswith("hidden_layer_sizes")

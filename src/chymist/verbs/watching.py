@@ -19,9 +19,9 @@ from chymist.doctor.finding import ranked
 from chymist.doctor.loading import BOUND, LoadingThroughput
 from chymist.doctor.reading_loss import FAILS
 from chymist.doctor.record import EpochFacts
-from chymist.doctor.rules.data import DATA
+from chymist.doctor.restoring import untouched
+from chymist.doctor.rules import RULES
 from chymist.doctor.rules.evidence import Seen
-from chymist.doctor.rules.training import TRAINING
 from chymist.doctor.rules.wiring import WIRING
 from chymist.doctor.watching import EARLY
 from chymist.engine.assembly import Assembly, forward
@@ -41,10 +41,9 @@ PROBED = 256
 LOADING = 0.3  # seconds that reading and training are measured before a run
 WORTH = 2.0  # seconds of waiting, below which a run is over before anybody could do better
 POINTS = 300  # of a signal that are kept
-FAILURES = (*FAILS, ArithmeticError, LookupError)  # of a foreign module that is looked at
 
 
-class Ear:
+class Tap:
     """Hears the batches of a loop: model and loss give what they gave, and it is noted.
 
     Args:
@@ -79,9 +78,9 @@ class RunWatcher:
     def __init__(self, assembly: Assembly, doctor: Doctor = True) -> None:
         program, self.state = assembly.program, assembly.state
         self.on, self.told = bool(doctor), doctor if callable(doctor) else None
-        self.ear = Ear(program)
+        self.tap = Tap(program)
         self.assembly = replace(
-            assembly, program=replace(program, apply=self.ear.apply, loss=self.ear.loss)
+            assembly, program=replace(program, apply=self.tap.apply, loss=self.tap.loss)
         )
         self.stopped, self.epochs = "", 0
         self.said: set[str] = set()
@@ -108,7 +107,7 @@ class RunWatcher:
             or assembly.recipe.optimizer.name == "closed_form"
         ):
             return
-        with suppress(*FAILURES, ChymistError), unchanged_randomness():  # the loop will say it
+        with suppress(*FAILS, ChymistError), unchanged_randomness():  # the loop will say it
             found = self.loading = assembly_throughput(assembly, LOADING)
             steps = assembly.program.total_steps - assembly.state.step
             if found.finding is not None and found.waited(steps) > WORTH:
@@ -119,7 +118,7 @@ class RunWatcher:
         """What fails in a foreign module ends the watching, not the run."""
         try:
             yield
-        except FAILURES as error:
+        except FAILS as error:
             self.stopped = f"{type(error).__name__}: {error}"[:200]
             self.close()
             self.watcher = None
@@ -150,9 +149,9 @@ class RunWatcher:
             )
 
     def _step(self, watcher: Watcher, loss: float) -> None:
-        if self.ear.batch is not None and self.ear.targets is not None:
-            inputs, outputs = self.ear.batch
-            watcher.step(loss, inputs, self.ear.targets, outputs)
+        if self.tap.batch is not None and self.tap.targets is not None:
+            inputs, outputs = self.tap.batch
+            watcher.step(loss, inputs, self.tap.targets, outputs)
 
     def _certain(self, watcher: Watcher) -> list[Finding]:
         """What needs no outcome of the run to be known, and can be said at once."""
@@ -200,7 +199,9 @@ class RunWatcher:
         last, outputs, targets = record.epochs.pop(), None, None
         with self._looking():
             if self.valid is not None:
-                outputs, targets = forward(self.watcher.model, [self.valid[0]]), self.valid[1]
+                with untouched(self.watcher.model):
+                    outputs = forward(self.watcher.model, [self.valid[0]])
+                targets = self.valid[1]
             self.watcher.epoch(last.valid_loss, outputs, targets, last.train_loss)
 
     def diverged(self, error: Diverged) -> None:
@@ -235,13 +236,15 @@ class RunWatcher:
         if watcher is None:
             return {"rules": 0, "stopped": self.stopped}
         record = watcher.record
+        failed = [rule for rule in RULES if rule.__name__ in record.failures]
+        ended = [record.failures[n] for n in ("parameters", "step") if n in record.failures]
         return {
-            "rules": len(WIRING) + len(DATA) + len(TRAINING),
+            "rules": len(RULES) - len(failed),
             "steps": len(record.losses), "epochs": self.epochs,
             "looks": len(record.probes),
             "train": 0 if self.train is None else len(self.train[0]),
             "valid": 0 if self.valid is None else len(self.valid[0]),
-            "stopped": self.stopped,
+            "stopped": self.stopped or "".join(ended[:1]),
         }  # fmt: skip
 
     def signals(self) -> dict[str, list[tuple[int, float]]]:

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from chymist.doctor.finding import Finding, Remedy
+from chymist.doctor.row_facts import MOST
 from chymist.doctor.rules.evidence import Seen
 
 
@@ -222,12 +223,39 @@ def misaligned(seen: Seen) -> Finding | None:
     )
 
 
+def wrong_pairs(seen: Seen) -> Finding | None:
+    """The loop feeds rows with targets that are not theirs in `train`."""
+    pairs = seen.record.pairs
+    found, other = sum(p.found for p in pairs), sum(p.other for p in pairs)
+    if found < seen.limits.paired or seen.train is None:
+        return None
+    goal = seen.train[1][:MOST].reshape(len(seen.train[1][:MOST]), -1)
+    counts = goal.unique(dim=0, return_counts=True)[1] / len(goal)
+    usual = 1 - float(counts.square().sum())  # of two rows drawn at random
+    if other < max(seen.limits.mispaired * usual * found, 1):  # fewer are fed on purpose, as noise
+        return None
+    exchanged = sum(p.exchanged for p in pairs)
+    if exchanged < len(pairs) and not (seen.harm and any(p.scattered for p in pairs)):
+        return None  # classes that the loop has renamed are still a function of the right ones
+    return Finding(
+        "label_misalignment",
+        "certain" if exchanged == len(pairs) else "finding",
+        f"{other} of {found} rows that the loop feeds have another target in `train`"
+        + (", and each batch has the right targets in another order" if exchanged else ""),
+        {"found": found, "other": other, "exchanged": exchanged, "steps": [p.step for p in pairs]},
+        Remedy("index inputs and targets by the same order"),
+        weight=6,
+    )
+
+
 def noise(seen: Seen) -> Finding | None:
     """Labels that contradict what their neighbours agree on."""
     known, limits = seen.reference, seen.limits
     if known is None or seen.facts.data.rows < 100 or not seen.facts.data.classes:
         return None
-    worse = known.neighbors - known.own  # validation labels are better than those of training
+    # Validation labels are better than those of training; not where rows are their own neighbours.
+    alone = seen.facts.data.shared < limits.shared
+    worse = known.neighbors - known.own if alone else 0.0
     apart = abs(seen.train_score - seen.valid_score)
     contradicted = known.noisy >= limits.noisy and apart > limits.gap
     if seen.valid_score > known.neighbors + seen.margin:
@@ -256,5 +284,6 @@ DATA = (
     raw_inputs,
     raw_targets,
     misaligned,
+    wrong_pairs,
     noise,
 )

@@ -52,11 +52,10 @@ class Seen:
 
     @cached_property
     def train_score(self) -> float:
-        """Of the fixed training rows, as the model stands."""
-        if self.last is None or self.train is None:
+        """Of the training rows of the last look, as the model stands."""
+        if self.last is None:
             return math.nan
-        targets = self.train[1][: len(self.last.outputs)]
-        return score_of(self.last.outputs, targets, self.facts.loss.link)
+        return score_of(self.last.outputs, self.last.targets, self.facts.loss.link)
 
     @cached_property
     def valid_score(self) -> float:

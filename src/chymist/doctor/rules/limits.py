@@ -73,6 +73,9 @@ class Limits:
             3.4 % in ten well-known sets). Measured.
         own_worse: by how much neighbours are righter for validation than for training rows.
             Measured.
+        paired, mispaired: rows of batches that are looked up in `train`, and how many of them must
+            have another target there, as a share of what a random order gives. Were a tenth of two
+            classes' targets changed on purpose, 13 of 50 would be so in one run of 1000 (binomial).
     """
 
     poor: float = 0.05
@@ -132,6 +135,8 @@ class Limits:
     target_alone: float = 100.0
     noisy: float = 0.05
     own_worse: float = 0.1
+    paired: int = 50
+    mispaired: float = 0.5
 
 
 LIMITS = Limits()

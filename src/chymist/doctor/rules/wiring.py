@@ -234,8 +234,11 @@ def no_update(seen: Seen) -> Finding | None:
 
 def cut_off(seen: Seen) -> Finding | None:
     """Layers that work, were never trained, and are frozen or get no gradient."""
-    facts = seen.facts
-    still = [*facts.undriven, *facts.frozen]
+    facts, unmoved = seen.facts, set(seen.record.unmoved)
+    if len(seen.record.losses) < 10:
+        return None
+    # Statistics and counters of other packages are parameters that are not trained, yet they move.
+    still = [*facts.undriven, *(n for n in facts.frozen if n in unmoved)]
     fresh = [n for n in still if n.rpartition(".")[0] in facts.fresh]
     if not still or not (seen.poor_train or (fresh and seen.harm)):
         return None
