@@ -21,7 +21,7 @@ from chymist.engine.loop import Program
 from chymist.errors import Diverged, InputError, Interrupted
 from chymist.reports.findings import chart_of, findings_section
 from chymist.verbs.diagnosing import evidence_text, read_findings, write_findings
-from chymist.verbs.watching import POINTS, Ear, some_rows, thinned
+from chymist.verbs.watching import POINTS, Tap, some_rows, thinned
 
 SLOW = cy.Recipe(
     model=cy.models.mlp(hidden=(16,)), optimizer=cy.optim.sgd(lr=1e-6), schedule="constant",
@@ -312,7 +312,7 @@ def test_the_ear_hands_on_what_it_hears() -> None:
         None, lambda model, x: model(x), nn.functional.mse_loss, lambda step: 1.0, None,  # type: ignore[arg-type]
         lambda model: {}, None, 4, 1, 0,
     )  # fmt: skip
-    ear, model, inputs = Ear(program), nn.Linear(3, 1), torch.ones(4, 3)
+    ear, model, inputs = Tap(program), nn.Linear(3, 1), torch.ones(4, 3)
     outputs = ear.apply(model, inputs)
     assert outputs.requires_grad
     assert torch.equal(outputs, model(inputs))

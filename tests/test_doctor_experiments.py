@@ -27,9 +27,9 @@ from chymist.doctor.experiments import (
     unregularized,
 )
 from chymist.doctor.experiments_reading import Losses, read_gap, read_training, tell_apart
+from chymist.doctor.verdict_words import SAID
 from chymist.doctor.verdicts import (
     CODES,
-    SAID,
     Effect,
     gap_shares,
     gap_verdict,
@@ -240,7 +240,8 @@ def test_a_head_start_is_no_proof_and_a_short_failure_neither() -> None:
 
 
 def test_wiring_is_accused_only_if_nothing_with_it_learns() -> None:
-    bad = {"tiny": 2.2, "tiny_default": 2.2, "small": 2.3, "big": 2.3, "lr_x_0.1": 2.3}
+    bad = {"tiny": 2.2, "tiny_default": 2.2, "small": 2.3, "big": 2.3, "lr_x_0.1": 2.3,
+           "lr_x_10": 2.3}  # fmt: skip
     found = losses_of(**SHAMS, **bad, tiny_shallow=2.2)
     assert read_training(STUCK, found, {})[0].cause == "wiring"
     for change, cause in (("tiny_default", "rate"), ("tiny_shallow", "no_signal"),
@@ -251,6 +252,27 @@ def test_wiring_is_accused_only_if_nothing_with_it_learns() -> None:
     unknown = losses_of(**SHAMS, tiny=2.2, tiny_default=2.2)
     left_out = {"small": NOTHING_SMALLER, "tiny shallow": NOTHING_SMALLER}
     assert read_training(STUCK, unknown, left_out)[0].cause == "inconclusive"
+
+
+def test_one_rate_does_not_speak_for_another_and_chance_hides_answers() -> None:
+    run = Losses(1.0, 1.0, steps=1000, chance=2.3)
+    tried = losses_of(**SHAMS, tiny=0.1, lr_x_0=2.3)
+    both = {**tried, "lr x 0.1": Losses(2.3, 2.3, steps=200, chance=2.3)}
+    assert read_training(run, both, {})[2]["rate"] is None
+    assert read_training(run, {**both, "lr x 10": both["lr x 0.1"]}, {})[2]["rate"] is False
+    wide = losses_of(**{"base": 2.3, "sham_1": 1.3}, tiny=0.1, big=1.4)
+    assert read_training(run, wide, {})[2]["big"] is None  # 1.8 to 1.4 is much, and may be chance
+
+
+def test_a_larger_model_that_beats_every_rate_is_what_it_is() -> None:
+    run = Losses(1.0, 1.0, steps=1000, chance=2.3)
+    rates = {"lr_x_0.1": 2.0, "lr_x_10": 1.5}
+    left_out = {"small": NOTHING_SMALLER}
+    found = losses_of(**SHAMS, tiny=0.1, big=0.4, **rates)
+    assert read_training(run, found, left_out)[0].cause == "model_bias"
+    close = losses_of(**SHAMS, tiny=0.1, big=0.4, **{**rates, "lr_x_10": 0.42})
+    assert read_training(run, close, left_out)[0].cause == "optimisation"
+    assert read_training(run, losses_of(**SHAMS, tiny=0.1, big=0.4), left_out)[0].possible
 
 
 def test_going_on_is_looked_at_first() -> None:

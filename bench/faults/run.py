@@ -31,11 +31,12 @@ from bench.faults.harness import Case, Outcome, examine
 from bench.faults.healthy_fresh_aims import FRESH_HEALTHY
 from bench.faults.sensitivity import said_of, sensitivity
 from bench.faults.sensitivity import told as sensitive_lines
-from chymist.doctor import Watcher
+from chymist.doctor import ExperimentWatcher, Watcher
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCTORS: dict[str, Callable[..., Any]] = {
     "doctor": Watcher,
+    "experiments": ExperimentWatcher,
     "AutoTrainer": AutoTrainer,
     "DeepDiagnosis": DeepDiagnosis,
 }

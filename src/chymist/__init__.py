@@ -34,8 +34,8 @@ _PUBLIC = {
     "capacity": "chymist.verbs", "bias_variance": "chymist.verbs",
     "apply": "chymist.verbs", "prove": "chymist.verbs", "fix": "chymist.verbs",
     "intervals": "chymist.verbs", "loading_throughput": "chymist.verbs",
-    "watch": "chymist.doctor", "Finding": "chymist.doctor",
     "Remedy": "chymist.doctor",
+    "watch": "chymist.doctor", "watch_experiments": "chymist.doctor", "Finding": "chymist.doctor",
     "activations": "", "clip": "", "losses": "", "metrics": "", "models": "", "optim": "",
     "protocols": "", "schedules": "", "space": "", "stop": "",
 }  # fmt: skip
@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from chymist.doctor import Finding as Finding
     from chymist.doctor import Remedy as Remedy
     from chymist.doctor import watch as watch
+    from chymist.doctor import watch_experiments as watch_experiments
     from chymist.doctor.texts import why as why
     from chymist.errors import ChymistError as ChymistError
     from chymist.errors import Diverged as Diverged

@@ -436,6 +436,7 @@ class Run:
         facts: epochs, steps, seconds, samples_per_second, waiting_for_data, parameters,
             threads, environment.
         findings: what the doctor found (`chymist.doctor.Finding`), the surest first.
+        experiments: what the experiments of `diagnose` found, as plain values; None without.
     """
 
     path: Path
@@ -452,6 +453,7 @@ class Run:
     history: Mapping[str, np.ndarray]
     facts: Mapping[str, Any]
     findings: tuple[Any, ...] = ()
+    experiments: Mapping[str, Any] | None = None
 
     # Plots and the notebook view are attached by `chymist.reports`; values draw nothing.
     views: ClassVar[dict[str, Callable[..., Any]]] = {}

@@ -6,18 +6,19 @@ import argparse
 
 import chymist as cy
 from chymist.cli import fixing
-from chymist.cli.commands import emit, screen_of
+from chymist.cli.commands import emit, moved_data, screen_of
 from chymist.cli.findings import finding_lines, language_of
 from chymist.doctor.texts import CODES, page_of
+from chymist.doctor.verdict_words import told
 from chymist.verbs.diagnosing import evidence_text
 
 
 def diagnose(options: argparse.Namespace) -> int:
     """`chymist diagnose`."""
-    found, screen = cy.diagnose(options.run), screen_of(options)
-    language = language_of(options.lang)
+    screen, language = screen_of(options), language_of(options.lang)
+    found = cy.diagnose(options.run, options.experiments, options.budget, data=moved_data(options))
     if not found:
-        screen.line("Finding", str(found), result=True)
+        screen.line("Finding", found.silence, result=True)
     for finding in found:
         (label, text), *rest = finding_lines(finding, language)
         screen.line(label, text, result=True)
@@ -25,6 +26,9 @@ def diagnose(options: argparse.Namespace) -> int:
             screen.line("", evidence_text(finding.evidence))
         for label, text in rest:
             screen.line(label, text)
+    if found.experiments is not None:
+        for label, text in told(found.experiments, language).items():
+            screen.line(label, text, result=label == "Verdict")
     if found:
         screen.line("Checked", str(found.checked))
         screen.line("Why", f"chymist why {found[0].code}")

@@ -47,7 +47,7 @@ VERBS = {
     "compare-runs": "compare two runs on the same validation rows",
     "curve": "score a recipe with more and more training rows, or over values of an option",
     "capacity": "count the rows with random labels that a recipe learns by heart",
-    "diagnose": "say what is wrong with a run, from its record",
+    "diagnose": "say what is wrong with a run, from its record or by experiments",
     "why": "explain a code of the doctor, in English or Chinese",
     "runs": "list runs, cross-validations, comparisons and searches",
     "show": "show what a run gave",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from chymist.cli.experimenting import add_experiments
 from chymist.cli.fixing_options import add_fixing
 
 
@@ -61,7 +62,8 @@ def report(verb: argparse.ArgumentParser) -> None:
 
 
 def diagnose(verb: argparse.ArgumentParser) -> None:
-    run_folder(verb)
+    run_on_data(verb)
+    add_experiments(verb)
     language(verb)
     add_fixing(verb)
 

@@ -7,5 +7,7 @@ at: weights, gradients, modes, buffers and random states are left as they were f
 
 from chymist.doctor.finding import Finding as Finding
 from chymist.doctor.finding import Remedy as Remedy
+from chymist.doctor.trying import ExperimentWatcher as ExperimentWatcher
+from chymist.doctor.trying import watch_experiments as watch_experiments
 from chymist.doctor.watching import Watcher as Watcher
 from chymist.doctor.watching import watch as watch

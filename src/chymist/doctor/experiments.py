@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -29,14 +30,41 @@ WANTED: dict[Route, tuple[str, ...]] = {
     "gap": ("base", "inner", "sham 1", "half", "sham 2"),
 }  # fmt: skip
 
+# What tells whether a finding is right, and what a verdict on it needs beside that.
+SUSPECTED: dict[str, tuple[str, ...]] = {
+    "lr_too_high": ("tiny", "tiny default", "lr x 0.1", "small"),
+    "lr_too_low": ("tiny", "tiny default", "lr x 10", "small"),
+    "undertrained": ("cont", "lr x 10"),
+    "model_bias": ("big", "small"), "missing_nonlinearity": ("big", "small"),
+    "optimisation_failure": ("tiny", "small", "tiny default"),
+    "vanishing_gradient": ("small", "tiny"), "exploding_gradient": ("lr x 0.1", "tiny", "small"),
+    "init_scale": ("lr x 0.1", "tiny", "tiny default"), "dead_relu": ("lr x 0.1", "tiny", "small"),
+    "saturated_activation": ("lr x 0.1", "tiny", "small"),
+    "unnormalised_input": ("lr x 0.1", "tiny", "tiny default"),
+    "loss_activation_mismatch": ("tiny", "tiny default", "tiny shallow"),
+    "double_softmax": ("tiny", "tiny default", "tiny shallow"),
+    "no_update": ("tiny", "tiny default", "tiny shallow"),
+    "label_misalignment": ("tiny", "big"), "label_noise": ("inner", "half"),
+    "overfitting": ("inner", "half"), "distribution_mismatch": ("inner",),
+    "data_leakage": ("inner",),
+}  # fmt: skip
+CONTROLS = ("base", "sham 1")  # without these no effect can be told from chance
+STAGE = 3  # experiments that are carried out between two looks at what they say
+FIRST_SHARE = 0.5  # of the budget, that the first stage may take if there are suspects
+
 TINY_ROWS, TINY_STEPS = 32, (200, 100, 50)  # the longest of these that the others are as long as
 # Memorises 32 rows of digits or breast_cancer in 50 steps with 1 to 6 hidden layers of 32 units.
 SURE = part("optimizer", "adamw", lr=1e-2, weight_decay=0.0)
 INNER, HALF = 0.2, 0.5  # of the training rows
 LEAST, LEAST_STEPS = 1 / 50, 20  # of the run, and at all, below which a training shows nothing
 LEAST_CONT = 1 / 10  # of the run, for going on
+ENOUGH = 1 / 5  # of the run: a shorter training that does not help proves nothing (taxonomy 2, lr)
 TOO_DEAR = "the budget of steps does not reach"
 NOT_ASKED = "needs a part of chymist with hidden, depth or channels"
+TOO_SHORT = "its steps would be less than a tenth of the run"
+UNTRAINED = "needs the trained model"
+FEW_ROWS = "too few training rows"
+DECIDED = "not needed: the verdict is decided"
 NOTHING_SMALLER = "the model has no depth to halve"
 
 
@@ -70,23 +98,36 @@ class Agenda:
         experiments: with equal numbers of steps, but for "tiny" ones.
         left_out: why the others are not, by name.
         inner: rows that "inner" holds out of the training rows, or None.
+        first: how many are carried out before anybody looks at what they say.
+        needed: budget with which no answer is left open for want of steps.
     """
 
     experiments: tuple[Experiment, ...]
     left_out: Mapping[str, str] = field(default_factory=dict)
     inner: np.ndarray | None = None
+    first: int = 0
+    needed: float = math.inf
 
     @property
     def steps(self) -> int:
         """Of all members together."""
         return sum(one.steps for one in self.experiments)
 
+    @property
+    def stages(self) -> list[tuple[Experiment, ...]]:
+        """The experiments, as many at a time as are carried out together."""
+        cuts = [0, *range(self.first, len(self.experiments), STAGE), len(self.experiments)]
+        return [self.experiments[a:b] for a, b in pairwise(cuts) if a < b]
+
 
 def plan_experiments(
     route: Route, recipe: Recipe, split: Split, seed: int, total: int, budget: float,
-    model: Any = None,
+    model: Any = None, suspects: Sequence[str] = (),
 ) -> Agenda:  # fmt: skip
     """Choose experiments, and how long each may be, for a budget.
+
+    What tells whether the suspects are right comes first and is given half of the budget, so that
+    it is long enough to say something; the others are as long, as far as the budget reaches.
 
     Args:
         route: what is wrong: the training loss, or the gap to the validation loss.
@@ -96,6 +137,7 @@ def plan_experiments(
         total: steps of the run.
         budget: steps of all experiments together, as a share of these.
         model: the trained model, which "cont" goes on with, or None.
+        suspects: codes of findings, the most likely first.
 
     Returns:
         An `Agenda` of at most `budget` x `total` steps.
@@ -108,18 +150,64 @@ def plan_experiments(
         >>> [one.name for one in found.experiments], found.steps
         (['base', 'inner', 'sham 1', 'half', 'sham 2'], 250)
     """
-    wanted, left_out = _possible(WANTED[route], recipe, split, model)
-    least = max(LEAST_STEPS, math.ceil(total * LEAST))
-    kept = affordable(wanted, int(budget * total), least, total)
+    names, urgent = in_order(WANTED[route], suspects)
+    wanted, left_out = _possible(names, recipe, split, model)
+    urgent = [name for name in wanted if name in urgent]
+    kept = _allotted(wanted, urgent, total, budget)
     if kept.get("cont", total) < LEAST_CONT * total:
-        left_out["cont"] = f"{kept['cont']} steps are less than a tenth of the run"
-        wanted = [name for name in wanted if name != "cont"]
-        kept = affordable(wanted, int(budget * total), least, total)
+        kept = _with_long_cont(wanted, urgent, total, budget)
+        if "cont" not in kept:
+            left_out["cont"] = TOO_SHORT
+            wanted = [name for name in wanted if name != "cont"]
     left_out |= {name: TOO_DEAR for name in wanted if name not in kept}
     rows = _rows_of(list(kept), split, seed)
     made = [_experiment(name, recipe, rows, seed, each, model) for name, each in kept.items()]
     inner = np.setdiff1d(split.train, rows["inner"].train) if "inner" in rows else None
-    return Agenda(tuple(made), left_out, inner)
+    share = ENOUGH if route == "training" else 1.0  # a gap is shown by whole runs only
+    few = sum(name.startswith("tiny") for name in wanted)
+    needed = math.ceil(10 * ((len(wanted) - few) * share + few * TINY_STEPS[0] / total)) / 10
+    first = max(len(CONTROLS) + 1, sum(name in kept for name in urgent)) if urgent else len(made)
+    return Agenda(tuple(made), left_out, inner, first, needed)
+
+
+def in_order(names: Sequence[str], suspects: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Experiments, those that suspects ask for first; and which come first.
+
+    Args:
+        names: of the experiments of a route.
+        suspects: codes of findings, the most likely first.
+
+    Returns:
+        All names, and those of the first stage; none if no suspect asks for any.
+
+    Example:
+        >>> in_order(WANTED["gap"], ["distribution_mismatch"])[1]
+        ['base', 'sham 1', 'inner']
+    """
+    asked = [name for code in suspects for name in SUSPECTED.get(code, ()) if name in names][:4]
+    urgent = list(dict.fromkeys([*CONTROLS, *asked])) if asked else []
+    return list(dict.fromkeys([*urgent, *names])), urgent
+
+
+def _allotted(
+    wanted: Sequence[str], urgent: Sequence[str], total: int, budget: float
+) -> dict[str, int]:
+    """The experiments that a budget allows, and the steps of each."""
+    allowed, least = int(budget * total), max(LEAST_STEPS, math.ceil(total * LEAST))
+    kept = affordable(wanted, allowed, least, total)
+    long = min((n for name, n in kept.items() if not name.startswith("tiny")), default=0)
+    if not urgent or (len(kept) == len(wanted) and long >= ENOUGH * total):
+        return kept
+    kept = affordable(urgent, int(FIRST_SHARE * allowed), least, total)
+    if len(kept) < len(urgent):
+        kept = affordable(urgent, allowed, least, total)
+    each = max((n for name, n in kept.items() if not name.startswith("tiny")), default=total)
+    tiny = max((n for name, n in kept.items() if name.startswith("tiny")), default=TINY_STEPS[-1])
+    for name in wanted:
+        steps = tiny if name.startswith("tiny") else each
+        if name not in kept and sum(kept.values()) + steps <= allowed:
+            kept[name] = steps
+    return {name: kept[name] for name in wanted if name in kept}
 
 
 def affordable(wanted: Sequence[str], allowed: int, least: int, most: int) -> dict[str, int]:
@@ -150,6 +238,19 @@ def affordable(wanted: Sequence[str], allowed: int, least: int, most: int) -> di
     return {}
 
 
+def _with_long_cont(
+    wanted: Sequence[str], urgent: Sequence[str], total: int, budget: float
+) -> dict[str, int]:
+    """As `_allotted`, with steps of its own for "cont" if it is urgent, else without it."""
+    others, first = ([n for n in names if n != "cont"] for names in (wanted, urgent))
+    long = math.ceil(LEAST_CONT * total)
+    rest = _allotted(others, first, total, budget - long / total) if "cont" in urgent else {}
+    if not set(CONTROLS) <= rest.keys():
+        return _allotted(others, first, total, budget)
+    start = {name: rest.pop(name) for name in CONTROLS}
+    return {**start, "cont": long, **rest}
+
+
 def _possible(
     names: Sequence[str], recipe: Recipe, split: Split, model: Any
 ) -> tuple[list[str], dict[str, str]]:
@@ -163,9 +264,9 @@ def _possible(
     if doubled(recipe.model) is None:
         left_out["big"] = NOT_ASKED
     if model is None:
-        left_out["cont"] = "needs the trained model"
+        left_out["cont"] = UNTRAINED
     if len(split.train) < 10:
-        left_out |= {"inner": "too few training rows", "half": "too few training rows"}
+        left_out |= {"inner": FEW_ROWS, "half": FEW_ROWS}
     kept = [name for name in names if name not in left_out]
     return kept, {name: why for name, why in left_out.items() if name in names}
 

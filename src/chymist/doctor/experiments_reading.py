@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from chymist.doctor.experiments import NOT_ASKED, NOTHING_SMALLER, Route
+from chymist.doctor.experiments import ENOUGH, NOT_ASKED, NOTHING_SMALLER, Route
 from chymist.doctor.verdicts import (
+    MATERIAL,
     Effect,
     Known,
     Noise,
@@ -24,7 +25,6 @@ from chymist.keys import generator
 # Of the loss of a constant: a few rows are learned, or not. Two links in a row, a fault of wiring,
 # end at 0.45 (two sigmoids) to 0.63 (two softmaxes of 10 classes) of it: taxonomy 2.
 MEMORISED, NOT_LEARNED = 0.3, 0.5
-ENOUGH = 1 / 5  # of the run: a shorter training that does not help proves nothing (taxonomy 2, lr)
 CEILING = 2.0  # times the loss of a constant: what diverged is no worse than that
 APART = 0.01  # p-value at which a classifier tells two sets of rows apart
 MOST_ROWS = 2000  # of each set, that the classifier sees
@@ -67,6 +67,8 @@ class Experiments:
         mode: training loss in train() mode minus that in eval() mode, on the same rows.
         steps, allowed: that were taken by all experiments together, and that the budget allows.
         left_out: why experiments were not made, by name.
+        needed: budget, as a share of the run, that may decide what is open; None if nothing is,
+            or if more steps would not help.
     """
 
     verdict: Verdict
@@ -79,6 +81,7 @@ class Experiments:
     steps: int = 0
     allowed: int = 0
     left_out: Mapping[str, str] = field(default_factory=dict)
+    needed: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values (the JSON contract); what is infinite or not a number is None."""
@@ -89,7 +92,8 @@ class Experiments:
             "experiments": {name: _plain(one) for name, one in self.losses.items()},
             "effects": {name: _plain(one) for name, one in self.effects.items()},
             "answers": dict(self.answers), "mode": _finite(self.mode), "steps": self.steps,
-            "allowed": self.allowed, "left_out": dict(self.left_out),
+            "allowed": self.allowed, "left_out": dict(self.left_out), "needed": self.needed,
+            "also": list(self.verdict.also),
         }  # fmt: skip
 
     def __repr__(self) -> str:
@@ -131,13 +135,18 @@ def memorized(loss: float, chance: float) -> Known:
 
 
 def read_training(
-    run: Losses, losses: Mapping[str, Losses], left_out: Mapping[str, str], goal: float = 0.0
+    run: Losses,
+    losses: Mapping[str, Losses],
+    left_out: Mapping[str, str],
+    goal: float = 0.0,
+    beaten: bool = False,
 ) -> tuple[Verdict, dict[str, Effect], dict[str, Known]]:
     """What makes the training loss too large.
 
     A change helps for sure if it beats the shams at equal steps and the whole run as well; if it
-    only starts faster, that is not known. It does not help if it does not beat the shams in a fifth
-    of the steps of the run; in fewer, that is not known either.
+    only starts faster, that is not known. It does not help if in a fifth of the steps of the run it
+    is no better than the shams; in fewer, or where chance hides the answer, that is not known
+    either. Where a larger model helps for sure, and more than any rate, rates are not what it is.
 
     A few rows that are not learned accuse the wiring, unless a default optimiser learns them, which
     accuses the rate, or a model of another size learns with the same loss and the same wiring.
@@ -147,6 +156,7 @@ def read_training(
         losses: of the experiments, by name; "base" and the shams are their noise floor.
         left_out: why others were not made.
         goal: the training loss that is wanted.
+        beaten: whether cheap learners do better on new rows.
 
     Returns:
         The verdict, the effects on the training loss, and the answers.
@@ -158,6 +168,7 @@ def read_training(
         'not_optimised'
     """
     noise = _noise(losses, "train", run)
+    run = replace(run, train=bounded(run.train, run.chance))
     effects = {
         name: Effect(noise.mean, bounded(one.train, run.chance), noise.margin)
         for name, one in losses.items()
@@ -169,6 +180,8 @@ def read_training(
     }
     small = False if left_out.get("small") == NOTHING_SMALLER else helped.get("small")
     tiny, rate = _few(run, losses, helped, left_out)
+    if rate is None and helped.get("big") and _outdone(effects):
+        rate = False
     closed = 0.0
     if "cont" in losses:
         effects["cont"] = Effect(run.train, losses["cont"].train, noise.margin)
@@ -178,7 +191,7 @@ def read_training(
         "tiny": tiny, "small": small, "rate": rate, "big": helped.get("big"),
         "zero_equal": run.train > run.chance - max(run.error, 1e-3 * run.chance),
     }  # fmt: skip
-    return training_verdict(**answers, closed=closed), effects, answers
+    return training_verdict(**answers, closed=closed, beaten=beaten), effects, answers
 
 
 def _few(
@@ -189,9 +202,13 @@ def _few(
     learned = {n: memorized(losses[n].train, losses[n].chance) for n in losses if "tiny" in n}
     own, default = learned.get("tiny"), learned.get("tiny default")
     rates = [answer for name, answer in helped.items() if name.startswith("lr x")]
+    if not {"lr x 0.1", "lr x 10"} <= helped.keys():
+        rates.append(None)  # one side does not speak for the other
     if own:
         return True, _any(rates)
-    rate = True if default else _any([*rates, default]) if rates else None
+    if own is False:
+        rates.append(default)
+    rate = _any(rates)
     if rate:
         return own, True
     never = (NOT_ASKED, NOTHING_SMALLER)
@@ -202,6 +219,33 @@ def _few(
     ]
     acquitted = _any([*others, bool(memorized(run.train, run.chance))])
     return True if acquitted else own if acquitted is False else None, rate
+
+
+def helps(found: Experiments, name: str) -> bool:
+    """Whether an experiment of the route "training" beats the shams and the end of the run.
+
+    Args:
+        found: what experiments found.
+        name: of one of them.
+
+    Example:
+        >>> run, effects = Losses(1.0, 1.0, steps=10), {"big": Effect(1.2, 0.4, 0.1)}
+        >>> found = Experiments(Verdict("inconclusive"), "training", run, effects=effects)
+        >>> helps(found, "big"), helps(found, "small")
+        (True, False)
+    """
+    if found.route != "training" or name not in found.effects:
+        return False
+    run = replace(found.run, train=bounded(found.run.train, found.run.chance))
+    return _helped(found.effects[name], run, enough=False) is True
+
+
+def _outdone(effects: Mapping[str, Effect]) -> bool:
+    """Whether a larger model gets a lower loss than any rate in as many steps, beyond chance."""
+    rates = [effect.after for name, effect in effects.items() if name.startswith("lr x")]
+    both = {"lr x 0.1", "lr x 10"} <= effects.keys()
+    big = effects["big"]
+    return both and Effect(min(rates), big.after, big.margin).lowers is True
 
 
 def read_gap(
@@ -255,7 +299,8 @@ def _noise(losses: Mapping[str, Losses], which: str, run: Losses) -> Noise:
 def _helped(effect: Effect, run: Losses, enough: bool) -> Known:
     """Whether a change lowers the training loss for good, and not in its first steps only."""
     if not effect.lowers:
-        return effect.lowers if enough else None
+        hidden = effect.before - effect.after > MATERIAL * abs(effect.before)
+        return None if effect.lowers is None or hidden or not enough else False
     return True if Effect(run.train, effect.after, effect.margin).lowers else None
 
 

@@ -11,14 +11,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
-from typing import Literal
 
 import numpy as np
 
-Cause = Literal[
-    "wiring", "rate", "not_optimised", "optimisation", "model_bias", "no_signal", "noise_floor",
-    "undertrained", "overfitting", "mismatch", "leakage", "nothing", "inconclusive",
-]  # fmt: skip
+from chymist.doctor.verdict_words import Cause, claim_of
+
 Known = bool | None  # None: not measured, or not clear
 
 LEVEL = 0.95  # one-sided, of the interval in which one more sham would lie
@@ -26,21 +23,7 @@ MATERIAL = 0.1  # of the loss: a smaller drop is no finding, however clear (taxo
 CLOSES = 0.3  # of the gap, by which `cont` shows that training ended too early (taxonomy 2)
 SECOND = 1 / 3  # of the gap, for what holds beside the larger share
 
-SAID: dict[Cause, str] = {
-    "wiring": "not even a few rows are memorised at any rate: loss or model are wired wrongly",
-    "rate": "learning rate, initialisation or scaling: another rate learns",
-    "not_optimised": "the deep model is not being optimised: half the depth trains better",
-    "optimisation": "optimisation: rate, initialisation, normalisation or saturation",
-    "model_bias": "model bias: a larger function set fits the training rows better",
-    "no_signal": "the inputs carry nothing, or labels are misaligned with them",
-    "noise_floor": "the noise floor is reached: no probe fits the training rows better",
-    "undertrained": "training ended too early: going on closes much of the gap",
-    "overfitting": "overfitting: rows held out of the training rows do worse than those trained on",
-    "mismatch": "validation rows differ from training rows",
-    "leakage": "validation rows do better than rows held out of training: leakage, or easier rows",
-    "nothing": "nothing limits the run that experiments could find",
-    "inconclusive": "the experiments do not decide",
-}
+FLOORS: tuple[Cause, ...] = ("no_signal", "noise_floor")  # nothing more to be had from the rows
 
 CODES: dict[Cause, tuple[str, ...]] = {
     "wiring": ("loss_activation_mismatch", "no_update"),
@@ -82,13 +65,7 @@ class Verdict:
     @property
     def claim(self) -> str:
         """One sentence."""
-        told = "; ".join(SAID[cause] for cause in (self.cause, *self.also))
-        if self.possible:
-            told += ": " + " or ".join(cause.replace("_", " ") for cause in self.possible)
-        if self.shares:
-            parts = (f"{name} {share:.0%}" for name, share in self.shares.items())
-            told += f" (of the gap: {', '.join(parts)})"
-        return told
+        return claim_of(self.cause, self.also, self.possible, self.shares)
 
     @property
     def codes(self) -> tuple[str, ...]:
@@ -176,8 +153,9 @@ class Effect:
 
 
 def training_verdict(
-    tiny: Known, small: Known, rate: Known, big: Known, zero_equal: Known, closed: float = 0.0
-) -> Verdict:
+    tiny: Known, small: Known, rate: Known, big: Known, zero_equal: Known, closed: float = 0.0,
+    beaten: bool = False,
+) -> Verdict:  # fmt: skip
     """What makes the training loss too large.
 
     Args:
@@ -187,6 +165,8 @@ def training_verdict(
         big: whether double width does.
         zero_equal: whether the loss is that of zeroed inputs.
         closed: share of the gap that training for longer closes; 0 where that was not tried.
+        beaten: whether cheap learners do better on new rows than the model on its own: then there
+            is more in the rows than noise, and a probe that finds nothing was too weak.
 
     Returns:
         The verdict that all answers to what is None agree on, else "inconclusive" with the possible
@@ -197,6 +177,8 @@ def training_verdict(
         'not_optimised'
         >>> training_verdict(True, None, True, None, None).possible
         ('not_optimised', 'optimisation')
+        >>> training_verdict(True, False, False, False, False, beaten=True).possible
+        ('optimisation', 'model_bias')
 
     Source: Lee, Machine Learning 2021, "General guide" (a smaller model that trains better proves
         optimisation trouble); He et al. 2016, arXiv:1512.03385, figure 1.
@@ -205,7 +187,8 @@ def training_verdict(
         return Verdict("undertrained")
     choices = [(answer,) if answer is not None else (True, False)
                for answer in (tiny, small, rate, big, zero_equal)]  # fmt: skip
-    found = tuple(dict.fromkeys(_row(*answers) for answers in product(*choices)))
+    rows = (_row(*answers) for answers in product(*choices))
+    found = tuple(dict.fromkeys(cause for row in rows for cause in _beyond_noise(row, beaten)))
     return Verdict(found[0]) if len(found) == 1 else Verdict("inconclusive", possible=found)
 
 
@@ -220,6 +203,11 @@ def _row(tiny: bool, small: bool, rate: bool, big: bool, zero_equal: bool) -> Ca
     if big:
         return "model_bias"
     return "no_signal" if zero_equal else "noise_floor"
+
+
+def _beyond_noise(cause: Cause, beaten: bool) -> tuple[Cause, ...]:
+    """What remains of a cause where cheap learners prove that the rows hold more than noise."""
+    return ("optimisation", "model_bias") if beaten and cause in FLOORS else (cause,)
 
 
 def gap_shares(train: float, inner: float, valid: float) -> dict[str, float]:

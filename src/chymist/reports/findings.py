@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from chymist.reports.about_training import epochs_of
-from chymist.reports.charts import Line, line_chart
+from chymist.reports.charts import Line, interval_chart, line_chart
 from chymist.reports.markup import Markup, data_name, join, pairs, safe, tag
 from chymist.reports.numbers import number
 from chymist.values import Run
@@ -35,15 +35,54 @@ NO_WORDS: Words = MappingProxyType({})
 
 def findings_section(run: Run, words: Words = NO_WORDS) -> Markup:
     """A card for each finding; a symptom that is no alarm is named below them."""
-    told = [f for f in run.findings if f.level != "observation"]
+    alarms = [f for f in run.findings if f.level != "observation"]
     seen = [f for f in run.findings if f.level == "observation"]
-    parts = [card(run, finding, *words.get(finding.code, ())) for finding in told]
-    if not told:
+    parts = [card(run, finding, *words.get(finding.code, ())) for finding in alarms]
+    if not alarms:
         parts.append(tag("p", "The doctor found nothing wrong with this run."))
     if seen:
         items = [tag("li", tag("code", f.code), ": ", safe(f.claim)) for f in seen]
         parts += [tag("h3", "Also seen, and no alarm"), tag("ul", *items)]
+    if run.experiments is not None:
+        parts.append(experiments_card(run.experiments))
     return join(*parts)
+
+
+def experiments_card(found: Mapping[str, Any]) -> Markup:
+    """What experiments found: the verdict, each effect beside the shams, and what was left out."""
+    rows = {f"share of {name}": f"{part:.0%}" for name, part in found["shares"].items()}
+    rows["steps"] = f"{found['steps']:,} of {found['allowed']:,} allowed"
+    if found.get("needed"):
+        rows["budget that may decide"] = f"{found['needed']:g} times the steps of the run"
+    reasons: dict[str, list[str]] = {}
+    for name, why in found["left_out"].items():
+        reasons.setdefault(why, []).append(name)
+    rows |= {f"without {', '.join(names)}": why for why, names in reasons.items()}
+    return tag(
+        "article", tag("h3", "experiments"), tag("p", safe(found["claim"]), class_="caution"),
+        effects_chart(found), pairs([(data_name(k), data_name(v)) for k, v in rows.items()]),
+        tag("p", "Each changes one thing and trains anew, for fewer steps than the run. Shams "
+            "change the seed alone: a change helps for sure if it lies below their interval and "
+            "below the run at its end.", class_="note"),
+    )  # fmt: skip
+
+
+def effects_chart(found: Mapping[str, Any]) -> Markup:
+    """The loss that each change leads to, below the interval in which one more sham would lie."""
+    effects = {name: e for name, e in found["effects"].items()
+               if name != "cont" and None not in e.values()}  # fmt: skip
+    if not effects:
+        return Markup("")
+    first = next(iter(effects.values()))
+    before, margin = first["before"], first["margin"]
+    end = found["run"]["train" if found["route"] == "training" else "valid"]
+    rows = [("shams", before, before - margin, before + margin)]
+    rows += [(name, effects[name]["after"], effects[name]["after"], effects[name]["after"])
+             for name in sorted(effects, key=lambda name: effects[name]["after"])]  # fmt: skip
+    if end is not None:
+        rows.insert(1, ("the run at its end", end, end, end))
+    which = "training" if found["route"] == "training" else "validation"
+    return interval_chart(f"{which} loss after each experiment", rows, number)
 
 
 def card(run: Run, finding: Any, title: str = "", remedy: str = "") -> Markup:

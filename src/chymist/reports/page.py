@@ -44,7 +44,11 @@ def report_html(
     """
     sections = [
         ("verdict", "Verdict", verdict_section(run)),
-        *([("findings", "Findings", findings_section(run, words))] if run.findings else []),
+        *(
+            [("findings", "Findings", findings_section(run, words))]
+            if run.findings or run.experiments
+            else []
+        ),
         ("data", "Data", data_section(run)),
         ("model", "Model", model_section(run, layers, coefficients)),
         ("curves", "Training", curves_section(run)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,10 @@ from chymist.engine.folder import open_folder
 from chymist.engine.stored import read_as
 from chymist.errors import InputError
 from chymist.reports.findings import as_text
-from chymist.values import Run
+from chymist.values import Data, Run
 
 FILE = "findings.json"
+TRIED = "experiments.json"
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class Checked:
     def __str__(self) -> str:
         if self.stopped:
             return f"the doctor could not look at this run ({self.stopped})"
+        if not self.rules:
+            return "nobody watched this run (doctor=False)"
         rows = f"{self.train:,} training and {self.valid:,} validation rows"
         return (f"{self.rules} causes were checked: {self.steps:,} steps, {self.epochs:,} epochs, "
                 f"{self.looks:,} deep looks, {rows}")  # fmt: skip
@@ -56,11 +59,14 @@ class Diagnosis:
         run: its folder.
         findings: in rank order.
         checked: what was looked at.
+        experiments: what experiments found, as plain values (`Experiments.to_dict`); None if none
+            were made.
     """
 
     run: str
     findings: tuple[Finding, ...]
     checked: Checked = field(default_factory=Checked)
+    experiments: Mapping[str, Any] | None = None
 
     def __iter__(self) -> Iterator[Finding]:
         return iter(self.findings)
@@ -71,15 +77,26 @@ class Diagnosis:
     def __getitem__(self, place: int) -> Finding:
         return self.findings[place]
 
+    @property
+    def silence(self) -> str:
+        """What there is to say where there is no finding."""
+        return (
+            f"nothing wrong was found; {self.checked}" if self.checked.rules else str(self.checked)
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as in the JSON of `diagnose`."""
+        tried = None if self.experiments is None else dict(self.experiments)
         return {"run": self.run, "findings": [f.to_dict() for f in self.findings],
-                "checked": msgspec.to_builtins(self.checked)}  # fmt: skip
+                "checked": msgspec.to_builtins(self.checked), "experiments": tried}  # fmt: skip
 
     def __str__(self) -> str:
-        if not self.findings:
-            return f"nothing wrong was found; {self.checked}"
-        return "\n".join(f"{f.level}  {f.code}: {f.claim}" for f in self.findings)
+        lines = [f"{f.level}  {f.code}: {f.claim}" for f in self.findings]
+        if not lines:
+            lines = [self.silence]
+        if self.experiments is not None:
+            lines.append(f"experiments: {self.experiments['claim']}")
+        return "\n".join(lines)
 
 
 @dataclass(frozen=True)
@@ -89,19 +106,46 @@ class StoredFindings:
     findings: list[Finding]
     checked: Checked
     signals: dict[str, list[tuple[int, float | None]]]
+    experiments: dict[str, Any] | None = None
 
 
-def diagnose(run: Run | str | Path) -> Diagnosis:
-    """What is wrong with a run, as its record shows; nothing is trained.
+@dataclass(frozen=True)
+class StoredExperiments:
+    """`experiments.json`: what they found, and the findings as they leave them."""
+
+    findings: list[Finding]
+    experiments: dict[str, Any]
+
+
+def diagnose(
+    run: Run | str | Path,
+    experiments: bool = False,
+    budget: float = 0.25,
+    *,
+    model: Any = None,
+    data: Data | None = None,
+) -> Diagnosis:
+    """What is wrong with a run, as its record shows; with experiments, why.
+
+    Without experiments nothing is trained. With them, small trainings that differ from the run in
+    one thing each show what limits it; what they found is kept in the run folder.
 
     Args:
         run: a run, or its folder.
+        experiments: whether to make experiments.
+        budget: optimiser steps of all experiments together, as a share of those of the run.
+        model: the user's own module or factory, if the run was made with one and is read from
+            its folder.
+        data: the rows, if they came from arrays in memory and the run is read from its folder.
 
     Returns:
-        The findings in rank order, with their evidence, and what was checked.
+        The findings in rank order, with their evidence, what was checked, and what experiments
+        found, now or before.
 
     Raises:
-        InputError: no run folder, a run that has not ended, or one that was not watched.
+        InputError: no run folder, a run that has not ended, or one that was not watched; for
+            experiments, rows or a module that are not at hand.
+        UsageError: a closed-form solution, which has no steps to experiment with.
 
     Example:
         >>> import chymist as cy
@@ -110,7 +154,13 @@ def diagnose(run: Run | str | Path) -> Diagnosis:
         >>> report = cy.diagnose(run)
         >>> len(report), report.checked.steps == run.facts["steps"]
         (0, True)
+        >>> cy.diagnose(run, experiments=True).experiments["verdict"]
+        'nothing'
     """
+    if experiments:
+        from chymist.verbs.diagnosing_runs import experiment
+
+        experiment(run, budget, model, data)
     path = run.path if isinstance(run, Run) else open_folder(run).path
     stored = read_findings(path)
     if stored is None:
@@ -119,7 +169,7 @@ def diagnose(run: Run | str | Path) -> Diagnosis:
             "the run has no findings", where=str(path), received=state,
             do="run fit again" if state == "it has ended" else f"chymist resume {path}",
         )  # fmt: skip
-    return Diagnosis(str(path), tuple(stored.findings), stored.checked)
+    return Diagnosis(str(path), tuple(stored.findings), stored.checked, stored.experiments)
 
 
 def write_findings(
@@ -141,16 +191,42 @@ def write_findings(
     )
 
 
-def read_findings(folder: Path) -> StoredFindings | None:
-    """What the doctor found, read back; None for a run that was not watched.
+def write_experiments(folder: Path, findings: Sequence[Finding], found: Mapping[str, Any]) -> None:
+    """Write what experiments found into the run folder, beside what the signals said.
+
+    Args:
+        folder: the run folder.
+        findings: as experiments leave them, in rank order.
+        found: what they found, as plain values.
+    """
+    plain = {"findings": [f.to_dict() for f in findings], "experiments": dict(found)}
+    write_file(
+        folder / TRIED, msgspec.json.format(msgspec.json.encode(plain, enc_hook=_plain), indent=1)
+    )
+
+
+def read_signalled(folder: Path) -> StoredFindings | None:
+    """What signals said, before any experiment; None for a run that was not watched.
 
     Raises:
         InputError: the file is damaged.
     """
     path = folder / FILE
+    return read_as(path, StoredFindings)[1] if path.exists() else None
+
+
+def read_findings(folder: Path) -> StoredFindings | None:
+    """What the doctor found, read back; None for a run that was neither watched nor tried.
+
+    Raises:
+        InputError: a file is damaged.
+    """
+    found, path = read_signalled(folder), folder / TRIED
     if not path.exists():
-        return None
-    return read_as(path, StoredFindings)[1]
+        return found
+    tried = read_as(path, StoredExperiments)[1]
+    told = found or StoredFindings([], Checked(), {})
+    return replace(told, findings=tried.findings, experiments=tried.experiments)
 
 
 def signals_of(stored: StoredFindings | None) -> dict[str, np.ndarray]:

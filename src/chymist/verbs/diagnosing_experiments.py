@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
 
-from chymist.doctor.experiments import Agenda, Experiment, Route, plan_experiments
+from chymist.doctor.experiments import DECIDED, Agenda, Experiment, Route, plan_experiments
 from chymist.doctor.experiments_reading import (
     APART,
     Experiments,
@@ -21,7 +22,7 @@ from chymist.doctor.experiments_reading import (
 )
 from chymist.doctor.rules.limits import LIMITS
 from chymist.doctor.scoring import reference, score_of
-from chymist.doctor.verdicts import Known, Verdict
+from chymist.doctor.verdicts import Effect, Known, Verdict
 from chymist.engine.assembly import Assembly, assemble, forward
 from chymist.engine.defaults import check_split, complete
 from chymist.engine.rows import Rows, in_turn
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 LINKS: dict[str, Literal["softmax", "sigmoid", "identity"]] = {
     "cross_entropy": "softmax", "binary_cross_entropy": "sigmoid", "mse": "identity",
 }  # fmt: skip
+Reading = tuple[Verdict, dict[str, Effect], dict[str, Known]]
 STUCK = 0.95  # of the loss of a constant
 MOST_ROWS = 5000  # of a set, on which a loss is measured
 
@@ -52,6 +54,7 @@ def run_experiments(
     run: Run | None = None,
     route: Route | None = None,
     goal: float | None = None,
+    suspects: Sequence[str] = (),
     threads: Threads = None,
 ) -> Experiments:
     """Find out by experiments what limits a run: its optimisation, its model, or its rows.
@@ -73,6 +76,7 @@ def run_experiments(
         route: which question to ask: "training" (why is the training loss large?) or "gap" (why is
             the validation loss larger?); None asks what the losses of the run call for.
         goal: training loss that is wanted; None is what cheap reference learners do.
+        suspects: codes of findings; what tells whether they are right is tried first.
         threads: as in `fit`.
 
     Returns:
@@ -102,20 +106,60 @@ def run_experiments(
                          where="optimizer", do="give sgd, adam or adamw")  # fmt: skip
     base = _finished(full, split, seed, run, threads)
     losses = replace(losses_of(base), steps=base.state.step)
-    asked = route or _route(base, losses, goal)
+    return experiments_on(base, losses, split, budget, route, goal, suspects, threads)
+
+
+def experiments_on(
+    base: Assembly, losses: Losses, split: Split, budget: float, route: Route | None = None,
+    goal: float | None = None, suspects: Sequence[str] = (), threads: Threads = None,
+) -> Experiments:  # fmt: skip
+    """As `run_experiments`, on a run as it stands.
+
+    Args:
+        base: the run; what has diverged stands before its first step.
+        losses: of the run.
+        split, budget, route, goal, suspects, threads: as in `run_experiments`.
+    """
+    total, seed = base.program.total_steps, base.program.seed
+    beaten = _poor(base)
+    asked = route or _route(losses, goal, beaten)
     mode = _mode_difference(base)
-    total = base.program.total_steps
     if asked is None:
         return Experiments(Verdict("nothing"), None, losses, mode=mode,
                            allowed=int(budget * total))  # fmt: skip
-    agenda = plan_experiments(asked, full, split, seed, total, budget, base.state.model)
-    found = _carried_out(agenda, threads)
-    if asked == "training":
-        read = read_training(losses, found, agenda.left_out, goal or 0.0)
-    else:
-        read = read_gap(losses, found, _told_apart(base, seed))
-    return Experiments(read[0], asked, losses, found, read[1], read[2], mode, agenda.steps,
-                       int(budget * total), agenda.left_out)  # fmt: skip
+    model = base.state.model if math.isfinite(losses.train) else None
+    agenda = plan_experiments(asked, base.recipe, split, seed, total, budget, model, suspects)
+    apart = _told_apart(base, seed) if asked == "gap" else None
+
+    def read(found: Mapping[str, Losses], left_out: Mapping[str, str]) -> Reading:
+        if asked == "training":
+            return read_training(losses, found, left_out, goal or 0.0, beaten)
+        return read_gap(losses, found, apart)
+
+    found, left_out, reading = _in_stages(agenda, threads, read)
+    open_still = reading[0].cause == "inconclusive" and budget < agenda.needed
+    return Experiments(
+        reading[0], asked, losses, found, reading[1], reading[2], mode,
+        sum(one.steps for one in agenda.experiments if one.name in found), int(budget * total),
+        left_out, agenda.needed if open_still else None,
+    )  # fmt: skip
+
+
+def _in_stages(
+    agenda: Agenda, threads: Threads, read: Callable[[Mapping[str, Losses], Mapping[str, str]],
+                                                    Reading],
+) -> tuple[dict[str, Losses], dict[str, str], Reading]:  # fmt: skip
+    """Carry out one stage after the other until the verdict is decided."""
+    found: dict[str, Losses] = {}
+    left_out = dict(agenda.left_out)
+    reading = read(found, left_out)
+    for stage in agenda.stages:
+        if found and reading[0].cause != "inconclusive":
+            left_out |= {one.name: DECIDED for one in stage}
+            continue
+        found |= _carried_out(stage, agenda.inner, threads)
+        reading = read(found, left_out)
+    return found, left_out, reading
 
 
 def _checked(budget: float, route: str | None) -> float:
@@ -150,13 +194,10 @@ def _finished(
     return made
 
 
-def _route(base: Assembly, losses: Losses, goal: float | None) -> Route | None:
+def _route(losses: Losses, goal: float | None, beaten: bool) -> Route | None:
     """What is wrong: the training loss, the gap, or nothing."""
-    if goal is not None:
-        poor = losses.train > goal
-    else:
-        poor = losses.train > STUCK * losses.chance or _poor(base)
-    if poor or not math.isfinite(losses.train):
+    poor = losses.train > goal if goal is not None else losses.train > STUCK * losses.chance
+    if poor or (goal is None and beaten) or not math.isfinite(losses.train):
         return "training"
     return "gap" if losses.valid - losses.train > losses.error else None
 
@@ -174,14 +215,14 @@ def _poor(base: Assembly) -> bool:
     return own < known.best - LIMITS.poor - 1 / math.sqrt(len(valid[1]))
 
 
-def _carried_out(agenda: Agenda, threads: Threads) -> dict[str, Losses]:
-    """Train what was planned as one population; losses by name."""
-    jobs = [Job(one.recipe, one.split, one.seed) for one in agenda.experiments]
+def _carried_out(
+    stage: Sequence[Experiment], inner: np.ndarray | None, threads: Threads
+) -> dict[str, Losses]:
+    """Train experiments as one population; losses by name."""
+    jobs = [Job(one.recipe, one.split, one.seed) for one in stage]
     fits = train_jobs(jobs, threads)
-    return {
-        one.name: _losses(one, trained, agenda.inner)
-        for one, trained in zip(agenda.experiments, fits, strict=True)
-    }
+    return {one.name: _losses(one, trained, inner)
+            for one, trained in zip(stage, fits, strict=True)}  # fmt: skip
 
 
 def _losses(one: Experiment, trained: Trained, inner: np.ndarray | None) -> Losses:

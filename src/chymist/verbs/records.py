@@ -104,7 +104,7 @@ def load_run(folder: str | Path, *, model: Any = None, data: Data | None = None)
         saved.path, with_model(saved.recipe, model), split, int(saved.environment["seed"]),
         load_model(saved, model)[0], saved.preparation, Score.from_dict(result["score"]), floors,
         result["verdict"], result["metrics"], predictions, history, result["facts"],
-        tuple(stored.findings) if stored else (),
+        tuple(stored.findings) if stored else (), stored.experiments if stored else None,
     )  # fmt: skip
 
 
