@@ -39,6 +39,7 @@ class Facts:
         frozen: parameters that are not trained by intent.
         fresh: layers whose weights are as they are drawn, never trained.
         decay: largest weight decay of the optimiser.
+        adaptive: whether it divides gradients by their size, as Adam does.
         climbs: whether the optimiser makes the loss larger on purpose.
         floor: loss of the best constant prediction of the rows of the first look.
         squeezed: softmax modules whose output goes into an affine map.
@@ -67,6 +68,7 @@ class Facts:
     frozen: tuple[str, ...] = ()
     fresh: tuple[str, ...] = ()
     decay: float = 0.0
+    adaptive: bool = False
     climbs: bool = False
     floor: float = math.nan
     squeezed: tuple[str, ...] = ()
@@ -104,6 +106,7 @@ def preflight(
         "left_out": _left_out(model, optimizer),
         "frozen": _frozen(model),
         "decay": _decay(optimizer),
+        "adaptive": optimizer is not None and bool({"betas", "alpha"} & {*optimizer.defaults}),
         "climbs": optimizer is not None and any(g.get("maximize") for g in optimizer.param_groups),
         "fresh": tuple(n for n, m in model.named_modules() if _fresh(m)),
         "dropouts": max((m.p for m in model.modules() if isinstance(m, nn.Dropout)), default=0.0),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -187,28 +187,34 @@ def _of_classes(
     model = KNeighborsClassifier(min(5, len(x) - 1)).fit(x, y)
     noisy, own = 0.0, math.nan
     distances, ids = model.kneighbors(n_neighbors=min(10, len(x) - 1))
+    far, around = model.kneighbors(other)
+    voted = _voted(np.unique(y), y[around])[0] if y.ndim == 1 else y[around].mean(1) > 0.5
     if y.ndim == 1 and metric:
-        said, noisy = _contradicted(y, y[ids])
         mixed = np.random.default_rng(0).permutation(y)
-        noisy = max(0.0, noisy - _contradicted(mixed, mixed[ids])[1])
-        own = _recall(y, said)
+        noisy = max(0.0, _contradicted(y, y[ids]) - _contradicted(mixed, mixed[ids]))
+        own = _recall(y, _voted(np.unique(y), y[ids])[0])
     return Reference(
         _recall(goal, straight),
-        _recall(goal, model.predict(other)),
+        _recall(goal, voted),
         1 / classes,
         noisy,
         own,
         _within(other, goal),
-        _near(x, other, model, distances) if metric else 0.0,
+        _near(x, other, distances, far) if metric else 0.0,
         weighted,
     )
 
 
-def _contradicted(y: np.ndarray, around: np.ndarray) -> tuple[np.ndarray, float]:
-    """Class of most neighbours, and the share of rows of which four in five have another one."""
-    shares = (around[:, :, None] == np.unique(y)).mean(1)
-    said = np.unique(y)[shares.argmax(1)]
-    return said, float(((shares.max(1) >= 0.8) & (said != y)).mean())
+def _voted(classes: np.ndarray, around: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Class of most neighbours, (rows,), and their share."""
+    shares = (around[:, :, None] == classes).mean(1)
+    return classes[shares.argmax(1)], shares.max(1)
+
+
+def _contradicted(y: np.ndarray, around: np.ndarray) -> float:
+    """Share of rows of which four neighbours in five agree on another class."""
+    said, share = _voted(np.unique(y), around)
+    return float(((share >= 0.8) & (said != y)).mean())
 
 
 def _within(x: np.ndarray, y: np.ndarray) -> float:
@@ -238,9 +244,10 @@ def _of_values(
     half = len(other) // 2
     within = math.nan
     if half > 20:
-        near = KNeighborsRegressor(5).fit(other[:half], goal[:half])
-        within = _explained(goal[half:], near.predict(other[half:]))
-    straight, around = Ridge(1.0).fit(x, y).predict(other), model.predict(other)
+        half_model = KNeighborsRegressor(5).fit(other[:half], goal[:half])
+        within = _explained(goal[half:], half_model.predict(other[half:]))
+    far, near = model.kneighbors(other)
+    straight, around = Ridge(1.0).fit(x, y).predict(other), y[near].mean(1)
     return Reference(
         _explained(goal, straight),
         _explained(goal, around),
@@ -248,7 +255,7 @@ def _of_values(
         0.0,
         _explained(y, y[ids].mean(1)),
         within,
-        _near(x, other, model, distances) if metric else 0.0,
+        _near(x, other, distances, far) if metric else 0.0,
         signal=_goes_with(goal, straight) or _goes_with(goal, around),
     )
 
@@ -271,7 +278,7 @@ def _explained(goal: np.ndarray, said: np.ndarray) -> float:
     )
 
 
-def _near(x: np.ndarray, other: np.ndarray, model: Any, distances: np.ndarray) -> float:
+def _near(x: np.ndarray, other: np.ndarray, distances: np.ndarray, far: np.ndarray) -> float:
     """Share of validation rows that all but stand among the training rows.
 
     The share is taken again with ranks in place of values, and the lower one counts: where tails
@@ -279,7 +286,7 @@ def _near(x: np.ndarray, other: np.ndarray, model: Any, distances: np.ndarray) -
     """
     from sklearn.neighbors import NearestNeighbors
 
-    share = _closer(distances, model.kneighbors(other, n_neighbors=1)[0])
+    share = _closer(distances, far)
     if not share:
         return 0.0
     order = np.sort(x, axis=0)

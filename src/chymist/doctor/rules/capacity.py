@@ -94,7 +94,9 @@ def dropped(seen: Seen) -> Finding | None:
             Remedy("no dropout behind the last layer"),
             weight=4.2,
         )
-    if last is None or rate <= limits.dropout or not seen.poor_train:
+    # So much dropout needs no large harm: less than what cheap learners reach is enough.
+    much = rate >= limits.dropout_alone and seen.below
+    if last is None or rate <= limits.dropout or not (seen.poor_train or much):
         return None
     if not (last.train_loss > limits.dropout_times * last.loss or rate >= limits.dropout_alone):
         return None

@@ -92,6 +92,13 @@ class Seen:
         return self.valid_score < self.reference.best - self.margin
 
     @cached_property
+    def below(self) -> bool:
+        """Whether validation rows are got worse than by cheap learners, beyond chance."""
+        if self.reference is None or math.isnan(self.valid_score):
+            return False
+        return self.valid_score < self.reference.best - (self.margin - self.limits.poor)
+
+    @cached_property
     def stuck(self) -> bool:
         """Whether the training loss is no better than that of the best constant."""
         facts = self.facts

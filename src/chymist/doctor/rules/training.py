@@ -8,9 +8,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from chymist.doctor.finding import Finding, Remedy
+from chymist.doctor.finding import Finding, Remedy, ranked
 from chymist.doctor.rules.evidence import Seen
 
+ALARMS = 3
 SYMPTOMS = ("nan_inf_loss", "dead_output")  # certain, but not a cause
 CONSEQUENCES = (
     "lr_too_high", "lr_too_low", "undertrained", "vanishing_gradient", "exploding_gradient",
@@ -54,8 +55,11 @@ def leapt(seen: Seen) -> bool:
     """Whether the loss doubled in the first steps (taxonomy 7)."""
     losses = seen.record.losses
     early = [v for v in losses[: max(20, len(losses) // 20)] if math.isfinite(v)]
+    moved = [r for _, r in seen.record.ratios[:20]]
     if not early or losses[0] <= 0:  # a loss that may be negative has no double
         return False
+    if moved and float(np.median(moved)) < seen.limits.tiny:
+        return False  # steps that hardly move anything do not make a loss leap: batches do
     return max(early) > seen.limits.leap * max(losses[0], seen.facts.floor * 0.5)
 
 
@@ -136,8 +140,8 @@ def too_slow(seen: Seen) -> Finding | None:
     tiny = ratio < seen.limits.tiny or (steady and ratio < seen.limits.tiny_steady)
     if fell < seen.limits.fell and not tiny and not steep:
         return None
-    if tiny and rate_too_high(seen) is not None:
-        return None  # beside weights that have run away, any step is tiny
+    if not steep and rate_too_high(seen) is not None:
+        return None  # weights that have run away are what keeps the loss up
     code = "lr_too_low" if tiny else "undertrained"
     return Finding(
         code,
@@ -196,7 +200,8 @@ def exploding(seen: Seen) -> Finding | None:
         f"{leaps} of {len(norms)} gradients are over 10 times the middle one",
         {"leaps": leaps, "median": middle, "largest": max(finite, default=math.nan)},
         Remedy("clip gradients, and a lower rate"),
-        weight=5 if _recurrent(seen) else 2.5,
+        # Adaptive optimisers take steps of their rate's size, whatever the gradient's.
+        weight=5 if _recurrent(seen) and not (seen.facts.adaptive and strode(seen)) else 2.5,
     )
 
 
@@ -298,7 +303,8 @@ def explained(findings: list[Finding], deep: bool) -> list[Finding]:
 
     Returns:
         Beside a cause that is certain, symptoms of training are no alarm: they may go with it. That
-        optimisation failed is said where nothing else is, or where the model is deep.
+        optimisation failed is said where nothing else is, or where the model is deep. Of findings
+        the first three are alarms: who has mended these sees what is left.
 
     Example:
         >>> from chymist.doctor.finding import Finding
@@ -309,11 +315,14 @@ def explained(findings: list[Finding], deep: bool) -> list[Finding]:
     """
     sure = any(f.level == "certain" and f.code not in SYMPTOMS for f in findings)
     alarms = [f.code for f in findings if f.level != "observation"]
+    most = {id(f) for f in ranked(findings)[:ALARMS]}
     kept = []
     for finding in findings:
         general = finding.code == "optimisation_failure" and len(alarms) > 1 and not deep
         follows = sure and finding.level == "finding" and finding.code in CONSEQUENCES
-        kept.append(replace(finding, level="observation") if general or follows else finding)
+        beyond = finding.level == "finding" and id(finding) not in most
+        less = general or follows or beyond
+        kept.append(replace(finding, level="observation") if less else finding)
     return kept
 
 
