@@ -26,7 +26,7 @@ test:
 	.venv/bin/python -m mypy
 	.venv/bin/lint-imports --no-logo
 	.venv/bin/python tools/check_sizes.py
-	.venv/bin/python -m pytest
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n 2 --dist loadfile
 
 test-hard:
 	@sh tools/setup.sh test
