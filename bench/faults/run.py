@@ -1,6 +1,6 @@
 """`make faults`: is the doctor right? Faulty programs, their twins and healthy ones, and baselines.
 
-    python -m bench.faults.run [--only NAME ...] [--doctors doctor] [--seeds 1] [--jobs 2]
+    python -m bench.faults.run [--only NAME ...] [--doctors doctor] [--seeds 3] [--jobs 2]
                                [--sensitivity]
 
 Where the environment variable CHYMIST_FAULTS names a folder that holds another suite of the same
@@ -195,7 +195,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--suites", nargs="*", default=["own", "fresh", "other"])
     parser.add_argument("--doctors", nargs="*", default=list(DOCTORS))
-    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--sensitivity", action="store_true", help="move each threshold")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--out", type=Path, default=KEPT)
