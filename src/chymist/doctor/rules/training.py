@@ -140,7 +140,7 @@ def too_slow(seen: Seen) -> Finding | None:
     tiny = ratio < seen.limits.tiny or (steady and ratio < seen.limits.tiny_steady)
     if fell < seen.limits.fell and not tiny and not steep:
         return None
-    if not steep and rate_too_high(seen) is not None:
+    if (tiny or not steep) and rate_too_high(seen) is not None:
         return None  # weights that have run away are what keeps the loss up
     code = "lr_too_low" if tiny else "undertrained"
     return Finding(
