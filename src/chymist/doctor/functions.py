@@ -29,24 +29,30 @@ WORDS: dict[Callable[..., Any], str] = {
     for ending in ("", "_")
     if hasattr(home, word + ending)
 }
+# Files of torch with the modules that call such functions, attention among them.
+QUIET = ("activation", "dropout", "adaptive")
 Tell = Callable[[str, str, Tensor, float], None]
 
 
-def is_quiet(module: nn.Module) -> bool:
-    """Whether what a module calls inside is not heard: torch's own leaf modules, and attention.
+def is_torchs(module: nn.Module) -> bool:
+    """Whether a module is of a class of torch's own.
 
     Example:
-        >>> is_quiet(nn.Hardswish()), is_quiet(nn.Sequential(nn.Hardswish()))
-        (True, False)
+        >>> is_torchs(nn.Hardswish())
+        True
     """
-    own = type(module).__module__.startswith("torch.nn.") and not list(module.children())
-    return own or isinstance(module, (nn.MultiheadAttention, nn.RNNBase, nn.RNNCellBase))
+    return type(module).__module__.startswith("torch.nn.")
+
+
+def _is_quiet(module: nn.Module) -> bool:
+    """Whether the functions that a module calls inside are its own affair: those of torch."""
+    return is_torchs(module) and type(module).__module__.rpartition(".")[2] in QUIET
 
 
 class Functions(TorchFunctionMode):
     """Tells of each activation function that is called in a model's own code.
 
-    What torch's leaf modules and attention call inside is theirs: meanwhile the mode is off, so
+    What torch's own activations and attention call inside is theirs: meanwhile the mode is off, so
     that they do the very same as without it. A function of weights alone is no layer.
 
     Args:
@@ -65,9 +71,10 @@ class Functions(TorchFunctionMode):
         self.handles = [
             handle
             for name, module in model.named_modules()
+            if _is_quiet(module) or not is_torchs(module) or list(module.children())
             for handle in (
                 module.register_forward_pre_hook(
-                    partial(self._enter, None if is_quiet(module) else name)
+                    partial(self._enter, None if _is_quiet(module) else name)
                 ),
                 module.register_forward_hook(self._leave, always_call=True),
             )
@@ -101,12 +108,12 @@ class Functions(TorchFunctionMode):
     def open(self) -> None:
         """Begin to hear."""
         self.active = True
-        self.__enter__()
+        super().__enter__()  # type: ignore[no-untyped-call]
 
     def pause(self) -> None:
         """Hear nothing for now."""
         self.active = False
-        self.__exit__(None, None, None)
+        super().__exit__(None, None, None)  # type: ignore[no-untyped-call]
 
     def _named(self, where: str, word: str) -> str:
         name = f"{where}.{word}" if where else word

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from chymist.doctor.functions import Functions, hearing_functions, is_quiet
+from chymist.doctor.functions import Functions, hearing_functions, is_torchs
 from chymist.doctor.reading_loss import FAILS, LossFunction
 from chymist.doctor.restoring import untouched as untouched
 
@@ -221,7 +221,7 @@ def _noting(
         values = values[0] if isinstance(values, tuple) else values
         if not isinstance(values, Tensor):
             return
-        if not is_quiet(module):
+        if whole or not is_torchs(module):
             if functions.gave(values):
                 return
             if name and not list(module.parameters()):  # x * sigmoid(x): what it does is one layer
