@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
+from chymist.doctor.functions import KINDS, hearing_functions
 from chymist.doctor.probing import untouched
 from chymist.doctor.reading_loss import FAILS, LossFunction
 
@@ -16,14 +18,13 @@ AFFINE = (nn.Linear, nn.Conv1d, nn.Conv2d)
 
 
 class Flow:
-    """Notes what passes through the leaf modules of a model.
+    """Notes what passes through the leaf modules and activation functions of a model.
 
     Args:
-        model: it is left as it was once `close` is called.
         batch: rows of a batch in training.
     """
 
-    def __init__(self, model: nn.Module, batch: int) -> None:
+    def __init__(self, batch: int) -> None:
         self.batch = batch
         self.made: dict[int, tuple[str, Tensor]] = {}  # kept, so that ids stay theirs
         self.affine: list[str] = []
@@ -32,19 +33,23 @@ class Flow:
         self.links: dict[int, tuple[str, Tensor]] = {}
         self.squeezed: list[str] = []
         self.scores: Tensor | None = None
-        self.handles = [
-            module.register_forward_hook(self._noting(name))
-            for name, module in model.named_modules()
-            if not list(module.children())
-        ]
 
-    def _noting(self, name: str):  # type: ignore[no-untyped-def]
-        def hook(module: nn.Module, entered: tuple[object, ...], output: object) -> None:
+    def activated(self, name: str, kind: str, output: Tensor, rate: float = 0.0) -> None:
+        """Something has come out of an activation."""
+        if kind in ("Softmax", "LogSoftmax"):
+            self.links[id(output)] = (name, output)
+        elif kind != "Dropout":  # which does nothing here
+            self.made.pop(id(output), None)  # it has worked in place: affine no more
+
+    def hook(self, name: str) -> Callable[..., None]:
+        """A forward hook of the leaf module of this name."""
+
+        def passed(module: nn.Module, entered: tuple[object, ...], output: object) -> None:
             first = entered[0] if entered else None
             if not isinstance(first, Tensor) or not isinstance(output, Tensor):
                 return
-            if isinstance(module, (nn.Softmax, nn.LogSoftmax)):
-                self.links[id(output)] = (name, output)
+            if type(module).__name__ in KINDS.values():
+                self.activated(name, type(module).__name__, output)
             if isinstance(module, AFFINE):
                 if id(first) in self.links:
                     self.squeezed.append(self.links[id(first)][0])
@@ -57,12 +62,36 @@ class Flow:
                 values = first.numel() / first.shape[1] / len(first)
                 self.channels.append(values * self.batch)
 
-        return hook
+        return passed
 
-    def close(self) -> None:
-        """Remove what was attached."""
-        for handle in self.handles:
-            handle.remove()
+
+@contextmanager
+def flowing(model: nn.Module, batch: int) -> Iterator[Flow]:
+    """What passes through a model while this is open.
+
+    Args:
+        model: it is left as it was.
+        batch: rows of a batch in training.
+
+    Example:
+        >>> model = nn.Sequential(nn.Linear(2, 3), nn.Softmax(1), nn.Linear(3, 1))
+        >>> with flowing(model, 4) as flow:
+        ...     _ = model(torch.randn(8, 2))
+        >>> flow.widths, flow.squeezed
+        ([3, 1], ['1'])
+    """
+    flow = Flow(batch)
+    with hearing_functions(model, flow.activated):
+        handles = [
+            module.register_forward_hook(flow.hook(name))
+            for name, module in model.named_modules()
+            if not list(module.children())
+        ]
+        try:
+            yield flow
+        finally:
+            for handle in handles:
+                handle.remove()
 
 
 def flow_of(model: nn.Module, inputs: Tensor, batch: int) -> dict[str, object]:
@@ -78,21 +107,19 @@ def flow_of(model: nn.Module, inputs: Tensor, batch: int) -> dict[str, object]:
         >>> flow_of(model, torch.randn(8, 2), 4)["affine"]
         ('0 -> 1',)
     """
-    flow = Flow(model, batch)
     try:
         with untouched(model), torch.no_grad():
             model.eval()
-            whole = model(inputs)
-            flow.close()
+            with flowing(model, batch) as flow:
+                whole = model(inputs)
             if not isinstance(whole, Tensor):
                 return {}
-            draws = not torch.equal(whole, model(inputs))
+            with flowing(model, batch):  # hooks may choose other kernels: the same ones here
+                draws = not torch.equal(whole, model(inputs))
             crossed = len(inputs) > 3 and not draws and _crosses(model, inputs, whole)
             linear = inputs.is_floating_point() and len(inputs) > 3 and _is_affine(model, inputs)
     except FAILS:
         return {}
-    finally:
-        flow.close()
     return {
         "affine": tuple(flow.affine),
         "crossed": crossed,
@@ -158,11 +185,8 @@ def _is_affine(model: nn.Module, inputs: Tensor) -> bool:
     one, other = inputs, inputs.flip(0)
     found = []
     for rows in (one, other, (one + other) / 2, 1.5 * one - 0.5 * other):
-        flow = Flow(model, 1)
-        try:
+        with flowing(model, 1) as flow:
             model(rows)
-        finally:
-            flow.close()
         if flow.scores is None:
             return False
         found.append(flow.scores.double())

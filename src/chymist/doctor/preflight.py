@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +27,7 @@ class Facts:
         data: of the rows.
         loss: what the loss function takes.
         first: a probe of the model as it stood.
-        head: kind of the last module that worked.
+        head: kind of the last module or activation function that worked.
         output: range and sums of what the model gives for two batches.
         affine: names of affine maps that take what another affine map gave.
         nonlinear: whether there is anything in the model that is not affine.
@@ -42,12 +43,12 @@ class Facts:
         adaptive: whether it divides gradients by their size, as Adam does.
         climbs: whether the optimiser makes the loss larger on purpose.
         floor: loss of the best constant prediction of the rows of the first look.
-        squeezed: softmax modules whose output goes into an affine map.
+        squeezed: softmaxes whose output goes into an affine map.
         undriven: parameters of layers that work, but get no gradient.
         narrowest: fewest outputs of an affine map that is not the last; depth: their number.
         crossed: whether a row's output depends on the rows beside it, in eval() mode.
         per_channel: fewest values that a batch normalisation gets of a channel and batch.
-        dropouts: largest probability of a dropout layer.
+        dropouts: largest probability of a dropout, module or function.
     """
 
     data: DataFacts = field(default_factory=DataFacts)
@@ -102,7 +103,7 @@ def preflight(
         >>> preflight(model, other, None, None, None).left_out
         ('weight', 'bias')
     """
-    known: dict[str, object] = {
+    known: dict[str, Any] = {
         "left_out": _left_out(model, optimizer),
         "frozen": _frozen(model),
         "decay": _decay(optimizer),
@@ -112,13 +113,14 @@ def preflight(
         "dropouts": max((m.p for m in model.modules() if isinstance(m, nn.Dropout)), default=0.0),
     }
     if rows is None:
-        return Facts(**known)  # type: ignore[arg-type]
+        return Facts(**known)
     inputs, targets = (part.to(device_of(model)) for part in rows)
     if loss_fn is not None:
         known["first"] = first = probe(model, loss_fn, inputs, targets, 0)
         if first is not None:
             known |= _of_outputs(first) | _of_loss(loss_fn, first, targets, known_targets)
             known["undriven"] = _undriven(model, first)
+            known["dropouts"] = max(known["dropouts"], *(la.rate for la in first.layers), 0.0)
             known["shapes"] = (tuple(first.outputs.shape), tuple(targets.shape))
     known |= flow_of(model, inputs, batch_size or 32)
     if optimizer is not None and known.get("first") is not None:
@@ -126,7 +128,7 @@ def preflight(
     if loss_fn is not None:
         known["symmetric"] = stays_symmetric(model, loss_fn, inputs[:64], targets[:64])
         known["same_weights"] = same_weights(model)
-    return Facts(**known)  # type: ignore[arg-type]
+    return Facts(**known)
 
 
 def _of_loss(

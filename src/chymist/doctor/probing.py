@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from chymist.doctor.functions import Functions, hearing_functions, is_torchs
 from chymist.doctor.reading_loss import FAILS, LossFunction
 from chymist.doctor.restoring import untouched as untouched
 
@@ -20,16 +21,17 @@ RECTIFIERS = (nn.ReLU, nn.ReLU6, nn.Threshold, nn.Hardtanh)
 
 @dataclass(frozen=True)
 class Layer:
-    """What came out of one leaf module.
+    """What came out of one leaf module, or of one call of an activation function.
 
     Args:
-        name: in the model.
-        kind: of the module, as "ReLU".
+        name: in the model; of a function that of the module around it and its own: "block.relu".
+        kind: of the module, as "ReLU"; of a function that of the module which does the same.
         mean, deviation: over all values.
         silent: share of its units that are 0 on every row.
         zeros: share of all values that are 0.
         saturated: share of its units that are at the rails of a sigmoid or tanh on 90 % of rows.
         units: their number.
+        rate: of a dropout that is called as a function.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Layer:
     zeros: float
     saturated: float
     units: int
+    rate: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -173,7 +176,10 @@ def first_tensor(said: object) -> Tensor:
 
 @contextmanager
 def listening(model: nn.Module, layers: list[Layer]) -> Iterator[None]:
-    """Note what comes out of the leaf modules while this is open.
+    """Note what comes out of leaf modules and activation functions while this is open.
+
+    If a function was the last that was heard and the model's output is another tensor, that output
+    is noted too: the function is not the model's head.
 
     Example:
         >>> model, layers = nn.Sequential(nn.Linear(2, 4), nn.ReLU()), []
@@ -182,22 +188,50 @@ def listening(model: nn.Module, layers: list[Layer]) -> Iterator[None]:
         >>> [(layer.name, layer.kind, layer.units) for layer in layers]
         [('0', 'Linear', 4), ('1', 'ReLU', 4)]
     """
-    handles, units = [], _Units()
-    for name, module in model.named_modules():
-        if not list(module.children()):
-            handles.append(module.register_forward_hook(_noting(name, layers, units)))
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
+    units = _Units()
+
+    def tell(name: str, kind: str, output: Tensor, rate: float) -> None:
+        values = output.detach()
+        if values.is_floating_point() and values.ndim >= 1:
+            rows = values if values.ndim > 1 else values.unsqueeze(1)
+            layers.append(_described(name, kind, rows, units.last, rate))
+
+    with hearing_functions(model, tell) as functions:
+        handles = [
+            # before the hooks that open the mode again: numbers are taken while it is off
+            module.register_forward_hook(_noting(name, layers, units, functions), prepend=True)
+            for name, module in model.named_modules()
+            if module is model or not list(module.children())
+        ]
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
 
 
-def _noting(name: str, layers: list[Layer], units: _Units) -> Callable[..., None]:
+def _noting(
+    name: str, layers: list[Layer], units: _Units, functions: Functions
+) -> Callable[..., None]:
     def note(module: nn.Module, inputs: object, output: object) -> None:
-        values = output[0] if isinstance(output, tuple) else output
-        if isinstance(values, Tensor) and values.is_floating_point() and values.ndim >= 2:
-            layers.append(_described(name, module, values.detach(), units.axis(module, values)))
+        whole = bool(list(module.children()))
+        if whole and functions.last is None:
+            return
+        values = first_tensor(output) if whole else output
+        values = values[0] if isinstance(values, tuple) else values
+        if not isinstance(values, Tensor):
+            return
+        if whole or not is_torchs(module):
+            if functions.gave(values):
+                return
+            if name and not list(module.parameters()):  # x * sigmoid(x): what it does is one layer
+                while layers and layers[-1].name.startswith(f"{name}."):
+                    layers.pop()
+        functions.last = None
+        if values.is_floating_point() and values.ndim >= 2:
+            kind = type(module).__name__
+            axis = units.axis(module, values)
+            layers.append(_described(kind if whole else name, kind, values.detach(), axis))
 
     return note
 
@@ -219,18 +253,18 @@ class _Units:
 
 _LAST = (nn.Linear, nn.Bilinear, nn.Embedding, nn.LayerNorm, nn.RNNBase, nn.MultiheadAttention)
 _FIRST = (nn.modules.conv._ConvNd, nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.Flatten)
+# The thresholds of SageMaker Debugger and TheDeepChecker.
+_RAILS = {"Sigmoid": (0.01, 0.99), "Tanh": (-0.99, 0.99)}
 
 
-def _described(name: str, module: nn.Module, values: Tensor, axis: int) -> Layer:
+def _described(name: str, kind: str, values: Tensor, axis: int, rate: float = 0.0) -> Layer:
     """Numbers about the output (rows, ..., units) or (rows, units, ...) of a layer."""
     units = values.transpose(axis, -1).flatten(0, -2).float()
     zero = units == 0
-    low, high = {nn.Sigmoid: (0.01, 0.99), nn.Tanh: (-0.99, 0.99)}.get(
-        type(module), (float("-inf"), float("inf"))
-    )  # the thresholds of SageMaker Debugger and TheDeepChecker
+    low, high = _RAILS.get(kind, (float("-inf"), float("inf")))
     railed = ((units < low) | (units > high)).float().mean(0) > 0.9
     return Layer(
-        name, type(module).__name__, float(units.mean()), float(units.std(unbiased=False)),
+        name, kind, float(units.mean()), float(units.std(unbiased=False)),
         float(zero.all(0).float().mean()), float(zero.float().mean()),
-        float(railed.float().mean()), units.shape[1],
+        float(railed.float().mean()), units.shape[1], rate,
     )  # fmt: skip
