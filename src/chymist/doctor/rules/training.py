@@ -250,7 +250,7 @@ def dead(seen: Seen) -> Finding | None:
     return Finding(
         "dead_relu",
         "finding",
-        f"{worst.silent:.0%} of the units of {worst.name} never fire",
+        f"{worst.silent:.0%} of the units of layer {worst.name} never fire",
         {
             "layer": worst.name,
             "silent": worst.silent,
@@ -273,7 +273,7 @@ def saturated(seen: Seen) -> Finding | None:
     return Finding(
         "saturated_activation",
         "finding",
-        f"{worst.saturated:.0%} of the units of {worst.name} are at their rails",
+        f"{worst.saturated:.0%} of the units of layer {worst.name} are at their rails",
         {"layer": worst.name, "saturated": worst.saturated},
         Remedy("normalise inputs, or smaller initial weights"),
         weight=3,
