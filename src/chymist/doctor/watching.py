@@ -94,7 +94,7 @@ class Watcher:
         )
         self.record.probes += [first] if (first := self.record.facts.first) is not None else []
         self.at, self.due, self.light, self.deep = 0, 1, 1, 4 * EARLY
-        self.first = 0  # steps that were taken before this one looked on
+        self.first, self.glances = 0, 0.0  # steps before this one looked on; seconds of looks
         self.cost = perf_counter() - self.began  # of a deep look, as the last one was
         self.pending: list[Tensor] = []
         self.modes: list[bool] = []
