@@ -13,7 +13,14 @@ PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").g
 
 @pytest.mark.parametrize(
     "page",
-    ["README.md", "docs/tour.md", "docs/protocols.md", "docs/populations.md", "docs/remedies.md"],
+    [
+        "README.md",
+        "docs/tour.md",
+        "docs/protocols.md",
+        "docs/populations.md",
+        "docs/remedies.md",
+        "docs/doctor.md",
+    ],
 )
 def test_the_python_of_a_page_runs(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
