@@ -12,7 +12,7 @@ help:
 	@echo "make test       all checks and tests"
 	@echo "make test-hard  the slow, exhaustive tests"
 	@echo "make bench      measure speed beside other libraries (80 minutes; BENCH=--quick: 5)"
-	@echo "make faults     judge the doctor on faulty, repaired and healthy programs (10 minutes)"
+	@echo "make faults     judge the doctor on faulty, repaired and healthy programs (an hour)"
 	@echo "make lock       resolve the newest allowed packages into constraints.txt"
 	@echo "make clean      remove .venv, .venv-peers and caches; runs/ stays"
 
@@ -26,7 +26,7 @@ test:
 	.venv/bin/python -m mypy
 	.venv/bin/lint-imports --no-logo
 	.venv/bin/python tools/check_sizes.py
-	.venv/bin/python -m pytest
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n 2 --dist loadfile
 
 test-hard:
 	@sh tools/setup.sh test
@@ -36,7 +36,7 @@ bench:
 	@sh bench/setup.sh
 	PYTHONPATH=src .venv-peers/bin/python -m bench.run $(BENCH)
 
-# CHYMIST_FAULTS=FOLDER runs another suite of the same kind as well; FAULTS="--seeds 3" adds options.
+# CHYMIST_FAULTS=FOLDER runs another suite of the same kind as well; FAULTS="--seeds 1" adds options.
 faults:
 	@sh tools/setup.sh test
 	PYTHONPATH=src .venv/bin/python -m bench.faults.run $(FAULTS)

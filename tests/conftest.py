@@ -36,6 +36,7 @@ def isolated(
     """A home of its own for every test, one thread, and no data but what it asks for."""
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("COLUMNS", "100")  # whatever terminal the tests are run from
     monkeypatch.setenv("USERPROFILE", str(home))
     monkeypatch.setenv("CHYMIST_HOME", str(home / "chymist"))
     for name in ("CACHE", "CONFIG", "DATA", "STATE"):

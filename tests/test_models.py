@@ -24,6 +24,8 @@ CASES = {
     "mlp": (Shapes((6,), 4), "cross_entropy"),
     "cnn": (IMAGE, "cross_entropy"),
     "lenet5": (IMAGE, "cross_entropy"),
+    "polynomial": (Shapes((3,), 2), "mse"),
+    "random_features": (Shapes((6,), 2), "mse"),
 }
 
 

@@ -1,10 +1,11 @@
 """`make faults`: is the doctor right? Faulty programs, their twins and healthy ones, and baselines.
 
-    python -m bench.faults.run [--only NAME ...] [--doctors doctor] [--seeds 1] [--jobs 2]
+    python -m bench.faults.run [--only NAME ...] [--doctors doctor] [--seeds 3] [--jobs 2]
                                [--sensitivity]
 
 Where the environment variable CHYMIST_FAULTS names a folder that holds another suite of the same
-kind (`faultbench.py`, `cases_dev.py`), its cases are run as well. Writes `bench/faults.json`.
+kind (`faultbench.py`, `cases_dev.py`), its cases are run as well. Writes `bench/faults.json` and
+`docs/doctor-measured.md`; what was not measured this time stays in both.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,11 +31,13 @@ from bench.faults.cases import CASES
 from bench.faults.cases_fresh_2 import FRESH
 from bench.faults.harness import Case, Outcome, examine
 from bench.faults.healthy_fresh_aims import FRESH_HEALTHY
+from bench.faults.page import RATES, page
 from bench.faults.sensitivity import said_of, sensitivity
 from bench.faults.sensitivity import told as sensitive_lines
 from chymist.doctor import ExperimentWatcher, Watcher
 
 ROOT = Path(__file__).resolve().parents[2]
+KEPT = ROOT / "bench/faults.json"
 DOCTORS: dict[str, Callable[..., Any]] = {
     "doctor": Watcher,
     "experiments": ExperimentWatcher,
@@ -174,10 +178,7 @@ def told(run: Outcome) -> str:
 def table(results: dict[str, dict[str, Any]]) -> str:
     """The rates of all doctors side by side."""
     lines = [f"{'':24}" + "".join(f"{name:>28}" for name in results)]
-    first = next(iter(results.values()))
-    for row in first:
-        if row in ("certain", "errors", "sensitivity"):
-            continue
+    for row in RATES:
         cells = [
             f"{r[row]['value']:.2f} [{r[row]['low']:.2f}, {r[row]['high']:.2f}]"
             for r in results.values()
@@ -194,35 +195,46 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--suites", nargs="*", default=["own", "fresh", "other"])
     parser.add_argument("--doctors", nargs="*", default=list(DOCTORS))
-    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--sensitivity", action="store_true", help="move each threshold")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--out", type=Path, default=ROOT / "bench/faults.json")
+    parser.add_argument("--out", type=Path, default=KEPT)
     args = parser.parse_args()
-    kept: dict[str, Any] = {}
     with ProcessPoolExecutor(args.jobs) as pool:
         for suite in args.suites:
             if suite == "other" and not other_suite()[1]:
                 continue
-            results = {}
-            for doctor in args.doctors:
-                runs, moved = [], []
-                for run, others in pool.map(work, jobs_of(suite, doctor, args)):
-                    if run is not None:
-                        runs.append(run)
-                        moved.append(others)
-                        print(told(run), flush=True)
-                results[doctor] = summary(runs)
-                if args.sensitivity and doctor == "doctor":
-                    table_of = sensitivity(runs, moved)
-                    results[doctor]["sensitivity"] = {
-                        n: r for n, r in table_of.items() if any(r.values())
-                    }
-                    print(sensitive_lines(table_of, len(runs)))
+            results = {doctor: judged(pool, suite, doctor, args) for doctor in args.doctors}
             print(f"\n{suite}: {args.seeds} seed(s)\n{table(results)}\n")
-            kept[suite] = {"seeds": args.seeds, "doctors": results}
-    if not args.only:
-        args.out.write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
+            if not args.only:
+                keep(args.out, suite, results)
+
+
+def judged(
+    pool: ProcessPoolExecutor, suite: str, doctor: str, args: argparse.Namespace
+) -> dict[str, Any]:
+    """One doctor on one suite: its rates."""
+    runs, moved = [], []
+    for run, others in pool.map(work, jobs_of(suite, doctor, args)):
+        if run is not None:
+            runs.append(run)
+            moved.append(others)
+            print(told(run), flush=True)
+    found = {"seeds": args.seeds, "date": date.today().isoformat(), **summary(runs)}
+    if args.sensitivity and doctor == "doctor":
+        rows = sensitivity(runs, moved)
+        found["sensitivity"] = {name: row for name, row in rows.items() if any(row.values())}
+        print(sensitive_lines(rows, len(runs)))
+    return found
+
+
+def keep(path: Path, suite: str, results: dict[str, Any]) -> None:
+    """Write what was measured beside what was measured before, and the page that shows it."""
+    kept = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    kept[suite] = {**kept.get(suite, {}), **results}
+    path.write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
+    if path == KEPT:
+        (ROOT / "docs/doctor-measured.md").write_text(page(kept), "utf-8")
 
 
 if __name__ == "__main__":

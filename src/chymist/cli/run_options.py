@@ -10,10 +10,12 @@ from chymist.cli.fixing_options import add_fixing
 
 
 def run_folder(verb: argparse.ArgumentParser) -> None:
+    """The run folder."""
     verb.add_argument("run", metavar="RUN", help="a run folder")
 
 
 def run_on_data(verb: argparse.ArgumentParser) -> None:
+    """A run folder, and where its rows are now."""
     run_folder(verb)
     verb.add_argument(
         "--data",
@@ -23,11 +25,13 @@ def run_on_data(verb: argparse.ArgumentParser) -> None:
 
 
 def evaluate(verb: argparse.ArgumentParser) -> None:
+    """`chymist evaluate`."""
     run_on_data(verb)
     verb.add_argument("--split", default="test", metavar="valid|test", help="which rows (test)")
 
 
 def predict(verb: argparse.ArgumentParser) -> None:
+    """`chymist predict`."""
     run_folder(verb)
     verb.add_argument(
         "rows",
@@ -45,6 +49,7 @@ def predict(verb: argparse.ArgumentParser) -> None:
 
 
 def language(verb: Any) -> None:
+    """`--lang`."""
     verb.add_argument(
         "--lang", choices=("en", "zh"),
         help="language of findings: their titles and remedies (that of the locale)",
@@ -52,16 +57,19 @@ def language(verb: Any) -> None:
 
 
 def show(verb: argparse.ArgumentParser) -> None:
+    """`chymist show`."""
     run_folder(verb)
     language(verb)
 
 
 def report(verb: argparse.ArgumentParser) -> None:
+    """`chymist report`."""
     run_on_data(verb)
     language(verb)
 
 
 def diagnose(verb: argparse.ArgumentParser) -> None:
+    """`chymist diagnose`."""
     run_on_data(verb)
     add_experiments(verb)
     language(verb)
@@ -69,6 +77,7 @@ def diagnose(verb: argparse.ArgumentParser) -> None:
 
 
 def why(verb: argparse.ArgumentParser) -> None:
+    """`chymist why`."""
     verb.add_argument(
         "code", nargs="?", metavar="CODE", help="as in a finding; without it, all are listed"
     )
@@ -76,18 +85,21 @@ def why(verb: argparse.ArgumentParser) -> None:
 
 
 def runs(verb: argparse.ArgumentParser) -> None:
+    """`chymist runs`."""
     verb.add_argument(
         "folder", nargs="?", default="runs", metavar="FOLDER", help="where runs are (runs)"
     )
 
 
 def part(verb: argparse.ArgumentParser) -> None:
+    """`chymist part`."""
     verb.add_argument(
         "name", nargs="?", metavar="NAME", help="name of a part; without it, all are listed"
     )
 
 
 def shapes(verb: argparse.ArgumentParser) -> None:
+    """`chymist shapes`."""
     verb.add_argument("model", metavar="MODEL", help="name of a model")
     verb.add_argument(
         "--input", default="1x28x28", metavar="CxHxW", help="shape of one input (1x28x28)"

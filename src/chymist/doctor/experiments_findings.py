@@ -35,7 +35,8 @@ RATES = {
 PROVES = {"lr_too_high": LOWER, "lr_too_low": HIGHER, "model_bias": ("big",),
           "missing_nonlinearity": ("big",), "optimisation_failure": ("small",)}  # fmt: skip
 WITNESSES: dict[Cause, tuple[str, ...]] = {
-    "wiring": ("tiny",), "rate": (*LOWER, *HIGHER), "optimisation": (*LOWER, *HIGHER),
+    "wiring": ("tiny",), "rate": (*LOWER, *HIGHER, "tiny default"),
+    "optimisation": (*LOWER, *HIGHER),
     "not_optimised": ("small",), "model_bias": ("big",), "undertrained": ("cont",),
     "overfitting": ("half",),
 }  # fmt: skip

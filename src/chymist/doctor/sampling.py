@@ -11,6 +11,7 @@ from chymist.doctor.preflight import DataFacts, Rows
 from chymist.doctor.probing import ROWS
 
 SAMPLED = 100_000  # values that are compared from step to step, of all parameters together
+RARE = 0.2  # nats: one row in twenty is of the other class
 PORTION = 2_000_000  # values of inputs that facts about rows are made of: a tenth of a second
 
 
@@ -22,7 +23,7 @@ def mixing(targets: object, data: DataFacts) -> list[float]:
         data: facts about all rows.
 
     Returns:
-        One number, or none where labels are not class indices.
+        One number, or none where labels are not class indices, or all but one class are rare.
 
     Example:
         >>> data = DataFacts(classes=2, chance=0.6931)
@@ -40,7 +41,9 @@ def mixing(targets: object, data: DataFacts) -> list[float]:
     nats = abs(float((p * p.log()).sum()))
     # Miller-Madow: entropy of a sample is lower by (classes - 1) / (2 n)
     usual = data.chance - (data.classes - 1) / (2 * len(targets))
-    return [nats / max(usual, 0.1)]
+    if usual < RARE:
+        return []  # most batches have one class only, in any order
+    return [nats / usual]
 
 
 def is_ready(model: nn.Module) -> bool:

@@ -50,7 +50,8 @@ CLEARED = 9  # steps in which gradients are heard to arrive
 HEARD = 2000  # steps in which calls of the model are heard, from the start and now and then again
 TIMED = 60  # of them, steps whose waiting is timed: "over 50 steps" (taxonomy, 29)
 SLOW = 3e-3  # seconds of a step beside which the 3 microseconds of hearing its calls are 0.1 %
-LIGHT = 0.005  # share of the time that looks at gradients and updates may take
+LIGHT = 0.005  # share of the time that looks at gradients and updates may take,
+GLANCES = 0.1  # and seconds that they may have taken in any case: a few hundred looks
 DEEP = 0.01  # share of the time that the doctor may have taken when it looks deep
 FREE = 0.2  # seconds that it may have taken in any case
 PROBES = 64  # deep looks that are kept: every second of the older ones goes
@@ -93,7 +94,7 @@ class Watcher:
         )
         self.record.probes += [first] if (first := self.record.facts.first) is not None else []
         self.at, self.due, self.light, self.deep = 0, 1, 1, 4 * EARLY
-        self.first = 0  # steps that were taken before this one looked on
+        self.first, self.glances = 0, 0.0  # steps before this one looked on; seconds of looks
         self.cost = perf_counter() - self.began  # of a deep look, as the last one was
         self.pending: list[Tensor] = []
         self.modes: list[bool] = []
@@ -314,11 +315,13 @@ class Watcher:
                 self.record.pairs.append(pairs)
             if self.model.training:
                 self.modes = [m.training for m in self.model.modules()]
+            took = perf_counter() - began
+            self.glances += took
             if at >= self.deep:
                 self.deep = 2 * at
                 self._look_if_cheap()
             mean = max((began - self.began) / at, 1e-6)
-            stretch = math.ceil((perf_counter() - began) / (LIGHT * mean))
+            stretch = 0 if self.glances < GLANCES else math.ceil(took / (LIGHT * mean))
             pause = max(EVERY, at // 100, min(stretch, 10 * at))
             self.light = at + (1 if at - self.first < EARLY else pause)
         self.before = at, samples

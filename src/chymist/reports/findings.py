@@ -104,7 +104,7 @@ def card(run: Run, finding: Any, title: str = "", remedy: str = "") -> Markup:
         do = tag("span", tag("strong", "怎么办："), safe(remedy), lang="zh") if remedy else (
             join(tag("strong", "What to do: "), safe(known.words))
         )  # fmt: skip
-        said.append(tag("p", do, " ", *changes))
+        said.append(tag("p", do, *(part for change in changes for part in (" ", change))))
     said.append(
         tag("p", "Explained by ", tag("code", f"chymist why {finding.code}"), class_="note")
     )

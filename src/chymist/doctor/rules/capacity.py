@@ -58,12 +58,14 @@ def shrunk(seen: Seen) -> Finding | None:
         return None
     size, pull = (math.hypot(*of.values()) for of in (last.weights, last.gradients))
     limits = seen.limits
-    decayed = facts.decay * size > limits.decay_pull * pull and facts.decay > limits.decay
+    before = math.hypot(*first.weights.values())
+    outweighs = facts.decay * size > limits.decay_pull * pull or size < limits.collapse * before
+    decayed = facts.decay > limits.decay and outweighs
     # What the program adds to the loss of the data, at the first step.
     losses = seen.record.losses
     added = losses[0] - first.train_loss if losses else 0.0
     weighs = added > max(limits.decay_pull * first.train_loss, 0.0)
-    if not (decayed or weighs) or size > limits.shrink * math.hypot(*first.weights.values()):
+    if not (decayed or weighs) or size > limits.shrink * before:
         return None
     return Finding(
         "over_regularised",
@@ -75,7 +77,7 @@ def shrunk(seen: Seen) -> Finding | None:
             "added": added,
             "weights": size,
             "gradient": pull,
-            "weights at first": math.hypot(*first.weights.values()),
+            "weights at first": before,
         },
         Remedy("a tenth of the penalty"),
         weight=4.7,

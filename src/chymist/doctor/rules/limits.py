@@ -42,7 +42,8 @@ class Limits:
         deep: affine maps in a row, a prior for failed optimisation (taxonomy 17).
         decay_pull: pull of the penalty over that of the data (taxonomy 19: 1). Measured.
         decay: smallest penalty that is looked at. Measured.
-        shrink: norm of the weights over that at the start, at most. Measured.
+        shrink, collapse: norm of the weights over that at the start, at most, and where it is all
+            that is left to see of a penalty. Measured.
         dropout, dropout_alone, dropout_times: rate that is looked at (taxonomy 19), rate that
             suffices, and loss with it over that without (taxonomy 21). Measured.
         per_channel, mode_times: values of a channel in a batch, and loss in train() over that in
@@ -105,6 +106,7 @@ class Limits:
     decay_pull: float = 0.5
     decay: float = 1e-3
     shrink: float = 0.9
+    collapse: float = 0.1
     dropout: float = 0.5
     dropout_alone: float = 0.8
     dropout_times: float = 2.0

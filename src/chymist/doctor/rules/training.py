@@ -140,7 +140,7 @@ def too_slow(seen: Seen) -> Finding | None:
     tiny = ratio < seen.limits.tiny or (steady and ratio < seen.limits.tiny_steady)
     if fell < seen.limits.fell and not tiny and not steep:
         return None
-    if not steep and rate_too_high(seen) is not None:
+    if (tiny or not steep) and rate_too_high(seen) is not None:
         return None  # weights that have run away are what keeps the loss up
     code = "lr_too_low" if tiny else "undertrained"
     return Finding(
@@ -250,7 +250,7 @@ def dead(seen: Seen) -> Finding | None:
     return Finding(
         "dead_relu",
         "finding",
-        f"{worst.silent:.0%} of the units of {worst.name} never fire",
+        f"{worst.silent:.0%} of the units of layer {worst.name} never fire",
         {
             "layer": worst.name,
             "silent": worst.silent,
@@ -273,7 +273,7 @@ def saturated(seen: Seen) -> Finding | None:
     return Finding(
         "saturated_activation",
         "finding",
-        f"{worst.saturated:.0%} of the units of {worst.name} are at their rails",
+        f"{worst.saturated:.0%} of the units of layer {worst.name} are at their rails",
         {"layer": worst.name, "saturated": worst.saturated},
         Remedy("normalise inputs, or smaller initial weights"),
         weight=3,
