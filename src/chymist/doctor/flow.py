@@ -34,6 +34,12 @@ class Flow:
         self.squeezed: list[str] = []
         self.scores: Tensor | None = None
 
+    def forget(self) -> None:
+        """Let go of what the last pass has made."""
+        self.made.clear()
+        self.links.clear()
+        self.scores = None
+
     def activated(self, name: str, kind: str, output: Tensor, rate: float = 0.0) -> None:
         """Something has come out of an activation."""
         if kind in ("Softmax", "LogSoftmax"):
@@ -184,12 +190,13 @@ def _is_affine(model: nn.Module, inputs: Tensor) -> bool:
     """
     one, other = inputs, inputs.flip(0)
     found = []
-    for rows in (one, other, (one + other) / 2, 1.5 * one - 0.5 * other):
-        with flowing(model, 1) as flow:
+    with flowing(model, 1) as flow:
+        for rows in (one, other, (one + other) / 2, 1.5 * one - 0.5 * other):
+            flow.forget()
             model(rows)
-        if flow.scores is None:
-            return False
-        found.append(flow.scores.double())
+            if flow.scores is None:
+                return False
+            found.append(flow.scores.double())
     a, b, mean, beyond = found
     spread = float(a.std(0).max())
     if spread < 1e-4 * float(a.abs().max()):

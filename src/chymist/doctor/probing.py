@@ -261,10 +261,13 @@ def _described(name: str, kind: str, values: Tensor, axis: int, rate: float = 0.
     """Numbers about the output (rows, ..., units) or (rows, units, ...) of a layer."""
     units = values.transpose(axis, -1).flatten(0, -2).float()
     zero = units == 0
-    low, high = _RAILS.get(kind, (float("-inf"), float("inf")))
-    railed = ((units < low) | (units > high)).float().mean(0) > 0.9
+    railed = 0.0
+    if kind in _RAILS:
+        low, high = _RAILS[kind]
+        often = ((units < low) | (units > high)).float().mean(0) > 0.9
+        railed = float(often.float().mean())
     return Layer(
         name, kind, float(units.mean()), float(units.std(unbiased=False)),
         float(zero.all(0).float().mean()), float(zero.float().mean()),
-        float(railed.float().mean()), units.shape[1], rate,
+        railed, units.shape[1], rate,
     )  # fmt: skip
