@@ -15,8 +15,10 @@ from chymist.doctor.reading_loss import FAILS, LossFacts, LossFunction, constant
 from chymist.doctor.row_facts import DataFacts as DataFacts
 from chymist.doctor.row_facts import Rows as Rows
 from chymist.doctor.row_facts import data_facts as data_facts
+from chymist.models import Dropout
 
 FRESH = (nn.Linear, nn.Conv1d, nn.Conv2d)
+DROPOUTS = (nn.modules.dropout._DropoutNd, Dropout)
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def preflight(
         "adaptive": optimizer is not None and bool({"betas", "alpha"} & {*optimizer.defaults}),
         "climbs": optimizer is not None and any(g.get("maximize") for g in optimizer.param_groups),
         "fresh": tuple(n for n, m in model.named_modules() if _fresh(m)),
-        "dropouts": max((m.p for m in model.modules() if isinstance(m, nn.Dropout)), default=0.0),
+        "dropouts": max((m.p for m in model.modules() if isinstance(m, DROPOUTS)), default=0.0),
     }
     if rows is None:
         return Facts(**known)
