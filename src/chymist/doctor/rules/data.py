@@ -125,10 +125,12 @@ def unshuffled(seen: Seen) -> Finding | None:
     if data.constant:
         return None
     rows = 0 if seen.valid is None else len(seen.valid[0])
-    in_order = len(mixed) >= 3 and float(np.median(mixed)) < limits.mixed
-    # Values in order give 1 - 6 / rows²; time series are far from it, so harm has to show.
-    least = limits.ordered if seen.harm else limits.ordered_alone
-    in_order |= _repeats(seen) > limits.repeats and data.ordered > least
+    if len(mixed) >= 3:
+        in_order = float(np.median(mixed)) < limits.mixed
+    else:
+        # Values in order give 1 - 6 / rows²; time series are far from it, so harm has to show.
+        least = limits.ordered if seen.harm else limits.ordered_alone
+        in_order = _repeats(seen) > limits.repeats and data.ordered > least
     if not in_order and (data.unseen < limits.unseen or data.unseen * rows < 5):
         return None
     return Finding(
@@ -157,7 +159,10 @@ def _repeats(seen: Seen) -> float:
     before = np.array(seen.record.losses[ends[-3] : ends[-2]])
     if len(last) != len(before) or not (np.isfinite(last).all() and np.isfinite(before).all()):
         return 0.0
-    return float(np.corrcoef(last, before)[0, 1]) if last.std() > 0 < before.std() else 0.0
+    if not last.std() > 0 < before.std():
+        return 0.0
+    same = float(np.corrcoef(last, before)[0, 1])
+    return same if same > 3 / math.sqrt(size) else 0.0  # three standard errors of shuffled rows
 
 
 def raw_inputs(seen: Seen) -> Finding | None:
