@@ -7,16 +7,25 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 import chymist as cy
+from chymist.doctor import first_look, watching
 
 ce = functional.cross_entropy
 EPOCHS = 12
 Loop = Callable[[Callable[..., Any]], "list[nn.Module | torch.optim.Optimizer]"]
 LOUD = ("finding", "confirmed", "certain")
+
+
+@pytest.fixture(autouse=True)
+def enough_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is looked at does not depend on how busy the machine is."""
+    monkeypatch.setattr(watching, "FREE", 1e9)
+    monkeypatch.setattr(first_look, "BLINK", 1e9)
 
 
 def rows(n: int = 400, features: int = 8, seed: int = 0) -> tuple[Tensor, Tensor]:

@@ -13,7 +13,7 @@ from torch.nn import functional
 from torch.nn.utils import parametrizations
 
 import chymist as cy
-from chymist.doctor import first_look, rules, watching
+from chymist.doctor import rules
 from tests.doctor_loops import (
     EPOCHS,
     TRAIN,
@@ -26,13 +26,7 @@ from tests.doctor_loops import (
     step,
     unchanged,
 )
-
-
-@pytest.fixture(autouse=True)
-def enough_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is looked at does not depend on how busy the machine is."""
-    monkeypatch.setattr(watching, "FREE", 1e9)
-    monkeypatch.setattr(first_look, "BLINK", 1e9)
+from tests.doctor_loops import enough_time as enough_time
 
 
 # ---------------------------------------------------------------- models of odd kinds

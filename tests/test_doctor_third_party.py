@@ -12,15 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import pack_sequence, pad_packed_sequence
 
-from chymist.doctor import first_look, watching
 from tests.doctor_loops import EPOCHS, TRAIN, VALID, batches, ce, step, unchanged
-
-
-@pytest.fixture(autouse=True)
-def enough_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is looked at does not depend on how busy the machine is."""
-    monkeypatch.setattr(watching, "FREE", 1e9)
-    monkeypatch.setattr(first_look, "BLINK", 1e9)
+from tests.doctor_loops import enough_time as enough_time
 
 
 @pytest.fixture(scope="session")

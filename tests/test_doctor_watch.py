@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 import chymist as cy
-from chymist.doctor import first_look, watching
 from chymist.doctor.probing import probe
 from chymist.doctor.restoring import untouched
 from tests.doctor_loops import (
@@ -33,13 +32,7 @@ from tests.doctor_loops import (
     train,
     watching_of,
 )
-
-
-@pytest.fixture(autouse=True)
-def enough_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is looked at does not depend on how busy the machine is."""
-    monkeypatch.setattr(watching, "FREE", 1e9)
-    monkeypatch.setattr(first_look, "BLINK", 1e9)
+from tests.doctor_loops import enough_time as enough_time
 
 
 # ---------------------------------------------------------------- nothing is changed

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import chymist as cy
-from chymist.doctor import first_look, watching
 from chymist.doctor.probing import probe
 from tests.doctor_loops import (
     TRAIN,
@@ -26,13 +25,7 @@ from tests.doctor_loops import (
     train,
     watching_of,
 )
-
-
-@pytest.fixture(autouse=True)
-def enough_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is looked at does not depend on how busy the machine is."""
-    monkeypatch.setattr(watching, "FREE", 1e9)
-    monkeypatch.setattr(first_look, "BLINK", 1e9)
+from tests.doctor_loops import enough_time as enough_time
 
 
 # ---------------------------------------------------------------- healthy loops of all kinds

@@ -25,13 +25,7 @@ from tests.doctor_loops import (
     seeded,
     watching_of,
 )
-
-
-@pytest.fixture(autouse=True)
-def enough_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is looked at does not depend on how busy the machine is."""
-    monkeypatch.setattr(watching, "FREE", 1e9)
-    monkeypatch.setattr(first_look, "BLINK", 1e9)
+from tests.doctor_loops import enough_time as enough_time
 
 
 # ---------------------------------------------------------------- what is recorded

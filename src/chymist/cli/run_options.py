@@ -5,9 +5,6 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from chymist.cli.experimenting import add_experiments
-from chymist.cli.fixing_options import add_fixing
-
 
 def run_folder(verb: argparse.ArgumentParser) -> None:
     """The run folder."""
@@ -68,12 +65,38 @@ def report(verb: argparse.ArgumentParser) -> None:
     language(verb)
 
 
+def _experiments(verb: argparse.ArgumentParser) -> None:
+    """The options of `diagnose` that train something."""
+    verb.add_argument(
+        "--experiments", action="store_true",
+        help="find the cause by small trainings, and keep what they found",
+    )  # fmt: skip
+    verb.add_argument(
+        "--budget", type=float, default=0.25, metavar="SHARE",
+        help="steps of all experiments, as a share of those of the run (0.25)",
+    )  # fmt: skip
+
+
+def _fixing(verb: argparse.ArgumentParser) -> None:
+    """Add `--fix`, `--seeds` and `--out`."""
+    group = verb.add_argument_group("fix")
+    group.add_argument(
+        "--fix", nargs="?", const="", metavar="CODE",
+        help="carry out the remedy of a finding on a copy and prove it by paired runs "
+        "(of the first finding that has changes)",
+    )  # fmt: skip
+    group.add_argument("--seeds", type=int, default=3, metavar="N", help="pairs of runs (3)")
+    group.add_argument(
+        "--out", metavar="DIR", help="folder of the cured run (<run>-fixed-NNNN beside it)"
+    )
+
+
 def diagnose(verb: argparse.ArgumentParser) -> None:
     """`chymist diagnose`."""
     run_on_data(verb)
-    add_experiments(verb)
+    _experiments(verb)
     language(verb)
-    add_fixing(verb)
+    _fixing(verb)
 
 
 def why(verb: argparse.ArgumentParser) -> None:
