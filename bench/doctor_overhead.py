@@ -4,8 +4,9 @@
 
 A run is everything from the model to the last line: `watch`, steps, epochs, validation, and reading
 the findings. Imports are not counted. Each pair trains the same model on the same batches, once
-with and once without, in turns which comes first; the weights must come out bit-identical. Runs use
-one thread, so seconds of the processor are told: on a busy machine the wall clock tells of others.
+with and once without, in slices that take turns: a machine changes its speed within seconds by more
+than what is measured here. Weights must come out bit-identical. Runs use one thread, so seconds of
+the processor are told: on a busy machine the wall clock tells of others.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from time import process_time
+from time import perf_counter, process_time
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -25,10 +27,12 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 import chymist as cy
+from chymist.doctor import hearing, watching
 
 SHARE, TOY = 0.03, 0.5  # what is allowed: of the time; seconds, where that is more, for toys
 NORMAL = 5e-3  # seconds of a step from which on a run is no toy
 VALIDATED = 1000  # rows
+SLICES = 200  # of a run
 
 
 @dataclass(frozen=True)
@@ -99,13 +103,31 @@ def data(load: Load) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
     return (x[:n], y[:n]), (x[n:], y[n:])
 
 
-def run(load: Load, steps: int, watched: bool) -> tuple[float, list[Tensor], list[str], float]:
-    """Seconds of a whole run, the weights, what the doctor said, and the seconds it counted."""
+class Clock:
+    """The wall clock of a run that is paused now and then: the doctor reads this one instead."""
+
+    def __init__(self) -> None:
+        self.lost = 0.0
+
+    def __call__(self) -> float:
+        return perf_counter() - self.lost
+
+
+class Run(NamedTuple):
+    """What is left of a run: weights, what the doctor said, and the seconds it counted itself."""
+
+    weights: list[Tensor]
+    said: list[str]
+    counted: float
+
+
+def training(load: Load, steps: int, watched: bool, slices: int) -> Generator[None, None, Run]:
+    """A whole run, which pauses so many times."""
     (x, y), valid = data(load)
     torch.manual_seed(0)
-    began = process_time()
     model, w = load.make(), None
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    yield
     if watched:
         w = cy.watch(model, optimizer, cross_entropy, (x, y), valid, load.batch)
     order, said, done = torch.Generator().manual_seed(0), list[str](), 0
@@ -113,14 +135,17 @@ def run(load: Load, steps: int, watched: bool) -> tuple[float, list[Tensor], lis
         model.train()
         total = 0.0
         for rows in torch.randperm(len(x), generator=order).split(load.batch)[: steps - done]:
-            outputs = model(x[rows])
-            loss = cross_entropy(outputs, y[rows])
+            inputs, targets = x[rows], y[rows]
+            outputs = model(inputs)
+            loss = cross_entropy(outputs, targets)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             total, done = total + loss.item(), done + 1
             if w is not None:
-                w.step(loss, x[rows], y[rows], outputs)
+                w.step(loss, inputs, targets, outputs)
+            if done % max(1, steps // slices) == 0:
+                yield
         model.eval()
         with torch.no_grad():
             out = model(valid[0])
@@ -130,28 +155,56 @@ def run(load: Load, steps: int, watched: bool) -> tuple[float, list[Tensor], lis
     if w is not None:
         said = [f"{f.code} ({f.level})" for f in w.findings]
         w.close()
-    seconds = process_time() - began
-    return seconds, [p.detach() for p in model.parameters()], said, w.record.spent if w else 0.0
+    return Run([p.detach() for p in model.parameters()], said, w.record.spent if w else 0.0)
+
+
+def side_by_side(load: Load, steps: int, turns: Sequence[bool]) -> dict[bool, tuple[float, Run]]:
+    """Seconds and ends of runs with and without the doctor, which take turns in small slices.
+
+    Machines change their speed within seconds by more than what is measured here.
+    """
+    clock = Clock()
+    for module in (watching, hearing):  # what other slices take is no waiting for data
+        module.perf_counter = clock
+    runs = {watched: training(load, steps, watched, SLICES) for watched in turns}
+    spent, states = dict.fromkeys(turns, 0.0), dict[bool, Tensor]()
+    for watched in turns:  # data and models, and the first random state
+        next(runs[watched])
+        states[watched] = torch.get_rng_state()
+    ended: dict[bool, tuple[float, Run]] = {}
+    while len(ended) < len(runs):
+        for watched in turns:
+            if watched in ended:
+                continue
+            torch.set_rng_state(states[watched])
+            began, wall = process_time(), perf_counter()
+            try:
+                next(runs[watched])
+            except StopIteration as end:
+                ended[watched] = spent[watched] + process_time() - began, end.value
+            spent[watched] += process_time() - began
+            clock.lost += 0.0 if watched else perf_counter() - wall
+            states[watched] = torch.get_rng_state()
+    return ended
 
 
 def measure(name: str, load: Load, pairs: int, seconds: float) -> dict[str, object]:
     """The cost of watching one load."""
-    steps = max(100, int(seconds / (run(load, 60, False)[0] / 60)))
+    steps = max(100, int(seconds / (side_by_side(load, 60, [False])[False][0] / 60)))
     extra, shares, own = [], [], []
     for number in range(pairs):
-        found = {w: run(load, steps, w) for w in ((False, True), (True, False))[number % 2]}
-        same = all(torch.equal(a, b) for a, b in zip(found[True][1], found[False][1], strict=True))
-        if not same:
+        ended = side_by_side(load, steps, ((False, True), (True, False))[number % 2])
+        (plain, left), (watched, right) = ended[False], ended[True]
+        if not all(torch.equal(a, b) for a, b in zip(left.weights, right.weights, strict=True)):
             raise SystemExit(f"{name}: weights differ with the doctor")
-        extra.append(found[True][0] - found[False][0])
-        shares.append(extra[-1] / found[False][0])
-        own.append(found[True][3])
-        plain = found[False][0]
+        extra.append(watched - plain)
+        shares.append(extra[-1] / plain)
+        own.append(right.counted)
     step, middle = plain / steps, float(np.median(extra))
     allowed = max(SHARE * plain, 0.0 if step >= NORMAL else TOY)
     return {
         "load": name,
-        "weights": sum(w.numel() for w in found[True][1]),
+        "weights": sum(w.numel() for w in right.weights),
         "steps": steps,
         "step_ms": round(1e3 * step, 3),
         "plain_seconds": round(plain, 2),
@@ -160,7 +213,7 @@ def measure(name: str, load: Load, pairs: int, seconds: float) -> dict[str, obje
         "counted_seconds": round(float(np.median(own)), 3),  # by the doctor, on the wall clock
         "allowed_seconds": round(allowed, 3),
         "kept": middle <= allowed,
-        "said": found[True][2],
+        "said": right.said,
     }
 
 
@@ -174,7 +227,7 @@ def main(words: Sequence[str]) -> int:
     asked = parser.parse_args(words)
     torch.set_num_threads(1)
     # Imports are not counted: a first watched run loads what the findings need.
-    run(LOADS["toy"], 60, True)
+    side_by_side(LOADS["toy"], 60, [True])
     table = []
     for name, load in LOADS.items():
         if not asked.only or name in asked.only.split(","):

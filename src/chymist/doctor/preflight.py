@@ -17,6 +17,7 @@ from chymist.doctor.row_facts import Rows as Rows
 from chymist.doctor.row_facts import data_facts as data_facts
 from chymist.models import Dropout
 
+FLOWING = 16  # rows that go through the model several times
 FRESH = (nn.Linear, nn.Conv1d, nn.Conv2d)
 DROPOUTS = (nn.modules.dropout._DropoutNd, Dropout)
 
@@ -124,7 +125,7 @@ def preflight(
             known["undriven"] = _undriven(model, first)
             known["dropouts"] = max(known["dropouts"], *(la.rate for la in first.layers), 0.0)
             known["shapes"] = (tuple(first.outputs.shape), tuple(targets.shape))
-    known |= flow_of(model, inputs, batch_size or 32)
+    known |= flow_of(model, inputs[:FLOWING], batch_size or 32)
     if optimizer is not None and known.get("first") is not None:
         known["unregistered"] = unregistered(model, inputs[:4], _held(optimizer))
     if loss_fn is not None:

@@ -12,7 +12,7 @@ from chymist.doctor.probing import ROWS
 
 SAMPLED = 100_000  # values that are compared from step to step, of all parameters together
 RARE = 0.2  # nats: one row in twenty is of the other class
-PORTION = 2_000_000  # values of inputs that facts about rows are made of: a tenth of a second
+PORTION = 1_000_000  # values of inputs that facts about rows are made of: a blink
 
 
 def mixing(targets: object, data: DataFacts) -> list[float]:
@@ -78,7 +78,8 @@ def sampled(parameters: list[tuple[str, nn.Parameter]]) -> Tensor:
     if not found:
         return torch.zeros(0)
     most = max(16, SAMPLED // len(found))
-    return torch.cat([spread(p, min(most, 2000)).to(found[0].device) for p in found])
+    parts = [spread(p, min(most, 2000)) for p in found]
+    return torch.cat([part.to(found[0].device) for part in parts])
 
 
 def is_finite(inputs: object) -> bool:
@@ -123,9 +124,10 @@ def spread(values: Tensor, most: int) -> Tensor:
         >>> spread(torch.arange(10), 3)
         tensor([0, 4, 8])
     """
-    strides = values.stride()
-    order = sorted(range(values.ndim), key=lambda d: strides[d], reverse=True)
-    flat = values.permute(order).reshape(-1)
+    if not values.is_contiguous():
+        strides = values.stride()
+        values = values.permute(sorted(range(values.ndim), key=lambda d: -strides[d]))
+    flat = values.reshape(-1)
     return flat[:: -(-len(flat) // most)] if len(flat) else flat
 
 

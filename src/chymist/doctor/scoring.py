@@ -12,7 +12,9 @@ from torch import Tensor
 from chymist.doctor.reading_loss import Link, hard_labels
 
 WORDS = 2000  # the most frequent ones, that reference learners count
-MOST = 1500  # rows that reference learners see: enough to tell failure, and a tenth of a second
+# Rows that reference learners see, and values in them: enough to tell failure, in a blink.
+MOST, LEAST, VALUES = 1500, 400, 600_000
+TREES = 20  # of the forest that tells rows apart
 
 
 def labels_of(outputs: Tensor, link: Link) -> Tensor:
@@ -119,7 +121,7 @@ def reference(train: tuple[Tensor, Tensor], valid: tuple[Tensor, Tensor]) -> Ref
         part.detach().cpu().reshape(len(part), -1).numpy() for part in (*train, *valid)
     )
     metric = train[0].is_floating_point()
-    rows, more = _some(len(x)), _some(len(other))
+    rows, more = (_some(len(part), x.shape[1]) for part in (x, other))
     x, y, other, goal = x[rows], y[rows], other[more], goal[more]
     if not metric:
         x, other = _counted(x, other)
@@ -157,9 +159,10 @@ def _counted(x: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return sets[0], sets[1]
 
 
-def _some(count: int) -> np.ndarray:
+def _some(count: int, width: int) -> np.ndarray:
     """Rows that reference learners see, from all over the set."""
-    return np.random.default_rng(0).permutation(count)[:MOST]
+    most = min(MOST, max(LEAST, VALUES // max(1, width)))
+    return np.random.default_rng(0).permutation(count)[:most]
 
 
 def _of_classes(
@@ -314,15 +317,17 @@ def told_apart(train: Tensor, valid: Tensor) -> float:
         >>> told_apart(torch.zeros(40, 2), torch.ones(40, 2))
         1.0
     """
-    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.ensemble import ExtraTreesClassifier
 
     parts = [p.detach().cpu().reshape(len(p), -1).numpy() for p in (train, valid)]
-    parts = [p[_some(len(p))][:500] for p in parts]
+    parts = [p[_some(len(p), p.shape[1])][:500] for p in parts]
     same = parts[0].shape[1] == parts[1].shape[1]
     if not same or min(map(len, parts)) < 20 or not all(np.isfinite(p).all() for p in parts):
         return 0.5
     x, y = np.concatenate(parts), np.repeat([0, 1], [len(p) for p in parts])
     rows = np.random.default_rng(0).permutation(len(x))
     fit, held = rows[len(x) // 3 :], rows[: len(x) // 3]
-    forest = RandomForestClassifier(60, min_samples_leaf=3, class_weight="balanced", random_state=0)
+    forest = ExtraTreesClassifier(
+        TREES, min_samples_leaf=3, class_weight="balanced", random_state=0
+    )
     return _recall(y[held], forest.fit(x[fit], y[fit]).predict(x[held]))

@@ -45,15 +45,15 @@ from chymist.engine.randomness import unchanged_randomness
 
 MIXING = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
 EARLY = 12  # steps that are all looked at
-EVERY = 10  # steps between looks at gradients and updates, later: at least, and 1 % of all steps
+EVERY = 10  # steps between looks at gradients and updates, later: at least, and 5 % of all steps
 CLEARED = 9  # steps in which gradients are heard to arrive
 HEARD = 2000  # steps in which calls of the model are heard, from the start and now and then again
 TIMED = 60  # of them, steps whose waiting is timed: "over 50 steps" (taxonomy, 29)
 SLOW = 3e-3  # seconds of a step beside which the 3 microseconds of hearing its calls are 0.1 %
 LIGHT = 0.005  # share of the time that looks at gradients and updates may take,
-GLANCES = 0.1  # and seconds that they may have taken in any case: a few hundred looks
+GLANCES = 0.05  # and seconds that they may have taken in any case: a few hundred looks
 DEEP = 0.01  # share of the time that the doctor may have taken when it looks deep
-FREE = 0.2  # seconds that it may have taken in any case
+FREE = 0.1  # seconds that it may have taken in any case
 PROBES = 64  # deep looks that are kept: every second of the older ones goes
 LARGEST = 4_000_000  # values of validation outputs that are scored
 
@@ -306,10 +306,11 @@ class Watcher:
     def _attend(self, inputs: object, targets: object) -> None:
         """Look at gradients and updates, and set the next time to do so."""
         began, at = perf_counter(), self.at
-        samples = sampled(trained_parameters(self.model))
+        trained = trained_parameters(self.model)
+        samples = sampled(trained)
         if at >= self.light:
             self._drain()
-            self._note_update(at, samples)
+            self._note_update(at, samples, [p.grad for _, p in trained if p.grad is not None])
             self.record.mixed += mixing(targets, self.record.facts.data)
             if self.pairing is not None and (pairs := self.pairing.look(at, inputs, targets)):
                 self.record.pairs.append(pairs)
@@ -322,12 +323,12 @@ class Watcher:
                 self._look_if_cheap()
             mean = max((began - self.began) / at, 1e-6)
             stretch = 0 if self.glances < GLANCES else math.ceil(took / (LIGHT * mean))
-            pause = max(EVERY, at // 100, min(stretch, 10 * at))
+            pause = max(EVERY, at // 20, min(stretch, 10 * at))
             self.light = at + (1 if at - self.first < EARLY else pause)
         self.before = at, samples
         self.due = max(at + 1, self.light - 1)
 
-    def _note_update(self, at: int, samples: Tensor) -> None:
+    def _note_update(self, at: int, samples: Tensor, gradients: Sequence[Tensor]) -> None:
         """Norm of the gradients, and how far the last step moved the weights."""
         moved = math.nan
         last, old = self.before
@@ -335,9 +336,8 @@ class Watcher:
             change, size = norms([samples - old.to(samples), old])
             moved = change / max(size, 1e-15)
             self.record.ratios.append((at, moved))
-        found = [p.grad for _, p in trained_parameters(self.model) if p.grad is not None]
-        if found:
-            norm = math.hypot(*norms(found))
+        if gradients:
+            norm = math.hypot(*norms(gradients))
             if math.isfinite(norm) or moved != 0:  # a scaler skips steps of infinite gradients
                 self.record.norms.append((at, norm))
         if self.ear.clear and moved > 0 and at > 1:
