@@ -61,7 +61,7 @@ class Finding:
 def ranked(findings: list[Finding]) -> list[Finding]:
     """The surest first; a code is told once, at its highest level.
 
-    That the loss is no number is certain, but a symptom: strong evidence of a cause goes first.
+    That the loss is no number is a symptom, which only strong evidence of a cause goes before.
 
     Example:
         >>> [f.code for f in ranked([Finding("a", "finding", ""), Finding("b", "certain", "")])]
@@ -71,8 +71,10 @@ def ranked(findings: list[Finding]) -> list[Finding]:
 
     def place(finding: Finding) -> tuple[int, float]:
         level = LEVELS.index(finding.level)
-        if finding.code == "nan_inf_loss" and finding.weight < STRONG and strong:
-            return -LEVELS.index("finding"), -min(strong) + 1e-6
+        if finding.code == "nan_inf_loss" and finding.weight < STRONG:
+            if strong:
+                return -LEVELS.index("finding"), -min(strong) + 1e-6
+            level = LEVELS.index("certain")
         return -level, -finding.weight
 
     order = sorted(findings, key=place)

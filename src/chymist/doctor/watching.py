@@ -47,7 +47,7 @@ MIXING = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
 EARLY = 12  # steps that are all looked at
 EVERY = 10  # steps between looks at gradients and updates, later: at least, and 5 % of all steps
 CLEARED = 9  # steps in which gradients are heard to arrive
-HEARD = 2000  # steps in which calls of the model are heard, from the start and now and then again
+HEARD = 200  # steps in which calls of the model are heard, from the start; later in few epochs
 TIMED = 60  # of them, steps whose waiting is timed: "over 50 steps" (taxonomy, 29)
 SLOW = 3e-3  # seconds of a step beside which the 3 microseconds of hearing its calls are 0.1 %
 LIGHT = 0.005  # share of the time that looks at gradients and updates may take,
@@ -102,7 +102,7 @@ class Watcher:
         self.unscored: deque[tuple[int, Tensor, Tensor]] = deque(maxlen=3)
         self.read: tuple[tuple[int, int], list[Finding]] | None = None
         self.told: dict[str, tuple[int, float]] = {}
-        self.ear, self.ear_until, self.timed = Ear(self.model), HEARD, 0
+        self.ear, self.heard, self.timed = Ear(self.model), range(0), 0
         self.compiled = self.model is not model or self.model._compiled_call_impl is not None
         self.closed = False
         weakref.finalize(self, Ear.close, self.ear)
@@ -186,9 +186,7 @@ class Watcher:
                 if record.stochastic and self.ear.modes:
                     differs = self._difference(own) if self.ear.modes == {True} else 0.0
             record.epochs.append(EpochFacts(self.at, train, valid, *scored, differs))
-            number = len(record.epochs)
-            if number & (number - 1) == 0:
-                self.ear_until = self.at + HEARD
+            self._hear_the_next()
             self._look_if_cheap()
 
     @property
@@ -205,7 +203,8 @@ class Watcher:
 
         What is certain is told at once. Where a finding rests on harm, an unfinished run looks
         worse than it is, so it is told when the steps have doubled since it was first seen and the
-        loss has not fallen. If the doctor has used up its share of the time, news waits.
+        loss has not fallen; at once if the loss is no number any more. If the doctor has used up
+        its share of the time, news waits.
 
         Returns:
             In rank order; without observations.
@@ -283,7 +282,7 @@ class Watcher:
 
     def _listen(self) -> None:
         """Hear calls of the model for a while, and gradients in the first steps."""
-        if self.at <= self.ear_until or self.record.elapsed > SLOW * self.at:
+        if self.at <= HEARD or self.at in self.heard or self.record.elapsed > SLOW * self.at:
             self.ear.open()
         elif self.ear.calls is not None:
             self.ear.close()
@@ -291,6 +290,16 @@ class Watcher:
             self.ear.open_for_gradients([p for _, p in trained_parameters(self.model)])
         elif self.at >= CLEARED and self.ear.gradients:
             self.ear.close_for_gradients()
+
+    def _hear_the_next(self) -> None:
+        """Hear validation of the next epoch, after the first, second, fourth, eighth ... one."""
+        number, ends = len(self.record.epochs), [e.step for e in self.record.epochs[-2:]]
+        length = ends[-1] - (ends[0] if number > 1 else self.first)
+        if number & (number - 1) == 0:
+            self.heard = range(self.at + length - 1, self.at + 2 * length)
+            self.due = min(self.due, self.heard.start)
+        if not self.compiled:
+            self._listen()
 
     def _note_waiting(self, began: float) -> None:
         """Seconds from the end of a step to the next call of the model, and from there on."""
@@ -413,10 +422,11 @@ class Watcher:
         code, known = finding.code, self.told.get(finding.code)
         if finding.level == "observation" or (known is not None and known[0] < 0):
             return False
-        if finding.level == "finding" and (known is None or self.at < 2 * known[0]):
+        waits = finding.level == "finding" and self.record.bad_step is None
+        if waits and (known is None or self.at < 2 * known[0]):
             self.told.setdefault(code, (self.at, recent))
             return False
-        if finding.level == "finding" and known is not None and recent < 0.98 * known[1]:
+        if waits and known is not None and recent < 0.98 * known[1]:
             self.told[code] = (self.at, recent)
             return False
         self.told[code] = (-1, recent)

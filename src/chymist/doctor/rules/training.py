@@ -12,7 +12,7 @@ from chymist.doctor.finding import Finding, Remedy, ranked
 from chymist.doctor.rules.evidence import Seen
 
 ALARMS = 3
-SYMPTOMS = ("nan_inf_loss", "dead_output")  # certain, but not a cause
+SYMPTOMS = ("nan_inf_loss", "dead_output")  # they may be certain, but are no cause
 CONSEQUENCES = (
     "lr_too_high", "lr_too_low", "undertrained", "vanishing_gradient", "exploding_gradient",
     "dead_relu", "saturated_activation", "optimisation_failure", "model_bias",

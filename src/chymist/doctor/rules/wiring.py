@@ -370,7 +370,7 @@ def _one_number(seen: Seen) -> Finding | None:
 
 
 def not_finite(seen: Seen) -> Finding | None:
-    """The loss is not a number."""
+    """The loss is not a number: at once, which is a cause of its own, or after it had grown."""
     record = seen.record
     if record.bad_step is None:
         return None
@@ -384,10 +384,14 @@ def not_finite(seen: Seen) -> Finding | None:
             Remedy("fill or drop the rows with missing values"),
             weight=5,
         )
+    before = record.losses[: record.bad_step - 1]
+    grew = bool(before) and max(before) > seen.limits.leap * before[0]
     return Finding(
         "nan_inf_loss",
-        "certain",
-        f"the loss is not finite at step {record.bad_step}",
+        "finding" if grew else "certain",
+        f"the loss grew to {max(before):.2g}, and is not finite at step {record.bad_step}"
+        if grew
+        else f"the loss is not finite at step {record.bad_step}",
         {"step": record.bad_step},
         Remedy("lower the rate, clip gradients, scale inputs and targets"),
     )
