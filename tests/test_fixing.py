@@ -174,3 +174,25 @@ def test_json_and_chinese(
     assert "cured" in capsys.readouterr().err  # a folder that is there is not written over
     assert main(["diagnose", str(run.path), "--json"]) == 0
     assert "fix" not in json.loads(capsys.readouterr().out)
+
+
+def test_rows_that_were_moved_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = iris().data
+    rows = np.column_stack([*data.inputs.values(), data.targets])
+    np.savetxt("old.csv", rows, delimiter=",", header="a,b,c,d,kind", comments="")
+    data = cy.load("old.csv", target="kind", task="classification")
+    run = saying(
+        cy.fit(SLOW, cy.split(data, seed=0), out=tmp_path / "run"),
+        Finding("lr_too_low", "finding", "", remedy=LOW),
+    )
+    Path("old.csv").rename("new.csv")
+    asked = ["diagnose", str(run.path), "--fix", "lr_too_low", "--seeds", "2", "--quiet"]
+    assert main(asked) == 1
+    assert "--data" in capsys.readouterr().err
+    assert main([*asked, "--data", "new.csv"]) == 0
+    cured = cy.load_run(tmp_path / "run-fixed-0001")
+    assert cured.recipe.optimizer == cy.optim.sgd(lr=0.1)
+    assert cured.score.value > run.score.value

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import chymist as cy
-from chymist.cli.commands import screen_of
+from chymist.cli.commands import moved_data, screen_of
 from chymist.cli.findings import language_of
 from chymist.cli.summaries import near
 from chymist.cli.terminal import Screen
@@ -22,13 +22,14 @@ from chymist.verbs.fixing import Fixed, Plan, plan_fix
 def fix(options: argparse.Namespace) -> dict[str, Any]:
     """Carry out `--fix`; returns plain values, for the JSON of `diagnose`."""
     screen, code = screen_of(options), options.fix or None
-    plan = plan_fix(options.run, code)
+    data = moved_data(options)
+    plan = plan_fix(options.run, code, data=data)
     if plan.remedy is None:
         screen.line("Fix", plan.sentence, result=True)
         return Fixed(plan, plan.sentence).to_dict()
     print_plan(screen, plan, options)
     path = Path(plan.run)
-    work = partial(_fixed, options, code)
+    work = partial(_fixed, options, code, data)
     found = (
         work(Path(options.out))
         if options.out
@@ -38,8 +39,10 @@ def fix(options: argparse.Namespace) -> dict[str, Any]:
     return found.to_dict()
 
 
-def _fixed(options: argparse.Namespace, code: str | None, out: Path) -> Fixed:
-    return cy.fix(options.run, code, options.seeds, out=out, threads="auto")
+def _fixed(
+    options: argparse.Namespace, code: str | None, data: cy.Data | None, out: Path
+) -> Fixed:
+    return cy.fix(options.run, code, options.seeds, out=out, data=data, threads="auto")
 
 
 def print_plan(screen: Screen, plan: Plan, options: argparse.Namespace) -> None:
