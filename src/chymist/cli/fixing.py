@@ -39,9 +39,7 @@ def fix(options: argparse.Namespace) -> dict[str, Any]:
     return found.to_dict()
 
 
-def _fixed(
-    options: argparse.Namespace, code: str | None, data: cy.Data | None, out: Path
-) -> Fixed:
+def _fixed(options: argparse.Namespace, code: str | None, data: cy.Data | None, out: Path) -> Fixed:
     return cy.fix(options.run, code, options.seeds, out=out, data=data, threads="auto")
 
 

@@ -114,7 +114,7 @@ def flow_of(model: nn.Module, inputs: Tensor, batch: int) -> dict[str, object]:
         ('0 -> 1',)
     """
     try:
-        with untouched(model), torch.no_grad():
+        with untouched(model, weights=False), torch.no_grad():
             model.eval()
             with flowing(model, batch) as flow:
                 whole = model(inputs)
@@ -122,8 +122,10 @@ def flow_of(model: nn.Module, inputs: Tensor, batch: int) -> dict[str, object]:
                 return {}
             with flowing(model, batch):  # hooks may choose other kernels: the same ones here
                 draws = not torch.equal(whole, model(inputs))
-            crossed = len(inputs) > 3 and not draws and _crosses(model, inputs, whole)
-            linear = inputs.is_floating_point() and len(inputs) > 3 and _is_affine(model, inputs)
+            enough = len(inputs) > 3 and not draws
+            crossed = enough and _crosses(model, inputs, whole)
+            alone = enough and not crossed and inputs.is_floating_point()
+            linear = alone and _is_affine(model, inputs, flow.scores)
     except FAILS:
         return {}
     return {
@@ -158,7 +160,7 @@ def unregistered(
         >>> unregistered(Listed(), torch.zeros(4, 2))
         ((3,), (3, 2))
     """
-    with untouched(model), torch.enable_grad():
+    with untouched(model, weights=False), torch.enable_grad():
         outputs = model(inputs)
     ends = [outputs.grad_fn] if isinstance(outputs, Tensor) else []
     own = {id(p) for p in model.parameters()}.union(held)
@@ -177,34 +179,33 @@ def unregistered(
 
 
 def _crosses(model: nn.Module, inputs: Tensor, whole: Tensor) -> bool:
-    """Whether a row's output depends on the rows beside it, in a model that draws nothing."""
+    """Whether a row's output depends on the rows before it, in a model that draws nothing."""
     middle, scale = len(inputs) // 2, float(whole.abs().max()) or 1.0
-    apart = torch.cat([model(inputs[:middle]), model(inputs[middle:])]) - whole
-    return float(apart.abs().max()) > 1e-3 * scale
+    return float((model(inputs[middle:]) - whole[middle:]).abs().max()) > 1e-3 * scale
 
 
-def _is_affine(model: nn.Module, inputs: Tensor) -> bool:
+def _is_affine(model: nn.Module, inputs: Tensor, scores: Tensor | None) -> bool:
     """Whether scores are affine in the inputs: those of a mean are the mean of those.
 
     Scores are what the last affine map gives, so that a link function behind it does not count.
     """
-    one, other = inputs, inputs.flip(0)
-    found = []
-    with flowing(model, 1) as flow:
-        for rows in (one, other, (one + other) / 2, 1.5 * one - 0.5 * other):
-            flow.forget()
-            model(rows)
-            if flow.scores is None:
-                return False
-            found.append(flow.scores.double())
-    a, b, mean, beyond = found
+    if scores is None or len(scores) % len(inputs):
+        return False
+    a = scores.double().reshape(len(inputs), -1)
+    b = a.flip(0)  # rows do not depend on each other
     spread = float(a.std(0).max())
     if spread < 1e-4 * float(a.abs().max()):
         return False  # signals have died out: anything looks affine
-    off = max(
-        float((mean - (a + b) / 2).abs().max()), float((beyond - 1.5 * a + 0.5 * b).abs().max())
-    )
-    return off < 1e-3 * spread
+    with flowing(model, 1) as flow:
+        for share in (0.5, 1.5):
+            flow.forget()
+            model(share * inputs + (1 - share) * inputs.flip(0))
+            if flow.scores is None or flow.scores.numel() != a.numel():
+                return False
+            off = flow.scores.double().reshape(a.shape) - share * a - (1 - share) * b
+            if not float(off.abs().max()) < 1e-3 * spread:
+                return False
+    return True
 
 
 def same_weights(model: nn.Module) -> tuple[str, ...]:
@@ -245,7 +246,7 @@ def stays_symmetric(
     if not hidden:
         return ()
     try:
-        with untouched(model):
+        with untouched(model, weights=False):
             twin = copy.deepcopy(model)
             twin.eval()
             optimizer = torch.optim.SGD(twin.parameters(), lr=0.1)
@@ -264,7 +265,7 @@ def _alike(module: nn.Module) -> bool:
     if not isinstance(module, AFFINE) or not module.weight.requires_grad or len(module.weight) < 2:
         return False
     weight = module.weight.detach()
-    return bool((weight == weight[:1]).all())
+    return torch.equal(weight[0], weight[1]) and bool((weight == weight[:1]).all())
 
 
 def _moved_alike(before: nn.Module, after: nn.Module) -> bool:

@@ -17,7 +17,7 @@ from chymist.doctor.row_facts import Rows as Rows
 from chymist.doctor.row_facts import data_facts as data_facts
 from chymist.models import Dropout
 
-FLOWING = 16  # rows that go through the model several times
+FLOWING = 8  # rows that go through the model several times
 FRESH = (nn.Linear, nn.Conv1d, nn.Conv2d)
 DROPOUTS = (nn.modules.dropout._DropoutNd, Dropout)
 

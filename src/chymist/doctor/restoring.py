@@ -25,7 +25,7 @@ GENERATORS = (torch.Generator, np.random.Generator, np.random.RandomState, rando
 
 
 @contextmanager
-def untouched(model: nn.Module, loss_fn: object = None) -> Iterator[None]:
+def untouched(model: nn.Module, loss_fn: object = None, weights: bool = True) -> Iterator[None]:
     """Whatever is done to a model inside is undone afterwards.
 
     That is: modes, buffers, weights, plain attributes and what lists and dictionaries among them
@@ -35,6 +35,7 @@ def untouched(model: nn.Module, loss_fn: object = None) -> Iterator[None]:
     Args:
         model: any module.
         loss_fn: a function or module that is called inside too.
+        weights: whether they are kept too; not where this stands inside of another such context.
 
     Example:
         >>> model = nn.Dropout()
@@ -47,7 +48,7 @@ def untouched(model: nn.Module, loss_fn: object = None) -> Iterator[None]:
     if isinstance(loss_fn, nn.Module):
         modules += loss_fn.modules()
     attributes = [_attributes(module) for module in modules]
-    tensors = [(tensor, tensor.detach().clone()) for tensor in _tensors(modules)]
+    tensors = [(tensor, tensor.detach().clone()) for tensor in _tensors(modules, weights)]
     generators = [_returning(held) for held in _generators(modules, loss_fn)]
     with unchanged_randomness(), _plain(model):
         try:
@@ -117,12 +118,12 @@ def _plain(model: nn.Module) -> Iterator[None]:
         yield
 
 
-def _tensors(modules: list[nn.Module]) -> list[Tensor]:
+def _tensors(modules: list[nn.Module], with_weights: bool) -> list[Tensor]:
     """Tensors that a forward pass may change: buffers, plain attributes, and weights."""
     found = {id(b): b for module in modules for b in module._buffers.values() if b is not None}
     found |= {id(v): v for m in modules for v in vars(m).values() if isinstance(v, Tensor)}
     weights = {id(p): p for m in modules for p in m._parameters.values() if p is not None}
-    if sum(p.numel() for p in weights.values()) <= COPIED:
+    if with_weights and sum(p.numel() for p in weights.values()) <= COPIED:
         found |= weights
     return [tensor for tensor in found.values() if tensor.layout == torch.strided]
 

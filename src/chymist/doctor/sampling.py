@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
@@ -12,7 +13,7 @@ from chymist.doctor.probing import ROWS
 
 SAMPLED = 100_000  # values that are compared from step to step, of all parameters together
 RARE = 0.2  # nats: one row in twenty is of the other class
-PORTION = 1_000_000  # values of inputs that facts about rows are made of: a blink
+PORTION = 500_000  # values of inputs that facts about rows are made of: a blink
 
 
 def mixing(targets: object, data: DataFacts) -> list[float]:
@@ -36,9 +37,9 @@ def mixing(targets: object, data: DataFacts) -> list[float]:
         return []
     if not targets.ndim or not targets.numel() == len(targets) > 3:
         return []
-    _, counts = torch.unique(targets, return_counts=True)
+    _, counts = np.unique(targets.detach().cpu().numpy(), return_counts=True)
     p = counts / counts.sum()
-    nats = abs(float((p * p.log()).sum()))
+    nats = abs(float((p * np.log(p)).sum()))
     # Miller-Madow: entropy of a sample is lower by (classes - 1) / (2 n)
     usual = data.chance - (data.classes - 1) / (2 * len(targets))
     if usual < RARE:
@@ -67,19 +68,37 @@ def trained_parameters(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
     return [(n, p) for n, p in named if p.requires_grad and not is_lazy(p) and is_dense(p)]
 
 
-def sampled(parameters: list[tuple[str, nn.Parameter]]) -> Tensor:
-    """Some values of each parameter, always the same ones, in one row.
+class Sampler:
+    """Takes some values of each parameter, always the same ones, in one row.
 
     Example:
-        >>> sampled(trained_parameters(nn.Linear(2, 1))).shape
+        >>> Sampler().take(trained_parameters(nn.Linear(2, 1))).shape
         torch.Size([3])
     """
-    found = [p.detach() for _, p in parameters]
-    if not found:
-        return torch.zeros(0)
-    most = max(16, SAMPLED // len(found))
-    parts = [spread(p, min(most, 2000)) for p in found]
-    return torch.cat([part.to(found[0].device) for part in parts])
+
+    def __init__(self) -> None:
+        self.views: dict[int, tuple[int, Tensor]] = {}  # of each parameter: where it is, and a view
+
+    def take(self, parameters: list[tuple[str, nn.Parameter]]) -> Tensor:
+        """The values as they are now, (values,); of no parameters, none.
+
+        Args:
+            parameters: by name.
+        """
+        if not parameters:
+            return torch.zeros(0)
+        most = min(2000, max(16, SAMPLED // len(parameters)))
+        parts = [self._part(p, most) for _, p in parameters]
+        return torch.cat([part.to(parts[0].device) for part in parts])
+
+    def _part(self, parameter: nn.Parameter, most: int) -> Tensor:
+        """A view that is made once: making it costs ten times what reading it does."""
+        if type(parameter) is not nn.Parameter or not parameter.is_contiguous():
+            return spread(parameter.detach(), most)
+        place, known = parameter.data_ptr(), self.views.get(id(parameter))
+        if known is None or known[0] != place:
+            known = self.views[id(parameter)] = place, spread(parameter.detach(), most)
+        return known[1]
 
 
 def is_finite(inputs: object) -> bool:
@@ -160,14 +179,19 @@ def as_bits(values: Tensor) -> Tensor:
 def fingerprint(parameter: Tensor) -> Tensor:
     """The sum of all bits read as whole numbers: it changes if a single one does.
 
+    Two numbers of four bytes are read as one of eight, which is several times as fast.
+
     Example:
         >>> int(fingerprint(torch.tensor([1, 2])))
         3
     """
-    return as_bits(parameter.detach()).sum(dtype=torch.int64)
+    bits = as_bits(parameter.detach())
+    if bits.dtype == torch.int32 and bits.is_contiguous() and bits.numel() % 2 == 0:
+        bits = bits.view(-1).view(torch.int64)
+    return bits.sum(dtype=torch.int64)
 
 
 def _row_sums(values: Tensor) -> Tensor:
-    """A number for each row, of a hundred values or so; equal rows have equal ones."""
+    """A number for each row, of thirty values or so; equal rows have equal ones."""
     flat = as_bits(values).reshape(len(values), -1)
-    return flat[:, :: max(1, flat.shape[1] // 100)].sum(1, dtype=torch.int64)
+    return flat[:, :: max(1, flat.shape[1] // 32)].sum(1, dtype=torch.int64)

@@ -12,8 +12,8 @@ from torch import Tensor
 from chymist.doctor.reading_loss import Link, hard_labels
 
 WORDS = 2000  # the most frequent ones, that reference learners count
-# Rows that reference learners see, and values in them: enough to tell failure, in a blink.
-MOST, LEAST, VALUES = 1500, 400, 600_000
+MOST, LEAST = 1500, 400  # rows that reference learners see
+BLINK, MORE = 400_000, 1_200_000  # values in these rows: a twentieth of a second, or a fifth
 TREES = 20  # of the forest that tells rows apart
 
 
@@ -102,11 +102,14 @@ class Reference(NamedTuple):
         return float(np.nanmax([self.linear, self.neighbors, self.chance]))
 
 
-def reference(train: tuple[Tensor, Tensor], valid: tuple[Tensor, Tensor]) -> Reference | None:
+def reference(
+    train: tuple[Tensor, Tensor], valid: tuple[Tensor, Tensor], values: int = MORE
+) -> Reference | None:
     """Scores of a linear model and of nearest neighbours, fitted on the training rows.
 
     Args:
         train, valid: inputs and targets.
+        values: of inputs that they may see; wide rows are fewer, but 400 at least.
 
     Returns:
         None where there is nothing to compare with: inputs that are no numbers or are the targets
@@ -121,7 +124,7 @@ def reference(train: tuple[Tensor, Tensor], valid: tuple[Tensor, Tensor]) -> Ref
         part.detach().cpu().reshape(len(part), -1).numpy() for part in (*train, *valid)
     )
     metric = train[0].is_floating_point()
-    rows, more = (_some(len(part), x.shape[1]) for part in (x, other))
+    rows, more = (_some(len(part), values // max(1, x.shape[1])) for part in (x, other))
     x, y, other, goal = x[rows], y[rows], other[more], goal[more]
     if not metric:
         x, other = _counted(x, other)
@@ -159,10 +162,9 @@ def _counted(x: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return sets[0], sets[1]
 
 
-def _some(count: int, width: int) -> np.ndarray:
+def _some(count: int, most: int) -> np.ndarray:
     """Rows that reference learners see, from all over the set."""
-    most = min(MOST, max(LEAST, VALUES // max(1, width)))
-    return np.random.default_rng(0).permutation(count)[:most]
+    return np.random.default_rng(0).permutation(count)[: min(MOST, max(LEAST, most))]
 
 
 def _of_classes(
@@ -320,7 +322,7 @@ def told_apart(train: Tensor, valid: Tensor) -> float:
     from sklearn.ensemble import ExtraTreesClassifier
 
     parts = [p.detach().cpu().reshape(len(p), -1).numpy() for p in (train, valid)]
-    parts = [p[_some(len(p), p.shape[1])][:500] for p in parts]
+    parts = [p[_some(len(p), LEAST)] for p in parts]
     same = parts[0].shape[1] == parts[1].shape[1]
     if not same or min(map(len, parts)) < 20 or not all(np.isfinite(p).all() for p in parts):
         return 0.5

@@ -33,11 +33,11 @@ from chymist.doctor.record import EpochFacts, Record
 from chymist.doctor.restoring import quiet
 from chymist.doctor.rules import findings_of
 from chymist.doctor.sampling import (
+    Sampler,
     fingerprints,
     is_finite,
     is_ready,
     mixing,
-    sampled,
     trained_parameters,
 )
 from chymist.doctor.scoring import recalls_of, score_of
@@ -50,8 +50,9 @@ CLEARED = 9  # steps in which gradients are heard to arrive
 HEARD = 200  # steps in which calls of the model are heard, from the start; later in few epochs
 TIMED = 60  # of them, steps whose waiting is timed: "over 50 steps" (taxonomy, 29)
 SLOW = 3e-3  # seconds of a step beside which the 3 microseconds of hearing its calls are 0.1 %
+MIXED = 40  # batches whose labels are looked at
 LIGHT = 0.005  # share of the time that looks at gradients and updates may take,
-GLANCES = 0.05  # and seconds that they may have taken in any case: a few hundred looks
+GLANCES = 0.02  # and seconds that they may have taken in any case: a few hundred looks
 DEEP = 0.01  # share of the time that the doctor may have taken when it looks deep
 FREE = 0.1  # seconds that it may have taken in any case
 PROBES = 64  # deep looks that are kept: every second of the older ones goes
@@ -107,10 +108,11 @@ class Watcher:
         self.closed = False
         weakref.finalize(self, Ear.close, self.ear)
         self.start: dict[str, Tensor] = {}
+        self.sampler = Sampler()
         self.before = 0, torch.zeros(0)
         with self._guarded("parameters"):
             self.start = fingerprints(self.model)
-            self.before = 0, sampled(trained_parameters(self.model))
+            self.before = 0, self.sampler.take(trained_parameters(self.model))
         self._book(self.began)
 
     def go_on(self, losses: Sequence[float]) -> None:
@@ -221,6 +223,7 @@ class Watcher:
         """Look no further; nothing stays on the model. What was found can still be read."""
         self.ear.close()
         self.before = self.at, torch.zeros(0)
+        self.sampler.views.clear()
         self.closed = True
 
     def __enter__(self) -> Watcher:
@@ -316,11 +319,12 @@ class Watcher:
         """Look at gradients and updates, and set the next time to do so."""
         began, at = perf_counter(), self.at
         trained = trained_parameters(self.model)
-        samples = sampled(trained)
+        samples = self.sampler.take(trained)
         if at >= self.light:
             self._drain()
             self._note_update(at, samples, [p.grad for _, p in trained if p.grad is not None])
-            self.record.mixed += mixing(targets, self.record.facts.data)
+            if len(self.record.mixed) < MIXED:
+                self.record.mixed += mixing(targets, self.record.facts.data)
             if self.pairing is not None and (pairs := self.pairing.look(at, inputs, targets)):
                 self.record.pairs.append(pairs)
             if self.model.training:

@@ -14,7 +14,9 @@ from chymist.doctor.probing import Probe
 from chymist.doctor.reading_loss import hard_labels
 from chymist.doctor.record import Record
 from chymist.doctor.rules.limits import LIMITS, Limits
-from chymist.doctor.scoring import Reference, reference, score_of, told_apart
+from chymist.doctor.scoring import BLINK, MORE, Reference, reference, score_of, told_apart
+
+LONG = 30.0  # seconds of a run beside which all rows of reference learners cost 1 %
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,9 @@ class Seen:
             return None
         if not self.record.references:  # once a run: they cost more than all else
             link = self.facts.loss.link
-            known = [(x, hard_labels(y, link)) for x, y in (self.train, self.valid)]
-            self.record.references.append(reference(*known))
+            train, valid = ((x, hard_labels(y, link)) for x, y in (self.train, self.valid))
+            values = BLINK if self.record.elapsed < LONG else MORE
+            self.record.references.append(reference(train, valid, values))
         return self.record.references[0]
 
     @cached_property
