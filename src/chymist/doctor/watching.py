@@ -107,8 +107,7 @@ class Watcher:
         self.compiled = self.model is not model or self.model._compiled_call_impl is not None
         self.closed = False
         weakref.finalize(self, Ear.close, self.ear)
-        self.start: dict[str, Tensor] = {}
-        self.sampler = Sampler()
+        self.start, self.sampler = dict[str, Tensor](), Sampler()
         self.before = 0, torch.zeros(0)
         with self._guarded("parameters"):
             self.start = fingerprints(self.model)
