@@ -37,7 +37,7 @@ class Ear:
     def __init__(self, model: nn.Module) -> None:
         self.model = weakref.ref(model)
         self.calls: RemovableHandle | None = None
-        self.gradients: list[RemovableHandle] = []
+        self.gradients: list[tuple[weakref.ref[nn.Parameter], RemovableHandle]] = []
         self.deaf = False
         self.mark()
 
@@ -58,12 +58,18 @@ class Ear:
         few = {id(p): p for p in (parameters[0], parameters[len(parameters) // 2], parameters[-1])}
         for parameter in few.values():
             if parameter.is_leaf and parameter.requires_grad:
-                self.gradients.append(parameter.register_hook(_arrival(self, parameter)))
+                handle = parameter.register_hook(_arrival(self, parameter))
+                self.gradients.append((weakref.ref(parameter), handle))
 
     def close_for_gradients(self) -> None:
         """Hear no gradients any more."""
         while self.gradients:
-            self.gradients.pop().remove()
+            held, handle = self.gradients.pop()
+            handle.remove()
+            parameter = held()
+            if parameter is not None and parameter._backward_hooks == {}:
+                # torch goes on asking an empty dictionary at every backward pass
+                parameter._backward_hooks = None
 
     def close(self) -> None:
         """Remove everything from the model."""
