@@ -255,7 +255,7 @@ def scaled_by_nothing(seed: int, twin: bool) -> Program:
 
 
 class Angles(nn.Module):
-    """Cosines between a row and six directions, divided by a temperature of 0.01."""
+    """Cosines between a row and six directions, divided by a temperature of 0.005."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -263,7 +263,7 @@ class Angles(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Of (rows, 16): (rows, 6)."""
-        return 100 * functional.normalize(self.body(x)) @ functional.normalize(self.aims).T
+        return 200 * functional.normalize(self.body(x)) @ functional.normalize(self.aims).T
 
 
 def exp_by_hand(seed: int, twin: bool) -> Program:

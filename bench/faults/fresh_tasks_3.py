@@ -1,4 +1,4 @@
-"""Tasks of the second fresh set: shapes, beats, opinions, houses, joints, customers and the like."""
+"""Tasks of the second fresh set: shapes, beats, opinions, houses, customers and the like."""
 
 from __future__ import annotations
 
@@ -41,16 +41,16 @@ def corners(count: int = 500, side: int = 10) -> Both:
     return cut(x[:, None], y, count)
 
 
-def beats(count: int = 500, length: int = 40, share: tuple[float, ...] = (1, 1, 1)) -> Both:
-    """Heart beats: in order, with a late peak, or with a broad one; (rows, length, 1)."""
+def beats(count: int = 500, share: tuple[float, ...] = (1, 1, 1), noise: float = 0.12) -> Both:
+    """Heart beats: in order, with a late peak, or with a broad one; (rows, 40, 1)."""
     rng = np.random.default_rng(23)
     y = rng.choice(3, 2 * count, p=np.array(share) / sum(share))
-    at = np.linspace(0, 1, length)[None]
+    at = np.linspace(0, 1, 40)[None]
     start = rng.uniform(0.15, 0.4, (2 * count, 1))
     late = np.where(y == 1, 0.4, 0.28)[:, None] + rng.normal(0, 0.015, (2 * count, 1))
     broad = np.where(y == 2, 0.05, 0.02)[:, None]
     x = np.exp(-(((at - start) / broad) ** 2)) + 0.5 * np.exp(-(((at - start - late) / 0.06) ** 2))
-    return cut((x + rng.normal(0, 0.12, x.shape))[..., None], y, count)
+    return cut((x + rng.normal(0, noise, x.shape))[..., None], y, count)
 
 
 def opinions(count: int = 700, length: int = 9) -> Both:
@@ -141,7 +141,7 @@ def patients(count: int = 60, visits: int = 8) -> tuple[Array, Array, Array]:
     rng = np.random.default_rng(32)
     ill = rng.integers(0, 2, count)
     habit = rng.normal(0, 1.0, (count, 12))
-    habit[:, 0] += 0.9 * ill
+    habit[:, :4] += 1.2 * ill[:, None]
     who = np.repeat(np.arange(count), visits)
     return habit[who] + rng.normal(0, 0.3, (count * visits, 12)), ill[who], who
 
