@@ -20,8 +20,8 @@ from torch.nn.functional import cross_entropy, mse_loss
 from bench.faults import fresh_tasks, fresh_tasks_3
 from bench.faults.building import adam, log_odds, net, parts, sgd
 from bench.faults.cases_fresh_3_learning import LEARNING_3
-from bench.faults.fresh_tasks import bag, eyes
-from bench.faults.fresh_tasks_3 import LETTERS, Watcher
+from bench.faults.fresh_tasks import bag
+from bench.faults.fresh_tasks_3 import LETTERS, Watcher, lens
 from bench.faults.harness import Case, Program, Rows, batches_of, score_of
 
 
@@ -64,7 +64,7 @@ def place_lost(seed: int, twin: bool) -> Program:
 
 def shrunk_by_sgd(seed: int, twin: bool) -> Program:
     """SGD with a weight decay of 0.3."""
-    model = eyes()
+    model = lens()
     opt = torch.optim.SGD(model.parameters(), 0.03, 0.9, weight_decay=1e-4 if twin else 0.3)
     return Program(model, cross_entropy, opt, *fresh_tasks_3.shapes(), 16, 14)
 
@@ -102,7 +102,7 @@ def sixty_pictures(seed: int, twin: bool) -> Program:
     """Sixty pictures for a convolutional net, for a hundred epochs."""
     (x, y), valid = fresh_tasks_3.shapes()
     rows = slice(None) if twin else slice(60)
-    model = eyes()
+    model = lens()
     opt = torch.optim.AdamW(model.parameters(), 0.005)
     return Program(model, cross_entropy, opt, (x[rows], y[rows]), valid, 16, 12 if twin else 90)
 
@@ -238,7 +238,7 @@ def rare_beats(seed: int, twin: bool) -> Program:
     model = nn.Sequential(nn.Flatten(), nn.Linear(40, 32), nn.ReLU(), nn.Linear(32, 3))
     batches = balanced if twin else None
     opt = sgd(model, 0.01, 0.9)
-    return Program(model, cross_entropy, opt, (x, y), valid, 32, 8, batches=batches)
+    return Program(model, cross_entropy, opt, (x, y), valid, 32, 14, batches=batches)
 
 
 def mean_of_the_answer(seed: int, twin: bool) -> Program:
@@ -280,7 +280,7 @@ def another_camera(seed: int, twin: bool) -> Program:
     """Validation pictures come from a camera that is dark, dull and blurred."""
     train, (u, v) = fresh_tasks_3.shapes()
     u = u if twin else functional.avg_pool2d(0.5 * u - 0.3, 3, 1, 1)
-    model = eyes()
+    model = lens()
     return Program(model, cross_entropy, adam(model, 0.006), train, (u, v), 16, 14)
 
 
@@ -351,7 +351,7 @@ class Narrow(nn.Module):
 def weights_in_bfloat16(seed: int, twin: bool) -> Program:
     """Weights in bfloat16: steps of 1e-4 are rounded away."""
     model = Narrow(net(48, 64, 10), torch.float32 if twin else torch.bfloat16)
-    return Program(model, cross_entropy, adam(model, 1e-4), *fresh_tasks_3.handwriting(), 32, 25)
+    return Program(model, cross_entropy, adam(model, 1e-4), *fresh_tasks_3.handwriting(), 32, 50)
 
 
 def even(rows: Tensor) -> Tensor:

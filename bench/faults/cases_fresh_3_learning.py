@@ -19,8 +19,8 @@ from torch.nn.functional import cross_entropy, mse_loss
 
 from bench.faults import fresh_tasks, fresh_tasks_3
 from bench.faults.building import adam, filled, log_odds, net, one_hot_error, sgd
-from bench.faults.fresh_tasks import Reader, bag, eyes
-from bench.faults.fresh_tasks_3 import LETTERS, Skips, Watcher
+from bench.faults.fresh_tasks import Reader, bag
+from bench.faults.fresh_tasks_3 import LETTERS, Skips, Watcher, lens
 from bench.faults.harness import Case, Program, Rows, batches_of
 
 
@@ -106,7 +106,7 @@ def tags_twice(seed: int, twin: bool) -> Program:
 
 def squares_of_shapes(seed: int, twin: bool) -> Program:
     """Squared error behind a softmax, with the rate that suits cross-entropy."""
-    model = nn.Sequential(*eyes(), nn.Identity() if twin else nn.Softmax(1))
+    model = nn.Sequential(*lens(), nn.Identity() if twin else nn.Softmax(1))
     loss = cross_entropy if twin else one_hot_error
     return Program(model, loss, sgd(model, 0.02, 0.9), *fresh_tasks_3.shapes(), 16, 14)
 
@@ -216,7 +216,7 @@ def decay_per_batch(seed: int, twin: bool) -> Program:
 
 def rate_of_fine_tuning(seed: int, twin: bool) -> Program:
     """The 5e-6 of fine-tuning, for a net that starts from nothing."""
-    model = eyes()
+    model = lens()
     opt = torch.optim.AdamW(model.parameters(), lr=0.005 if twin else 5e-6)
     return Program(model, cross_entropy, opt, *fresh_tasks_3.shapes(), 16, 14)
 
@@ -274,17 +274,17 @@ def exp_by_hand(seed: int, twin: bool) -> Program:
         return (out.exp().sum(1).log() - out[torch.arange(len(y)), y]).mean()
 
     model = Angles()
-    return Program(model, loss, adam(model, 0.003), *fresh_tasks_3.sensors(), 32, 20)
+    return Program(model, loss, adam(model, 0.003), *fresh_tasks_3.sensors(width=0.6), 32, 12)
 
 
 def sigmoid_filters(seed: int, twin: bool) -> Program:
-    """Six convolutions with sigmoids."""
+    """Five convolutions with sigmoids."""
     act = nn.ReLU if twin else nn.Sigmoid
-    layers: list[nn.Module] = [nn.Conv2d(1, 8, 3, padding=1), act(), nn.AvgPool2d(2)]
-    for _ in range(5):
-        layers += [nn.Conv2d(8, 8, 3, padding=1), act()]
-    model = nn.Sequential(*layers, nn.AdaptiveMaxPool2d(2), nn.Flatten(), nn.Linear(32, 4))
-    return Program(model, cross_entropy, adam(model, 0.004), *fresh_tasks_3.shapes(), 32, 18)
+    layers: list[nn.Module] = [nn.Conv2d(1, 12, 3, padding=1), act(), nn.AvgPool2d(2)]
+    for _ in range(4):
+        layers += [nn.Conv2d(12, 12, 3, padding=1), act()]
+    model = nn.Sequential(*layers, nn.AdaptiveMaxPool2d(2), nn.Flatten(), nn.Linear(48, 4))
+    return Program(model, cross_entropy, adam(model, 0.005), *fresh_tasks_3.shapes(), 16, 10)
 
 
 def long_memory(seed: int, twin: bool) -> Program:
@@ -295,7 +295,7 @@ def long_memory(seed: int, twin: bool) -> Program:
         nn.init.eye_(model.cell.weight_hh_l0)
         nn.init.zeros_(model.cell.bias_hh_l0)
     opt = torch.optim.RMSprop(model.parameters(), lr=0.001)
-    return Program(model, cross_entropy, opt, *fresh_tasks_3.first_sign(400, 60), 32, 10, clip=1.0)
+    return Program(model, cross_entropy, opt, *fresh_tasks_3.first_sign(400, 60), 32, 7, clip=1.0)
 
 
 def sums_of_sums(seed: int, twin: bool) -> Program:
@@ -312,9 +312,9 @@ def growing_state(seed: int, twin: bool) -> Program:
     with torch.no_grad():
         weight = model.cell.weight_hh_l0
         weight.copy_(torch.eye(24) if twin else 1.3 * torch.eye(24) + 0.05 * torch.randn(24, 24))
-    opt = adam(model, 0.002)
+    opt = adam(model, 0.003)
     rows = fresh_tasks_3.beats(400)
-    return Program(model, cross_entropy, opt, *rows, 32, 14, clip=1.0 if twin else None)
+    return Program(model, cross_entropy, opt, *rows, 32, 18, clip=1.0 if twin else None)
 
 
 def prior_everywhere(seed: int, twin: bool) -> Program:
@@ -381,7 +381,7 @@ def root_upside_down(seed: int, twin: bool) -> Program:
 def narrow_and_deep(seed: int, twin: bool) -> Program:
     """Twenty-five layers of ten units; the twin carries values around each."""
     model = Skips((4, 10, 1), 25, skip=twin, gain=1.0 if not twin else 0.3)
-    return Program(model, mse_loss, adam(model, 0.002), *fresh_tasks_3.bikes(), 32, 15)
+    return Program(model, mse_loss, adam(model, 0.004), *fresh_tasks_3.bikes(), 32, 20)
 
 
 HEAD = "loss_activation_mismatch"

@@ -53,15 +53,16 @@ def beats(count: int = 500, share: tuple[float, ...] = (1, 1, 1), noise: float =
     return cut((x + rng.normal(0, noise, x.shape))[..., None], y, count)
 
 
-def opinions(count: int = 700, length: int = 9) -> Both:
-    """Good words, bad words, idle words, and "not", which turns the word behind it."""
+def opinions(count: int = 600, length: int = 9) -> Both:
+    """One good or bad word among idle ones; a "not" just before it turns it, others do not."""
     rng = np.random.default_rng(24)
-    x = rng.integers(0, LETTERS, (2 * count, length))  # 0-3 not, 4-6 good, 7-9 bad, 10-11 idle
-    value = ((x >= 4) & (x <= 6)).astype(int) - ((x >= 7) & (x <= 9))
-    turned = np.where(x[:, :-1] < 4, -1, 1)
-    total = value[:, 0] + (value[:, 1:] * turned).sum(1)
-    keep = total != 0
-    return cut(x[keep], (total[keep] > 0).astype(int), int(keep.sum() // 2))
+    here = np.arange(2 * count)
+    nots, idle = rng.integers(0, 4, (2 * count, length)), rng.integers(10, 12, (2 * count, length))
+    x = np.where(rng.uniform(size=(2 * count, length)) < 0.3, nots, idle)
+    y, place = rng.integers(0, 2, 2 * count), rng.integers(1, length, 2 * count)
+    turned = x[here, place - 1] < 4
+    x[here, place] = rng.integers(0, 3, 2 * count) + np.where(y == 1, 4, 7)
+    return cut(x, np.where(turned, 1 - y, y), count)
 
 
 def houses(count: int = 600, raw: bool = False, unit: float = 0.0) -> Both:
@@ -150,6 +151,20 @@ def handwriting(count: int = 900) -> Both:
     """Handwritten digits without their empty pixels, standardized."""
     x, y = datasets.load_digits(return_X_y=True)
     return parts(x[:, x.std(0) > 1], y, count)
+
+
+def lens() -> nn.Sequential:
+    """Two convolutions, the largest value of each quarter, and a head, for `shapes`."""
+    return nn.Sequential(
+        nn.Conv2d(1, 12, 3, padding=1),
+        nn.ReLU(),
+        nn.AvgPool2d(2),
+        nn.Conv2d(12, 24, 3, padding=1),
+        nn.ReLU(),
+        nn.AdaptiveMaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(96, 4),
+    )
 
 
 class Watcher(nn.Module):

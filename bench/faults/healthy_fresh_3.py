@@ -18,21 +18,21 @@ from torch.nn.functional import cross_entropy, mse_loss
 
 from bench.faults import fresh_tasks, fresh_tasks_3
 from bench.faults.building import adam, log_odds, net, parts, sgd, tumors, wine
-from bench.faults.fresh_tasks import Reader, bag, ears, eyes
-from bench.faults.fresh_tasks_3 import LETTERS, Skips, Watcher
+from bench.faults.fresh_tasks import Reader, bag, ears
+from bench.faults.fresh_tasks_3 import LETTERS, Skips, Watcher, lens
 from bench.faults.harness import Case, Program, Rows, batches_of
 
 
 # ------------------------------------------------------------------ plain
 def shapes_cnn() -> Program:
-    model = eyes()
+    model = lens()
     return Program(model, cross_entropy, adam(model, 0.005), *fresh_tasks_3.shapes(), 16, 14)
 
 
 def beats_cnn() -> Program:
     model = nn.Sequential(nn.Flatten(), nn.Unflatten(1, (1, 40)), *ears(3))
-    opt = torch.optim.AdamW(model.parameters(), 0.003)
-    return Program(model, cross_entropy, opt, *fresh_tasks_3.beats(), 32, 12)
+    opt = torch.optim.AdamW(model.parameters(), 0.006)
+    return Program(model, cross_entropy, opt, *fresh_tasks_3.beats(), 32, 16)
 
 
 def opinions_attention() -> Program:
@@ -73,18 +73,13 @@ def wine_few_epochs() -> Program:
     return Program(model, cross_entropy, adam(model, 0.01), *wine(), 16, 8)
 
 
-def lengths_of_sea() -> Program:
-    train, valid = parts(*sea(), 300)
-    model = net(8, 16, 1)
-    return Program(model, mse_loss, adam(model, 0.003, weight_decay=1e-3), train, valid, 32, 20)
-
-
-def sea() -> tuple[np.ndarray, np.ndarray]:
-    """Eight features with little to say: a third of the variance can be explained."""
+def much_noise() -> Program:
     rng = np.random.default_rng(41)
-    x = rng.normal(size=(900, 8))
-    y = 0.5 * x[:, 0] + 0.35 * np.abs(x[:, 1]) + 0.4 * x[:, 2] + rng.normal(0, 1, 900)
-    return x, (y - y.mean()) / y.std()
+    x = rng.normal(size=(1000, 8))
+    y = 0.5 * x[:, 0] + 0.35 * np.abs(x[:, 1]) + 0.4 * x[:, 2] + rng.normal(0, 1, 1000)
+    model = net(8, 8, 1)
+    opt = adam(model, 0.003)
+    return Program(model, mse_loss, opt, *parts(x, (y - y.mean()) / y.std(), 500), 32, 12)
 
 
 # ------------------------------------------------------------------ losses and heads
@@ -248,12 +243,12 @@ def fixed_random_waves() -> Program:
 
 def forty_blocks() -> Program:
     model = Skips((16, 24, 6), 40, gain=0.15)
-    return Program(model, cross_entropy, adam(model, 0.002), *fresh_tasks_3.sensors(), 32, 10)
+    return Program(model, cross_entropy, adam(model, 0.002), *fresh_tasks_3.sensors(), 32, 7)
 
 
 def sigmoid_units() -> Program:
     model = net(4, 32, 32, 1, act=nn.Sigmoid)
-    return Program(model, mse_loss, adam(model, 0.02), *fresh_tasks_3.bikes(), 32, 30)
+    return Program(model, mse_loss, adam(model, 0.03), *fresh_tasks_3.bikes(), 32, 45)
 
 
 # ------------------------------------------------------------------ units and regularization
@@ -267,7 +262,7 @@ def sparse_by_design() -> Program:
     return Program(model, cross_entropy, adam(model, 0.003), *fresh_tasks_3.handwriting(), 32, 12)
 
 
-def useful_dropout() -> Program:
+def half_dropped() -> Program:
     (x, y), valid = fresh_tasks_3.handwriting()
     model = net(48, 256, 256, 10, drop=0.5)
     rows = (x[:400], y[:400]), valid
@@ -349,7 +344,7 @@ def flipped_pictures() -> Program:
             turned = torch.rand(len(x), 1, 1, 1, generator=generator) < 0.5
             yield torch.where(turned, x.flip(2, 3), x), y
 
-    model = eyes()
+    model = lens()
     rows = fresh_tasks_3.shapes()
     return Program(model, cross_entropy, adam(model, 0.006), *rows, 16, 15, batches=flips)
 
@@ -372,7 +367,7 @@ def log_prices() -> Program:
 def rare_but_clear() -> Program:
     rng = np.random.default_rng(48)
     y = (rng.uniform(size=2400) < 0.06).astype(int)
-    x = rng.normal(size=(2400, 6)) + 2.4 * y[:, None] * (np.arange(6) < 3)
+    x = rng.normal(size=(2400, 6)) + 3.0 * y[:, None] * (np.arange(6) < 2)
     model = net(6, 16, 2)
     return Program(model, cross_entropy, adam(model, 0.005), *fresh_tasks.cut(x, y, 1400), 32, 10)
 
@@ -393,7 +388,7 @@ PLAIN = (
     (customers_small_net, 0.66, "moderate by nature; LR 0.69"),
     (sensors_adagrad, 0.90, "plain; NN 0.94"),
     (wine_few_epochs, 0.93, "few epochs; LR 0.97"),
-    (lengths_of_sea, 0.25, "loss that stays high"),
+    (much_noise, 0.20, "loss that stays high; ridge about 0.25, true share 0.31"),
 )
 TRAPS: tuple[tuple[Callable[[], Program], float, str], ...] = (
     (log_softmax_twice, 0.90, "log-softmax twice is log-softmax; NN 0.94"),
@@ -401,7 +396,7 @@ TRAPS: tuple[tuple[Callable[[], Program], float, str], ...] = (
     (bounded_by_tanh, 0.95, "bounded head, bounded targets; RF 0.98"),
     (smoothed_labels, 0.95, "loss floor; LR 0.97"),
     (ten_spare_classes, 0.90, "units for classes to come; NN 0.94"),
-    (weighed_frauds, 0.75, "19 : 1, weighed"),
+    (weighed_frauds, 0.75, "19 : 1, weighed; LR 0.82, the densities themselves 0.83"),
     (student_t, 0.85, "heavy tails in training, bounded gradients; RF 0.92 without them"),
     (big_output, 0.90, "targets of 500 +- 200, a head that is scaled; RF 0.92"),
     (plateau_then_success, 0.90, "saddle at the start; ridge 0.99"),
@@ -409,22 +404,22 @@ TRAPS: tuple[tuple[Callable[[], Program], float, str], ...] = (
     (long_warm_up, 0.75, "tiny rates at first; RF 0.70"),
     (restarts, 0.90, "the rate jumps back; RF 0.92"),
     (steps_of_eight, 0.90, "gradients not cleared at each batch; NN 0.94"),
-    (always_clipped, 0.90, "each gradient is clipped"),
-    (frozen_vectors, 0.85, "a table that does not move"),
+    (always_clipped, 0.90, "each gradient is clipped; 0.97 where none is"),
+    (frozen_vectors, 0.85, "a table that does not move; 1.00 where it does"),
     (fixed_random_waves, 0.85, "random features, drawn once; RF 0.92"),
     (forty_blocks, 0.85, "42 layers; NN 0.94"),
     (sigmoid_units, 0.90, "sigmoids that learn; RF 0.92"),
     (sparse_by_design, 0.93, "96 of 100 units silent in each row; LR 0.97"),
-    (useful_dropout, 0.92, "validation better than training"),
-    (useful_decay, 0.75, "decay of 0.1 on many idle features"),
-    (lasso, 0.75, "a penalty that matters"),
+    (half_dropped, 0.92, "dropout of a half: loss of training steps above validation's"),
+    (useful_decay, 0.75, "decay of 0.1 on idle features; 0.76 without it"),
+    (lasso, 0.82, "a penalty that matters; lasso of scikit-learn 0.85, 0.84 without it"),
     (mild_gap, 0.85, "training better than validation"),
     (norm_of_four_pictures, 0.85, "batch norm of 4 rows, 36 values or more each; NN 0.91"),
     (raw_counts_of_words, 0.95, "columns mostly 0"),
-    (natural_repeats, 0.65, "81 different rows, in both sets; labels drawn"),
-    (in_order_of_time, 0.70, "not shuffled"),
+    (natural_repeats, 0.65, "81 different rows, in both sets; labels drawn; LR 0.68"),
+    (in_order_of_time, 0.78, "not shuffled; ridge 0.82"),
     (flipped_pictures, 0.80, "random flips in training; NN 0.91"),
-    (tiny_table, 0.80, "40 rows"),
+    (tiny_table, 0.85, "40 rows; LR 0.92"),
     (log_prices, 0.95, "heavy tails, in logarithms"),
     (rare_but_clear, 0.90, "94 : 6, both found"),
     (patient_tumors, 0.93, "stops early; LR 0.97"),
