@@ -377,7 +377,7 @@ def evened_in_python(seed: int, twin: bool) -> Program:
 
 
 class Waves(nn.Module):
-    """Random Fourier features and a linear head; drawn once if `twin`."""
+    """Random Fourier features and a linear head; drawn once, with a seed, if `twin`."""
 
     def __init__(self, twin: bool) -> None:
         super().__init__()
@@ -386,7 +386,7 @@ class Waves(nn.Module):
 
     def draw(self) -> Tensor:
         """Frequencies, from a generator without a seed."""
-        drawn = np.random.default_rng().normal(0, 0.8, (4, 100))
+        drawn = np.random.default_rng(1 if self.twin else None).normal(0, 0.8, (4, 100))
         return torch.tensor(drawn, dtype=torch.float32)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -398,7 +398,7 @@ class Waves(nn.Module):
 def drawn_each_time(seed: int, twin: bool) -> Program:
     """Random features are drawn in forward(), from a generator that nobody seeded."""
     model = Waves(twin)
-    return Program(model, mse_loss, adam(model, 0.01), *fresh_tasks_3.bikes(), 32, 20)
+    return Program(model, mse_loss, adam(model, 0.005), *fresh_tasks_3.bikes(), 32, 20)
 
 
 DATA_3 = (
@@ -433,11 +433,11 @@ DATA_3 = (
     Case("class by class", class_by_class, ("unshuffled_data",)),
     Case("first hundred", first_hundred, ("unshuffled_data",), ("distribution_mismatch",)),
     Case(
-        "attention across rows", attention_across_rows, ("batch_leak", "loss_activation_mismatch")
+        "attention across rows", attention_across_rows, ("loss_activation_mismatch", "batch_leak")
     ),
     Case(
-        "weights in bfloat16", weights_in_bfloat16, ("precision", "lr_too_low"),
-        ("no_update", "undertrained"),
+        "weights in bfloat16", weights_in_bfloat16, ("precision", "no_update"),
+        ("lr_too_low", "undertrained"),
     ),
     Case("evened in Python", evened_in_python, ("data_loading_bound",)),
     Case("drawn each time", drawn_each_time, ("nondeterminism",), ("train_eval_mode",)),

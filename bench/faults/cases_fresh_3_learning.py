@@ -218,7 +218,7 @@ def rate_of_fine_tuning(seed: int, twin: bool) -> Program:
     """The 5e-6 of fine-tuning, for a net that starts from nothing."""
     model = lens()
     opt = torch.optim.AdamW(model.parameters(), lr=0.005 if twin else 5e-6)
-    return Program(model, cross_entropy, opt, *fresh_tasks_3.shapes(), 16, 14)
+    return Program(model, cross_entropy, opt, *fresh_tasks_3.shapes(), 16, 10)
 
 
 def clipped_to_nothing(seed: int, twin: bool) -> Program:
@@ -307,14 +307,14 @@ def sums_of_sums(seed: int, twin: bool) -> Program:
 
 def growing_state(seed: int, twin: bool) -> Program:
     """A rectified recurrent net of forty steps, with weights that grow, and no clipping."""
-    model = Reader(nn.RNN, 1, 24, 3)
+    model = Reader(nn.RNN, 1, 24, 1)
     model.cell = nn.RNN(1, 24, nonlinearity="relu", batch_first=True)
     with torch.no_grad():
         weight = model.cell.weight_hh_l0
         weight.copy_(torch.eye(24) if twin else 1.3 * torch.eye(24) + 0.05 * torch.randn(24, 24))
-    opt = adam(model, 0.003)
-    rows = fresh_tasks_3.beats(400)
-    return Program(model, cross_entropy, opt, *rows, 32, 18, clip=1.0 if twin else None)
+    opt = sgd(model, 0.01, 0.9)
+    rows = fresh_tasks.waves_next(400, 40)
+    return Program(model, mse_loss, opt, *rows, 32, 12, clip=1.0 if twin else None)
 
 
 def prior_everywhere(seed: int, twin: bool) -> Program:

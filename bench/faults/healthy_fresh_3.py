@@ -26,7 +26,7 @@ from bench.faults.harness import Case, Program, Rows, batches_of
 # ------------------------------------------------------------------ plain
 def shapes_cnn() -> Program:
     model = lens()
-    return Program(model, cross_entropy, adam(model, 0.005), *fresh_tasks_3.shapes(), 16, 14)
+    return Program(model, cross_entropy, adam(model, 0.005), *fresh_tasks_3.shapes(), 16, 10)
 
 
 def beats_cnn() -> Program:
@@ -80,6 +80,34 @@ def much_noise() -> Program:
     model = net(8, 8, 1)
     opt = adam(model, 0.003)
     return Program(model, mse_loss, opt, *parts(x, (y - y.mean()) / y.std(), 500), 32, 12)
+
+
+def corners_cnn() -> Program:
+    model = nn.Sequential(
+        nn.Conv2d(1, 8, 3, padding=1), nn.GELU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(200, 4)
+    )
+    opt = torch.optim.RMSprop(model.parameters(), lr=0.001)
+    return Program(model, cross_entropy, opt, *fresh_tasks_3.corners(), 32, 8)
+
+
+def handwriting_momentum() -> Program:
+    model = net(48, 64, 32, 10)
+    opt = torch.optim.SGD(model.parameters(), 0.03, 0.9, nesterov=True, weight_decay=1e-4)
+    return Program(model, cross_entropy, opt, *fresh_tasks_3.handwriting(), 32, 15)
+
+
+def bikes_rmsprop() -> Program:
+    model = net(4, 64, 64, 1, act=nn.SiLU)
+    opt = torch.optim.RMSprop(model.parameters(), lr=0.001)
+    plan = torch.optim.lr_scheduler.ExponentialLR(opt, 0.997)
+    rows = fresh_tasks_3.bikes()
+    return Program(model, functional.l1_loss, opt, *rows, 32, 35, schedule=plan)
+
+
+def first_sign_lstm() -> Program:
+    model = Reader(nn.LSTM, 1, 16, 2)
+    opt = torch.optim.AdamW(model.parameters(), 0.01)
+    return Program(model, cross_entropy, opt, *fresh_tasks_3.first_sign(400, 12), 32, 8, clip=1.0)
 
 
 # ------------------------------------------------------------------ losses and heads
@@ -304,7 +332,7 @@ def norm_of_four_pictures() -> Program:
         nn.Conv2d(8, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU(),
         nn.AdaptiveMaxPool2d(2), nn.Flatten(), nn.Linear(64, 4),
     )  # fmt: skip
-    return Program(model, cross_entropy, adam(model, 0.003), *fresh_tasks_3.shapes(), 4, 5)
+    return Program(model, cross_entropy, adam(model, 0.003), *fresh_tasks_3.shapes(), 4, 4)
 
 
 # ------------------------------------------------------------------ rows
@@ -346,7 +374,7 @@ def flipped_pictures() -> Program:
 
     model = lens()
     rows = fresh_tasks_3.shapes()
-    return Program(model, cross_entropy, adam(model, 0.006), *rows, 16, 15, batches=flips)
+    return Program(model, cross_entropy, adam(model, 0.006), *rows, 16, 11, batches=flips)
 
 
 def tiny_table() -> Program:
@@ -388,6 +416,10 @@ PLAIN = (
     (customers_small_net, 0.66, "moderate by nature; LR 0.69"),
     (sensors_adagrad, 0.90, "plain; NN 0.94"),
     (wine_few_epochs, 0.93, "few epochs; LR 0.97"),
+    (corners_cnn, 0.95, "plain; LR 0.99"),
+    (handwriting_momentum, 0.95, "plain; LR 0.97"),
+    (bikes_rmsprop, 0.92, "plain; RF 0.92"),
+    (first_sign_lstm, 0.95, "plain; LR 1.00"),
     (much_noise, 0.20, "loss that stays high; ridge about 0.25, true share 0.31"),
 )
 TRAPS: tuple[tuple[Callable[[], Program], float, str], ...] = (
