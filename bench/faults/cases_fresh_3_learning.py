@@ -311,10 +311,10 @@ def growing_state(seed: int, twin: bool) -> Program:
     model.cell = nn.RNN(1, 24, nonlinearity="relu", batch_first=True)
     with torch.no_grad():
         weight = model.cell.weight_hh_l0
-        weight.copy_(torch.eye(24) if twin else 1.3 * torch.eye(24) + 0.05 * torch.randn(24, 24))
+        weight.copy_(torch.eye(24) if twin else 1.06 * torch.eye(24) + 0.02 * torch.randn(24, 24))
     opt = sgd(model, 0.01, 0.9)
     rows = fresh_tasks.waves_next(400, 40)
-    return Program(model, mse_loss, opt, *rows, 32, 12, clip=1.0 if twin else None)
+    return Program(model, mse_loss, opt, *rows, 32, 18, clip=1.0 if twin else None)
 
 
 def prior_everywhere(seed: int, twin: bool) -> Program:
@@ -379,9 +379,9 @@ def root_upside_down(seed: int, twin: bool) -> Program:
 
 
 def narrow_and_deep(seed: int, twin: bool) -> Program:
-    """Twenty-five layers of ten units; the twin carries values around each."""
-    model = Skips((4, 10, 1), 25, skip=twin, gain=1.0 if not twin else 0.3)
-    return Program(model, mse_loss, adam(model, 0.004), *fresh_tasks_3.bikes(), 32, 20)
+    """Twenty layers of ten units; the twin carries values around each."""
+    model = Skips((4, 10, 1), 20, skip=twin, gain=1.0 if not twin else 0.3)
+    return Program(model, mse_loss, adam(model, 0.005), *fresh_tasks_3.bikes(), 32, 16)
 
 
 HEAD = "loss_activation_mismatch"

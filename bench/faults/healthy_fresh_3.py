@@ -98,16 +98,16 @@ def handwriting_momentum() -> Program:
 
 def bikes_rmsprop() -> Program:
     model = net(4, 64, 64, 1, act=nn.SiLU)
-    opt = torch.optim.RMSprop(model.parameters(), lr=0.001)
-    plan = torch.optim.lr_scheduler.ExponentialLR(opt, 0.997)
+    opt = torch.optim.RMSprop(model.parameters(), lr=0.002)
+    plan = torch.optim.lr_scheduler.ExponentialLR(opt, 0.999)
     rows = fresh_tasks_3.bikes()
     return Program(model, functional.l1_loss, opt, *rows, 32, 35, schedule=plan)
 
 
-def first_sign_lstm() -> Program:
-    model = Reader(nn.LSTM, 1, 16, 2)
+def first_sign_gru() -> Program:
+    model = Reader(nn.GRU, 1, 16, 2)
     opt = torch.optim.AdamW(model.parameters(), 0.01)
-    return Program(model, cross_entropy, opt, *fresh_tasks_3.first_sign(400, 12), 32, 8, clip=1.0)
+    return Program(model, cross_entropy, opt, *fresh_tasks_3.first_sign(400, 10), 32, 12, clip=1.0)
 
 
 # ------------------------------------------------------------------ losses and heads
@@ -271,7 +271,7 @@ def fixed_random_waves() -> Program:
 
 def forty_blocks() -> Program:
     model = Skips((16, 24, 6), 40, gain=0.15)
-    return Program(model, cross_entropy, adam(model, 0.002), *fresh_tasks_3.sensors(), 32, 7)
+    return Program(model, cross_entropy, adam(model, 0.002), *fresh_tasks_3.sensors(), 32, 9)
 
 
 def sigmoid_units() -> Program:
@@ -407,9 +407,9 @@ def patient_tumors() -> Program:
 
 
 PLAIN = (
-    (shapes_cnn, 0.80, "plain; NN 0.91, LR 0.68"),
+    (shapes_cnn, 0.91, "plain; NN 0.91, LR 0.68"),
     (beats_cnn, 0.93, "plain; LR 0.92, NN 1.00"),
-    (opinions_attention, 0.75, "plain; RF 0.70"),
+    (opinions_attention, 0.90, "plain; a bag of words 0.71"),
     (houses_adam, 0.95, "plain; RF 0.95"),
     (joints_momentum, 0.97, "plain; RF 0.98"),
     (customers_logistic, 0.66, "moderate by nature; LR 0.69"),
@@ -418,8 +418,8 @@ PLAIN = (
     (wine_few_epochs, 0.93, "few epochs; LR 0.97"),
     (corners_cnn, 0.95, "plain; LR 0.99"),
     (handwriting_momentum, 0.95, "plain; LR 0.97"),
-    (bikes_rmsprop, 0.92, "plain; RF 0.92"),
-    (first_sign_lstm, 0.95, "plain; LR 1.00"),
+    (bikes_rmsprop, 0.90, "plain; RF 0.92"),
+    (first_sign_gru, 0.95, "plain; LR 1.00"),
     (much_noise, 0.20, "loss that stays high; ridge about 0.25, true share 0.31"),
 )
 TRAPS: tuple[tuple[Callable[[], Program], float, str], ...] = (
@@ -428,12 +428,12 @@ TRAPS: tuple[tuple[Callable[[], Program], float, str], ...] = (
     (bounded_by_tanh, 0.95, "bounded head, bounded targets; RF 0.98"),
     (smoothed_labels, 0.95, "loss floor; LR 0.97"),
     (ten_spare_classes, 0.90, "units for classes to come; NN 0.94"),
-    (weighed_frauds, 0.75, "19 : 1, weighed; LR 0.82, the densities themselves 0.83"),
+    (weighed_frauds, 0.80, "19 : 1, weighed; LR 0.82, the densities themselves 0.83"),
     (student_t, 0.85, "heavy tails in training, bounded gradients; RF 0.92 without them"),
     (big_output, 0.90, "targets of 500 +- 200, a head that is scaled; RF 0.92"),
     (plateau_then_success, 0.90, "saddle at the start; ridge 0.99"),
     (converged_early, 0.90, "flat loss; LR 0.96"),
-    (long_warm_up, 0.75, "tiny rates at first; RF 0.70"),
+    (long_warm_up, 0.90, "tiny rates at first; a bag of words 0.71"),
     (restarts, 0.90, "the rate jumps back; RF 0.92"),
     (steps_of_eight, 0.90, "gradients not cleared at each batch; NN 0.94"),
     (always_clipped, 0.90, "each gradient is clipped; 0.97 where none is"),
@@ -446,11 +446,11 @@ TRAPS: tuple[tuple[Callable[[], Program], float, str], ...] = (
     (useful_decay, 0.75, "decay of 0.1 on idle features; 0.76 without it"),
     (lasso, 0.82, "a penalty that matters; lasso of scikit-learn 0.85, 0.84 without it"),
     (mild_gap, 0.85, "training better than validation"),
-    (norm_of_four_pictures, 0.85, "batch norm of 4 rows, 36 values or more each; NN 0.91"),
+    (norm_of_four_pictures, 0.91, "batch norm of 4 rows, 36 values or more each; NN 0.91"),
     (raw_counts_of_words, 0.95, "columns mostly 0"),
     (natural_repeats, 0.65, "81 different rows, in both sets; labels drawn; LR 0.68"),
     (in_order_of_time, 0.78, "not shuffled; ridge 0.82"),
-    (flipped_pictures, 0.80, "random flips in training; NN 0.91"),
+    (flipped_pictures, 0.91, "random flips in training; NN 0.91"),
     (tiny_table, 0.85, "40 rows; LR 0.92"),
     (log_prices, 0.95, "heavy tails, in logarithms"),
     (rare_but_clear, 0.90, "94 : 6, both found"),
