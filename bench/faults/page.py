@@ -14,6 +14,7 @@ SUITES = {
     "other": "The development half of a separate fault benchmark",
     "own": "Our own programs, on which the rules were made",
     "fresh": "Fresh programs, written without a look at the rules",
+    "fresh again": "A second fresh set, as it was first looked at",
 }
 HEAD = """# How often the doctor is right
 

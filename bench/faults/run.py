@@ -29,7 +29,9 @@ import torch
 from bench.faults.baselines import AutoTrainer, DeepDiagnosis
 from bench.faults.cases import CASES
 from bench.faults.cases_fresh_2 import FRESH
+from bench.faults.cases_fresh_3 import FRESH_3
 from bench.faults.harness import Case, Outcome, examine
+from bench.faults.healthy_fresh_3 import FRESH_HEALTHY_3
 from bench.faults.healthy_fresh_aims import FRESH_HEALTHY
 from bench.faults.page import RATES, page
 from bench.faults.sensitivity import said_of, sensitivity
@@ -44,7 +46,11 @@ DOCTORS: dict[str, Callable[..., Any]] = {
     "AutoTrainer": AutoTrainer,
     "DeepDiagnosis": DeepDiagnosis,
 }
-SUITES: dict[str, tuple[Case, ...]] = {"own": CASES, "fresh": (*FRESH, *FRESH_HEALTHY)}
+SUITES: dict[str, tuple[Case, ...]] = {
+    "own": CASES,
+    "fresh": (*FRESH, *FRESH_HEALTHY),
+    "fresh again": (*FRESH_3, *FRESH_HEALTHY_3),
+}
 Job = tuple[str, str, str, int, bool, bool]  # suite, case, doctor, seed, twin, sensitivity
 Moved = dict[str, dict[str, str]]
 
@@ -193,7 +199,7 @@ def main() -> None:
     """Run, print, write."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", nargs="*", default=[])
-    parser.add_argument("--suites", nargs="*", default=["own", "fresh", "other"])
+    parser.add_argument("--suites", nargs="*", default=[*SUITES, "other"])
     parser.add_argument("--doctors", nargs="*", default=list(DOCTORS))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--sensitivity", action="store_true", help="move each threshold")
