@@ -241,7 +241,7 @@ def stays_symmetric(
         ('0',)
     """
     suspects = {n: m for n, m in model.named_modules() if _alike(m)}
-    layers = [n for n, m in model.named_modules() if isinstance(m, AFFINE)]
+    layers = [n for n, m in model.named_modules() if _by_unit(m)]
     hidden = [n for n in suspects if n != layers[-1]]
     if not hidden:
         return ()
@@ -262,14 +262,30 @@ def stays_symmetric(
 
 def _alike(module: nn.Module) -> bool:
     """Whether all units of a trained layer have the same weights."""
-    if not isinstance(module, AFFINE) or not module.weight.requires_grad or len(module.weight) < 2:
-        return False
-    weight = module.weight.detach()
-    return torch.equal(weight[0], weight[1]) and bool((weight == weight[:1]).all())
+    parts = _by_unit(module)
+    return bool(parts) and all(
+        p.requires_grad
+        and p.shape[1] > 1
+        and torch.equal(p[:, 0], p[:, 1])
+        and bool((p == p[:, :1]).all())
+        for p in parts
+    )
 
 
 def _moved_alike(before: nn.Module, after: nn.Module) -> bool:
     """Whether steps moved all units of a layer alike, up to rounding of sums in another order."""
-    old, new = (m.get_parameter("weight").detach() for m in (before, after))
-    apart, moved = float((new - new[:1]).abs().max()), float((new - old).abs().max())
-    return apart <= 1e-3 * moved
+    pairs = [(a.detach(), b.detach()) for a, b in zip(*map(_by_unit, (before, after)), strict=True)]
+    apart = max(float((new - new[:, :1]).abs().max()) for _, new in pairs)
+    return apart <= 1e-3 * max(float((new - old).abs().max()) for old, new in pairs)
+
+
+def _by_unit(module: nn.Module) -> list[Tensor]:
+    """Weights of a layer as (gates, units, ...): what stands at one unit belongs to it."""
+    if isinstance(module, AFFINE):
+        return [module.weight.unsqueeze(0)]
+    if isinstance(module, nn.Embedding | nn.EmbeddingBag):
+        return [module.weight.t().unsqueeze(0)]
+    if isinstance(module, nn.RNNBase) and not module.proj_size:
+        named = [(n, p) for n, p in module.named_parameters() if n.startswith("weight")]
+        return [p.unflatten(0, (-1, module.hidden_size)) for _, p in named]
+    return []

@@ -291,7 +291,9 @@ def _near(x: np.ndarray, other: np.ndarray, distances: np.ndarray, far: np.ndarr
     """
     from sklearn.neighbors import NearestNeighbors
 
-    share = _closer(distances, far)
+    # In a line or a plane the tenth is many times as far away as the first, whatever the rows are.
+    place = -1 if x.shape[1] > 3 else 0
+    share = _closer(distances[:, place], far)
     if not share:
         return 0.0
     order = np.sort(x, axis=0)
@@ -299,13 +301,17 @@ def _near(x: np.ndarray, other: np.ndarray, distances: np.ndarray, far: np.ndarr
         np.stack([np.searchsorted(order[:, n], part[:, n]) for n in range(x.shape[1])], 1)
         for part in (x, other)
     ]
-    ranked = NearestNeighbors(n_neighbors=1).fit(ranks[0])
-    return min(share, _closer(ranked.kneighbors()[0], ranked.kneighbors(ranks[1])[0]))
+    ranked = NearestNeighbors(n_neighbors=distances.shape[1]).fit(ranks[0])
+    return min(share, _closer(ranked.kneighbors()[0][:, place], ranked.kneighbors(ranks[1])[0]))
 
 
 def _closer(distances: np.ndarray, others: np.ndarray) -> float:
-    """Share of rows closer than a twentieth of what training rows have among themselves."""
-    usual = float(np.median(distances[:, 0]))
+    """Share of rows closer than a twentieth of what training rows have among themselves.
+
+    That is what they have to one of their nearest neighbours: to the tenth, for the first ones may
+    be copies too.
+    """
+    usual = float(np.median(distances))
     return float((others[:, 0] < usual / 20).mean()) if usual > 0 else 0.0
 
 

@@ -45,14 +45,14 @@ from chymist.engine.randomness import unchanged_randomness
 
 MIXING = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
 EARLY = 12  # steps that are all looked at
-EVERY = 10  # steps between looks at gradients and updates, later: at least, and 5 % of all steps
+EVERY = 10  # steps between looks at gradients and updates, later: at least, and 1 % of all steps
 CLEARED = 9  # steps in which gradients are heard to arrive
 HEARD = 200  # steps in which calls of the model are heard, from the start; later in few epochs
 TIMED = 60  # of them, steps whose waiting is timed: "over 50 steps" (taxonomy, 29)
 SLOW = 3e-3  # seconds of a step beside which the 3 microseconds of hearing its calls are 0.1 %
 MIXED = 40  # batches whose labels are looked at
 LIGHT = 0.005  # share of the time that looks at gradients and updates may take,
-GLANCES = 0.06  # and seconds that they may have taken in any case: a few hundred looks
+GLANCES = 0.1  # and seconds that they may have taken in any case: a few hundred looks
 DEEP = 0.01  # share of the time that the doctor may have taken when it looks deep
 FREE = 0.1  # seconds that it may have taken in any case
 PROBES = 64  # deep looks that are kept: every second of the older ones goes
@@ -338,7 +338,7 @@ class Watcher:
                 self._look_if_cheap()
             mean = max((began - self.began) / at, 1e-6)
             stretch = 0 if self.glances < GLANCES else math.ceil(took / (LIGHT * mean))
-            pause = max(EVERY, at // 20, min(stretch, 10 * at))
+            pause = max(EVERY, at // 100, min(stretch, 10 * at))
             self.light = at + (1 if at - self.first < EARLY else pause)
         self.before = at, samples
         self.due = max(at + 1, self.light - 1)
