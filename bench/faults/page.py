@@ -42,6 +42,9 @@ What was behind misses was mended in general terms where it could be: outputs ar
 it is known what the loss takes; words are counted; places of a sequence are no features; embeddings
 and recurrent cells may be symmetric too; copies among the training rows do not hide copies in
 validation. Expect what the second look says.
+
+Measured at commit de34c63 (the development half), 2b4e094 (our own and the first fresh programs;
+experiments) and a5fc227 (thresholds and baselines).
 """
 
 
