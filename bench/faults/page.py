@@ -32,11 +32,12 @@ harness (`bench/faults/baselines.py`); they were made for other programs and nam
 The rules have seen all of these programs by now. The honest estimate for programs that they have
 not seen is the first look at fresh ones, before anything was mended. There were two:
 
-- 76 faulty programs, 96 healthy: recall 0.93, top 1 0.74 (strict 0.67), top 3 0.79; false alarms 0.08
-  of the twins and 0.17 of the healthy, which were written to provoke them; *certain* wrong 4 of 30.
+- 76 faulty programs, 96 healthy: recall 0.93, top 1 0.74 (strict 0.67), top 3 0.79; false alarms
+  0.08 of the twins and 0.17 of the healthy, which were written to provoke them; *certain* wrong
+  4 of 30.
 - 66 faulty programs, 46 healthy, written by somebody who knew neither rules nor results, after what
-  the first had shown was mended: recall 0.84, top 1 0.74 (strict 0.61), top 3 0.78; false alarms 0.03
-  and 0.02; *certain* wrong 0 of 42. Its table below is this first look.
+  the first had shown was mended: recall 0.84, top 1 0.74 (strict 0.61), top 3 0.78; false alarms
+  0.03 and 0.02; *certain* wrong 0 of 42. Its table below is this first look.
 
 What was behind misses was mended in general terms where it could be: outputs are judged only where
 it is known what the loss takes; words are counted; places of a sequence are no features; embeddings
