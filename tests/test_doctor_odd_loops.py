@@ -266,6 +266,7 @@ def test_a_moving_average_of_the_weights_and_sparse_gradients() -> None:
 
 
 @pytest.mark.hard
+@pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning")
 def test_a_compiled_model_with_a_compiler() -> None:
     def loop(watch: Callable[..., Any]) -> Any:
         model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 2))
