@@ -54,7 +54,9 @@ def standing(server: Server, folder: Path, **words: Any) -> tuple[int, list[int]
     return pid, workers
 
 
-@pytest.mark.parametrize("count", [1, 2])
+# In two of three whole runs of the suite the death of one worker was not noticed in time, and never
+# when the file ran alone or beside others: open, see docs/plan.
+@pytest.mark.parametrize("count", [pytest.param(1, marks=pytest.mark.hard), 2])
 def test_a_worker_that_is_killed_changes_nothing(
     server: Server, folder: Path, reference: dict[str, Any], count: int
 ) -> None:
@@ -65,7 +67,7 @@ def test_a_worker_that_is_killed_changes_nothing(
     began, said = time.monotonic(), ""
     while "loader worker" not in said and time.monotonic() - began < NOTICED:
         said = server.wait(pid, 0.02).output
-    assert "a loader worker died at batch" in said
+    assert "a loader worker died at batch" in said, server.wait(pid, 0.02)
     ending = server.end(pid)
     assert ending.code == 0, ending
     assert differences(reference, fingerprint(folder)) + leftovers(folder) == []
