@@ -305,26 +305,30 @@ def images(dtype: type) -> cy.Data:
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 @pytest.mark.parametrize("scale", ["auto", "standard", "pixel", "none"])
 def test_each_fold_of_images_is_scaled_by_its_own_rows(dtype: type, scale: str) -> None:
-    recipe = RECIPE.replace(data=cy.prepare(scale=scale), stop="early", length="12 epochs")
+    # Raw values to 255 make a chaotic run: rounding grows by 1e10 in 12 epochs, in 2 by 100.
+    length = "2 epochs" if scale == "none" else "12 epochs"
+    recipe = RECIPE.replace(data=cy.prepare(scale=scale), stop="early", length=length)
     made = [
         cy.cross_validate(recipe, images(dtype), folds=3, floors=False, executor=executor)
         for executor in ("auto", "loop")
     ]
     assert [one.facts["executor"] for one in made] == ["population", "loop"]
     one, other = (each.predictions.outputs for each in made)
-    within = 1e-6 if scale == "none" else 1e-9  # of raw values to 255 rounding grows
-    np.testing.assert_allclose(one, other, atol=within, rtol=0)
+    np.testing.assert_allclose(one, other, atol=1e-9, rtol=0)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 def test_members_may_differ_in_how_images_are_scaled(dtype: type) -> None:
     split = cy.split(images(dtype), seed=0)
-    recipes = [RECIPE.replace(data=cy.prepare(scale=s)) for s in ("none", "pixel", "standard")]
+    recipes = [
+        RECIPE.replace(data=cy.prepare(scale=scale), length="30 steps")
+        for scale in ("none", "pixel", "standard")
+    ]
     members = cy.fit_population(recipes, split, seeds=[0])
     for number, recipe in enumerate(recipes):
         alone = cy.fit(recipe, split, seed=0).model.state_dict()
         numbers = members.run(number).model.state_dict()
-        within = 1e-3 if number == 0 else 1e-9  # of raw values to 255 rounding grows
+        within = 1e-6 if number == 0 else 1e-9  # of raw values to 255 rounding grows
         for name, values in alone.items():
             assert torch.allclose(numbers[name], values, rtol=0, atol=within), name
 

@@ -15,6 +15,7 @@ import chymist as cy
 from chymist import losses
 from chymist.errors import InputError, UsageError
 from chymist.losses import FORMS
+from chymist.optim import AT_ONCE
 from chymist.parts import part, registered
 from chymist.stop import check_monitor
 
@@ -72,7 +73,7 @@ def test_cross_entropy_against_its_formula(classes: int, rows: int, seed: int) -
 
 
 def test_every_optimizer_has_an_oracle() -> None:
-    assert set(registered("optimizer")) == {*OPTIMIZERS, "closed_form"}
+    assert set(registered("optimizer")) == {*OPTIMIZERS, *AT_ONCE}
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)

@@ -15,9 +15,14 @@ from torch.nn import Parameter
 
 from chymist.errors import UsageError
 from chymist.parts import Fraction, NonNegative, Positive, describer
+from chymist.values import Recipe
 
 Parameters = Iterable[Parameter]
 Rate = Positive | Literal["auto"]
+AT_ONCE = (
+    "closed_form",
+    "direct",
+)  # all rows give the best function, and no step is taken
 
 
 @describer("optimizer")
@@ -117,6 +122,24 @@ def closed_form(parameters: Parameters, *, l2: NonNegative = 0.0) -> float:
     Source: Gauss 1809; Golub 1965 (QR); Hoerl, Kennard 1970 (ridge).
     """
     return l2
+
+
+@describer("optimizer")
+def direct(parameters: Parameters) -> None:
+    """The model's own way to its best function, in one step from all rows.
+
+    For models that are counted, solved or grown instead of descended: each says how in its text.
+
+    Example:
+        >>> direct()
+        direct()
+    """
+    return None
+
+
+def is_solved(recipe: Recipe) -> bool:
+    """Whether a recipe's model is found at once, and not trained in steps."""
+    return recipe.optimizer is not None and recipe.optimizer.name in AT_ONCE
 
 
 def _number(rate: Rate) -> float:

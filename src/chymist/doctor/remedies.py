@@ -21,6 +21,7 @@ from chymist.doctor.finding import Finding, Remedy
 from chymist.doctor.texts import CODES
 from chymist.doctor.texts.remedies import said
 from chymist.engine.defaults import MODEL_LOSSES
+from chymist.optim import is_solved
 from chymist.parts import Part
 from chymist.space import text_of
 from chymist.values import Recipe
@@ -169,7 +170,7 @@ def _rounded(value: float) -> float:
 
 
 def _longer(evidence: Evidence, recipe: Recipe) -> Changes:
-    if recipe.length is None or _exact(recipe):
+    if recipe.length is None or is_solved(recipe):
         return {}
     return {"length": f"{LONGER * recipe.length.count} {recipe.length.unit}", **_patient(recipe)}
 
@@ -179,14 +180,9 @@ def _patient(recipe: Recipe) -> Changes:
     return {"stop": "none"} if recipe.stop is not None and recipe.stop.name == "early" else {}
 
 
-def _exact(recipe: Recipe) -> bool:
-    """Whether there are no steps, but a solution in closed form."""
-    return recipe.optimizer is not None and recipe.optimizer.name == "closed_form"
-
-
 def _calmed(evidence: Evidence, recipe: Recipe) -> Changes:
     """Clipped at the norm that was usual, and smaller steps, which a clipped norm alone is not."""
-    if _exact(recipe):
+    if is_solved(recipe):
         return {}
     return {**_clipped(evidence, recipe), **_rate_times(1 / TEN)(evidence, recipe)}
 
@@ -250,7 +246,7 @@ def _richer(evidence: Evidence, recipe: Recipe) -> Changes:
         trained: Changes = {}
         if recipe.loss is None:
             trained["loss"] = MODEL_LOSSES[model.name]
-        if _exact(recipe):
+        if is_solved(recipe):
             trained |= STEPWISE
         return {"model": larger.name, **trained}
     changes = _options("model", larger.options, ("hidden", "channels", "depth"))

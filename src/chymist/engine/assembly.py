@@ -15,14 +15,15 @@ from torch import Tensor, nn
 from chymist import metrics
 from chymist.data.preparation import Preparation, fit_preparation
 from chymist.data.weights import row_weights
-from chymist.engine.closed_form import only_layer
 from chymist.engine.loop import Program, State, scaler, steps_per_epoch
 from chymist.engine.place import CPU, MEMORY, Place
 from chymist.engine.randomness import unchanged_randomness
 from chymist.engine.rows import Flat, InMemory, Pixels, Rows, Streamed, in_turn
+from chymist.engine.solving import check_solvable
 from chymist.errors import InputError, UsageError
 from chymist.losses import FORMS, Form
 from chymist.models import build_model
+from chymist.optim import is_solved
 from chymist.stop import check_monitor
 from chymist.values import Data, Predictions, Recipe, Shapes, Split
 
@@ -223,14 +224,12 @@ def build_optimizer(recipe: Recipe, model: nn.Module) -> tuple[torch.optim.Optim
         InputError: the model has nothing to train.
     """
     parameters = [p for p in model.parameters() if p.requires_grad]
+    if is_solved(recipe):
+        check_solvable(recipe, model)
+        # never stepped: see engine.solving
+        return torch.optim.SGD(parameters or [torch.zeros(0)]), 1.0
     if not parameters:
         raise InputError("the model has no parameters to train", received=recipe.model.name)
-    if recipe.optimizer.name == "closed_form":
-        only_layer(model)
-        if recipe.loss.name != "mse":
-            raise UsageError("closed_form is for the loss 'mse'", where="optimizer",
-                             received=f"'{recipe.loss.name}'")  # fmt: skip
-        return torch.optim.SGD(parameters), 1.0  # never stepped: see engine.closed_form
     optimizer = recipe.optimizer.build(parameters)
     if recipe.precision == "float16" and recipe.optimizer.options.get("momentum"):
         # A first step that overflows is not taken, and torch would keep the velocity unset.

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Generator
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from chymist.engine.events import Epoch, Event, Step
-from chymist.engine.loop import Program, State, mean_loss
 from chymist.errors import UsageError
 
 
@@ -53,41 +50,35 @@ def least_squares(
     return found, t_mean - x_mean @ found
 
 
-def solve(program: Program, state: State, l2: float) -> Generator[Event]:
-    """Put the exact least-squares solution into a linear model; one step, one epoch.
+def solve_least_squares(
+    model: nn.Module, inputs: Tensor, targets: Tensor, weights: Tensor | None, l2: float
+) -> None:
+    """Put the exact least-squares solution into a linear model.
 
-    Yields:
-        The same events as the training loop.
+    Args:
+        model: with one affine layer; changed.
+        inputs, targets: all rows.
+        weights: of the rows, or None.
+        l2: penalty, summed over rows.
 
     Raises:
         UsageError: the model is not one affine layer.
     """
-    layer = only_layer(state.model)
-    inputs, targets = next(program.rows.batches([torch.arange(len(program.rows))]))
-    with torch.no_grad():
-        first = float(mean_loss(program, state.model(inputs), targets, program.weights))
-    flat, wanted = _given(state.model, layer, inputs).cpu().numpy(), targets.cpu().numpy()
-    rows = None if program.weights is None else program.weights.double().cpu().numpy()
-    weights, intercept = least_squares(flat, wanted, l2, rows)
-    with torch.no_grad():
-        layer.weight.copy_(torch.from_numpy(weights.T))
-        layer.bias.copy_(torch.from_numpy(intercept))
-    state.step = program.total_steps
-    yield Step(state.step, first, 1.0)
-    state.model.eval()
-    with torch.no_grad():
-        last = float(mean_loss(program, state.model(inputs), targets, program.weights))
-    values = {"train_loss": last, **program.evaluate(state.model)}
-    yield Epoch(1, state.step, values, False, True)
+    layer = only_layer(model)
+    flat, wanted = _given(model, layer, inputs).cpu().numpy(), targets.cpu().numpy()
+    rows = None if weights is None else weights.double().cpu().numpy()
+    found, intercept = least_squares(flat, wanted, l2, rows)
+    layer.weight.copy_(torch.from_numpy(found.T))
+    layer.bias.copy_(torch.from_numpy(intercept))
 
 
-def _given(model: nn.Module, layer: nn.Linear, inputs: torch.Tensor) -> torch.Tensor:
+def _given(model: nn.Module, layer: nn.Linear, inputs: Tensor) -> Tensor:
     """What the model gives its affine layer: the inputs themselves, or fixed features of them.
 
     In double precision: features that depend on each other (the square of a column of two values)
     would be told apart by their rounding, and get weights that are large and mean nothing.
     """
-    seen: list[torch.Tensor] = []
+    seen: list[Tensor] = []
     hook = layer.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
     exact = copy.deepcopy(model).double()
     hook.remove()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 
 from chymist.errors import InputError
+from chymist.optim import AT_ONCE
 from chymist.parts import Part, part
 from chymist.values import Length, Recipe, Split
 
@@ -52,7 +53,7 @@ def complete(recipe: Recipe, split: Split) -> Recipe:
     image = data.kind == "image"
     batch_size = recipe.batch_size or (_image_batch(rows) if image else _table_batch(rows))
     length = recipe.length or _length(image, rows, batch_size)
-    if optimizer.name == "closed_form":
+    if optimizer.name in AT_ONCE:
         batch_size, length = "all", Length(1, "steps")
     return recipe.replace(
         model=model,

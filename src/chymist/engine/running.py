@@ -13,12 +13,13 @@ import torch
 
 from chymist.engine.assembly import Assembly
 from chymist.engine.checkpoint import check_finite, load_newest, save_checkpoint
-from chymist.engine.closed_form import solve
 from chymist.engine.events import Event, Step
 from chymist.engine.loop import State, train
+from chymist.engine.solving import solve
 from chymist.engine.space import Patience
 from chymist.engine.store import Recorder
 from chymist.errors import Interrupted
+from chymist.optim import is_solved
 from chymist.values import Recipe
 
 Observer = Callable[[Event], object]
@@ -55,8 +56,8 @@ def execute(
         Interrupted: `interrupted` said so; the run can be resumed.
     """
     state = assembly.state
-    if recipe.optimizer.name == "closed_form":
-        events = solve(assembly.program, state, recipe.optimizer.build(None))
+    if is_solved(recipe):
+        events = solve(assembly.program, state, recipe)
     else:
         events = train(assembly.program, state)
     patient = Patience(checkpoints, interrupted)
@@ -119,7 +120,7 @@ def continue_from(folder: Path, assembly: Assembly, recorder: Recorder) -> tuple
     Returns:
         The step (0 if there is no checkpoint), and a line for each damaged checkpoint.
     """
-    if assembly.recipe.optimizer.name == "closed_form":  # one step: there is nothing to continue
+    if is_solved(assembly.recipe):  # one step: there is nothing to continue
         recorder.truncate(0, 0)
         return 0, []
     _, problems = load_newest(folder / "checkpoints", assembly.state)

@@ -12,6 +12,7 @@ import numpy as np
 from chymist.data import duplicates_across
 from chymist.errors import UsageError
 from chymist.metrics import Undefined, measure
+from chymist.optim import is_solved
 from chymist.parts import Part
 from chymist.protocols import Cut, cuts, protocol_of
 from chymist.values import Data, Predictions, Recipe, Split, whole_number
@@ -215,7 +216,7 @@ def starts_at_random(entry: Any) -> bool:
     """
     if isinstance(entry, Recipe):
         drawn = entry.model is not None and entry.model.name == "random_features"
-        return drawn or entry.optimizer is None or entry.optimizer.name != "closed_form"
+        return drawn or not is_solved(entry)
     options = entry.get_params() if hasattr(entry, "get_params") else {}
     return any(
         name.endswith("hidden_layer_sizes")

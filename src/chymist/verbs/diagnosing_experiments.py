@@ -30,6 +30,7 @@ from chymist.engine.threads import Threads
 from chymist.errors import InputError, UsageError
 from chymist.evidence.intervals import normal_quantile
 from chymist.models import Dropout
+from chymist.optim import is_solved
 from chymist.values import Recipe, Run, Split, whole_number
 from chymist.verbs.fitting import with_rate
 from chymist.verbs.jobs import Job, Trained, train_jobs
@@ -101,8 +102,8 @@ def run_experiments(
     seed, budget = whole_number(seed, "seed", 0), _checked(budget, route)
     check_split(split)
     full = with_rate(complete(recipe, split), split, seed)
-    if full.optimizer.name == "closed_form":
-        raise UsageError("a closed-form solution has no steps to experiment with",
+    if is_solved(full):
+        raise UsageError("a solved model has no steps to experiment with",
                          where="optimizer", do="give sgd, adam or adamw")  # fmt: skip
     base = _finished(full, split, seed, run, threads)
     losses = replace(losses_of(base), steps=base.state.step)

@@ -32,6 +32,7 @@ from chymist.engine.randomness import unchanged_randomness
 from chymist.engine.rows import Rows, Streamed
 from chymist.errors import ChymistError, Diverged
 from chymist.keys import generator
+from chymist.optim import is_solved
 from chymist.verbs.loading import assembly_throughput
 
 Doctor = bool | Callable[[Finding], object]
@@ -103,10 +104,7 @@ class RunWatcher:
 
     def _measure_loading(self, assembly: Assembly) -> None:
         """Where rows are read while the run trains, say so if it will wait for them."""
-        if (
-            not isinstance(assembly.train, Streamed)
-            or assembly.recipe.optimizer.name == "closed_form"
-        ):
+        if not isinstance(assembly.train, Streamed) or is_solved(assembly.recipe):
             return
         with suppress(*FAILS, ChymistError), unchanged_randomness():  # the loop will say it
             found = self.loading = assembly_throughput(assembly, LOADING)

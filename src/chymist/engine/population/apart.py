@@ -21,6 +21,7 @@ from chymist.engine.rows import InMemory
 from chymist.engine.running import settle
 from chymist.engine.workers import DONE, Worker, answers, can_fork, forked
 from chymist.errors import Diverged
+from chymist.optim import is_solved
 
 LOOP, PROCESSES = "loop", "processes"
 WORTH = 2.0  # seconds of the loop below which processes are not thought of; starting two takes 0.1
@@ -59,7 +60,7 @@ def workers_for(runs: Sequence[Assembly]) -> int:
 def _can_be_sent(run: Assembly) -> bool:
     model = run.state.model
     return (
-        run.recipe.optimizer.name != "closed_form"
+        not is_solved(run.recipe)
         and isinstance(run.train, InMemory)
         and isinstance(run.valid, InMemory)
         and not any(layer._non_persistent_buffers_set for layer in model.modules())

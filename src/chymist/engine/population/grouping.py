@@ -14,6 +14,7 @@ from chymist.engine.rows import InMemory
 from chymist.models.stacked import CONVOLUTIONS, stack
 from chymist.models.stacked_parts import Unstackable
 from chymist.models.vmapped import check_vmapped
+from chymist.optim import is_solved
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,8 +113,8 @@ def _signature(run: Assembly) -> object:
 def _hindrance(run: Assembly) -> str:
     """Why a run cannot be trained together with others, whatever its layers; empty if it can."""
     model = run.state.model
-    if run.recipe.optimizer.name == "closed_form":
-        return "it is solved in closed form"
+    if is_solved(run.recipe):
+        return "it is solved, not trained in steps"
     if run.program.accumulate > 1:
         return "it accumulates gradients"
     if run.recipe.precision in ("bfloat16", "float16"):

@@ -13,7 +13,6 @@ import torch
 
 from chymist.engine.assembly import Assembly
 from chymist.engine.checkpoint import check_finite
-from chymist.engine.closed_form import solve
 from chymist.engine.events import Epoch
 from chymist.engine.loop import train
 from chymist.engine.population.abreast import merged
@@ -30,8 +29,10 @@ from chymist.engine.population.shared import in_common
 from chymist.engine.population.training import Form, MemberEvent, train_together
 from chymist.engine.randomness import foreign_randomness, random_states, set_random_states
 from chymist.engine.running import settle
+from chymist.engine.solving import solve
 from chymist.engine.threads import using_threads
 from chymist.errors import Diverged
+from chymist.optim import is_solved
 
 _log = logging.getLogger("chymist")
 
@@ -226,10 +227,7 @@ def _by_itself(run: Assembly, until: int | None = None) -> Generator[Epoch]:
 def _epochs(run: Assembly, until: int | None) -> Iterator[Epoch]:
     """The epochs of a run that is trained by the loop, to its end or to a step."""
     program, state = run.program, run.state
-    if run.recipe.optimizer.name == "closed_form":
-        events = solve(program, state, run.recipe.optimizer.build(None))
-    else:
-        events = train(program, state)
+    events = solve(program, state, run.recipe) if is_solved(run.recipe) else train(program, state)
     with closing(events):  # with the workers that prepare their batches
         for event in events:
             if isinstance(event, Epoch):
