@@ -34,7 +34,7 @@ ATTRIBUTES_THAT_RUN_FILES = {
 PARTS = (
     "activations", "clip", "losses", "metrics", "models", "optim", "protocols", "schedules", "stop",
 )  # fmt: skip
-INTERFACE = (*PARTS, "data", "errors", "evidence", "keys", "maths", "parts", "values")
+INTERFACE = (*PARTS, "data", "errors", "evidence", "gradients", "keys", "maths", "parts", "values")
 
 # Functions of the interface without an example, and why.
 WITHOUT_EXAMPLE = {

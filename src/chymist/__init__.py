@@ -36,13 +36,14 @@ _PUBLIC = {
     "intervals": "chymist.verbs", "loading_throughput": "chymist.verbs",
     "Remedy": "chymist.doctor",
     "watch": "chymist.doctor", "watch_experiments": "chymist.doctor", "Finding": "chymist.doctor",
-    "activations": "", "clip": "", "losses": "", "maths": "", "metrics": "", "models": "",
-    "optim": "", "protocols": "", "schedules": "", "space": "", "stop": "",
+    "activations": "", "clip": "", "gradients": "", "losses": "", "maths": "", "metrics": "",
+    "models": "", "optim": "", "protocols": "", "schedules": "", "space": "", "stop": "",
 }  # fmt: skip
 
 if TYPE_CHECKING:
     from chymist import activations as activations
     from chymist import clip as clip
+    from chymist import gradients as gradients
     from chymist import losses as losses
     from chymist import maths as maths
     from chymist import metrics as metrics

@@ -1,15 +1,17 @@
-"""`chymist part` and `chymist shapes`: what a part is and what a model looks like."""
+"""`chymist part`, `shapes` and `graph`: what a part is, what a model or a formula looks like."""
 
 from __future__ import annotations
 
 import argparse
 import inspect
+from pathlib import Path
 from typing import Any
 
 from chymist.cli.inputs import merged
+from chymist.engine.files import write_through
 from chymist.errors import UsageError, nearest
 from chymist.models import build_model
-from chymist.parts import PALETTE, Definition, registered
+from chymist.parts import PALETTE, Definition, listed, registered
 from chymist.reports import layer_table
 from chymist.reports.text import table
 from chymist.values import Recipe, Shapes
@@ -73,6 +75,39 @@ def layers_of(options: argparse.Namespace) -> dict[str, Any]:
     rows = [{"name": r.name, "kind": r.kind, "output": list(r.output_shape),
              "parameters": r.parameters} for r in layers]  # fmt: skip
     return {"model": options.model, "parameters": total, "layers": rows, "text": text}
+
+
+def graph_of(options: argparse.Namespace) -> dict[str, Any]:
+    """A formula as a computational graph; drawn where `--out` says."""
+    from chymist.gradients import graph
+
+    found = graph(options.formula, _values(options.at), options.expand)
+    if options.out:
+        write_through(Path(options.out), found.svg().encode())
+    nodes = [
+        {"name": n.name, "is": found.formula(n), "value": n.value.item(),
+         "gradient": None if n.gradient is None else n.gradient.item()}
+        for n in found.nodes
+    ]  # fmt: skip
+    drawn = [f"drawn in {options.out}"] if options.out else []
+    return {
+        "formula": options.formula, "value": found.value, "nodes": nodes,
+        "gradients": {name: g.item() for name, g in found.gradients.items()},
+        "picture": options.out, "text": "\n".join([str(found), *drawn]),
+    }  # fmt: skip
+
+
+def _values(text: str) -> dict[str, float]:
+    """Numbers by name, from `--at w=2,x=0.5`."""
+    found = {}
+    for item in listed(text, "--at"):
+        name, _, value = item.partition("=")
+        try:
+            found[name.strip()] = float(value)
+        except ValueError:
+            raise UsageError("value does not fit", where="--at", received=f"'{item}'",
+                             do="write NAME=NUMBER,NAME=NUMBER")  from None  # fmt: skip
+    return found
 
 
 def _describe(kind: str, entry: Definition) -> str:

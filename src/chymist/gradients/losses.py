@@ -1,0 +1,26 @@
+"""A loss as it is given: a name, a part of a recipe, or a function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+from chymist.parts import Part, part
+
+Loss = str | Part | Callable[[Tensor, Tensor], Tensor]
+
+
+def loss_function(loss: Loss) -> Callable[[Tensor, Tensor], Tensor]:
+    """The function (outputs, targets) -> one number that a loss stands for.
+
+    Raises:
+        UsageError: no loss has this name.
+
+    Example:
+        >>> loss_function("mse").__name__
+        'mse'
+    """
+    if isinstance(loss, str):
+        return part("loss", loss).bind()
+    return loss.bind() if isinstance(loss, Part) else loss
