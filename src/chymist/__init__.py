@@ -34,6 +34,7 @@ _PUBLIC = {
     "capacity": "chymist.verbs", "bias_variance": "chymist.verbs",
     "apply": "chymist.verbs", "prove": "chymist.verbs", "fix": "chymist.verbs",
     "intervals": "chymist.verbs", "loading_throughput": "chymist.verbs",
+    "shapes": "chymist.verbs.sizing",
     "Remedy": "chymist.doctor",
     "watch": "chymist.doctor", "watch_experiments": "chymist.doctor", "Finding": "chymist.doctor",
     "activations": "", "clip": "", "gradients": "", "losses": "", "maths": "", "metrics": "",
@@ -103,6 +104,7 @@ if TYPE_CHECKING:
     from chymist.verbs import search as search
     from chymist.verbs import validation_curve as validation_curve
     from chymist.verbs.estimator import as_estimator as as_estimator
+    from chymist.verbs.sizing import shapes as shapes
 
 
 def __getattr__(name: str) -> Any:

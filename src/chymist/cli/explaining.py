@@ -7,14 +7,13 @@ import inspect
 from pathlib import Path
 from typing import Any
 
+import chymist as cy
 from chymist.cli.inputs import merged
 from chymist.engine.files import write_through
 from chymist.errors import UsageError, nearest
-from chymist.models import build_model
 from chymist.parts import PALETTE, Definition, listed, registered
-from chymist.reports import layer_table
-from chymist.reports.text import table
-from chymist.values import Recipe, Shapes
+from chymist.reports.numbers import size
+from chymist.values import Recipe
 
 
 def list_parts() -> dict[str, Any]:
@@ -62,19 +61,20 @@ def layers_of(options: argparse.Namespace) -> dict[str, Any]:
                 "unknown option", received=f"'--{name}'", do="only --model.* fits here"
             )
         plain = merged(plain, {"model": {option: value}})
-    recipe = Recipe.from_dict(plain)
-    model = build_model(recipe.model, Shapes(sizes, options.outputs), 0)
-    layers = layer_table(model, sizes)
-    cells = [
-        [r.name, r.kind, " x ".join(map(str, r.output_shape)), f"{r.parameters:,}"] for r in layers
-    ]
-    total = sum(r.parameters for r in layers)
-    text = table(
-        [*cells, ["total", "", "", f"{total:,}"]], ["layer", "kind", "output", "parameters"], 100
-    )
-    rows = [{"name": r.name, "kind": r.kind, "output": list(r.output_shape),
-             "parameters": r.parameters} for r in layers]  # fmt: skip
-    return {"model": options.model, "parameters": total, "layers": rows, "text": text}
+    found = cy.shapes(Recipe.from_dict(plain).model, sizes, options.outputs)
+    memory = found.memory(options.batch, options.optimizer)
+    rows = [
+        {"name": r.name, "kind": r.kind, "output": list(r.output_shape), "units": r.units,
+         "parameters": r.parameters, "biases": r.biases, "multiply_adds": r.multiply_adds,
+         "receptive_field": r.receptive_field}
+        for r in found.rows
+    ]  # fmt: skip
+    parts = ", ".join(f"{name} {size(b)}" for name, b in memory.items())
+    text = f"{found}\nmemory for batches of {options.batch} with {options.optimizer}: {parts}"
+    return {
+        "model": options.model, "parameters": found.parameters, "biases": found.biases,
+        "multiply_adds": found.multiply_adds, "memory": memory, "layers": rows, "text": text,
+    }  # fmt: skip
 
 
 def graph_of(options: argparse.Namespace) -> dict[str, Any]:
