@@ -296,6 +296,26 @@ def test_kinks_are_counted_and_not_judged() -> None:
     assert found.agrees
 
 
+def test_any_layout_of_the_weights() -> None:
+    model, batch = model_of("convolution")
+    model = model.to(memory_format=torch.channels_last).float()
+    found = cy.gradients.check(model, "cross_entropy", batch, entries=10)
+    assert found.agrees, str(found)
+    single = cy.gradients.check(Scaled(), "mse", (torch.ones(2, 1), torch.zeros(2, 1)))
+    assert (single.agrees, single.parameters[0].size) == (True, 1)
+
+
+class Scaled(nn.Module):
+    """One parameter without axes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.factor = nn.Parameter(torch.tensor(2.0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.factor * x
+
+
 def test_what_cannot_be_checked() -> None:
     with pytest.raises(InputError, match="no parameters"):
         cy.gradients.check(nn.ReLU(), "mse", (torch.ones(2, 1), torch.ones(2, 1)))
@@ -456,3 +476,9 @@ def test_errors_of_the_command(
     error = capsys.readouterr().err
     assert said in error
     assert error.count("\n") == 1
+
+
+def test_the_picture_of_the_page_is_this_graph() -> None:
+    page = Path(__file__).parent.parent / "docs" / "pictures" / "graph-sigmoid.svg"
+    drawn = cy.gradients.graph("sigmoid(w0*x0 + w1*x1 + w2)", AT, expand=True).svg()
+    assert drawn.split(">", 1)[1] in page.read_text("utf-8")

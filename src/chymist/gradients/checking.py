@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from chymist.errors import InputError
-from chymist.gradients.losses import Loss, loss_function
+from chymist.gradients.losses import Loss, as_double, loss_function
 from chymist.keys import generator
 from chymist.reports.text import table
 
@@ -143,8 +143,8 @@ def _measurable(
     model: nn.Module, loss: Loss, batch: tuple[Tensor, Tensor]
 ) -> tuple[nn.Module, Callable[[], Tensor]]:
     """A copy in float64, and its loss on the batch as a function of its parameters."""
-    twin = copy.deepcopy(model).double().cpu()
-    inputs, targets = (t.double() if t.is_floating_point() else t for t in batch)
+    twin = copy.deepcopy(model).cpu().double()
+    inputs, targets = (as_double(t) for t in batch)
     compute = loss_function(loss)
 
     def lossy() -> Tensor:
@@ -164,18 +164,16 @@ def _differences(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Slopes by central differences, and whether both sides agree about them."""
     slopes, smooth = np.empty(len(chosen)), np.empty(len(chosen), bool)
-    flat = values.detach().view(-1) if values.is_contiguous() else None
-    if flat is None:
-        raise InputError("a parameter is not contiguous in memory", where="check")
-    for row, place in enumerate(chosen.tolist()):
-        start = float(flat[place])
+    numbers = values.detach() if values.ndim else values.detach().view(1)
+    for row, place in enumerate(zip(*np.unravel_index(chosen, numbers.shape), strict=True)):
+        start = float(numbers[place])
         step = STEP * max(1.0, abs(start))
         ends = []
         for way in (step, -step):
-            flat[place] = start + way
+            numbers[place] = start + way
             with torch.no_grad():
                 ends.append(float(lossy()))
-        flat[place] = start
+        numbers[place] = start
         right, left = (ends[0] - middle) / step, (middle - ends[1]) / step
         slopes[row] = (ends[0] - ends[1]) / (2 * step)
         noise = 100 * np.finfo(float).eps * max(map(abs, (middle, *ends))) / step

@@ -24,3 +24,15 @@ def loss_function(loss: Loss) -> Callable[[Tensor, Tensor], Tensor]:
     if isinstance(loss, str):
         return part("loss", loss).bind()
     return loss.bind() if isinstance(loss, Part) else loss
+
+
+def as_double(tensor: Tensor) -> Tensor:
+    """On the CPU, and in float64 if it holds real numbers; derivatives need the digits.
+
+    Example:
+        >>> import torch
+        >>> as_double(torch.ones(2)).dtype, as_double(torch.tensor([1])).dtype
+        (torch.float64, torch.int64)
+    """
+    here = tensor.detach().cpu()
+    return here.double() if here.is_floating_point() else here

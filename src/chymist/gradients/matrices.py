@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from chymist.errors import InputError
-from chymist.gradients.losses import Loss, loss_function
+from chymist.gradients.losses import Loss, as_double, loss_function
 
 MOST = 3000  # parameters of a Hessian: its entries are their square
 
@@ -38,8 +38,8 @@ def jacobian(model: nn.Module, inputs: Tensor) -> np.ndarray:
         >>> found.shape, bool(np.allclose(found[0], layer.weight.detach()))
         ((4, 2, 3), True)
     """
-    twin = copy.deepcopy(model).double().eval()
-    points = inputs.detach().double().requires_grad_()
+    twin = copy.deepcopy(model).cpu().double().eval()
+    points = as_double(inputs).clone().requires_grad_()
     outputs = twin(points)
     if outputs.ndim != 2 or len(outputs) != len(points):
         raise InputError("the outputs are not (batch, outputs)", where="jacobian",
@@ -69,13 +69,13 @@ def hessian(model: nn.Module, loss: Loss, batch: tuple[Tensor, Tensor]) -> np.nd
         >>> hessian(layer, "mse", (torch.tensor([[3.0]]), torch.zeros(1, 1)))
         array([[18.]])
     """
-    twin = copy.deepcopy(model).double()
+    twin = copy.deepcopy(model).cpu().double()
     weights = [p for p in twin.parameters() if p.requires_grad]
     size = sum(p.numel() for p in weights)
     if not 0 < size <= MOST:
         raise InputError("no Hessian of a model of this size", where="hessian",
                          received=f"{size:,} parameters", do=f"take 1 to {MOST:,}")  # fmt: skip
-    inputs, targets = (t.double() if t.is_floating_point() else t for t in batch)
+    inputs, targets = (as_double(t) for t in batch)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(0)
         total = loss_function(loss)(twin(inputs), targets)
