@@ -1,4 +1,4 @@
-"""Computational graphs, checked gradients, Jacobians and Hessians, gradients derived by hand."""
+"""Computational graphs, checked gradients, gradients derived by hand."""
 
 from __future__ import annotations
 
@@ -325,70 +325,6 @@ def test_what_cannot_be_checked() -> None:
         )
     with pytest.raises(UsageError, match="unknown loss"):
         cy.gradients.check(nn.Linear(1, 1), "msq", (torch.ones(2, 1), torch.ones(2, 1)))
-
-
-# Matrices
-
-
-def test_jacobian_against_torch_func() -> None:
-    model, (inputs, _) = model_of("perceptron")
-    found = cy.gradients.jacobian(model, inputs)
-    expected = torch.func.vmap(torch.func.jacrev(model))(inputs)
-    np.testing.assert_allclose(found, expected.detach().numpy(), rtol=1e-12)
-
-
-def test_jacobian_of_a_chain_is_the_product_of_jacobians() -> None:
-    """A hundred linear layers are one matrix."""
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(0)
-        layers = [nn.Linear(5, 5, bias=False, dtype=torch.float64) for _ in range(100)]
-    for layer in layers:
-        nn.init.orthogonal_(layer.weight, generator=torch_generator(0, "orthogonal"))
-    product = np.linalg.multi_dot([layer.weight.detach().numpy() for layer in reversed(layers)])
-    inputs = tensor(0, 3, 5)
-    np.testing.assert_allclose(
-        cy.gradients.jacobian(nn.Sequential(*layers), inputs)[0], product, rtol=1e-9, atol=1e-12
-    )
-    outputs = nn.Sequential(*layers)(inputs).detach().numpy()
-    np.testing.assert_allclose(inputs.numpy() @ product.T, outputs, rtol=1e-6, atol=1e-12)
-
-
-def test_hessian_against_torch_func_and_closed_form() -> None:
-    model, batch = model_of("perceptron")
-    names = [name for name, _ in model.named_parameters()]
-    sizes = [p.numel() for p in model.parameters()]
-    flat = torch.cat([p.detach().reshape(-1) for p in model.parameters()])
-
-    def loss(weights: Tensor) -> Tensor:
-        parts = {
-            n: w.reshape(p.shape)
-            for n, w, p in zip(names, weights.split(sizes), model.parameters(), strict=True)
-        }
-        return cy.losses.cross_entropy(
-            torch.func.functional_call(model, parts, (batch[0],)), batch[1]
-        )
-
-    found = cy.gradients.hessian(model, "cross_entropy", batch)
-    np.testing.assert_allclose(found, torch.func.hessian(loss)(flat).numpy(), atol=1e-12)
-    x = tensor(3, 20, 3) * torch.tensor([1.0, 2.0, 10.0], dtype=torch.float64)
-    squared = cy.gradients.hessian(nn.Linear(3, 1, bias=False), "mse", (x, tensor(4, 20, 1)))
-    closed = 2 * (x.T @ x / 20).numpy()
-    np.testing.assert_allclose(squared, closed, rtol=1e-12)
-    bend = cy.gradients.curvature(squared)
-    assert bend.condition == pytest.approx(np.linalg.cond(closed), rel=1e-9)
-    assert bend.verdict.startswith("a bowl: 3 directions bend up")
-
-
-def test_points_of_every_kind() -> None:
-    for matrix, word in (([[1, 0], [0, -1]], "a saddle"), ([[-1.0]], "a dome"), ([[0.0]], "flat")):
-        assert cy.gradients.curvature(matrix).verdict.startswith(word)
-    assert cy.gradients.curvature([[1, 1], [1, 1]]).condition == np.inf
-    with pytest.raises(InputError, match="symmetric"):
-        cy.gradients.curvature([[1, 2], [0, 1]])
-    with pytest.raises(InputError, match="of this size"):
-        cy.gradients.hessian(nn.Linear(100, 100), "mse", (torch.ones(1, 100), torch.ones(1, 100)))
-    with pytest.raises(InputError, match="outputs are not"):
-        cy.gradients.jacobian(nn.Flatten(0), torch.ones(2, 3))
 
 
 # By hand
