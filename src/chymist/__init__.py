@@ -31,7 +31,8 @@ _PUBLIC = {
     "list_runs": "chymist.verbs", "as_estimator": "chymist.verbs.estimator",
     "coefficients": "chymist.verbs", "leave_one_out": "chymist.verbs",
     "learning_curve": "chymist.verbs", "validation_curve": "chymist.verbs",
-    "capacity": "chymist.verbs", "suitability": "chymist.verbs", "bias_variance": "chymist.verbs",
+    "capacity": "chymist.verbs", "suitability": "chymist.verbs",
+    "effects": "chymist.verbs", "bias_variance": "chymist.verbs",
     "apply": "chymist.verbs", "prove": "chymist.verbs", "fix": "chymist.verbs",
     "intervals": "chymist.verbs", "loading_throughput": "chymist.verbs",
     "Remedy": "chymist.doctor",
@@ -84,6 +85,7 @@ if TYPE_CHECKING:
     from chymist.verbs import compare_runs as compare_runs
     from chymist.verbs import cross_validate as cross_validate
     from chymist.verbs import diagnose as diagnose
+    from chymist.verbs import effects as effects
     from chymist.verbs import evaluate as evaluate
     from chymist.verbs import evolve as evolve
     from chymist.verbs import fit as fit

@@ -27,6 +27,7 @@ EXAMPLES = {
     "  chymist curve diabetes --model polynomial --model.degree 1..3",
     "capacity": "chymist capacity digits --model mlp --model.hidden 8",
     "suitability": "chymist suitability table.csv --target price",
+    "effects": "chymist effects wine --rows 100",
     "diagnose": "chymist diagnose runs/digits-0001 --fix",
     "why": "chymist why overfitting --lang zh",
     "runs": "chymist runs",
@@ -49,6 +50,7 @@ VERBS = {
     "curve": "score a recipe with more and more training rows, or over values of an option",
     "capacity": "count the rows with random labels that a recipe learns by heart",
     "suitability": "say whether a network is the right tool for the data, by experiment",
+    "effects": "measure what each hyperparameter does to effective capacity",
     "diagnose": "say what is wrong with a run, from its record or by experiments",
     "why": "explain a code of the doctor, in English or Chinese",
     "runs": "list runs, cross-validations, comparisons and searches",
@@ -408,6 +410,13 @@ def _suitability(verb: argparse.ArgumentParser) -> None:
     _several(run, 3, "cut and initialise S times (3)")
 
 
+def _effects(verb: argparse.ArgumentParser) -> None:
+    _source(verb)
+    run = verb.add_argument_group("run")
+    run.add_argument("--rows", type=int, default=200, metavar="N", help="random labels (200)")
+    _several(run, 5, "sets of labels (5)")
+
+
 def _several(run: Any, seeds: int, text: str) -> None:
     run.add_argument("--seeds", type=int, default=seeds, metavar="S", help=text)
     run.add_argument("--seed", type=int, default=0, metavar="N", help="the first seed (0)")
@@ -428,5 +437,6 @@ _ADD = {
     "compare": _compare, "compare-runs": _compare_runs,
     "search": _search,
     "curve": _curve, "capacity": _capacity,
-    "suitability": _suitability, "diagnose": of_runs.diagnose, "why": of_runs.why,
+    "suitability": _suitability, "effects": _effects,
+    "diagnose": of_runs.diagnose, "why": of_runs.why,
 }  # fmt: skip
