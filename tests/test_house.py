@@ -38,11 +38,7 @@ INTERFACE = (*PARTS, "data", "errors", "evidence", "keys", "parts", "values")
 
 # Functions of the interface without an example, and why.
 WITHOUT_EXAMPLE = {
-    "a part without options: its name says all": (
-        "activations.py:relu activations.py:tanh activations.py:sigmoid activations.py:gelu "
-        "clip.py:none stop.py:none "
-        ""
-    ),
+    "a part without options: its name says all": ("clip.py:none stop.py:none"),
     "a decorator or look-up of the registry, shown by `part`": (
         "parts.py:register parts.py:describer parts.py:definition parts.py:registered parts.py:own"
     ),

@@ -18,7 +18,7 @@ from chymist.engine.events import Epoch, Event, Step
 from chymist.engine.rows import Rows, Shared
 from chymist.errors import Diverged
 from chymist.keys import order
-from chymist.models import Dropout
+from chymist.noise import Keyed
 from chymist.stop import Rule
 
 SKIPPED_IN_A_ROW = 30  # the scale of the loss has then fallen from 65536 to nothing
@@ -97,11 +97,11 @@ class State:
     waited: float = 0.0
     skipped: int = field(default=0, init=False)
     streams: Any = field(default=None, init=False)
-    noise: list[tuple[str, Dropout]] = field(init=False)
+    noise: list[tuple[str, Keyed]] = field(init=False)
 
     def __post_init__(self) -> None:
         modules = self.model.named_modules()
-        self.noise = [(name, layer) for name, layer in modules if isinstance(layer, Dropout)]
+        self.noise = [(name, layer) for name, layer in modules if isinstance(layer, Keyed)]
 
 
 def train(program: Program, state: State) -> Generator[Event]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from chymist.keys import key
+from chymist.noise import Keyed
 
 
-class Dropout(nn.Module):
+class Dropout(Keyed):
     """Dropout whose mask is a function of (seed, step, layer) and of nothing else.
 
     In training each value is set to 0 with probability p and the others are scaled by 1 / (1 - p).
@@ -32,24 +32,16 @@ class Dropout(nn.Module):
     def __init__(self, p: float) -> None:
         super().__init__()
         self.p = p
-        self.position = 0
-
-    def place(self, seed: int, step: int, layer: str, part: int = 0) -> None:
-        """Say where the run stands; the next mask depends on it.
-
-        Args:
-            seed, step, layer: seed of the run, its step, and the name of this layer.
-            part: which of several passes of the step, from 0.
-        """
-        self.position = key(seed, "dropout", step, layer, *([part] if part else []))
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Inputs of any shape, some set to 0 while training."""
         if not self.training or self.p == 0:
             return inputs
-        generator = torch.Generator(inputs.device).manual_seed(self.position)
-        mask = torch.empty(inputs.shape, dtype=inputs.dtype, device=inputs.device)
-        return inputs * mask.bernoulli_(1 - self.p, generator=generator).div_(1 - self.p)
+        return inputs * self.factors(inputs)
+
+    def drawn(self, inputs: Tensor, room: Tensor, generator: torch.Generator) -> Tensor:
+        """0 with probability p, else 1 / (1 - p)."""
+        return room.bernoulli_(1 - self.p, generator=generator).div_(1 - self.p)
 
     def extra_repr(self) -> str:
         """The probability, for printing."""

@@ -29,7 +29,7 @@ from chymist.engine.rows import Rows, in_turn
 from chymist.engine.threads import Threads
 from chymist.errors import InputError, UsageError
 from chymist.evidence.intervals import normal_quantile
-from chymist.models import Dropout
+from chymist.noise import Keyed
 from chymist.optim import is_solved
 from chymist.values import Recipe, Run, Split, whole_number
 from chymist.verbs.fitting import with_rate
@@ -308,7 +308,7 @@ def _mode_difference(base: Assembly) -> float:
     if len(rows) < 2:
         return 0.0
     for name, layer in model.named_modules():
-        if isinstance(layer, Dropout):
+        if isinstance(layer, Keyed):
             layer.place(base.program.seed, base.state.step, name)
     inputs, targets = _tensors(rows)
     plain = _each(base, rows).mean()

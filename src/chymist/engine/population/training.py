@@ -24,7 +24,7 @@ from chymist.engine.population.visits import Batch, Reader, StackedRows
 from chymist.engine.rows import InMemory
 from chymist.errors import Diverged
 from chymist.models.chain import chained
-from chymist.models.stacked import StackedBatchNorm, StackedDropout, numbers_of
+from chymist.models.stacked import StackedBatchNorm, StackedNoise, numbers_of
 from chymist.models.stacked_wide import stack_wide
 
 Form = Callable[[Sequence[nn.Module]], nn.Module]
@@ -97,7 +97,7 @@ class Crew:
         self.model = form([run.state.model for run in runs]).train()
         self.numbers = numbers_of(getattr(self.model, "held", self.model))
         self.norms = [m for m in self.model.modules() if isinstance(m, StackedBatchNorm)]
-        self.dropouts = [m for m in self.model.modules() if isinstance(m, StackedDropout)]
+        self.dropouts = [m for m in self.model.modules() if isinstance(m, StackedNoise)]
         self.at = runs[0].state.step  # members of a crew have taken equally many
         plans = [(r.state.rate, str(r.recipe.schedule), r.program.total_steps) for r in runs]
         distinct = list(dict.fromkeys(plans))
