@@ -45,7 +45,7 @@ def complete(recipe: Recipe, split: Split) -> Recipe:
     data, rows = split.data, len(split.train)
     model = recipe.model or part("model", MODELS[data.kind])
     loss = recipe.loss or part("loss", MODEL_LOSSES.get(model.name, LOSSES[data.task]))
-    solvable = model.name == "linear" or (model.name in EXPANSIONS and loss.name == "mse")
+    solvable = loss.name == "mse" and model.name in ("linear", *EXPANSIONS)
     exact = solvable and recipe.optimizer is None
     optimizer = recipe.optimizer or (
         part("optimizer", "closed_form") if exact else _optimizer(model)
