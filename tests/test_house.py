@@ -32,7 +32,8 @@ ATTRIBUTES_THAT_RUN_FILES = {
 
 # What users of the package call: its functions show how in an example that runs.
 PARTS = (
-    "activations", "clip", "losses", "metrics", "models", "optim", "protocols", "schedules", "stop",
+    "activations", "clip", "initializers", "losses", "metrics", "models", "optim", "penalties",
+    "protocols", "schedules", "stop",
 )  # fmt: skip
 INTERFACE = (*PARTS, "data", "errors", "evidence", "keys", "parts", "values")
 

@@ -26,6 +26,7 @@ from chymist.errors import Diverged
 from chymist.models.chain import chained
 from chymist.models.stacked import StackedBatchNorm, StackedNoise, numbers_of
 from chymist.models.stacked_wide import stack_wide
+from chymist.penalties import Penalty, constrain, pull
 
 Form = Callable[[Sequence[nn.Module]], nn.Module]
 COMPACT = 0.7  # share of members still training below which the others are dropped
@@ -104,6 +105,9 @@ class Crew:
         self.plan_of = torch.tensor([distinct.index(plan) for plan in plans])
         self.leaders = [runs[plans.index(plan)] for plan in distinct]
         self.update = self._update(counted=bool(self.missed.any()))
+        self.penalties = [run.program.penalty or Penalty() for run in runs]
+        if not any(run.program.penalty for run in runs):
+            self.penalties = []
         self.sums = np.array([run.state.loss_sum for run in runs])  # of losses over rows
         self.seen = np.array([run.state.loss_rows for run in runs])  # rows
 
@@ -177,8 +181,12 @@ class Crew:
         values = (losses.detach() * shares).view(len(self.runs), -1).sum(1).cpu().numpy()
         lost = [] if np.isfinite(values).all() else self._lost(values, rates)
         torch.autograd.backward(losses, shares)
+        if self.penalties:
+            pull(self.penalties, self.update.weights())
         clip_members(self.runs[0].recipe.clip, self.update.parameters)
         self.update.step(rates)
+        if self.penalties:
+            constrain(self.penalties, self.update.weights())
         for values_of, before in kept:
             values_of[idle] = before
         self.missed[idle] += 1
