@@ -31,7 +31,7 @@ EXAMPLES = {
     "runs": "chymist runs",
     "show": "chymist show runs/digits-0001",
     "report": "chymist report runs/digits-0001",
-    "part": "chymist part adam",
+    "part": "chymist part gelu --out gelu.svg",
     "shapes": "chymist shapes cnn --input 1x28x28 --outputs 10",
     "sets": "chymist sets",
 }
