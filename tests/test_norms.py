@@ -11,7 +11,7 @@ from torch.nn import functional
 
 import chymist as cy
 from chymist.errors import UsageError
-from chymist.models import build_model
+from chymist.models import Dropout, build_model, drop_probability, keep_probability
 from chymist.models.norms import RMSNorm, normalizing
 from chymist.models.stacked import stack
 from chymist.values import Shapes
@@ -101,3 +101,35 @@ def test_stacked_norms_have_numbers_of_their_own(affine: bool) -> None:
     for members in (layers, roots):
         expected = torch.stack([layer(rows) for layer, rows in zip(members, x, strict=True)])
         torch.testing.assert_close(stack(members)(x), expected)
+
+
+@pytest.mark.parametrize(("p", "scale"), [(0.5, 2.0), (0.25, 4 / 3), (0.2, 1.25)])
+def test_dropout_keeps_the_mean_and_adds_variance(p: float, scale: float) -> None:
+    x = torch.tensor([3.0, -1.0, 0.5], dtype=torch.float64)
+    layer = Dropout(p)
+    layer.place(0, 1, "drop")
+    made = layer(x.expand(60_000, 3))
+    assert set((made / x).round(decimals=9).unique().tolist()) == {0.0, round(scale, 9)}
+    assert (made == 0).double().mean().item() == pytest.approx(p, abs=0.005)
+    torch.testing.assert_close(made.mean(0), x, rtol=0.02, atol=0)
+    torch.testing.assert_close(made.var(0), p / (1 - p) * x.square(), rtol=0.03, atol=0)
+    assert torch.equal(layer.eval()(x), x)
+
+
+def test_conventions_of_the_number_of_dropout() -> None:
+    assert drop_probability(keep=0.8) == 0.2
+    assert keep_probability(drop=0.2) == 0.8
+    assert drop_probability(1) == 0
+    for wrong in (
+        lambda: drop_probability(0),
+        lambda: keep_probability(1),
+        lambda: keep_probability(-1),
+    ):
+        with pytest.raises(UsageError, match="give a number in"):
+            wrong()
+
+
+@given(st.integers(0, 1000))
+def test_the_conventions_are_inverse(thousandths: int) -> None:
+    drop = thousandths / 1001
+    assert drop_probability(keep_probability(drop)) == pytest.approx(drop, abs=1e-11)

@@ -310,3 +310,24 @@ def test_each_loss_learns_something(name: str) -> None:
     recipe = cy.Recipe(model="mlp", loss=name, length="4 epochs", batch_size=32, stop="none")
     run = cy.fit(recipe, cy.split(cy.load(source)), seed=0)
     assert run.history["train_loss"][-1, 1] < 0.9 * run.history["train_loss"][0, 1]
+
+
+def test_decay_shrinks_weights_before_each_step_of_plain_descent() -> None:
+    for decay in (1e-4, 1e-3):
+        weight = nn.Parameter(torch.tensor([2.0, -3.0], dtype=torch.float64))
+        gradient = torch.tensor([0.5, 1.0], dtype=torch.float64)
+        weight.grad = gradient.clone()
+        expected = (1 - 0.1 * decay) * weight.detach() - 0.1 * gradient
+        cy.optim.sgd(lr=0.1, weight_decay=decay).build([weight]).step()
+        torch.testing.assert_close(weight.detach(), expected, rtol=0, atol=1e-15)
+
+
+def test_noise_of_a_gradient_falls_with_the_root_of_the_batch() -> None:
+    random = np.random.default_rng(0)
+    slopes = random.exponential(size=2000)  # gradients of single rows
+    spread = {
+        size: random.choice(slopes, (20_000, size)).mean(1).std() for size in (16, 32, 64, 128)
+    }
+    for size in spread:
+        assert spread[size] == pytest.approx(slopes.std() / math.sqrt(size), rel=0.03)
+    assert spread[16] / spread[128] == pytest.approx(math.sqrt(8), rel=0.03)
