@@ -37,17 +37,19 @@ _PUBLIC = {
     "intervals": "chymist.verbs", "loading_throughput": "chymist.verbs",
     "Remedy": "chymist.doctor",
     "watch": "chymist.doctor", "watch_experiments": "chymist.doctor", "Finding": "chymist.doctor",
-    "activations": "", "clip": "", "losses": "", "metrics": "", "models": "", "optim": "",
-    "protocols": "", "schedules": "", "space": "", "stop": "",
+    "activations": "", "clip": "", "initializers": "", "losses": "", "metrics": "", "models": "",
+    "optim": "", "penalties": "", "protocols": "", "schedules": "", "space": "", "stop": "",
 }  # fmt: skip
 
 if TYPE_CHECKING:
     from chymist import activations as activations
     from chymist import clip as clip
+    from chymist import initializers as initializers
     from chymist import losses as losses
     from chymist import metrics as metrics
     from chymist import models as models
     from chymist import optim as optim
+    from chymist import penalties as penalties
     from chymist import protocols as protocols
     from chymist import schedules as schedules
     from chymist import space as space

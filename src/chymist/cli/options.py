@@ -11,7 +11,7 @@ from chymist.errors import UsageError, nearest
 
 RECIPE_OPTIONS = (
     "model", "loss", "optimizer", "schedule", "batch-size", "length", "stop", "clip", "data",
-    "precision", "accumulate",
+    "precision", "accumulate", "init", "penalty",
 )  # fmt: skip
 
 EXAMPLES = {
@@ -33,7 +33,7 @@ EXAMPLES = {
     "runs": "chymist runs",
     "show": "chymist show runs/digits-0001",
     "report": "chymist report runs/digits-0001",
-    "part": "chymist part adam",
+    "part": "chymist part gelu --out gelu.svg",
     "shapes": "chymist shapes cnn --input 1x28x28 --outputs 10",
     "sets": "chymist sets",
 }
