@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from make_pictures import FOLDER, drawing
+from make_pictures import FOLDER
 
 import chymist as cy
 from chymist.reports.charts import Line, line_chart
 from chymist.reports.markup import Markup
+from chymist.reports.style import as_file
 
 SIGMOID = {"w0": 2, "x0": -1, "w1": -3, "x1": -2, "w2": -3}
 
@@ -47,7 +48,7 @@ def main() -> None:
     """Calculate and write the pictures."""
     pieces = {"graph-sigmoid": sigmoid(), "graph-network": network(), "gates": gates()}
     for name, piece in pieces.items():
-        (FOLDER / f"{name}.svg").write_text(drawing(piece), encoding="utf-8")
+        (FOLDER / f"{name}.svg").write_text(as_file(piece), encoding="utf-8")
         print(FOLDER / f"{name}.svg")
 
 
