@@ -180,6 +180,18 @@ def test_layers_that_work_in_place_keep_their_values_apart() -> None:
     assert gradients == [[0, 0, 2], [0, 0, 1], [0, 0, 1], [0, 0, 1], [1, 1, 1], 1]
 
 
+def test_a_constant_that_is_written_into_is_a_constant() -> None:
+    def function(x: Tensor) -> Tensor:
+        total = torch.zeros(2, dtype=torch.float64)
+        total.index_add_(0, torch.tensor([0, 1, 0]), x)
+        return (total * total).sum()
+
+    found = cy.gradients.graph(function, {"x": [1.0, 2.0, 3.0]})
+    assert [n.name for n in found.nodes if n.gradient is None] == ["constant", "constant"]
+    assert found["constant"].value.tolist() == [0, 0]
+    assert found["x"].gradient.tolist() == [8, 4, 8]
+
+
 class Recurrent(nn.Module):
     """A layer with several outputs, constants of its own, and a transposition."""
 

@@ -178,7 +178,9 @@ def model_graph(model: nn.Module, loss: Loss, batch: tuple[Tensor, Tensor]) -> G
     inputs, targets = batch
     inputs = inputs.detach().clone().requires_grad_(inputs.is_floating_point())
     compute = loss_function(loss)
-    given = {"inputs": inputs, "targets": targets, **dict(twin.named_parameters())}
+    targets = targets.detach().clone()
+    named = {**dict(twin.named_parameters()), **dict(twin.named_buffers())}
+    given = {"inputs": inputs, "targets": targets, **named}
     return _graph(given, lambda: compute(twin(inputs), targets))
 
 

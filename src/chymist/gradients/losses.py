@@ -34,5 +34,5 @@ def as_double(tensor: Tensor) -> Tensor:
         >>> as_double(torch.ones(2)).dtype, as_double(torch.tensor([1])).dtype
         (torch.float64, torch.int64)
     """
-    here = tensor.detach().cpu()
+    here = tensor.detach().cpu().clone()
     return here.double() if here.is_floating_point() else here

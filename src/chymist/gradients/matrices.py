@@ -39,7 +39,7 @@ def jacobian(model: nn.Module, inputs: Tensor) -> np.ndarray:
         ((4, 2, 3), True)
     """
     twin = copy.deepcopy(model).cpu().double().eval()
-    points = as_double(inputs).clone().requires_grad_()
+    points = as_double(inputs).requires_grad_()
     outputs = twin(points)
     if outputs.ndim != 2 or len(outputs) != len(points):
         raise InputError("the outputs are not (batch, outputs)", where="jacobian",

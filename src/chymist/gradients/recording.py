@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+CONSTANT = "constant"
 SIGNS = {
     "add": "+", "sub": "-", "subtract": "-", "mul": "×", "multiply": "×", "div": "/",
     "divide": "/", "true_divide": "/", "truediv": "/", "pow": "^", "float_power": "^",
@@ -60,15 +60,16 @@ class Recorder(TorchFunctionMode):
         kwargs = kwargs or {}
         numbers = [a for a in args if type(a) in (int, float)]
         tensors = list(_tensors([*args, *kwargs.values()]))
-        before = {id(tensor): _copy(tensor) for tensor in tensors}  # it may work in place
+        # As they are before the call, which may work in place.
+        new = {id(t): _given(t) for t in tensors if id(t) not in self._places}
         versions = {id(tensor): tensor._version for tensor in tensors}
         results = func(*args, **kwargs)
         for made in _tensors([results]):
-            known = id(made) in self._places or id(made) in before
+            known = id(made) in self._places or id(made) in versions
             changed = versions.get(id(made), made._version) != made._version
             if not made.requires_grad or (known and not changed):
                 continue  # no gradient, or handed through as it is
-            inputs = tuple(self._place(tensor, before[id(tensor)]) for tensor in tensors)
+            inputs = tuple(self._place(tensor, new.get(id(tensor))) for tensor in tensors)
             self._add(Record(_label(_name(func), tensors, numbers), "", inputs, _copy(made)), made)
         return results
 
@@ -78,7 +79,7 @@ class Recorder(TorchFunctionMode):
         Args:
             last: one number.
         """
-        end = self._place(last, _copy(last))
+        end = self._place(last)
         last.backward()
         needed, waiting = set(), [end]
         while waiting:
@@ -93,19 +94,24 @@ class Recorder(TorchFunctionMode):
             record.inputs = tuple(new[old] for old in record.inputs)
         return kept
 
-    def _place(self, tensor: Tensor, value: np.ndarray) -> int:
+    def _place(self, tensor: Tensor, new: Record | None = None) -> int:
         """Position of a tensor's record; one that was not seen being made is a constant."""
         if id(tensor) not in self._places:
-            name = "unrecorded" if tensor.requires_grad else "constant"
-            self._add(Record("", name, (), value), tensor)
+            record = new or _given(tensor)
+            self._add(record, tensor, hook=record.name != CONSTANT)
         return self._places[id(tensor)]
 
-    def _add(self, record: Record, tensor: Tensor) -> None:
+    def _add(self, record: Record, tensor: Tensor, hook: bool = True) -> None:
         self._places[id(tensor)] = len(self.records)
         self._alive.append(tensor)
         self.records.append(record)
-        if tensor.requires_grad:
+        if hook and tensor.requires_grad:
             tensor.register_hook(_keep(record))
+
+
+def _given(tensor: Tensor) -> Record:
+    """A tensor that was not seen being made."""
+    return Record("", "unrecorded" if tensor.requires_grad else CONSTANT, (), _copy(tensor))
 
 
 def _keep(record: Record) -> Callable[[Tensor], None]:
@@ -143,5 +149,5 @@ def _tensors(values: Iterable[Any]) -> Iterable[Tensor]:
 
 
 def _copy(tensor: Tensor) -> np.ndarray:
-    with torch._C.DisableTorchFunction():  # looking is no part of what is recorded
-        return np.array(tensor.detach().cpu().tolist(), np.float64)
+    here = tensor.detach().cpu()
+    return np.array(here.numpy() if here.is_complex() else here.double().numpy())
