@@ -24,6 +24,9 @@ CASES = {
     "mlp": (Shapes((6,), 4), "cross_entropy"),
     "cnn": (IMAGE, "cross_entropy"),
     "lenet5": (IMAGE, "cross_entropy"),
+    "generalized_linear": (Shapes((6,), 2), "mse"),
+    "perceptron": (Shapes((6,), 4), "perceptron"),
+    "linear_svm": (Shapes((6,), 1), "hinge"),
     "polynomial": (Shapes((3,), 2), "mse"),
     "random_features": (Shapes((6,), 2), "mse"),
 }

@@ -32,7 +32,8 @@ def outputs_and_targets(name: str, rows: int = 6) -> tuple[torch.Tensor, torch.T
     form = FORMS[name]
     outputs = torch.randn(rows, form.outputs(4), generator=generator, dtype=torch.float64)
     if form.task == "regression":
-        return outputs, torch.randn(rows, 4, generator=generator, dtype=torch.float64)
+        targets = torch.randn(rows, 4, generator=generator, dtype=torch.float64)
+        return outputs, targets.abs() if form.counts else targets
     targets = form.targets(torch.arange(rows) % (2 if outputs.shape[1] == 1 else 4))
     return outputs, targets.double() if targets.is_floating_point() else targets
 

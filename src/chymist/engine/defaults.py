@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from chymist.errors import InputError
+from chymist.errors import InputError, UsageError
 from chymist.optim import AT_ONCE
 from chymist.parts import Part, part
 from chymist.values import Length, Recipe, Split
@@ -15,7 +15,18 @@ from chymist.values import Length, Recipe, Split
 MODELS = {"image": "cnn", "table": "mlp", "array": "mlp"}
 
 LOSSES = {"classification": "cross_entropy", "regression": "mse"}
-MODEL_LOSSES = {"linear": "mse", "logistic": "binary_cross_entropy", "softmax": "cross_entropy"}
+# Models that are one affine map of their inputs.
+MODEL_LOSSES = {
+    "linear": "mse", "logistic": "binary_cross_entropy", "softmax": "cross_entropy",
+    "perceptron": "perceptron", "linear_svm": "hinge",
+}  # fmt: skip
+LINK_LOSSES = {"identity": "mse", "logit": "binary_cross_entropy", "log": "poisson"}
+# How those are trained whose step or penalty belongs to what they are.
+MODEL_OPTIMIZERS = {
+    "perceptron": part("optimizer", "sgd", lr=1.0),
+    "linear_svm": part("optimizer", "sgd", lr=0.1, momentum=0.9, weight_decay=1e-3),
+    "generalized_linear": part("optimizer", "irls"),
+}
 
 # Fixed features, then one affine map: for mse they are solved in closed form.
 EXPANSIONS = ("polynomial", "random_features")
@@ -44,14 +55,17 @@ def complete(recipe: Recipe, split: Split) -> Recipe:
     """
     data, rows = split.data, len(split.train)
     model = recipe.model or part("model", MODELS[data.kind])
-    loss = recipe.loss or part("loss", MODEL_LOSSES.get(model.name, LOSSES[data.task]))
+    loss = recipe.loss or part("loss", loss_of(model) or LOSSES[data.task])
+    _check_link(model, loss)
     solvable = model.name == "linear" or (model.name in EXPANSIONS and loss.name == "mse")
     exact = solvable and recipe.optimizer is None
     optimizer = recipe.optimizer or (
         part("optimizer", "closed_form") if exact else _optimizer(model)
     )
     image = data.kind == "image"
-    batch_size = recipe.batch_size or (_image_batch(rows) if image else _table_batch(rows))
+    single = model.name == "perceptron" and recipe.optimizer is None  # Rosenblatt's rule
+    usual = 1 if single else _image_batch(rows) if image else _table_batch(rows)
+    batch_size = recipe.batch_size or usual
     length = recipe.length or _length(image, rows, batch_size)
     if optimizer.name in AT_ONCE:
         batch_size, length = "all", Length(1, "steps")
@@ -61,7 +75,7 @@ def complete(recipe: Recipe, split: Split) -> Recipe:
         optimizer=optimizer,
         batch_size=batch_size,
         length=length,
-        schedule=recipe.schedule or part("schedule", "one_cycle"),
+        schedule=recipe.schedule or part("schedule", "constant" if single else "one_cycle"),
         stop=recipe.stop or _stop(model, length, image, len(split.valid)),
         clip=recipe.clip or part("clip", "none"),
         data=recipe.data or part("data", "prepare"),
@@ -70,8 +84,30 @@ def complete(recipe: Recipe, split: Split) -> Recipe:
     )
 
 
+def loss_of(model: Part) -> str | None:
+    """The loss that a model is made for; None where the task says it.
+
+    Example:
+        >>> loss_of(part("model", "generalized_linear", link="log")), loss_of(part("model", "mlp"))
+        ('poisson', None)
+    """
+    if model.name == "generalized_linear" and model.factory is None:
+        return LINK_LOSSES[model.options.get("link", "identity")]
+    return MODEL_LOSSES.get(model.name)
+
+
+def _check_link(model: Part, loss: Part) -> None:
+    """Refuse a loss that does not hold the inverse of the link."""
+    wanted = loss_of(model)
+    if model.name == "generalized_linear" and loss.name != wanted:
+        raise UsageError("the loss does not belong to the link", where="loss",
+                         received=f"'{loss.name}' with {model}", do=f"use {wanted}")  # fmt: skip
+
+
 def _optimizer(model: Part) -> Part:
     """AdamW; convex models bear a larger rate and no decay, so that they reach their optimum."""
+    if model.factory is None and model.name in MODEL_OPTIMIZERS:
+        return MODEL_OPTIMIZERS[model.name]
     if model.name in (*MODEL_LOSSES, *EXPANSIONS):
         return part("optimizer", "adamw", lr=2e-2, weight_decay=0.0)
     return part("optimizer", "adamw", lr=3e-3)

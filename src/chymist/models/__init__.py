@@ -11,7 +11,10 @@ from chymist.models.expansions import polynomial as polynomial
 from chymist.models.expansions import random_features as random_features
 from chymist.models.layers import Dropout as Dropout
 from chymist.models.layers import Residual as Residual
+from chymist.models.linear import generalized_linear as generalized_linear
 from chymist.models.linear import linear as linear
+from chymist.models.linear import linear_svm as linear_svm
 from chymist.models.linear import logistic as logistic
+from chymist.models.linear import perceptron as perceptron
 from chymist.models.linear import softmax as softmax
 from chymist.models.mlp import mlp as mlp
