@@ -34,6 +34,7 @@ _PUBLIC = {
     "capacity": "chymist.verbs", "bias_variance": "chymist.verbs",
     "apply": "chymist.verbs", "prove": "chymist.verbs", "fix": "chymist.verbs",
     "intervals": "chymist.verbs", "loading_throughput": "chymist.verbs",
+    "support_vectors": "chymist.verbs", "mistake_bound": "chymist.evidence",
     "Remedy": "chymist.doctor",
     "watch": "chymist.doctor", "watch_experiments": "chymist.doctor", "Finding": "chymist.doctor",
     "activations": "", "clip": "", "losses": "", "metrics": "", "models": "", "optim": "",
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     from chymist.errors import Diverged as Diverged
     from chymist.errors import InputError as InputError
     from chymist.errors import UsageError as UsageError
+    from chymist.evidence import mistake_bound as mistake_bound
     from chymist.parts import Part as Part
     from chymist.parts import part as part
     from chymist.values import Data as Data
@@ -99,6 +101,7 @@ if TYPE_CHECKING:
     from chymist.verbs import prove as prove
     from chymist.verbs import resume as resume
     from chymist.verbs import search as search
+    from chymist.verbs import support_vectors as support_vectors
     from chymist.verbs import validation_curve as validation_curve
     from chymist.verbs.estimator import as_estimator as as_estimator
 

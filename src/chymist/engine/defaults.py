@@ -20,12 +20,17 @@ MODEL_LOSSES = {
     "linear": "mse", "logistic": "binary_cross_entropy", "softmax": "cross_entropy",
     "perceptron": "perceptron", "linear_svm": "hinge",
 }  # fmt: skip
+# Models that are solved in a way of their own.
+SOLVED_LOSSES = {
+    "gaussian": "cross_entropy", "naive_bayes": "cross_entropy", "svm": "hinge", "svr": "mse",
+}  # fmt: skip
 LINK_LOSSES = {"identity": "mse", "logit": "binary_cross_entropy", "log": "poisson"}
 # How those are trained whose step or penalty belongs to what they are.
 MODEL_OPTIMIZERS = {
     "perceptron": part("optimizer", "sgd", lr=1.0),
     "linear_svm": part("optimizer", "sgd", lr=0.1, momentum=0.9, weight_decay=1e-3),
     "generalized_linear": part("optimizer", "irls"),
+    **dict.fromkeys(SOLVED_LOSSES, part("optimizer", "direct")),
 }
 
 # Fixed features, then one affine map: for mse they are solved in closed form.
@@ -93,7 +98,7 @@ def loss_of(model: Part) -> str | None:
     """
     if model.name == "generalized_linear" and model.factory is None:
         return LINK_LOSSES[model.options.get("link", "identity")]
-    return MODEL_LOSSES.get(model.name)
+    return MODEL_LOSSES.get(model.name) or SOLVED_LOSSES.get(model.name)
 
 
 def _check_link(model: Part, loss: Part) -> None:
@@ -135,7 +140,7 @@ def _length(image: bool, rows: int, batch_size: int | str) -> Length:
 
 def _stop(model: Part, length: Length, image: bool, valid_rows: int) -> Part:
     """Tables keep the best weights of the whole run; convex models and images the last ones."""
-    if image or not valid_rows or model.name in (*MODEL_LOSSES, *EXPANSIONS):
+    if image or not valid_rows or model.name in (*MODEL_LOSSES, *EXPANSIONS, *MODEL_OPTIMIZERS):
         return part("stop", "none")
     return part("stop", "early", monitor="val_loss", patience=str(length))
 

@@ -9,6 +9,9 @@ from chymist.models.cnn import cnn as cnn
 from chymist.models.cnn import lenet5 as lenet5
 from chymist.models.expansions import polynomial as polynomial
 from chymist.models.expansions import random_features as random_features
+from chymist.models.gaussian import covariance_parameters as covariance_parameters
+from chymist.models.gaussian import gaussian as gaussian
+from chymist.models.gaussian import naive_bayes as naive_bayes
 from chymist.models.layers import Dropout as Dropout
 from chymist.models.layers import Residual as Residual
 from chymist.models.linear import generalized_linear as generalized_linear
@@ -18,3 +21,5 @@ from chymist.models.linear import logistic as logistic
 from chymist.models.linear import perceptron as perceptron
 from chymist.models.linear import softmax as softmax
 from chymist.models.mlp import mlp as mlp
+from chymist.models.svm import svm as svm
+from chymist.models.svm import svr as svr

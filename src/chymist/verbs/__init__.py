@@ -26,6 +26,7 @@ from chymist.verbs.populating import fit_population as fit_population
 from chymist.verbs.predicting import evaluate as evaluate
 from chymist.verbs.predicting import predict as predict
 from chymist.verbs.reading import coefficients as coefficients
+from chymist.verbs.reading import support_vectors as support_vectors
 from chymist.verbs.records import list_runs as list_runs
 from chymist.verbs.records import load_run as load_run
 from chymist.verbs.searching import search as search
