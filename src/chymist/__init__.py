@@ -35,6 +35,7 @@ _PUBLIC = {
     "apply": "chymist.verbs", "prove": "chymist.verbs", "fix": "chymist.verbs",
     "intervals": "chymist.verbs", "loading_throughput": "chymist.verbs",
     "support_vectors": "chymist.verbs", "mistake_bound": "chymist.evidence",
+    "pca": "chymist.verbs", "kmeans": "chymist.verbs",
     "Remedy": "chymist.doctor",
     "watch": "chymist.doctor", "watch_experiments": "chymist.doctor", "Finding": "chymist.doctor",
     "activations": "", "clip": "", "losses": "", "metrics": "", "models": "", "optim": "",
@@ -92,11 +93,13 @@ if TYPE_CHECKING:
     from chymist.verbs import fit_population as fit_population
     from chymist.verbs import fix as fix
     from chymist.verbs import intervals as intervals
+    from chymist.verbs import kmeans as kmeans
     from chymist.verbs import learning_curve as learning_curve
     from chymist.verbs import leave_one_out as leave_one_out
     from chymist.verbs import list_runs as list_runs
     from chymist.verbs import load_run as load_run
     from chymist.verbs import loading_throughput as loading_throughput
+    from chymist.verbs import pca as pca
     from chymist.verbs import predict as predict
     from chymist.verbs import prove as prove
     from chymist.verbs import resume as resume

@@ -7,6 +7,8 @@ needs scikit-learn when it is imported.
 from chymist.values import Run as Run
 from chymist.verbs.applying import apply as apply
 from chymist.verbs.applying import prove as prove
+from chymist.verbs.clustering import Clusters as Clusters
+from chymist.verbs.clustering import kmeans as kmeans
 from chymist.verbs.comparing import compare as compare
 from chymist.verbs.comparing_runs import compare_runs as compare_runs
 from chymist.verbs.comparison import Comparison as Comparison
@@ -25,6 +27,8 @@ from chymist.verbs.memorising import capacity as capacity
 from chymist.verbs.populating import fit_population as fit_population
 from chymist.verbs.predicting import evaluate as evaluate
 from chymist.verbs.predicting import predict as predict
+from chymist.verbs.projecting import Pca as Pca
+from chymist.verbs.projecting import pca as pca
 from chymist.verbs.reading import coefficients as coefficients
 from chymist.verbs.reading import support_vectors as support_vectors
 from chymist.verbs.records import list_runs as list_runs
