@@ -35,7 +35,7 @@ _PUBLIC = {
     "apply": "chymist.verbs", "prove": "chymist.verbs", "fix": "chymist.verbs",
     "intervals": "chymist.verbs", "loading_throughput": "chymist.verbs",
     "support_vectors": "chymist.verbs", "mistake_bound": "chymist.evidence",
-    "pca": "chymist.verbs", "kmeans": "chymist.verbs",
+    "pca": "chymist.verbs", "kmeans": "chymist.verbs", "crossing": "chymist.verbs",
     "Remedy": "chymist.doctor",
     "watch": "chymist.doctor", "watch_experiments": "chymist.doctor", "Finding": "chymist.doctor",
     "activations": "", "clip": "", "losses": "", "metrics": "", "models": "", "optim": "",
@@ -86,6 +86,7 @@ if TYPE_CHECKING:
     from chymist.verbs import compare as compare
     from chymist.verbs import compare_runs as compare_runs
     from chymist.verbs import cross_validate as cross_validate
+    from chymist.verbs import crossing as crossing
     from chymist.verbs import diagnose as diagnose
     from chymist.verbs import evaluate as evaluate
     from chymist.verbs import evolve as evolve
