@@ -11,7 +11,7 @@ from chymist.errors import UsageError, nearest
 
 RECIPE_OPTIONS = (
     "model", "loss", "optimizer", "schedule", "batch-size", "length", "stop", "clip", "data",
-    "precision", "accumulate",
+    "precision", "accumulate", "init", "penalty",
 )  # fmt: skip
 
 EXAMPLES = {
@@ -26,12 +26,14 @@ EXAMPLES = {
     "curve": "chymist curve digits --model mlp --sizes 0.25,0.5,1.0 --folds 5 --seeds 3\n"
     "  chymist curve diabetes --model polynomial --model.degree 1..3",
     "capacity": "chymist capacity digits --model mlp --model.hidden 8",
+    "suitability": "chymist suitability table.csv --target price",
+    "effects": "chymist effects wine --rows 100",
     "diagnose": "chymist diagnose runs/digits-0001 --fix",
     "why": "chymist why overfitting --lang zh",
     "runs": "chymist runs",
     "show": "chymist show runs/digits-0001",
     "report": "chymist report runs/digits-0001",
-    "part": "chymist part adam",
+    "part": "chymist part gelu --out gelu.svg",
     "shapes": "chymist shapes cnn --input 1x28x28 --outputs 10",
     "sets": "chymist sets",
 }
@@ -47,6 +49,8 @@ VERBS = {
     "compare-runs": "compare two runs on the same validation rows",
     "curve": "score a recipe with more and more training rows, or over values of an option",
     "capacity": "count the rows with random labels that a recipe learns by heart",
+    "suitability": "say whether a network is the right tool for the data, by experiment",
+    "effects": "measure what each hyperparameter does to effective capacity",
     "diagnose": "say what is wrong with a run, from its record or by experiments",
     "why": "explain a code of the doctor, in English or Chinese",
     "runs": "list runs, cross-validations, comparisons and searches",
@@ -398,6 +402,21 @@ def _capacity(verb: argparse.ArgumentParser) -> None:
     _several(verb.add_argument_group("run"), 6, "sets of labels (6)")
 
 
+def _suitability(verb: argparse.ArgumentParser) -> None:
+    _source(verb)
+    run = verb.add_argument_group("run")
+    run.add_argument("--rows", type=int, default=1000, metavar="N", help="most rows (1000)")
+    run.add_argument("--folds", type=int, default=5, metavar="K", help="folds (5)")
+    _several(run, 3, "cut and initialise S times (3)")
+
+
+def _effects(verb: argparse.ArgumentParser) -> None:
+    _source(verb)
+    run = verb.add_argument_group("run")
+    run.add_argument("--rows", type=int, default=200, metavar="N", help="random labels (200)")
+    _several(run, 5, "sets of labels (5)")
+
+
 def _several(run: Any, seeds: int, text: str) -> None:
     run.add_argument("--seeds", type=int, default=seeds, metavar="S", help=text)
     run.add_argument("--seed", type=int, default=0, metavar="N", help="the first seed (0)")
@@ -417,5 +436,7 @@ _ADD = {
     "part": of_runs.part, "shapes": of_runs.shapes,
     "compare": _compare, "compare-runs": _compare_runs,
     "search": _search,
-    "curve": _curve, "capacity": _capacity, "diagnose": of_runs.diagnose, "why": of_runs.why,
+    "curve": _curve, "capacity": _capacity,
+    "suitability": _suitability, "effects": _effects,
+    "diagnose": of_runs.diagnose, "why": of_runs.why,
 }  # fmt: skip

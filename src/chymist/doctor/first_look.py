@@ -16,7 +16,7 @@ from chymist.doctor.restoring import put_back, quiet
 from chymist.doctor.sampling import is_ready, portions
 from chymist.keys import generator
 
-BLINK = 0.25  # seconds that a deep look may take
+BLINK = 0.08  # seconds that a deep look may take: two of them are 1 % of a run of 16 seconds
 
 
 def look_first(
@@ -69,7 +69,7 @@ def _drawn(train: Rows | None, wanted: int) -> Rows | None:
 
 
 def _affordable(model: nn.Module, inputs: Tensor, batch_size: int | None) -> int:
-    """So many rows that a look takes a blink: 256, or 64, 16 or 4 of a large model.
+    """So many rows that a look takes a blink: 256, or 128, 64, 16 or 4 of a large model.
 
     A model that takes one size of batch only gets that.
     """
@@ -86,4 +86,4 @@ def _affordable(model: nn.Module, inputs: Tensor, batch_size: int | None) -> int
         return batch_size or ROWS
     # forward twice and backward once, of which the backward pass counts for two
     cost = 4 * min(seconds) / len(few)
-    return next((rows for rows in (ROWS, 64, 16) if cost * rows < BLINK), 4)
+    return next((rows for rows in (ROWS, 128, 64, 16) if cost * rows < BLINK), 4)

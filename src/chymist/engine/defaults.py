@@ -62,10 +62,11 @@ def complete(recipe: Recipe, split: Split) -> Recipe:
     model = recipe.model or part("model", MODELS[data.kind])
     loss = recipe.loss or part("loss", loss_of(model) or LOSSES[data.task])
     _check_link(model, loss)
-    solvable = model.name == "linear" or (model.name in EXPANSIONS and loss.name == "mse")
-    exact = solvable and recipe.optimizer is None
+    solvable = loss.name == "mse" and model.name in ("linear", *EXPANSIONS)
+    free = recipe.penalty is None or recipe.penalty.name == "none"
+    exact = solvable and free and recipe.optimizer is None
     optimizer = recipe.optimizer or (
-        part("optimizer", "closed_form") if exact else _optimizer(model)
+        part("optimizer", "closed_form") if exact else _optimizer(model, free)
     )
     image = data.kind == "image"
     single = model.name == "perceptron" and recipe.optimizer is None  # Rosenblatt's rule
@@ -83,6 +84,8 @@ def complete(recipe: Recipe, split: Split) -> Recipe:
         schedule=recipe.schedule or part("schedule", "constant" if single else "one_cycle"),
         stop=recipe.stop or _stop(model, length, image, len(split.valid)),
         clip=recipe.clip or part("clip", "none"),
+        init=recipe.init or part("init", "default"),
+        penalty=recipe.penalty or part("penalty", "none"),
         data=recipe.data or part("data", "prepare"),
         precision=recipe.precision or "float32",
         accumulate=recipe.accumulate or 1,
@@ -109,11 +112,13 @@ def _check_link(model: Part, loss: Part) -> None:
                          received=f"'{loss.name}' with {model}", do=f"use {wanted}")  # fmt: skip
 
 
-def _optimizer(model: Part) -> Part:
+def _optimizer(model: Part, free: bool) -> Part:
     """AdamW; convex models bear a larger rate and no decay, so that they reach their optimum."""
     if model.factory is None and model.name in MODEL_OPTIMIZERS:
-        return MODEL_OPTIMIZERS[model.name]
-    if model.name in (*MODEL_LOSSES, *EXPANSIONS):
+        found = MODEL_OPTIMIZERS[model.name]
+        if free or found.name != "irls":  # which knows the penalties of its own option alone
+            return found
+    if model.name in (*MODEL_LOSSES, *EXPANSIONS, "generalized_linear"):
         return part("optimizer", "adamw", lr=2e-2, weight_decay=0.0)
     return part("optimizer", "adamw", lr=3e-3)
 

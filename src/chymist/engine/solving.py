@@ -50,6 +50,11 @@ def check_solvable(recipe: Recipe, model: nn.Module) -> None:
     Raises:
         UsageError: it cannot.
     """
+    if recipe.penalty and recipe.penalty.name != "none":
+        raise UsageError(
+            "a penalty acts in steps", where="penalty", received=f"'{recipe.penalty}'",
+            do="use another optimizer, or give l2 to closed_form or irls",
+        )  # fmt: skip
     name = recipe.optimizer.name
     if name == "direct":
         if not callable(getattr(model, "solve", None)):
@@ -79,6 +84,8 @@ def separable_note(program: Program, model: nn.Module, recipe: Recipe) -> list[s
         recipe: complete.
     """
     affine = recipe.model.name in ("logistic", "softmax", "generalized_linear")
+    if recipe.penalty and recipe.penalty.name != "none":
+        return []
     options = {**recipe.optimizer.options, **recipe.loss.options}
     if (
         not affine

@@ -14,6 +14,8 @@ from chymist.models.gaussian import gaussian as gaussian
 from chymist.models.gaussian import naive_bayes as naive_bayes
 from chymist.models.layers import Dropout as Dropout
 from chymist.models.layers import Residual as Residual
+from chymist.models.layers import drop_probability as drop_probability
+from chymist.models.layers import keep_probability as keep_probability
 from chymist.models.linear import generalized_linear as generalized_linear
 from chymist.models.linear import linear as linear
 from chymist.models.linear import linear_svm as linear_svm
