@@ -114,6 +114,14 @@ def test_counts_are_learnt_by_descent_too_and_predicted_in_their_unit():
     np.testing.assert_allclose(np.ravel(again), run.predictions.outputs[:5], rtol=1e-6)
 
 
+def test_members_of_a_population_of_counts_are_what_they_are_alone():
+    recipe = cy.Recipe(model=cy.models.generalized_linear(link="log"), precision="float64",
+                       optimizer=cy.optim.adam(lr=0.05), length="5 epochs")  # fmt: skip
+    made = [cy.cross_validate(recipe, counts(60), folds=3, executor=how, floors=False)
+            for how in ("auto", "loop")]  # fmt: skip
+    np.testing.assert_allclose(made[0].predictions.outputs, made[1].predictions.outputs, rtol=1e-9)
+
+
 def two_clouds(gap: float) -> cy.Data:
     rng = np.random.default_rng(0)
     side = np.repeat([0, 1], 40)
