@@ -21,6 +21,9 @@ PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").g
         "docs/remedies.md",
         "docs/doctor.md",
         "docs/linear.md",
+        "docs/derivatives.md",
+        "docs/calculators.md",
+        "docs/maths.md",
     ],
 )
 def test_the_python_of_a_page_runs(

@@ -37,17 +37,21 @@ _PUBLIC = {
     "intervals": "chymist.verbs", "loading_throughput": "chymist.verbs",
     "support_vectors": "chymist.verbs", "mistake_bound": "chymist.evidence",
     "pca": "chymist.verbs", "kmeans": "chymist.verbs", "crossing": "chymist.verbs",
+    "shapes": "chymist.verbs.sizing",
     "Remedy": "chymist.doctor",
     "watch": "chymist.doctor", "watch_experiments": "chymist.doctor", "Finding": "chymist.doctor",
-    "activations": "", "clip": "", "initializers": "", "losses": "", "metrics": "", "models": "",
-    "optim": "", "penalties": "", "protocols": "", "schedules": "", "space": "", "stop": "",
+    "activations": "", "clip": "", "gradients": "", "initializers": "", "losses": "", "maths": "",
+    "metrics": "", "models": "", "optim": "", "penalties": "", "protocols": "", "schedules": "",
+    "space": "", "stop": "",
 }  # fmt: skip
 
 if TYPE_CHECKING:
     from chymist import activations as activations
     from chymist import clip as clip
+    from chymist import gradients as gradients
     from chymist import initializers as initializers
     from chymist import losses as losses
+    from chymist import maths as maths
     from chymist import metrics as metrics
     from chymist import models as models
     from chymist import optim as optim
@@ -113,6 +117,7 @@ if TYPE_CHECKING:
     from chymist.verbs import support_vectors as support_vectors
     from chymist.verbs import validation_curve as validation_curve
     from chymist.verbs.estimator import as_estimator as as_estimator
+    from chymist.verbs.sizing import shapes as shapes
 
 
 def __getattr__(name: str) -> Any:
