@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression, PoissonRegressor
 import chymist as cy
 from chymist.engine.closed_form import dependence
 from chymist.engine.irls import Objective, newton, separated
-from chymist.errors import InputError, UsageError
+from chymist.errors import InputError, Interrupted, UsageError
 from chymist.losses import cross_entropy, poisson
 from chymist.values import Split
 
@@ -264,3 +264,14 @@ def test_dependence_is_said_of_dependent_columns_only():
     assert "rank 3 of 4" in dependence(np.c_[x, x[:, 0] - 2 * x[:, 1]])[0]
     assert "rank 3 of 4" in dependence(np.c_[x, np.ones(50)])[0]
     assert "nearly" in dependence(np.c_[x, x[:, 0] + 1e-3 * rng.normal(size=50)])[0]
+
+
+def test_an_interrupted_solution_is_found_again(tmp_path):
+    data, recipe = cy.load("iris"), cy.Recipe(model="softmax", optimizer=cy.optim.irls(l2=1.0))
+    whole = cy.fit(recipe, data)
+    with pytest.raises(Interrupted):
+        cy.fit(recipe, data, out=tmp_path / "run", interrupted=lambda: True)
+    again, step, problems = cy.resume(tmp_path / "run")
+    assert (step, problems) == (0, [])
+    assert torch.equal(again.model[1].weight, whole.model[1].weight)
+    assert again.history["loss"].tolist() == whole.history["loss"].tolist()
