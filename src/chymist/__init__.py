@@ -23,6 +23,7 @@ _PUBLIC = {
     "UsageError": "chymist.errors", "Diverged": "chymist.errors",
     "load": "chymist.data", "split": "chymist.data", "named_sets": "chymist.data",
     "prepare": "chymist.data.preparation",
+    "bag": "chymist.verbs",
     "fit": "chymist.verbs", "fit_population": "chymist.verbs", "evolve": "chymist.verbs",
     "resume": "chymist.verbs", "evaluate": "chymist.verbs",
     "predict": "chymist.verbs", "cross_validate": "chymist.verbs", "load_run": "chymist.verbs",
@@ -87,6 +88,7 @@ if TYPE_CHECKING:
     from chymist.values import Split as Split
     from chymist.verbs import Comparison as Comparison
     from chymist.verbs import apply as apply
+    from chymist.verbs import bag as bag
     from chymist.verbs import bias_variance as bias_variance
     from chymist.verbs import capacity as capacity
     from chymist.verbs import coefficients as coefficients

@@ -7,6 +7,7 @@ needs scikit-learn when it is imported.
 from chymist.values import Run as Run
 from chymist.verbs.applying import apply as apply
 from chymist.verbs.applying import prove as prove
+from chymist.verbs.bagging import bag as bag
 from chymist.verbs.clustering import Clusters as Clusters
 from chymist.verbs.clustering import kmeans as kmeans
 from chymist.verbs.comparing import compare as compare
