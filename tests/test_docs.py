@@ -20,6 +20,7 @@ PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").g
         "docs/populations.md",
         "docs/remedies.md",
         "docs/doctor.md",
+        "docs/linear.md",
         "docs/derivatives.md",
         "docs/calculators.md",
         "docs/maths.md",

@@ -109,6 +109,8 @@ def print_result(screen: Screen, run: Run) -> None:
             f"the weights were chosen by {run.score.selected_on} on these rows: "
             "the score is optimistic",
         )
+    for note in run.facts.get("notes", ()):
+        screen.line("Note", note)
     print_floors(screen, run.floors)
     screen.line("Verdict", run.verdict)
     if run.recipe.model.name == "linear" and len(run.preparation.feature_names) <= 12:
@@ -159,6 +161,8 @@ def print_saved(screen: Screen, saved: Saved, language: str) -> None:
     )
     if result.get("status") == "finished":
         screen.line("Result", score_text(Score.from_dict(result["score"])), result=True)
+        for note in result["facts"].get("notes", ()):
+            screen.line("Note", note)
         print_floors(
             screen, [Floor(f["name"], Score.from_dict(f["score"])) for f in result["floors"]]
         )
