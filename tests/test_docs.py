@@ -20,6 +20,9 @@ PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").g
         "docs/populations.md",
         "docs/remedies.md",
         "docs/doctor.md",
+        "docs/derivatives.md",
+        "docs/calculators.md",
+        "docs/maths.md",
         "docs/palette.md",
     ],
 )
