@@ -32,4 +32,5 @@ from chymist.verbs.records import load_run as load_run
 from chymist.verbs.searching import search as search
 from chymist.verbs.sensing import effects as effects
 from chymist.verbs.suiting import suitability as suitability
+from chymist.verbs.triples import families as families
 from chymist.verbs.validation import cross_validate as cross_validate
