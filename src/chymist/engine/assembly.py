@@ -231,7 +231,8 @@ def build_optimizer(recipe: Recipe, model: nn.Module) -> tuple[torch.optim.Optim
     if not parameters:
         raise InputError("the model has no parameters to train", received=recipe.model.name)
     optimizer = recipe.optimizer.build(parameters)
-    if recipe.precision == "float16" and recipe.optimizer.options.get("momentum"):
+    by_velocity = isinstance(optimizer, torch.optim.SGD) and optimizer.param_groups[0]["momentum"]
+    if recipe.precision == "float16" and by_velocity:
         # A first step that overflows is not taken, and torch would keep the velocity unset.
         for parameter in parameters:
             optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from chymist.errors import InputError
-from chymist.optim import AT_ONCE
+from chymist.optim import AT_ONCE, WHOLE
 from chymist.parts import Part, part
 from chymist.values import Length, Recipe, Split
 
@@ -52,6 +52,8 @@ def complete(recipe: Recipe, split: Split) -> Recipe:
     )
     image = data.kind == "image"
     batch_size = recipe.batch_size or (_image_batch(rows) if image else _table_batch(rows))
+    if optimizer.name in WHOLE:
+        batch_size = "all"
     length = recipe.length or _length(image, rows, batch_size)
     if optimizer.name in AT_ONCE:
         batch_size, length = "all", Length(1, "steps")
