@@ -17,6 +17,7 @@ from chymist.errors import InputError, UsageError
 from chymist.losses import FORMS
 from chymist.optim import AT_ONCE, ITERATED
 from chymist.parts import part, registered
+from chymist.schedules import Span
 from chymist.stop import check_monitor
 
 LOSSES = sorted(registered("loss"))
@@ -116,7 +117,7 @@ def test_one_cycle_equals_torch(total: int, warmup: float) -> None:
     theirs = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, 1.0, total_steps=total, pct_start=warmup, cycle_momentum=False
     )
-    ours = cy.schedules.one_cycle(warmup=warmup).build(total)
+    ours = cy.schedules.one_cycle(warmup=warmup).build(Span(total))
     for step in range(total):
         assert ours(step) == pytest.approx(optimizer.param_groups[0]["lr"], abs=1e-9), step
         optimizer.step()
@@ -126,7 +127,7 @@ def test_one_cycle_equals_torch(total: int, warmup: float) -> None:
 @pytest.mark.parametrize("name", sorted(registered("schedule")))
 def test_schedules_stay_in_range_for_any_length(name: str) -> None:
     for total in (1, 2, 3, 10):
-        factor = part("schedule", name).build(total)
+        factor = part("schedule", name).build(Span(total))
         assert all(0 < factor(step) <= 1 for step in range(total))
 
 

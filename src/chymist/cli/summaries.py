@@ -104,10 +104,10 @@ def print_result(screen: Screen, run: Run) -> None:
     """Score, floors, verdict and where everything is."""
     screen.line("Result", score_text(run.score), result=True)
     if run.score.selected_on:
+        what = "weights were" if run.recipe.stop.name != "none" else "learning rate was"
         screen.line(
             "Note",
-            f"the weights were chosen by {run.score.selected_on} on these rows: "
-            "the score is optimistic",
+            f"the {what} chosen by {run.score.selected_on} on these rows: the score is optimistic",
         )
     print_floors(screen, run.floors)
     screen.line("Verdict", run.verdict)

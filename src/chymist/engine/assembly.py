@@ -24,6 +24,7 @@ from chymist.errors import InputError, UsageError
 from chymist.losses import FORMS, Form
 from chymist.models import build_model
 from chymist.optim import is_solved
+from chymist.schedules import Span, monitored
 from chymist.stop import check_monitor
 from chymist.values import Data, Predictions, Recipe, Shapes, Split
 
@@ -127,14 +128,19 @@ def assemble(
     accumulate = recipe.accumulate or 1
     per_epoch = steps_per_epoch(rows, batch_size * accumulate)
     total = recipe.length.steps(per_epoch)
-    rule = recipe.stop.build(per_epoch)
+    rule, schedule = recipe.stop.build(per_epoch), recipe.schedule.build(Span(total, per_epoch))
+    if monitored(recipe) == "val_loss" and not len(valid):
+        raise UsageError(
+            "the schedule watches val_loss, and there are no validation rows", where="schedule",
+            do="give some, or let it watch train_loss",
+        )  # fmt: skip
     if rule is not None:
         watched = [f"val_{name}" for name in ("loss", HEADLINE[data.task])] if len(valid) else []
         check_monitor(rule.monitor, ["train_loss", *watched])
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer, rate = build_optimizer(recipe, model)
     program = Program(
-        train, apply, loss, recipe.schedule.build(total), recipe.clip.build(parameters),
+        train, apply, loss, schedule, recipe.clip.build(parameters),
         evaluator(loss, form, preparation, data, split.valid, valid), rule, batch_size, total,
         seed, accumulate, weights_of(recipe, split, train.targets.device),
     )  # fmt: skip

@@ -19,6 +19,7 @@ from chymist.engine.rows import Rows, Shared
 from chymist.errors import Diverged
 from chymist.keys import order
 from chymist.models import Dropout
+from chymist.schedules import Plateau, Watched
 from chymist.stop import Rule
 
 SKIPPED_IN_A_ROW = 30  # the scale of the loss has then fallen from 65536 to nothing
@@ -78,6 +79,7 @@ class State:
         best_value, best_step: what the stopping rule remembers.
         best: weights at the best step, or None.
         stopped: whether the rule has ended the run.
+        watched: what a schedule remembers that watches a loss, with its factor of the rate.
         skipped: steps in a row that were not taken because float16 gradients overflowed.
         streams: where the global generators stood when the run was paused beside others.
         waited: seconds spent on getting batches, since the start or the resume.
@@ -95,6 +97,7 @@ class State:
     best: dict[str, Tensor] | None = None
     stopped: bool = False
     waited: float = 0.0
+    watched: Watched = field(default=Watched(), init=False)
     skipped: int = field(default=0, init=False)
     streams: Any = field(default=None, init=False)
     noise: list[tuple[str, Dropout]] = field(init=False)
@@ -135,7 +138,7 @@ def train(program: Program, state: State) -> Generator[Event]:
             inputs, targets = next(batches)
             state.waited += perf_counter() - began
 
-            rate = state.rate * program.schedule(state.step)
+            rate = rate_of(program, state, state.step)
             for group in optimizer.param_groups:
                 group["lr"] = rate
                 for parameter in group["params"]:  # as zero_grad does, without its bookkeeping
@@ -168,7 +171,7 @@ def train(program: Program, state: State) -> Generator[Event]:
             model.eval()
             values = {"train_loss": state.loss_sum / state.loss_rows, **program.evaluate(model)}
             state.loss_sum, state.loss_rows = 0.0, 0
-            best = remember(program.rule, state, values)
+            best = remember(program, state, values)
             last = state.stopped or state.step == program.total_steps
             yield Epoch(math.ceil(state.step / per_epoch), state.step, values, best, last)
 
@@ -241,8 +244,16 @@ def steps_per_epoch(rows: int, batch_size: int) -> int:
     return max(1, full + (rest > (1 if full else 0)))
 
 
-def remember(rule: Rule | None, state: State, values: Mapping[str, Any]) -> bool:
-    """Update what the stopping rule remembers; returns whether the weights are the best so far."""
+def rate_of(program: Program, state: State, step: int) -> float:
+    """The learning rate of a step."""
+    return state.rate * state.watched.factor * program.schedule(step)
+
+
+def remember(program: Program, state: State, values: Mapping[str, Any]) -> bool:
+    """Update what schedule and stopping rule remember; whether the weights are the best so far."""
+    rule, schedule = program.rule, program.schedule
+    if isinstance(schedule, Plateau) and schedule.monitor in values:  # not where steps are timed
+        state.watched = schedule.after(values[schedule.monitor], state.watched)
     if rule is None:
         return False
     value = values[rule.monitor]

@@ -83,7 +83,7 @@ def solve(program: Program, state: State, recipe: Recipe) -> Generator[Event]:
         if not math.isfinite(before):
             raise diverged(state.step, before, 1.0)
         values = {"train_loss": before, **program.evaluate(model)}
-        best = remember(program.rule, state, values)
+        best = remember(program, state, values)
         state.stopped = state.stopped or done
         last = state.stopped or state.step == program.total_steps
         yield Epoch(state.step, state.step, values, best, last)

@@ -136,8 +136,9 @@ def limits_section(run: Run) -> Markup:
         "all rows; it does not cover what another seed or other training rows would give.",
     ]
     if score.selected_on:
+        what = "weights" if run.recipe.stop.name != "none" else "learning rate"
         found.append(
-            f"{score.selected_on} on the {part_name(score.split)} rows chose the weights. Rows "
+            f"{score.selected_on} on the {part_name(score.split)} rows chose the {what}. Rows "
             "that chose something flatter it: only the test rows can tell by how much."
         )
     if score.split == "train":
