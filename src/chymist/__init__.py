@@ -33,7 +33,7 @@ _PUBLIC = {
     "learning_curve": "chymist.verbs", "validation_curve": "chymist.verbs",
     "capacity": "chymist.verbs", "bias_variance": "chymist.verbs",
     "apply": "chymist.verbs", "prove": "chymist.verbs", "fix": "chymist.verbs",
-    "intervals": "chymist.verbs", "loading_throughput": "chymist.verbs",
+    "intervals": "chymist.verbs", "race": "chymist.verbs", "loading_throughput": "chymist.verbs",
     "Remedy": "chymist.doctor",
     "watch": "chymist.doctor", "watch_experiments": "chymist.doctor", "Finding": "chymist.doctor",
     "activations": "", "clip": "", "losses": "", "metrics": "", "models": "", "optim": "",
@@ -97,6 +97,7 @@ if TYPE_CHECKING:
     from chymist.verbs import loading_throughput as loading_throughput
     from chymist.verbs import predict as predict
     from chymist.verbs import prove as prove
+    from chymist.verbs import race as race
     from chymist.verbs import resume as resume
     from chymist.verbs import search as search
     from chymist.verbs import validation_curve as validation_curve

@@ -25,6 +25,7 @@ EXAMPLES = {
     "compare-runs": "chymist compare-runs runs/digits-0001 runs/digits-0002",
     "curve": "chymist curve digits --model mlp --sizes 0.25,0.5,1.0 --folds 5 --seeds 3\n"
     "  chymist curve diabetes --model polynomial --model.degree 1..3",
+    "race": "chymist race digits",
     "capacity": "chymist capacity digits --model mlp --model.hidden 8",
     "diagnose": "chymist diagnose runs/digits-0001 --fix",
     "why": "chymist why overfitting --lang zh",
@@ -46,6 +47,7 @@ VERBS = {
     "compare": "compare recipes and baselines on the same folds, with a verdict in words",
     "compare-runs": "compare two runs on the same validation rows",
     "curve": "score a recipe with more and more training rows, or over values of an option",
+    "race": "train optimisers at many rates and with many seeds, and say which one leads",
     "capacity": "count the rows with random labels that a recipe learns by heart",
     "diagnose": "say what is wrong with a run, from its record or by experiments",
     "why": "explain a code of the doctor, in English or Chinese",
@@ -129,6 +131,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         "search",
         "curve",
         "capacity",
+        "race",
         "shapes",
     ):
         raise UsageError(
@@ -398,6 +401,21 @@ def _capacity(verb: argparse.ArgumentParser) -> None:
     _several(verb.add_argument_group("run"), 6, "sets of labels (6)")
 
 
+def _race(verb: argparse.ArgumentParser) -> None:
+    _source(verb)
+    _recipe(verb)
+    run = verb.add_argument_group("race")
+    run.add_argument(
+        "--optimizers", metavar="NAME,...",
+        help="sgd, momentum, nesterov, adagrad, rmsprop, adam, bgd (these), or others with a rate",
+    )  # fmt: skip
+    run.add_argument("--rates", metavar="X,...", help="learning rates (ten, 1e-4 to 3.2)")
+    run.add_argument("--seeds", type=int, default=5, metavar="S", help="seeds of each (5)")
+    run.add_argument("--seed", type=int, default=0, metavar="N", help="the first seed (0)")
+    _threads(run)
+    run.add_argument("--out", metavar="DIR", help="folder for the result (runs/<data>-race-NNNN)")
+
+
 def _several(run: Any, seeds: int, text: str) -> None:
     run.add_argument("--seeds", type=int, default=seeds, metavar="S", help=text)
     run.add_argument("--seed", type=int, default=0, metavar="N", help="the first seed (0)")
@@ -417,5 +435,6 @@ _ADD = {
     "part": of_runs.part, "shapes": of_runs.shapes,
     "compare": _compare, "compare-runs": _compare_runs,
     "search": _search,
-    "curve": _curve, "capacity": _capacity, "diagnose": of_runs.diagnose, "why": of_runs.why,
+    "curve": _curve, "capacity": _capacity, "race": _race,
+    "diagnose": of_runs.diagnose, "why": of_runs.why,
 }  # fmt: skip

@@ -25,7 +25,7 @@ from chymist.losses import FORMS, Form
 from chymist.models import build_model
 from chymist.optim import is_solved
 from chymist.schedules import Span, monitored
-from chymist.stop import check_monitor
+from chymist.stop import Rule, check_monitor
 from chymist.values import Data, Predictions, Recipe, Shapes, Split
 
 HEADLINE = {"classification": "accuracy", "regression": "rmse"}
@@ -129,14 +129,7 @@ def assemble(
     per_epoch = steps_per_epoch(rows, batch_size * accumulate)
     total = recipe.length.steps(per_epoch)
     rule, schedule = recipe.stop.build(per_epoch), recipe.schedule.build(Span(total, per_epoch))
-    if monitored(recipe) == "val_loss" and not len(valid):
-        raise UsageError(
-            "the schedule watches val_loss, and there are no validation rows", where="schedule",
-            do="give some, or let it watch train_loss",
-        )  # fmt: skip
-    if rule is not None:
-        watched = [f"val_{name}" for name in ("loss", HEADLINE[data.task])] if len(valid) else []
-        check_monitor(rule.monitor, ["train_loss", *watched])
+    check_watched(recipe, rule, data, len(valid))
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer, rate = build_optimizer(recipe, model)
     program = Program(
@@ -146,6 +139,28 @@ def assemble(
     )  # fmt: skip
     state = State(model, optimizer, rate, scaler(place.device.type, recipe.precision == "float16"))
     return Assembly(recipe, program, state, preparation, form, shapes, train, valid)
+
+
+def check_watched(recipe: Recipe, rule: Rule | None, data: Data, valid: int) -> None:
+    """Refuse a stopping rule or a schedule that watches what the run does not record.
+
+    Args:
+        recipe: a complete recipe.
+        rule: early stopping, or None.
+        data: the data.
+        valid: number of validation rows.
+
+    Raises:
+        UsageError: it does.
+    """
+    if rule is not None:
+        watched = [f"val_{name}" for name in ("loss", HEADLINE[data.task])] if valid else []
+        check_monitor(rule.monitor, ["train_loss", *watched])
+    if monitored(recipe) == "val_loss" and not valid:
+        raise UsageError(
+            "the schedule watches val_loss, and there are no validation rows", where="schedule",
+            do="give some, or let it watch train_loss",
+        )  # fmt: skip
 
 
 def weights_of(recipe: Recipe, split: Split, device: torch.device) -> Tensor | None:

@@ -22,6 +22,7 @@ from chymist.verbs.fixing import fix as fix
 from chymist.verbs.leaving_out import leave_one_out as leave_one_out
 from chymist.verbs.loading import loading_throughput as loading_throughput
 from chymist.verbs.memorising import capacity as capacity
+from chymist.verbs.optimizer_race import race as race
 from chymist.verbs.populating import fit_population as fit_population
 from chymist.verbs.predicting import evaluate as evaluate
 from chymist.verbs.predicting import predict as predict
