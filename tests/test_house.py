@@ -32,7 +32,8 @@ ATTRIBUTES_THAT_RUN_FILES = {
 
 # What users of the package call: its functions show how in an example that runs.
 PARTS = (
-    "activations", "clip", "losses", "metrics", "models", "optim", "protocols", "schedules", "stop",
+    "activations", "clip", "losses", "metrics", "models", "noise", "optim", "protocols",
+    "schedules", "stop",
 )  # fmt: skip
 INTERFACE = (*PARTS, "data", "errors", "evidence", "keys", "parts", "values")
 
@@ -40,7 +41,7 @@ INTERFACE = (*PARTS, "data", "errors", "evidence", "keys", "parts", "values")
 WITHOUT_EXAMPLE = {
     "a part without options: its name says all": (
         "activations.py:relu activations.py:tanh activations.py:sigmoid activations.py:gelu "
-        "clip.py:none stop.py:none "
+        "clip.py:none noise.py:none stop.py:none "
         ""
     ),
     "a decorator or look-up of the registry, shown by `part`": (

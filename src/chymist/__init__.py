@@ -36,8 +36,8 @@ _PUBLIC = {
     "intervals": "chymist.verbs", "race": "chymist.verbs", "loading_throughput": "chymist.verbs",
     "Remedy": "chymist.doctor",
     "watch": "chymist.doctor", "watch_experiments": "chymist.doctor", "Finding": "chymist.doctor",
-    "activations": "", "clip": "", "losses": "", "metrics": "", "models": "", "optim": "",
-    "protocols": "", "schedules": "", "space": "", "stop": "",
+    "activations": "", "clip": "", "losses": "", "metrics": "", "models": "", "noise": "",
+    "optim": "", "protocols": "", "schedules": "", "space": "", "stop": "",
 }  # fmt: skip
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from chymist import losses as losses
     from chymist import metrics as metrics
     from chymist import models as models
+    from chymist import noise as noise
     from chymist import optim as optim
     from chymist import protocols as protocols
     from chymist import schedules as schedules

@@ -39,6 +39,7 @@ PALETTE = {
     "optimizer": "chymist.optim",
     "schedule": "chymist.schedules",
     "clip": "chymist.clip",
+    "noise": "chymist.noise",
     "stop": "chymist.stop",
     "protocol": "chymist.protocols",
 }

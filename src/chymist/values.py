@@ -203,7 +203,7 @@ class Shapes(NamedTuple):
 
 PRECISIONS = ("float32", "float64", "bfloat16", "float16")
 MOST_DOTS = 32  # of one key in a recipe file; a right one has a single dot at most
-PART_FIELDS = ("data", "model", "loss", "optimizer", "schedule", "clip", "stop")
+PART_FIELDS = ("data", "model", "loss", "optimizer", "schedule", "clip", "noise", "stop")
 
 
 @dataclass(frozen=True)
@@ -220,6 +220,7 @@ class Recipe:
         length: "30 epochs" or "500 steps".
         stop: early stopping, or "none".
         clip: gradient clipping, or "none".
+        noise: noise that is added to the gradient, or "none".
         data: preparation of the columns (`cy.prepare(...)`).
         precision: "float32", "float64", or "bfloat16" or "float16": products in reduced precision
             (autocast), weights and moments in float32; float16 scales the gradients.
@@ -246,6 +247,7 @@ class Recipe:
     data: Any = None
     precision: Any = None
     accumulate: Any = None
+    noise: Any = None
 
     def __post_init__(self) -> None:
         for name in PART_FIELDS:

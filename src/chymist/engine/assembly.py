@@ -136,6 +136,7 @@ def assemble(
         train, apply, loss, schedule, recipe.clip.build(parameters),
         evaluator(loss, form, preparation, data, split.valid, valid), rule, batch_size, total,
         seed, accumulate, weights_of(recipe, split, train.targets.device),
+        noise=recipe.noise.build(seed) if recipe.noise else None,
     )  # fmt: skip
     state = State(model, optimizer, rate, scaler(place.device.type, recipe.precision == "float16"))
     return Assembly(recipe, program, state, preparation, form, shapes, train, valid)

@@ -66,6 +66,7 @@ def complete(recipe: Recipe, split: Split) -> Recipe:
         schedule=recipe.schedule or part("schedule", "one_cycle"),
         stop=recipe.stop or _stop(model, length, image, len(split.valid)),
         clip=recipe.clip or part("clip", "none"),
+        noise=recipe.noise or part("noise", "none"),
         data=recipe.data or part("data", "prepare"),
         precision=recipe.precision or "float32",
         accumulate=recipe.accumulate or 1,

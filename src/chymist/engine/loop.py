@@ -42,6 +42,7 @@ class Program:
         seed: seed of order and dropout.
         accumulate: passes whose gradients make one step.
         weights: how much each row counts in the loss, or None if they count alike.
+        noise: (step, name, gradient) -> what is added to the gradient of a parameter, or None.
         shared: what is read in common with the other members of a population, or None; only
             `engine.population` trains such a run.
     """
@@ -58,6 +59,7 @@ class Program:
     seed: int
     accumulate: int = 1
     weights: Tensor | None = None
+    noise: Callable[[int, str, Tensor], Tensor] | None = None
     shared: Shared | None = None
 
     @property
@@ -159,6 +161,8 @@ def train(program: Program, state: State) -> Generator[Event]:
                 scaler.unscale_(optimizer)
                 if program.clip:
                     program.clip()
+                if program.noise:
+                    add_noise(program.noise, model, state.step)
                 scaler.step(optimizer)
                 _watch(state)
 
@@ -174,6 +178,13 @@ def train(program: Program, state: State) -> Generator[Event]:
             best = remember(program, state, values)
             last = state.stopped or state.step == program.total_steps
             yield Epoch(math.ceil(state.step / per_epoch), state.step, values, best, last)
+
+
+def add_noise(noise: Callable[[int, str, Tensor], Tensor], model: nn.Module, step: int) -> None:
+    """Add noise to the gradient of every parameter that has one."""
+    for name, parameter in model.named_parameters():
+        if parameter.grad is not None:
+            parameter.grad.add_(noise(step, name, parameter.grad))
 
 
 def _watch(state: State) -> None:

@@ -19,7 +19,8 @@ from chymist.values import PART_FIELDS, Length, Recipe, Run, Split
 from chymist.verbs.reading import LINEAR, coefficients
 
 MODULES = {
-    "model": "models", "optimizer": "optim", "schedule": "schedules", "clip": "clip", "stop": "stop"
+    "model": "models", "optimizer": "optim", "schedule": "schedules", "clip": "clip",
+    "noise": "noise", "stop": "stop",
 }  # fmt: skip
 
 

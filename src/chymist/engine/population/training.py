@@ -179,6 +179,7 @@ class Crew:
         lost = [] if np.isfinite(values).all() else self._lost(values, rates)
         torch.autograd.backward(losses, shares)
         clip_members(self.runs[0].recipe.clip, self.update.parameters)
+        self._add_noise()
         self.update.step(rates)
         for values_of, before in kept:
             values_of[idle] = before
@@ -187,6 +188,16 @@ class Crew:
         self.seen += batch.counts
         self.at += 1
         return lost
+
+    def _add_noise(self) -> None:
+        """Add to the gradients of each member the noise that it would have alone."""
+        for place, run in enumerate(self.runs):
+            if run.program.noise:
+                step = self.at - int(self.missed[place])
+                trained = [n for n, p in run.state.model.named_parameters() if p.requires_grad]
+                for name, gradient in zip(trained, self.update.gradients(place), strict=True):
+                    if gradient is not None:
+                        gradient.add_(run.program.noise(step, name, gradient))
 
     def _kept(self, idle: list[int]) -> list[tuple[Tensor, Tensor]]:
         """All numbers of the members, and what those have who do not take this step."""

@@ -68,6 +68,13 @@ class Update:
         for parameter in self.parameters:
             parameter.grad = None
 
+    def gradients(self, place: int) -> list[Tensor | None]:
+        """Gradients of a member, as views, in the order of its own parameters."""
+        return [
+            None if parameter.grad is None else plain(parameter.grad)[place]
+            for parameter, plain in zip(self.parameters, self.plain, strict=True)
+        ]
+
     def step(self, columns: Tensor) -> None:
         """One step of all members.
 
