@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -13,6 +14,7 @@ from torch import nn
 
 import chymist as cy
 from chymist.errors import UsageError
+from chymist.keys import order
 from chymist.parts import Part
 
 
@@ -105,3 +107,50 @@ def test_batch_gradient_descent_takes_one_step_an_epoch() -> None:
     same = recipe.replace(optimizer="sgd", batch_size="all")
     for a, b in zip(run.model.parameters(), cy.fit(same, split).model.parameters(), strict=True):
         assert torch.equal(a, b)
+
+
+@given(st.lists(st.floats(-1e3, 1e3).filter(lambda g: abs(g) > 1e-3), min_size=2, max_size=60))
+@settings(max_examples=40, deadline=None)
+def test_steps_of_adam_are_bounded_and_those_of_sgd_are_not(gradients: list[float]) -> None:
+    """|step| <= lr (1 - b1) / sqrt(1 - b2) = 3.17 lr, Kingma and Ba, section 2.1; SGD's is lr |g|."""
+    adam = positions(cy.optim.adam(lr=1.0, eps=1e-15), gradients)
+    bound = (1 - 0.9) / math.sqrt(1 - 0.999)
+    assert max(abs(b - a) for a, b in itertools.pairwise(adam)) <= bound * (1 + 1e-6)
+    sgd = positions(cy.optim.sgd(lr=1.0), gradients)
+    for (a, b), gradient in zip(itertools.pairwise(sgd), gradients, strict=True):
+        assert b - a == pytest.approx(-gradient, abs=1e-9 * max(1, abs(a)))
+
+
+def test_a_rare_gradient_makes_adams_longest_step() -> None:
+    found = positions(cy.optim.adam(lr=1.0, eps=1e-15), [0.0] * 5000 + [1.0])
+    assert -(found[-1] - found[-2]) == pytest.approx(3.16, abs=0.02)
+
+
+def test_momentum_is_faster_where_curvatures_differ() -> None:
+    """f = (x^2 + 100 y^2) / 2, each at its best rates: 1 - 2 / (k + 1) against root k in place of k."""
+
+    def steps_to(optimizer: Part) -> int:
+        at = nn.Parameter(torch.tensor([1.0, 1.0], dtype=torch.float64))
+        built, scale = optimizer.build([at]), torch.tensor([1.0, 100.0], dtype=torch.float64)
+        for step in range(10_000):
+            if float(at.detach().norm()) < 1e-6:
+                return step
+            at.grad = scale * at.detach()
+            built.step()
+        return 10_000
+
+    plain = steps_to(cy.optim.sgd(lr=2 / 101))
+    heavy = steps_to(cy.optim.sgd(lr=4 / 121, momentum=(9 / 11) ** 2))  # Polyak 1964
+    assert plain == pytest.approx(math.log(1e-6 / math.sqrt(2)) / math.log(99 / 101), abs=2)
+    assert heavy < plain / 5
+
+
+def test_the_noise_of_a_batch_falls_with_its_root() -> None:
+    """Batches are drawn without replacement, so the root is that of (1 / B) (n - B) / (n - 1)."""
+    rows, epochs = 4096, 60
+    values = np.random.default_rng(0).normal(size=rows)  # gradients of single rows
+    orders = [order(seed=0, epoch=epoch, rows=rows) for epoch in range(epochs)]
+    for size in (16, 32, 64, 128):
+        means = np.concatenate([values[one].reshape(-1, size).mean(1) for one in orders])
+        expected = values.std() * math.sqrt((rows - size) / (rows - 1) / size)
+        assert means.std() == pytest.approx(expected, rel=0.06), size

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from chymist.evidence.optimizer_races import GOOD, HEADS, Race, Racer, cells_of
-from chymist.reports.charts import Line, Mark, line_chart
+from chymist.reports.charts import Line, Mark, interval_chart, line_chart
 from chymist.reports.markup import Markup, data_name, figure, join, pairs, table, tag
 from chymist.reports.numbers import seconds
 from chymist.reports.page import page
@@ -31,6 +33,20 @@ def race_html(found: Race, data: Data) -> str:
     ]
     eyebrow = f"chymist report of a race, {len(found.racers)} optimisers"
     return page(f"{data.name}: race", eyebrow, join("Race on ", data_name(data.name)), sections)
+
+
+def good_rates_chart(racers: Sequence[Racer]) -> Markup:
+    """The best rate of each racer, and the good ones around it."""
+    rows = []
+    for one in racers:
+        if one.best is not None and one.good is not None:
+            best, low, high = np.log10([one.rates[one.best], *one.good]).tolist()
+            rows.append((one.name, best, low, high))
+    return interval_chart("Best rates, and the good ones around them", rows, _rate)
+
+
+def _rate(power: float) -> str:
+    return f"{10**power:.2g}"
 
 
 def rates_chart(racer: Racer) -> Markup:
@@ -69,9 +85,17 @@ def _verdict(found: Race) -> Markup:
     )  # fmt: skip
     return join(
         tag("p", found.verdict, class_="verdict"), table(HEADS, rows, {1, 2, 4}),
-        tag("p", note, class_="note"), twin,
+        tag("p", note, class_="note"), twin, _good(found),
         *(tag("p", text, class_="caution note") for text in found.facts["notes"]),
     )  # fmt: skip
+
+
+def _good(found: Race) -> Markup:
+    if all(one.best is None for one in found.racers):
+        return Markup("")
+    title = "Best rates, as points, and the good ones around them, as lines."
+    caption = "The axis is logarithmic. A wide line forgives a rate that is not well chosen."
+    return figure(title, good_rates_chart(found.racers), caption)
 
 
 def _rates_figure(racer: Racer) -> Markup:
