@@ -104,7 +104,8 @@ def print_result(screen: Screen, run: Run) -> None:
     """Score, floors, verdict and where everything is."""
     screen.line("Result", score_text(run.score), result=True)
     if run.score.selected_on:
-        what = "weights were" if run.recipe.stop.name != "none" else "learning rate was"
+        stops = run.recipe.stop is not None and run.recipe.stop.name != "none"
+        what = "weights were" if stops else "learning rate was"
         screen.line(
             "Note",
             f"the {what} chosen by {run.score.selected_on} on these rows: the score is optimistic",
