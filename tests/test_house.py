@@ -32,17 +32,15 @@ ATTRIBUTES_THAT_RUN_FILES = {
 
 # What users of the package call: its functions show how in an example that runs.
 PARTS = (
-    "activations", "clip", "losses", "metrics", "models", "noise", "optim", "protocols",
-    "schedules", "stop",
+    "activations", "clip", "gradient_noise", "initializers", "losses", "metrics", "models", "optim",
+    "penalties", "protocols", "schedules", "stop",
 )  # fmt: skip
 INTERFACE = (*PARTS, "data", "errors", "evidence", "keys", "parts", "values")
 
 # Functions of the interface without an example, and why.
 WITHOUT_EXAMPLE = {
     "a part without options: its name says all": (
-        "activations.py:relu activations.py:tanh activations.py:sigmoid activations.py:gelu "
-        "clip.py:none noise.py:none stop.py:none "
-        ""
+        "clip.py:none gradient_noise.py:none stop.py:none"
     ),
     "a decorator or look-up of the registry, shown by `part`": (
         "parts.py:register parts.py:describer parts.py:definition parts.py:registered parts.py:own"

@@ -156,6 +156,9 @@ def test_what_the_solvers_refuse() -> None:
         cy.fit(cy.Recipe(model=cy.models.mlp(hidden=(500,)), optimizer="newton"), split)
     with pytest.raises(UsageError, match="exact losses"):
         cy.fit(cy.Recipe(model="softmax", optimizer="newton", precision="bfloat16"), split)
+    with pytest.raises(UsageError, match="acts in steps"):
+        cy.fit(cy.Recipe(model="softmax", optimizer="lbfgs",
+                         gradient_noise=cy.gradient_noise.annealed()), split)  # fmt: skip
     with pytest.raises(InputError, match="no parameters"):
         cy.fit(cy.Recipe(model=lambda shapes: nn.Flatten(), optimizer="lbfgs"), split)
 

@@ -31,23 +31,27 @@ _PUBLIC = {
     "list_runs": "chymist.verbs", "as_estimator": "chymist.verbs.estimator",
     "coefficients": "chymist.verbs", "leave_one_out": "chymist.verbs",
     "learning_curve": "chymist.verbs", "validation_curve": "chymist.verbs",
-    "capacity": "chymist.verbs", "bias_variance": "chymist.verbs",
+    "capacity": "chymist.verbs", "suitability": "chymist.verbs",
+    "effects": "chymist.verbs", "bias_variance": "chymist.verbs",
     "apply": "chymist.verbs", "prove": "chymist.verbs", "fix": "chymist.verbs",
     "intervals": "chymist.verbs", "race": "chymist.verbs", "loading_throughput": "chymist.verbs",
     "Remedy": "chymist.doctor",
     "watch": "chymist.doctor", "watch_experiments": "chymist.doctor", "Finding": "chymist.doctor",
-    "activations": "", "clip": "", "losses": "", "metrics": "", "models": "", "noise": "",
-    "optim": "", "protocols": "", "schedules": "", "space": "", "stop": "",
+    "activations": "", "clip": "", "gradient_noise": "", "initializers": "", "losses": "",
+    "metrics": "", "models": "", "optim": "", "penalties": "", "protocols": "", "schedules": "",
+    "space": "", "stop": "",
 }  # fmt: skip
 
 if TYPE_CHECKING:
     from chymist import activations as activations
     from chymist import clip as clip
+    from chymist import gradient_noise as gradient_noise
+    from chymist import initializers as initializers
     from chymist import losses as losses
     from chymist import metrics as metrics
     from chymist import models as models
-    from chymist import noise as noise
     from chymist import optim as optim
+    from chymist import penalties as penalties
     from chymist import protocols as protocols
     from chymist import schedules as schedules
     from chymist import space as space
@@ -85,6 +89,7 @@ if TYPE_CHECKING:
     from chymist.verbs import compare_runs as compare_runs
     from chymist.verbs import cross_validate as cross_validate
     from chymist.verbs import diagnose as diagnose
+    from chymist.verbs import effects as effects
     from chymist.verbs import evaluate as evaluate
     from chymist.verbs import evolve as evolve
     from chymist.verbs import fit as fit
@@ -101,6 +106,7 @@ if TYPE_CHECKING:
     from chymist.verbs import race as race
     from chymist.verbs import resume as resume
     from chymist.verbs import search as search
+    from chymist.verbs import suitability as suitability
     from chymist.verbs import validation_curve as validation_curve
     from chymist.verbs.estimator import as_estimator as as_estimator
 

@@ -1,48 +1,42 @@
-"""Noise in the steps of an optimiser: seed of the run -> (step, parameter) -> noise, or None.
-
-It is added to the gradient after clipping, which would cut it, and before the optimiser sees it,
-whichever that is. It is a function of (seed, step, name of the parameter) and of nothing else.
-"""
+"""Layers that draw random numbers from a key instead of a running state."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from chymist.keys import torch_generator
-from chymist.parts import NonNegative, Positive, describer
-
-Noise = Callable[[int, str, Tensor], Tensor]
+from chymist.keys import key
 
 
-@describer("noise")
-def none(seed: int) -> None:
-    """No noise."""
-    return None
+class Keyed(nn.Module, ABC):
+    """A layer whose random numbers are a function of (seed, step, layer) and of nothing else.
 
-
-@describer("noise")
-def gradient(seed: int, *, eta: Positive = 0.01, gamma: NonNegative = 0.55) -> Noise:
-    """Annealed gradient noise: g <- g + N(0, s_t^2),  s_t^2 = eta / (1 + t)^gamma.
-
-    Args:
-        eta: variance of the noise at the first step, t = 0; its authors tried 0.01, 0.3 and 1.
-        gamma: how fast the variance falls; 0 keeps it.
-
-    Example:
-        >>> make = gradient(eta=0.3).build(7)
-        >>> first, again = (make(4, "0.weight", torch.zeros(3)) for _ in range(2))
-        >>> bool((first == again).all()), bool((make(5, "0.weight", torch.zeros(3)) == first).any())
-        (True, False)
-
-    Source: Neelakantan et al. 2015, arXiv:1511.06807.
+    Because they depend on the step and not on a running random state, a resumed run draws what the
+    uninterrupted one would have drawn, and a member of a population what it would draw alone. Who
+    defines one says what its inputs are multiplied by while training.
     """
 
-    def draw(step: int, name: str, like: Tensor) -> Tensor:
-        generator = torch_generator(seed, "gradient noise", step, name)
-        drawn = torch.randn(like.shape, generator=generator, dtype=like.dtype)
-        return drawn.mul_((eta / (1 + step) ** gamma) ** 0.5).to(like.device)
+    def __init__(self) -> None:
+        super().__init__()
+        self.position = 0
 
-    return draw
+    def place(self, seed: int, step: int, layer: str, part: int = 0) -> None:
+        """Say where the run stands; what is drawn next depends on it.
+
+        Args:
+            seed, step, layer: seed of the run, its step, and the name of this layer.
+            part: which of several passes of the step, from 0.
+        """
+        self.position = key(seed, "dropout", step, layer, *([part] if part else []))
+
+    def factors(self, inputs: Tensor) -> Tensor:
+        """What training multiplies inputs of any shape by, drawn where the run stands."""
+        generator = torch.Generator(inputs.device).manual_seed(self.position)
+        empty = torch.empty(inputs.shape, dtype=inputs.dtype, device=inputs.device)
+        return self.drawn(inputs, empty, generator)
+
+    @abstractmethod
+    def drawn(self, inputs: Tensor, room: Tensor, generator: torch.Generator) -> Tensor:
+        """Factors of the inputs, from random numbers that are drawn into `room`."""

@@ -203,7 +203,10 @@ class Shapes(NamedTuple):
 
 PRECISIONS = ("float32", "float64", "bfloat16", "float16")
 MOST_DOTS = 32  # of one key in a recipe file; a right one has a single dot at most
-PART_FIELDS = ("data", "model", "loss", "optimizer", "schedule", "clip", "noise", "stop")
+PART_FIELDS = (
+    "data", "model", "init", "loss", "penalty", "optimizer", "schedule", "clip", "gradient_noise",
+    "stop",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -220,12 +223,14 @@ class Recipe:
         length: "30 epochs" or "500 steps".
         stop: early stopping, or "none".
         clip: gradient clipping, or "none".
-        noise: noise that is added to the gradient, or "none".
+        gradient_noise: noise that is added to the gradient, or "none".
         data: preparation of the columns (`cy.prepare(...)`).
         precision: "float32", "float64", or "bfloat16" or "float16": products in reduced precision
             (autocast), weights and moments in float32; float16 scales the gradients.
         accumulate: forward and backward passes of `batch_size` rows whose gradients make one
             step; the step gets the mean over all their rows.
+        init: how the weights start (`cy.initializers.he_normal()`), or "default".
+        penalty: what large weights cost (`cy.penalties.l2(strength=1e-3)`), or "none".
 
     Raises:
         UsageError: a name, option or value is unknown or out of range.
@@ -247,7 +252,9 @@ class Recipe:
     data: Any = None
     precision: Any = None
     accumulate: Any = None
-    noise: Any = None
+    init: Any = None
+    penalty: Any = None
+    gradient_noise: Any = None
 
     def __post_init__(self) -> None:
         for name in PART_FIELDS:

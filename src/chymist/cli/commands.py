@@ -273,7 +273,10 @@ def part(options: argparse.Namespace) -> int:
     """`chymist part`."""
     from chymist.cli.explaining import describe_part, list_parts
 
-    found = describe_part(options.name) if options.name else list_parts()
+    if options.name:
+        found = describe_part(options.name, options.kind, options.out, sys.stdout.isatty())
+    else:
+        found = list_parts()
     if options.json:
         emit(found)
     else:

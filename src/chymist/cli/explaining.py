@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import argparse
 import inspect
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from chymist.cli.inputs import merged
-from chymist.errors import UsageError, nearest
+from chymist.errors import InputError, UsageError, nearest
 from chymist.models import build_model
-from chymist.parts import PALETTE, Definition, registered
+from chymist.parts import PALETTE, Definition, Part, registered, spelled
 from chymist.reports import layer_table
+from chymist.reports.part_pictures import Picture, picture_of
+from chymist.reports.style import as_file
 from chymist.reports.text import table
 from chymist.values import Recipe, Shapes
 
@@ -22,21 +26,41 @@ def list_parts() -> dict[str, Any]:
     return {"parts": parts, "text": "\n".join([*lines, "", "chymist part NAME explains one."])}
 
 
-def describe_part(name: str) -> dict[str, Any]:
-    """What a part does, its options and their defaults.
+def describe_part(
+    text: str, kind: str | None = None, out: str | None = None, rich: bool = False
+) -> dict[str, Any]:
+    """What a part does, its options and their defaults, and what it looks like.
+
+    Args:
+        text: its name, or name and options.
+        kind: of the part; None explains the parts of all kinds that have the name.
+        out: where to write its picture.
+        rich: whether the terminal may show more than ASCII.
 
     Raises:
-        UsageError: no part has this name.
+        UsageError: no part has this name, or it has no picture to write.
     """
-    found = {kind: registered(kind)[name] for kind in PALETTE if name in registered(kind)}
+    name = text.partition("(")[0].strip()
+    kinds = PALETTE if kind is None else [kind]
+    found = {kind: registered(kind)[name] for kind in kinds if name in registered(kind)}
     if not found:
-        names = [n for kind in PALETTE for n in registered(kind)]
+        names = [n for kind in kinds for n in registered(kind)]
         raise UsageError("unknown part", received=f"'{name}'", do=nearest(name, names))
-    texts = [_describe(kind, entry) for kind, entry in found.items()]
+    bare = "(" not in text
+    pictures = {
+        kind: picture_of(Part(kind, name) if bare else spelled(kind, text)) for kind in found
+    }
+    if out is not None:
+        _write({kind: drawn for kind, drawn in pictures.items() if drawn}, name, out)
+    parts = []
+    for kind, entry in found.items():
+        drawn = pictures[kind]
+        parts += [_describe(kind, entry), *([drawn.text(None if rich else True)] if drawn else [])]
     options = {
         kind: {n: _default(p) for n, p in entry.options.items()} for kind, entry in found.items()
     }
-    return {"part": name, "options": options, "text": "\n\n".join(texts)}
+    written = {} if out is None else {"picture": out}
+    return {"part": name, "options": options, **written, "text": "\n\n".join(parts)}
 
 
 def layers_of(options: argparse.Namespace) -> dict[str, Any]:
@@ -73,6 +97,22 @@ def layers_of(options: argparse.Namespace) -> dict[str, Any]:
     rows = [{"name": r.name, "kind": r.kind, "output": list(r.output_shape),
              "parameters": r.parameters} for r in layers]  # fmt: skip
     return {"model": options.model, "parameters": total, "layers": rows, "text": text}
+
+
+def _write(pictures: Mapping[str, Picture], name: str, out: str) -> None:
+    """Write the one picture of a part as a file of its own."""
+    if not pictures:
+        raise UsageError("the part has no picture", where="--out", received=f"'{name}'",
+                         do="activations, losses, schedules and inits have one")  # fmt: skip
+    if len(pictures) > 1:
+        raise UsageError("parts of several kinds have a picture", where="--out",
+                         received=f"'{name}'", do=f"add --kind {min(pictures)}")  # fmt: skip
+    (picture,) = pictures.values()
+    try:
+        Path(out).write_text(as_file(picture.svg()), encoding="utf-8")
+    except OSError as error:
+        raise InputError("the picture cannot be written", where=out,
+                         received=str(error.strerror)) from None  # fmt: skip
 
 
 def _describe(kind: str, entry: Definition) -> str:

@@ -11,7 +11,7 @@ from chymist.errors import UsageError, nearest
 
 RECIPE_OPTIONS = (
     "model", "loss", "optimizer", "schedule", "batch-size", "length", "stop", "clip", "data",
-    "precision", "accumulate", "noise",
+    "precision", "accumulate", "init", "penalty", "gradient-noise",
 )  # fmt: skip
 
 EXAMPLES = {
@@ -27,12 +27,14 @@ EXAMPLES = {
     "  chymist curve diabetes --model polynomial --model.degree 1..3",
     "race": "chymist race digits",
     "capacity": "chymist capacity digits --model mlp --model.hidden 8",
+    "suitability": "chymist suitability table.csv --target price",
+    "effects": "chymist effects wine --rows 100",
     "diagnose": "chymist diagnose runs/digits-0001 --fix",
     "why": "chymist why overfitting --lang zh",
     "runs": "chymist runs",
     "show": "chymist show runs/digits-0001",
     "report": "chymist report runs/digits-0001",
-    "part": "chymist part adam",
+    "part": "chymist part gelu --out gelu.svg",
     "shapes": "chymist shapes cnn --input 1x28x28 --outputs 10",
     "sets": "chymist sets",
 }
@@ -49,6 +51,8 @@ VERBS = {
     "curve": "score a recipe with more and more training rows, or over values of an option",
     "race": "train optimisers at many rates and with many seeds, and say which one leads",
     "capacity": "count the rows with random labels that a recipe learns by heart",
+    "suitability": "say whether a network is the right tool for the data, by experiment",
+    "effects": "measure what each hyperparameter does to effective capacity",
     "diagnose": "say what is wrong with a run, from its record or by experiments",
     "why": "explain a code of the doctor, in English or Chinese",
     "runs": "list runs, cross-validations, comparisons and searches",
@@ -160,7 +164,8 @@ def split_dotted(argv: Sequence[str]) -> tuple[list[str], dict[str, str]]:
             following = value if sign else next(words, None)
             if following is None:
                 raise UsageError("an option has no value", received=f"'{word}'")
-            dotted[name] = following
+            slot, dot, option = name.partition(".")
+            dotted[slot.replace("-", "_") + dot + option] = following
         else:
             plain.append(word)
     return plain, dotted
@@ -416,6 +421,21 @@ def _race(verb: argparse.ArgumentParser) -> None:
     run.add_argument("--out", metavar="DIR", help="folder for the result (runs/<data>-race-NNNN)")
 
 
+def _suitability(verb: argparse.ArgumentParser) -> None:
+    _source(verb)
+    run = verb.add_argument_group("run")
+    run.add_argument("--rows", type=int, default=1000, metavar="N", help="most rows (1000)")
+    run.add_argument("--folds", type=int, default=5, metavar="K", help="folds (5)")
+    _several(run, 3, "cut and initialise S times (3)")
+
+
+def _effects(verb: argparse.ArgumentParser) -> None:
+    _source(verb)
+    run = verb.add_argument_group("run")
+    run.add_argument("--rows", type=int, default=200, metavar="N", help="random labels (200)")
+    _several(run, 5, "sets of labels (5)")
+
+
 def _several(run: Any, seeds: int, text: str) -> None:
     run.add_argument("--seeds", type=int, default=seeds, metavar="S", help=text)
     run.add_argument("--seed", type=int, default=0, metavar="N", help="the first seed (0)")
@@ -436,5 +456,6 @@ _ADD = {
     "compare": _compare, "compare-runs": _compare_runs,
     "search": _search,
     "curve": _curve, "capacity": _capacity, "race": _race,
+    "suitability": _suitability, "effects": _effects,
     "diagnose": of_runs.diagnose, "why": of_runs.why,
 }  # fmt: skip

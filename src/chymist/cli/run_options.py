@@ -117,8 +117,11 @@ def runs(verb: argparse.ArgumentParser) -> None:
 def part(verb: argparse.ArgumentParser) -> None:
     """`chymist part`."""
     verb.add_argument(
-        "name", nargs="?", metavar="NAME", help="name of a part; without it, all are listed"
-    )
+        "name", nargs="?", metavar="NAME",
+        help="name of a part, also with options: 'elu(alpha=0.5)'; without it, all are listed",
+    )  # fmt: skip
+    verb.add_argument("--kind", metavar="KIND", help="of the part, where two have the same name")
+    verb.add_argument("--out", metavar="FILE", help="write its picture there, as an SVG")
 
 
 def shapes(verb: argparse.ArgumentParser) -> None:

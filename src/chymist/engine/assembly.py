@@ -21,6 +21,8 @@ from chymist.engine.randomness import unchanged_randomness
 from chymist.engine.rows import Flat, InMemory, Pixels, Rows, Streamed, in_turn
 from chymist.engine.solving import check_solvable
 from chymist.errors import InputError, UsageError
+from chymist.initializers import scale_to_unit_variance
+from chymist.keys import order
 from chymist.losses import FORMS, Form
 from chymist.models import build_model
 from chymist.optim import is_solved
@@ -115,7 +117,9 @@ def assemble(
     preparation, train, valid = prepared.preparation, prepared.train, prepared.valid
     columns = len(data.classes) if data.classes else train.targets.shape[1]
     shapes = Shapes(preparation.input_shape, form.outputs(columns))
-    model = build_model(recipe.model, shapes, seed).to(dtype_of(recipe))
+    model = build_model(recipe.model, shapes, seed, recipe.init).to(dtype_of(recipe))
+    if recipe.init and recipe.init.name == "lsuv":
+        _scale_by_rows(model, train, recipe, seed)
     if len(shapes.inputs) == 3:  # convolutions run faster with the channels innermost
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     model = model.to(place.device)
@@ -135,8 +139,9 @@ def assemble(
     program = Program(
         train, apply, loss, schedule, recipe.clip.build(parameters),
         evaluator(loss, form, preparation, data, split.valid, valid), rule, batch_size, total,
-        seed, accumulate, weights_of(recipe, split, train.targets.device),
-        noise=recipe.noise.build(seed) if recipe.noise else None,
+        seed, accumulate, weights_of(recipe, split, train.targets.device), None,
+        recipe.penalty.build(None) if recipe.penalty else None,
+        recipe.gradient_noise.build(seed) if recipe.gradient_noise else None,
     )  # fmt: skip
     state = State(model, optimizer, rate, scaler(place.device.type, recipe.precision == "float16"))
     return Assembly(recipe, program, state, preparation, form, shapes, train, valid)
@@ -164,6 +169,13 @@ def check_watched(recipe: Recipe, rule: Rule | None, data: Data, valid: int) -> 
         )  # fmt: skip
 
 
+def _scale_by_rows(model: nn.Module, rows: Rows, recipe: Recipe, seed: int) -> None:
+    """Bring what the layers give for the first rows of the run to variance 1."""
+    size = len(rows) if recipe.batch_size == "all" else min(recipe.batch_size, len(rows))
+    inputs = rows.take(torch.from_numpy(order(seed, 0, len(rows))[:size]))
+    scale_to_unit_variance(model, inputs.cpu())
+
+
 def weights_of(recipe: Recipe, split: Split, device: torch.device) -> Tensor | None:
     """How much each training row counts in the loss; None if they count alike."""
     found = row_weights(split.data, split.train, recipe.data.options.get("weights", "none"))
@@ -185,12 +197,13 @@ def prepared_rows(
         place: whether to stream, and the device.
     """
     dtype = dtype_of(recipe)
-    targets = form.targets(torch.from_numpy(preparation.targets(data.targets[rows])))
+    exact = np.float64 if dtype == torch.float64 else np.float32
+    targets = form.targets(torch.from_numpy(preparation.targets(data.targets[rows], exact)))
     targets = targets.to(dtype) if targets.is_floating_point() else targets
     targets = targets.to(place.device)
 
     def prepare(index: np.ndarray) -> np.ndarray:
-        return preparation.inputs(data.take(rows[index]))
+        return preparation.inputs(data.take(rows[index]), exact)
 
     raw = images_of(data, preparation)
     small = raw is not None and raw.dtype == np.uint8
@@ -199,7 +212,7 @@ def prepared_rows(
     if workers is not None:
         return Streamed(prepare, targets, dtype, workers)
     if raw is None:
-        inputs = torch.from_numpy(preparation.inputs(data.take(rows))).to(dtype)
+        inputs = torch.from_numpy(preparation.inputs(data.take(rows), exact)).to(dtype)
         return InMemory(inputs.to(place.device), targets)
     finish = Pixels(*preparation.pixels, dtype)
     usable = raw.flags.c_contiguous and raw.flags.writeable  # by torch, without a copy

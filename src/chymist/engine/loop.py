@@ -18,7 +18,8 @@ from chymist.engine.events import Epoch, Event, Step
 from chymist.engine.rows import Rows, Shared
 from chymist.errors import Diverged
 from chymist.keys import order
-from chymist.models import Dropout
+from chymist.noise import Keyed
+from chymist.penalties import Penalty, constrain, pull, weights_of
 from chymist.schedules import Plateau, Watched
 from chymist.stop import Rule
 
@@ -42,9 +43,11 @@ class Program:
         seed: seed of order and dropout.
         accumulate: passes whose gradients make one step.
         weights: how much each row counts in the loss, or None if they count alike.
-        noise: (step, name, gradient) -> what is added to the gradient of a parameter, or None.
         shared: what is read in common with the other members of a population, or None; only
             `engine.population` trains such a run.
+        penalty: on the weights, or None.
+        gradient_noise: (step, name, gradient) -> what is added to the gradient of a parameter, or
+            None.
     """
 
     rows: Rows
@@ -59,8 +62,9 @@ class Program:
     seed: int
     accumulate: int = 1
     weights: Tensor | None = None
-    noise: Callable[[int, str, Tensor], Tensor] | None = None
     shared: Shared | None = None
+    penalty: Penalty | None = None
+    gradient_noise: Callable[[int, str, Tensor], Tensor] | None = None
 
     @property
     def steps_per_epoch(self) -> int:
@@ -102,11 +106,11 @@ class State:
     watched: Watched = field(default=Watched(), init=False)
     skipped: int = field(default=0, init=False)
     streams: Any = field(default=None, init=False)
-    noise: list[tuple[str, Dropout]] = field(init=False)
+    noise: list[tuple[str, Keyed]] = field(init=False)
 
     def __post_init__(self) -> None:
         modules = self.model.named_modules()
-        self.noise = [(name, layer) for name, layer in modules if isinstance(layer, Dropout)]
+        self.noise = [(name, layer) for name, layer in modules if isinstance(layer, Keyed)]
 
 
 def train(program: Program, state: State) -> Generator[Event]:
@@ -159,11 +163,15 @@ def train(program: Program, state: State) -> Generator[Event]:
                 scaler.scale(loss).backward()
             if weights is None or bool(weights.any()):  # rows of no weight make no step
                 scaler.unscale_(optimizer)
+                if program.penalty:
+                    pull([program.penalty], weights_of(model))
                 if program.clip:
                     program.clip()
-                if program.noise:
-                    add_noise(program.noise, model, state.step)
+                if program.gradient_noise:
+                    add_noise(program.gradient_noise, model, state.step)
                 scaler.step(optimizer)
+                if program.penalty:
+                    constrain([program.penalty], weights_of(model))
                 _watch(state)
 
             state.step += 1

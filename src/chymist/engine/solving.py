@@ -14,10 +14,12 @@ from chymist.engine.events import Epoch, Event, Step
 from chymist.engine.loop import Program, State, diverged, mean_loss, remember
 from chymist.engine.second_order import MOST_PARAMETERS, lbfgs_steps, newton_steps
 from chymist.errors import InputError, UsageError
-from chymist.models import Dropout
+from chymist.noise import Keyed
 from chymist.optim import ITERATED
 from chymist.parts import Part
 from chymist.values import Recipe
+
+NOISY = (Keyed, nn.modules.dropout._DropoutNd, nn.RReLU)
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +101,16 @@ def check_solvable(recipe: Recipe, model: nn.Module) -> None:
         InputError: there is nothing to find.
         UsageError: it cannot.
     """
+    if recipe.penalty and recipe.penalty.name != "none":
+        raise UsageError(
+            "a penalty acts in steps", where="penalty", received=f"'{recipe.penalty}'",
+            do="use another optimizer, or its own l2 or weight_decay",
+        )  # fmt: skip
+    if recipe.gradient_noise and recipe.gradient_noise.name != "none":
+        raise UsageError(
+            "gradient noise acts in steps", where="gradient_noise",
+            received=f"'{recipe.gradient_noise}'", do="use another optimizer",
+        )  # fmt: skip
     name = recipe.optimizer.name
     if name == "direct":
         if not callable(getattr(model, "solve", None)):
@@ -118,10 +130,14 @@ def check_solvable(recipe: Recipe, model: nn.Module) -> None:
 def _check_iterated(recipe: Recipe, model: nn.Module) -> None:
     """Refuse a loss that is noisy or coarse, and a Hessian that is too large."""
     name = recipe.optimizer.name
-    noisy = (Dropout, nn.modules.dropout._DropoutNd)
-    if any(isinstance(layer, noisy) and layer.p > 0 for layer in model.modules()):
+    noisy = [
+        type(layer).__name__
+        for layer in model.modules()
+        if isinstance(layer, NOISY) and getattr(layer, "p", 1.0) > 0
+    ]
+    if noisy:
         raise UsageError(f"{name} needs a loss without noise", where="optimizer",
-                         received="a model with dropout", do="use adam, or dropout 0")  # fmt: skip
+                         received=f"a model with {noisy[0]}", do="use adam, or dropout 0")  # fmt: skip
     if recipe.precision in ("bfloat16", "float16"):
         raise UsageError(f"{name} needs exact losses", where="precision",
                          received=recipe.precision, do="use float32 or float64")  # fmt: skip

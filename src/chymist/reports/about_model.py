@@ -36,8 +36,10 @@ def model_section(run: Run, layers: Sequence[LayerRow], coefficients: Affine | N
     """The model card of a run."""
     total = sum(row.parameters for row in layers)
     recipe = run.recipe
-    slots = ("model", "loss", "optimizer", "schedule", "batch_size", "length", "stop", "clip",
-             "noise")  # fmt: skip
+    slots = (
+        "model", "init", "loss", "penalty", "optimizer", "schedule", "batch_size", "length", "stop",
+        "clip", "gradient_noise",
+    )  # fmt: skip
     chosen = [slot for slot in slots if getattr(recipe, slot) is not None]
     card = pairs([
         ("parameters", f"{total:,}"),

@@ -20,7 +20,8 @@ from chymist.verbs.reading import LINEAR, coefficients
 
 MODULES = {
     "model": "models", "optimizer": "optim", "schedule": "schedules", "clip": "clip",
-    "noise": "noise", "stop": "stop",
+    "stop": "stop", "init": "initializers", "penalty": "penalties",
+    "gradient_noise": "gradient_noise",
 }  # fmt: skip
 
 

@@ -24,8 +24,9 @@ from chymist.engine.population.visits import Batch, Reader, StackedRows
 from chymist.engine.rows import InMemory
 from chymist.errors import Diverged
 from chymist.models.chain import chained
-from chymist.models.stacked import StackedBatchNorm, StackedDropout, numbers_of
+from chymist.models.stacked import StackedBatchNorm, StackedNoise, numbers_of
 from chymist.models.stacked_wide import stack_wide
+from chymist.penalties import Penalty, constrain, pull
 from chymist.schedules import Plateau
 
 Form = Callable[[Sequence[nn.Module]], nn.Module]
@@ -98,13 +99,16 @@ class Crew:
         self.model = form([run.state.model for run in runs]).train()
         self.numbers = numbers_of(getattr(self.model, "held", self.model))
         self.norms = [m for m in self.model.modules() if isinstance(m, StackedBatchNorm)]
-        self.dropouts = [m for m in self.model.modules() if isinstance(m, StackedDropout)]
+        self.dropouts = [m for m in self.model.modules() if isinstance(m, StackedNoise)]
         self.at = runs[0].state.step  # members of a crew have taken equally many
         plans = [_plan_of(place, run) for place, run in enumerate(runs)]
         distinct = list(dict.fromkeys(plans))
         self.plan_of = torch.tensor([distinct.index(plan) for plan in plans])
         self.leaders = [runs[plans.index(plan)] for plan in distinct]
         self.update = self._update(counted=bool(self.missed.any()))
+        self.penalties = [run.program.penalty or Penalty() for run in runs]
+        if not any(run.program.penalty for run in runs):
+            self.penalties = []
         self.sums = np.array([run.state.loss_sum for run in runs])  # of losses over rows
         self.seen = np.array([run.state.loss_rows for run in runs])  # rows
 
@@ -178,9 +182,13 @@ class Crew:
         values = (losses.detach() * shares).view(len(self.runs), -1).sum(1).cpu().numpy()
         lost = [] if np.isfinite(values).all() else self._lost(values, rates)
         torch.autograd.backward(losses, shares)
+        if self.penalties:
+            pull(self.penalties, self.update.weights())
         clip_members(self.runs[0].recipe.clip, self.update.parameters)
         self._add_noise()
         self.update.step(rates)
+        if self.penalties:
+            constrain(self.penalties, self.update.weights())
         for values_of, before in kept:
             values_of[idle] = before
         self.missed[idle] += 1
@@ -192,12 +200,12 @@ class Crew:
     def _add_noise(self) -> None:
         """Add to the gradients of each member the noise that it would have alone."""
         for place, run in enumerate(self.runs):
-            if run.program.noise:
+            if run.program.gradient_noise:
                 step = self.at - int(self.missed[place])
                 trained = [n for n, p in run.state.model.named_parameters() if p.requires_grad]
                 for name, gradient in zip(trained, self.update.gradients(place), strict=True):
                     if gradient is not None:
-                        gradient.add_(run.program.noise(step, name, gradient))
+                        gradient.add_(run.program.gradient_noise(step, name, gradient))
 
     def _kept(self, idle: list[int]) -> list[tuple[Tensor, Tensor]]:
         """All numbers of the members, and what those have who do not take this step."""
