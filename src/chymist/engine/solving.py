@@ -137,7 +137,7 @@ def _check_iterated(recipe: Recipe, model: nn.Module) -> None:
     ]
     if noisy:
         raise UsageError(f"{name} needs a loss without noise", where="optimizer",
-                         received=f"a model with {noisy[0]}", do="use adam, or dropout 0")  # fmt: skip
+                         received=f"a model with {noisy[0]}", do="use adam")  # fmt: skip
     if recipe.precision in ("bfloat16", "float16"):
         raise UsageError(f"{name} needs exact losses", where="precision",
                          received=recipe.precision, do="use float32 or float64")  # fmt: skip
