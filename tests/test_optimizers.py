@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -154,3 +155,19 @@ def test_the_noise_of_a_batch_falls_with_its_root() -> None:
         means = np.concatenate([values[one].reshape(-1, size).mean(1) for one in orders])
         expected = values.std() * math.sqrt((rows - size) / (rows - 1) / size)
         assert means.std() == pytest.approx(expected, rel=0.06), size
+
+
+@pytest.mark.parametrize("name", ["adagrad", "rmsprop", "nesterov"])
+def test_a_resumed_run_has_the_moments_of_the_whole_one(name: str, tmp_path: Path) -> None:
+    split = cy.split(cy.load("iris"), seed=0)
+    optimizer = cy.part("optimizer", name, lr=0.02)
+    recipe = cy.Recipe(model="softmax", optimizer=optimizer, length="4 epochs", batch_size=16)
+    whole = cy.fit(recipe, split, out=tmp_path / "whole")
+    seen: list[object] = []
+    with pytest.raises(cy.ChymistError, match="interrupted"):
+        cy.fit(recipe, split, out=tmp_path / "part", observer=seen.append,
+               interrupted=lambda: len(seen) > 9)  # fmt: skip
+    again, step, _ = cy.resume(tmp_path / "part")
+    assert step > 0
+    for a, b in zip(whole.model.parameters(), again.model.parameters(), strict=True):
+        assert torch.equal(a, b)
