@@ -22,6 +22,10 @@ Shrink = Annotated[float, msgspec.Meta(gt=0, le=1)]
 Passes = Annotated[int, msgspec.Meta(ge=0)]
 
 
+# Schedules whose factor does not depend on how many steps an epoch has.
+WITHOUT_EPOCHS = ("constant", "one_cycle", "cosine", "plateau")
+
+
 class Span(NamedTuple):
     """How long a run is.
 

@@ -27,7 +27,7 @@ from chymist.models.chain import chained
 from chymist.models.stacked import StackedBatchNorm, StackedNoise, numbers_of
 from chymist.models.stacked_wide import stack_wide
 from chymist.penalties import Penalty, constrain, pull
-from chymist.schedules import Plateau
+from chymist.schedules import WITHOUT_EPOCHS, Plateau
 
 Form = Callable[[Sequence[nn.Module]], nn.Module]
 COMPACT = 0.7  # share of members still training below which the others are dropped
@@ -267,10 +267,11 @@ class Crew:
 
 def _plan_of(place: int, run: Assembly) -> object:
     """What the rates of a member follow from; a loss that is watched is its own."""
-    program, schedule = run.program, run.program.schedule
-    watching = place if isinstance(schedule, Plateau) or run.state.watched.factor < 1 else None
-    return (run.state.rate, str(run.recipe.schedule), program.total_steps,
-            program.steps_per_epoch, watching)  # fmt: skip
+    program, described = run.program, run.recipe.schedule
+    watching = isinstance(program.schedule, Plateau) or run.state.watched.factor < 1
+    per_epoch = 0 if described.name in WITHOUT_EPOCHS else program.steps_per_epoch
+    return (run.state.rate, str(described), program.total_steps, per_epoch,
+            place if watching else None)  # fmt: skip
 
 
 def _shares(batch: Batch, losses: Tensor) -> Tensor:
