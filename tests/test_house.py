@@ -35,7 +35,7 @@ PARTS = (
     "activations", "clip", "gradient_noise", "initializers", "losses", "metrics", "models", "optim",
     "penalties", "protocols", "schedules", "stop",
 )  # fmt: skip
-INTERFACE = (*PARTS, "data", "errors", "evidence", "keys", "parts", "values")
+INTERFACE = (*PARTS, "data", "errors", "evidence", "gradients", "keys", "maths", "parts", "values")
 
 # Functions of the interface without an example, and why.
 WITHOUT_EXAMPLE = {

@@ -92,3 +92,10 @@ def test_every_activation_says_what_speaks_for_and_against_it(name: str) -> None
     text = part("activation", name).bind().__doc__ or ""
     for word in ("Range: ", "Derivative:", "For: ", "Against: ", "Source: ", ">>>"):
         assert word in text, word
+
+
+def test_the_page_of_the_palette_has_every_part() -> None:
+    from tools.make_palette import END, START, tables
+
+    page = (Path(__file__).parent.parent / "docs" / "palette.md").read_text("utf-8")
+    assert f"{START}\n{tables()}\n{END}" in page, "run tools/make_palette.py"

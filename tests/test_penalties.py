@@ -16,6 +16,7 @@ import chymist as cy
 from chymist.engine.assembly import assemble
 from chymist.engine.defaults import complete
 from chymist.engine.loop import train
+from chymist.engine.population import train_together
 from chymist.errors import UsageError
 from chymist.parts import part, registered
 from chymist.penalties import Penalty, constrain, pull, value, weights_of
@@ -160,6 +161,28 @@ def test_members_may_have_penalties_of_their_own() -> None:
     check_equal(lambda: runs_of(recipe, "table", changes=lambda member: own[member]))
     images = RECIPE.replace(model=cy.models.cnn(channels=(4,), hidden=(6,)), length="20 steps")
     check_equal(lambda: runs_of(images, "image", changes=lambda m: own[m]), form="grouped")
+
+
+def test_a_paused_member_goes_on_alone_as_it_would_have() -> None:
+    model = cy.models.mlp(hidden=(8,), activation="rrelu")
+    recipe = TABLE.replace(model=model, penalty=PENALTIES["elastic"], batch_size=32)
+    ours, theirs = (runs_of(recipe, "table") for _ in range(2))
+    for _ in train_together(ours, until=17):
+        pass
+    for run, other in zip(ours, theirs, strict=True):
+        assert run.state.step == 17
+        for one in (run, other):
+            for _ in train(one.program, one.state):
+                pass
+        pairs = zip(run.state.model.parameters(), other.state.model.parameters(), strict=True)
+        assert all(torch.allclose(a, b, rtol=0, atol=1e-9) for a, b in pairs)
+
+
+def test_a_step_of_several_passes_is_penalised_once() -> None:
+    whole = trained(TABLE.replace(penalty=PENALTIES["l2"], batch_size=32))
+    parts = trained(TABLE.replace(penalty=PENALTIES["l2"], batch_size=8, accumulate=4))
+    for a, b in zip(whole.parameters(), parts.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-10)
 
 
 def test_a_bound_holds_in_a_run() -> None:

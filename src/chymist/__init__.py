@@ -23,6 +23,7 @@ _PUBLIC = {
     "UsageError": "chymist.errors", "Diverged": "chymist.errors",
     "load": "chymist.data", "split": "chymist.data", "named_sets": "chymist.data",
     "prepare": "chymist.data.preparation",
+    "bag": "chymist.verbs",
     "fit": "chymist.verbs", "fit_population": "chymist.verbs", "evolve": "chymist.verbs",
     "resume": "chymist.verbs", "evaluate": "chymist.verbs",
     "predict": "chymist.verbs", "cross_validate": "chymist.verbs", "load_run": "chymist.verbs",
@@ -32,12 +33,14 @@ _PUBLIC = {
     "coefficients": "chymist.verbs", "leave_one_out": "chymist.verbs",
     "learning_curve": "chymist.verbs", "validation_curve": "chymist.verbs",
     "capacity": "chymist.verbs", "suitability": "chymist.verbs",
-    "effects": "chymist.verbs", "bias_variance": "chymist.verbs",
+    "effects": "chymist.verbs", "families": "chymist.verbs", "bias_variance": "chymist.verbs",
     "apply": "chymist.verbs", "prove": "chymist.verbs", "fix": "chymist.verbs",
     "intervals": "chymist.verbs", "race": "chymist.verbs", "loading_throughput": "chymist.verbs",
+    "shapes": "chymist.verbs.sizing",
     "Remedy": "chymist.doctor",
     "watch": "chymist.doctor", "watch_experiments": "chymist.doctor", "Finding": "chymist.doctor",
-    "activations": "", "clip": "", "gradient_noise": "", "initializers": "", "losses": "",
+    "activations": "", "clip": "", "gradient_noise": "", "gradients": "", "initializers": "",
+    "losses": "", "maths": "",
     "metrics": "", "models": "", "optim": "", "penalties": "", "protocols": "", "schedules": "",
     "space": "", "stop": "",
 }  # fmt: skip
@@ -46,8 +49,10 @@ if TYPE_CHECKING:
     from chymist import activations as activations
     from chymist import clip as clip
     from chymist import gradient_noise as gradient_noise
+    from chymist import gradients as gradients
     from chymist import initializers as initializers
     from chymist import losses as losses
+    from chymist import maths as maths
     from chymist import metrics as metrics
     from chymist import models as models
     from chymist import optim as optim
@@ -82,6 +87,7 @@ if TYPE_CHECKING:
     from chymist.values import Split as Split
     from chymist.verbs import Comparison as Comparison
     from chymist.verbs import apply as apply
+    from chymist.verbs import bag as bag
     from chymist.verbs import bias_variance as bias_variance
     from chymist.verbs import capacity as capacity
     from chymist.verbs import coefficients as coefficients
@@ -92,6 +98,7 @@ if TYPE_CHECKING:
     from chymist.verbs import effects as effects
     from chymist.verbs import evaluate as evaluate
     from chymist.verbs import evolve as evolve
+    from chymist.verbs import families as families
     from chymist.verbs import fit as fit
     from chymist.verbs import fit_population as fit_population
     from chymist.verbs import fix as fix
@@ -109,6 +116,7 @@ if TYPE_CHECKING:
     from chymist.verbs import suitability as suitability
     from chymist.verbs import validation_curve as validation_curve
     from chymist.verbs.estimator import as_estimator as as_estimator
+    from chymist.verbs.sizing import shapes as shapes
 
 
 def __getattr__(name: str) -> Any:

@@ -296,6 +296,18 @@ def shapes(options: argparse.Namespace) -> int:
     return 0
 
 
+def graph(options: argparse.Namespace) -> int:
+    """`chymist graph`."""
+    from chymist.cli.explaining import graph_of
+
+    found = graph_of(options)
+    if options.json:
+        emit(found)
+    else:
+        print(found["text"])
+    return 0
+
+
 def sets(options: argparse.Namespace) -> int:
     """`chymist sets`."""
     known = cy.named_sets()
@@ -425,5 +437,6 @@ _NOT_FOR_FOLDS = {
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "fit": fit, "resume": resume, "evaluate": evaluate, "predict": predict, "cv": cv, "runs": runs,
     "search": search,
-    "show": show_run, "report": report, "part": part, "shapes": shapes, "sets": sets,
+    "show": show_run, "report": report, "part": part, "shapes": shapes, "graph": graph,
+    "sets": sets,
 }  # fmt: skip

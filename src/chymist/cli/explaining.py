@@ -1,4 +1,4 @@
-"""`chymist part` and `chymist shapes`: what a part is and what a model looks like."""
+"""`chymist part`, `shapes` and `graph`: what a part is, what a model or a formula looks like."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import chymist as cy
 from chymist.cli.inputs import merged
+from chymist.engine.files import write_through
 from chymist.errors import InputError, UsageError, nearest
-from chymist.models import build_model
-from chymist.parts import PALETTE, Definition, Part, registered, spelled
-from chymist.reports import layer_table
+from chymist.parts import PALETTE, Definition, Part, listed, registered, spelled
+from chymist.reports.numbers import size
 from chymist.reports.part_pictures import Picture, picture_of
 from chymist.reports.style import as_file
-from chymist.reports.text import table
-from chymist.values import Recipe, Shapes
+from chymist.values import Recipe
 
 
 def list_parts() -> dict[str, Any]:
@@ -84,19 +84,53 @@ def layers_of(options: argparse.Namespace) -> dict[str, Any]:
                 "unknown option", received=f"'--{name}'", do="only --model.* fits here"
             )
         plain = merged(plain, {"model": {option: value}})
-    recipe = Recipe.from_dict(plain)
-    model = build_model(recipe.model, Shapes(sizes, options.outputs), 0)
-    layers = layer_table(model, sizes)
-    cells = [
-        [r.name, r.kind, " x ".join(map(str, r.output_shape)), f"{r.parameters:,}"] for r in layers
-    ]
-    total = sum(r.parameters for r in layers)
-    text = table(
-        [*cells, ["total", "", "", f"{total:,}"]], ["layer", "kind", "output", "parameters"], 100
-    )
-    rows = [{"name": r.name, "kind": r.kind, "output": list(r.output_shape),
-             "parameters": r.parameters} for r in layers]  # fmt: skip
-    return {"model": options.model, "parameters": total, "layers": rows, "text": text}
+    found = cy.shapes(Recipe.from_dict(plain).model, sizes, options.outputs)
+    memory = found.memory(options.batch, options.optimizer)
+    rows = [
+        {"name": r.name, "kind": r.kind, "output": list(r.output_shape), "units": r.units,
+         "parameters": r.parameters, "biases": r.biases, "multiply_adds": r.multiply_adds,
+         "receptive_field": r.receptive_field}
+        for r in found.rows
+    ]  # fmt: skip
+    parts = ", ".join(f"{name} {size(b)}" for name, b in memory.items())
+    text = f"{found}\nmemory for batches of {options.batch} with {options.optimizer}: {parts}"
+    return {
+        "model": options.model, "parameters": found.parameters, "biases": found.biases,
+        "multiply_adds": found.multiply_adds, "memory": memory, "layers": rows, "text": text,
+    }  # fmt: skip
+
+
+def graph_of(options: argparse.Namespace) -> dict[str, Any]:
+    """A formula as a computational graph; drawn where `--out` says."""
+    from chymist.gradients import graph
+
+    found = graph(options.formula, _values(options.at), options.expand)
+    if options.out:
+        write_through(Path(options.out), as_file(found.svg()).encode())
+    nodes = [
+        {"name": n.name, "is": found.formula(n), "value": n.value.item(),
+         "gradient": None if n.gradient is None else n.gradient.item()}
+        for n in found.nodes
+    ]  # fmt: skip
+    drawn = [f"drawn in {options.out}"] if options.out else []
+    return {
+        "formula": options.formula, "value": found.value, "nodes": nodes,
+        "gradients": {name: g.item() for name, g in found.gradients.items()},
+        "picture": options.out, "text": "\n".join([str(found), *drawn]),
+    }  # fmt: skip
+
+
+def _values(text: str) -> dict[str, float]:
+    """Numbers by name, from `--at w=2,x=0.5`."""
+    found = {}
+    for item in listed(text, "--at"):
+        name, _, value = item.partition("=")
+        try:
+            found[name.strip()] = float(value)
+        except ValueError:
+            raise UsageError("value does not fit", where="--at", received=f"'{item}'",
+                             do="write NAME=NUMBER,NAME=NUMBER")  from None  # fmt: skip
+    return found
 
 
 def _write(pictures: Mapping[str, Picture], name: str, out: str) -> None:

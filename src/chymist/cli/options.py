@@ -36,6 +36,7 @@ EXAMPLES = {
     "report": "chymist report runs/digits-0001",
     "part": "chymist part gelu --out gelu.svg",
     "shapes": "chymist shapes cnn --input 1x28x28 --outputs 10",
+    "graph": "chymist graph 'sigmoid(w*x + b)' --at w=2,x=0.5,b=-1 --expand --out graph.svg",
     "sets": "chymist sets",
 }
 
@@ -60,6 +61,7 @@ VERBS = {
     "report": "write a run's report anew",
     "part": "explain a part of a recipe (a model, loss, optimiser, ...)",
     "shapes": "show a model layer by layer, before training",
+    "graph": "show a formula as a graph, with values forward and gradients backward",
     "sets": "list the data sets known by name",
 }
 
@@ -452,7 +454,7 @@ def _resume(verb: argparse.ArgumentParser) -> None:
 _ADD = {
     "fit": _fit, "cv": _cv, "resume": _resume, "show": of_runs.show, "report": of_runs.report,
     "evaluate": of_runs.evaluate, "predict": of_runs.predict, "runs": of_runs.runs,
-    "part": of_runs.part, "shapes": of_runs.shapes,
+    "part": of_runs.part, "shapes": of_runs.shapes, "graph": of_runs.graph,
     "compare": _compare, "compare-runs": _compare_runs,
     "search": _search,
     "curve": _curve, "capacity": _capacity, "race": _race,
