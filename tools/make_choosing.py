@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 import chymist as cy
 from chymist.verbs.triples import Family
 
@@ -31,17 +33,17 @@ def family_table() -> str:
 def effect_table() -> str:
     """What each hyperparameter does on digits as 64 numbers."""
     digits = cy.load("digits")
-    pixels = digits.take(range(len(digits)))
-    found = cy.effects(cy.load((pixels.reshape(len(digits), -1) * 1.0, digits.targets)))
-    heads, cells = found.rows()
+    pixels = np.asarray(digits.inputs, float).reshape(len(digits), -1)
+    heads, cells = cy.effects(cy.load((pixels, digits.targets))).rows()
     rows = [heads, ["---"] * len(heads), *cells]
     return "\n".join(f"| {' | '.join(str(cell) for cell in row)} |" for row in rows)
 
 
 def between(name: str, text: str, table: str) -> str:
     """The page with another table between two marks."""
-    before, _, rest = text.partition(f"<!-- {name} -->\n")
-    return f"{before}<!-- {name} -->\n{table}\n<!-- /{name} -->{rest.partition(f'<!-- /{name} -->')[2]}"
+    start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    before, _, rest = text.partition(start)
+    return f"{before}{start}\n{table}\n{end}{rest.partition(end)[2]}"
 
 
 def main() -> None:
