@@ -23,14 +23,18 @@ RULES: dict[str, list[dict[str, Any]]] = {
     "nesterov": [{"momentum": m, "nesterov": True} for m in (0.3, 0.6, 0.9)],
     "betas": [{"betas": (0.5, 0.9)}, {"betas": (0.8, 0.99)}, {}],
     "eps": [{"eps": 1e-8}, {"eps": 1e-3}, {"eps": 0.1}],
+    "alpha": [{"alpha": 0.9}, {"alpha": 0.5, "momentum": 0.5}, {}],
 }
 KINDS = [("sgd", "momentum"), ("sgd", "nesterov"), ("adam", "betas"), ("adam", "eps"),
-         ("adamw", "betas"), ("adamw", "eps")]  # fmt: skip
+         ("adamw", "betas"), ("adamw", "eps"), ("adagrad", "eps"), ("rmsprop", "alpha"),
+         ("rmsprop", "eps"), ("bgd", "momentum")]  # fmt: skip
+
+VELOCITY = ("sgd", "bgd")
 
 
 def optimizers_of(kind: str, rule: str, **more: Any) -> list[Part]:
     make = getattr(cy.optim, kind)
-    return [make(lr=0.02 if kind == "sgd" else 3e-3, **more, **change) for change in RULES[rule]]
+    return [make(lr=0.02 if kind in VELOCITY else 3e-3, **more, **change) for change in RULES[rule]]
 
 
 def changes_of(optimizers: list[Part]) -> Callable[[int], dict[str, Any]]:
@@ -80,7 +84,7 @@ def test_at_one_rate_and_decay(kind: str, rule: str) -> None:
 @pytest.mark.parametrize(("kind", "rule"), KINDS)
 def test_members_that_stop_early_and_compaction(kind: str, rule: str) -> None:
     recipe = RECIPE.replace(length="40 epochs", stop=cy.stop.early("val_loss", patience="2 epochs"))
-    optimizers = [part.replace(lr=0.2 if kind == "sgd" else 0.02)
+    optimizers = [part.replace(lr=0.2 if kind in VELOCITY else 0.02)
                   for part in optimizers_of(kind, rule)]  # fmt: skip
     counts = tuple(range(60, 110, 7))
 

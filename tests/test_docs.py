@@ -18,6 +18,7 @@ PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").g
         "docs/tour.md",
         "docs/protocols.md",
         "docs/populations.md",
+        "docs/optimisers.md",
         "docs/remedies.md",
         "docs/doctor.md",
         "docs/linear.md",

@@ -27,6 +27,7 @@ from chymist.errors import Diverged, InputError
 from chymist.keys import order
 from chymist.models import build_model
 from chymist.parts import part
+from chymist.schedules import Span
 from chymist.values import Shapes
 
 ROWS, FEATURES, CLASSES = 50, 6, 3
@@ -40,7 +41,7 @@ def program(
     targets = torch.arange(ROWS) % CLASSES
     return Program(
         InMemory(inputs, targets), lambda model, x: model(x), part("loss", "cross_entropy").bind(),
-        cy.schedules.one_cycle().build(steps), clip, evaluate or (lambda model: {}), rule,
+        cy.schedules.one_cycle().build(Span(steps)), clip, evaluate or (lambda model: {}), rule,
         batch, steps, 7, accumulate,
     )  # fmt: skip
 

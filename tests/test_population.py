@@ -133,12 +133,25 @@ OPTIMIZERS = {
     "adam-decay": cy.optim.adam(lr=3e-3, weight_decay=1e-2, betas=(0.8, 0.99)),
     "adamw": cy.optim.adamw(lr=3e-3),
 }
+MORE = {
+    "nesterov-by-name": cy.optim.nesterov(lr=0.02),
+    "bgd": cy.optim.bgd(lr=0.05, momentum=0.5),
+    "adagrad": cy.optim.adagrad(lr=0.02, weight_decay=1e-2),
+    "rmsprop": cy.optim.rmsprop(lr=1e-3),
+    "rmsprop-momentum": cy.optim.rmsprop(lr=5e-4, momentum=0.9),
+}
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("net", TABLE)
 def test_every_layer_and_optimizer_for_tables(net: str, optimizer: str) -> None:
     recipe = RECIPE.replace(model=sequence(*TABLE[net]), optimizer=OPTIMIZERS[optimizer])
+    check_equal(lambda: runs_of(recipe, "table"))
+
+
+@pytest.mark.parametrize("optimizer", MORE)
+def test_further_optimizers(optimizer: str) -> None:
+    recipe = RECIPE.replace(model=sequence(*TABLE["dropout-and-norm"]), optimizer=MORE[optimizer])
     check_equal(lambda: runs_of(recipe, "table"))
 
 
@@ -151,18 +164,18 @@ def test_every_layer_for_images(net: str, form: str, optimizer: str) -> None:
     check_equal(lambda: runs_of(recipe, "image"), form=form)
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS | MORE)
 @pytest.mark.parametrize("schedule", ["constant", "one_cycle"])
 def test_members_may_differ_in_rate_and_decay(optimizer: str, schedule: str) -> None:
     def changes(member: int) -> dict[str, Any]:
-        part = OPTIMIZERS[optimizer]
+        part = (OPTIMIZERS | MORE)[optimizer]
         return {"optimizer": part.replace(lr=0.003 * 3**member, weight_decay=0.02 * member)}
 
     recipe = RECIPE.replace(schedule=schedule, length="6 epochs")
     check_equal(lambda: runs_of(recipe, "table", changes=changes))
 
 
-@pytest.mark.parametrize("clip", [cy.clip.norm(0.3), cy.clip.value(0.02), "none"])
+@pytest.mark.parametrize("clip", [cy.clip.norm(0.3), cy.clip.value(0.02), cy.clip.unit(), "none"])
 def test_clipping_is_by_member(clip: Any) -> None:
     check_equal(lambda: runs_of(RECIPE.replace(clip=clip), "table"))
 

@@ -18,13 +18,14 @@ from chymist.engine.randomness import foreign_randomness, random_states, set_ran
 from chymist.engine.rows import InMemory
 from chymist.errors import UsageError
 from chymist.parts import part
+from chymist.schedules import Span
 
 
 def program(accumulate: int, batch: int, rows: int = 50, steps: int = 12) -> Program:
     inputs = torch.randn(rows, 6, generator=torch.Generator().manual_seed(0)).double()
     return Program(
         InMemory(inputs, torch.arange(rows) % 3), lambda model, x: model(x),
-        part("loss", "cross_entropy").bind(), cy.schedules.constant().build(steps), None,
+        part("loss", "cross_entropy").bind(), cy.schedules.constant().build(Span(steps)), None,
         lambda model: {}, None, batch, steps, 7, accumulate,
     )  # fmt: skip
 

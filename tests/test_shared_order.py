@@ -97,7 +97,7 @@ def plainly(run: Assembly) -> list[int]:
         if end == count or state.step == program.total_steps:
             values = {"train_loss": losses / seen, **program.evaluate(model)}
             losses, seen = 0.0, 0
-            remember(program.rule, state, values)
+            remember(program, state, values)
             if state.stopped:
                 break
     return missed

@@ -15,16 +15,21 @@ import chymist as cy
 from chymist import losses
 from chymist.errors import InputError, UsageError
 from chymist.losses import FORMS
-from chymist.optim import AT_ONCE
+from chymist.optim import AT_ONCE, ITERATED
 from chymist.parts import part, registered
+from chymist.schedules import Span
 from chymist.stop import check_monitor
 from tests.test_population import RECIPE, check_equal, runs_of
 
 LOSSES = sorted(registered("loss"))
 OPTIMIZERS = {
-    "sgd": lambda p: torch.optim.SGD(p, lr=0.1),
+    "sgd": lambda p: torch.optim.SGD(p, lr=1e-3),
+    "nesterov": lambda p: torch.optim.SGD(p, lr=1e-3, momentum=0.9, nesterov=True),
+    "bgd": lambda p: torch.optim.SGD(p, lr=1e-3),
     "adam": lambda p: torch.optim.Adam(p, lr=1e-3),
     "adamw": lambda p: torch.optim.AdamW(p, lr=1e-3, weight_decay=1e-2),
+    "adagrad": lambda p: torch.optim.Adagrad(p, lr=1e-3, fused=False),
+    "rmsprop": lambda p: torch.optim.RMSprop(p, lr=1e-3, foreach=False),
 }
 
 
@@ -75,7 +80,7 @@ def test_cross_entropy_against_its_formula(classes: int, rows: int, seed: int) -
 
 
 def test_every_optimizer_has_an_oracle() -> None:
-    assert set(registered("optimizer")) == {*OPTIMIZERS, *AT_ONCE}
+    assert set(registered("optimizer")) == {*OPTIMIZERS, *AT_ONCE, *ITERATED}
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -91,8 +96,7 @@ def test_an_optimizer_equals_torch_unfused(name: str) -> None:
             optimizer.step()
         return torch.cat([p.detach().flatten() for p in model.parameters()])
 
-    options = {"lr": 1e-3} if name != "sgd" else {"lr": 0.1}
-    ours = descend(part("optimizer", name, **options).build)
+    ours = descend(part("optimizer", name, lr=1e-3).build)
     with torch.random.fork_rng():
         theirs = descend(OPTIMIZERS[name])
     torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-10)
@@ -115,7 +119,7 @@ def test_one_cycle_equals_torch(total: int, warmup: float) -> None:
     theirs = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, 1.0, total_steps=total, pct_start=warmup, cycle_momentum=False
     )
-    ours = cy.schedules.one_cycle(warmup=warmup).build(total)
+    ours = cy.schedules.one_cycle(warmup=warmup).build(Span(total))
     for step in range(total):
         assert ours(step) == pytest.approx(optimizer.param_groups[0]["lr"], abs=1e-9), step
         optimizer.step()
@@ -125,7 +129,7 @@ def test_one_cycle_equals_torch(total: int, warmup: float) -> None:
 @pytest.mark.parametrize("name", sorted(registered("schedule")))
 def test_schedules_stay_in_range_for_any_length(name: str) -> None:
     for total in (1, 2, 3, 10):
-        factor = part("schedule", name).build(total)
+        factor = part("schedule", name).build(Span(total))
         assert all(0 < factor(step) <= 1 for step in range(total))
 
 
@@ -137,6 +141,14 @@ def test_clipping() -> None:
     weight.grad = torch.tensor([3.0, -4.0])
     cy.clip.value(0.5).build([weight])()
     torch.testing.assert_close(weight.grad, torch.tensor([0.5, -0.5]))
+    weight.grad, other = torch.tensor([3.0, 0.0]), nn.Parameter(torch.zeros(1))
+    other.grad = torch.tensor([-4.0])
+    cy.clip.unit().build([weight, other])()
+    torch.testing.assert_close(weight.grad, torch.tensor([0.6, 0.0]))
+    torch.testing.assert_close(other.grad, torch.tensor([-0.8]))
+    weight.grad = torch.zeros(2)
+    cy.clip.unit().build([weight])()
+    assert weight.grad.tolist() == [0.0, 0.0]
     assert cy.clip.none().build([weight]) is None
 
 

@@ -1,4 +1,4 @@
-"""Make the pictures of `docs/learning-curves.md` and `docs/complexity.md`.
+"""Make the pictures of `docs/learning-curves.md`, `docs/complexity.md`, `docs/optimisers.md`.
 
 Run `.venv/bin/python tools/make_curve_pictures.py`. All come from scikit-learn's digits or
 generated data; nothing is drawn by hand.
@@ -11,6 +11,7 @@ from make_pictures import FOLDER
 
 import chymist as cy
 from chymist.keys import generator
+from chymist.reports.about_race import good_rates_chart
 from chymist.reports.charts import Line, line_chart
 from chymist.reports.markup import Markup
 from chymist.reports.style import as_file
@@ -92,11 +93,19 @@ def double_descent() -> str:
     return curve.svg()
 
 
+def race() -> Markup:
+    """Best and good rates of seven optimisers on digits."""
+    found = cy.race(cy.split(cy.load("digits"), seed=0), threads="auto")
+    print(found.verdict)
+    return good_rates_chart(found.racers)
+
+
 def main() -> None:
     """Train and write the pictures."""
     pieces = {
         "learning-curve": learning_curve(), "bias-variance": bias_variance(),
         "intervals": intervals(), "complexity": complexity(), "double-descent": double_descent(),
+        "race": race(),
     }  # fmt: skip
     for name, piece in pieces.items():
         (FOLDER / f"{name}.svg").write_text(as_file(piece), encoding="utf-8")

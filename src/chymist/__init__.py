@@ -35,13 +35,14 @@ _PUBLIC = {
     "capacity": "chymist.verbs", "suitability": "chymist.verbs",
     "effects": "chymist.verbs", "families": "chymist.verbs", "bias_variance": "chymist.verbs",
     "apply": "chymist.verbs", "prove": "chymist.verbs", "fix": "chymist.verbs",
-    "intervals": "chymist.verbs", "loading_throughput": "chymist.verbs",
     "support_vectors": "chymist.verbs", "mistake_bound": "chymist.evidence",
     "pca": "chymist.verbs", "kmeans": "chymist.verbs", "crossing": "chymist.verbs",
+    "intervals": "chymist.verbs", "race": "chymist.verbs", "loading_throughput": "chymist.verbs",
     "shapes": "chymist.verbs.sizing",
     "Remedy": "chymist.doctor",
     "watch": "chymist.doctor", "watch_experiments": "chymist.doctor", "Finding": "chymist.doctor",
-    "activations": "", "clip": "", "gradients": "", "initializers": "", "losses": "", "maths": "",
+    "activations": "", "clip": "", "gradient_noise": "", "gradients": "", "initializers": "",
+    "losses": "", "maths": "",
     "metrics": "", "models": "", "optim": "", "penalties": "", "protocols": "", "schedules": "",
     "space": "", "stop": "",
 }  # fmt: skip
@@ -49,6 +50,7 @@ _PUBLIC = {
 if TYPE_CHECKING:
     from chymist import activations as activations
     from chymist import clip as clip
+    from chymist import gradient_noise as gradient_noise
     from chymist import gradients as gradients
     from chymist import initializers as initializers
     from chymist import losses as losses
@@ -114,6 +116,7 @@ if TYPE_CHECKING:
     from chymist.verbs import pca as pca
     from chymist.verbs import predict as predict
     from chymist.verbs import prove as prove
+    from chymist.verbs import race as race
     from chymist.verbs import resume as resume
     from chymist.verbs import search as search
     from chymist.verbs import suitability as suitability

@@ -1,9 +1,13 @@
-"""Gradient clipping: parameters -> a function that is called between backward pass and step."""
+"""Gradient clipping: parameters -> a function that is called between backward pass and step.
+
+Clipping bounds the gradient and leaves small ones as they are; `unit` sets the length of all.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+import torch
 from torch.nn import Parameter
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 
@@ -48,3 +52,26 @@ def value(parameters: Iterable[Parameter], max: Positive = 1.0) -> Clip:
     """
     fixed = list(parameters)
     return lambda: clip_grad_value_(fixed, max)
+
+
+@describer("clip")
+def unit(parameters: Iterable[Parameter]) -> Clip:
+    """Gradient normalisation: g / |g| over all parameters, so that the rate is the step's length.
+
+    A gradient of 0 stays 0.
+
+    Example:
+        >>> unit()
+        unit()
+
+    Source: Hazan, Levy, Shalev-Shwartz 2015, arXiv:1507.02030.
+    """
+    fixed = list(parameters)
+
+    def normalize() -> None:
+        gradients = [p.grad for p in fixed if p.grad is not None]
+        whole = torch.stack([g.norm() for g in gradients]).norm()
+        for gradient in gradients:
+            gradient.div_(whole.clamp(min=torch.finfo(whole.dtype).tiny))
+
+    return normalize

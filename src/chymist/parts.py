@@ -41,6 +41,7 @@ PALETTE = {
     "optimizer": "chymist.optim",
     "schedule": "chymist.schedules",
     "clip": "chymist.clip",
+    "gradient_noise": "chymist.gradient_noise",
     "stop": "chymist.stop",
     "protocol": "chymist.protocols",
 }

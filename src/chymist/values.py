@@ -204,7 +204,8 @@ class Shapes(NamedTuple):
 PRECISIONS = ("float32", "float64", "bfloat16", "float16")
 MOST_DOTS = 32  # of one key in a recipe file; a right one has a single dot at most
 PART_FIELDS = (
-    "data", "model", "init", "loss", "penalty", "optimizer", "schedule", "clip", "stop",
+    "data", "model", "init", "loss", "penalty", "optimizer", "schedule", "clip", "gradient_noise",
+    "stop",
 )  # fmt: skip
 
 
@@ -222,6 +223,7 @@ class Recipe:
         length: "30 epochs" or "500 steps".
         stop: early stopping, or "none".
         clip: gradient clipping, or "none".
+        gradient_noise: noise that is added to the gradient, or "none".
         data: preparation of the columns (`cy.prepare(...)`).
         precision: "float32", "float64", or "bfloat16" or "float16": products in reduced precision
             (autocast), weights and moments in float32; float16 scales the gradients.
@@ -252,6 +254,7 @@ class Recipe:
     accumulate: Any = None
     init: Any = None
     penalty: Any = None
+    gradient_noise: Any = None
 
     def __post_init__(self) -> None:
         for name in PART_FIELDS:

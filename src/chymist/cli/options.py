@@ -11,7 +11,7 @@ from chymist.errors import UsageError, nearest
 
 RECIPE_OPTIONS = (
     "model", "loss", "optimizer", "schedule", "batch-size", "length", "stop", "clip", "data",
-    "precision", "accumulate", "init", "penalty",
+    "precision", "accumulate", "init", "penalty", "gradient-noise",
 )  # fmt: skip
 
 EXAMPLES = {
@@ -25,6 +25,7 @@ EXAMPLES = {
     "compare-runs": "chymist compare-runs runs/digits-0001 runs/digits-0002",
     "curve": "chymist curve digits --model mlp --sizes 0.25,0.5,1.0 --folds 5 --seeds 3\n"
     "  chymist curve diabetes --model polynomial --model.degree 1..3",
+    "race": "chymist race digits",
     "capacity": "chymist capacity digits --model mlp --model.hidden 8",
     "suitability": "chymist suitability table.csv --target price",
     "effects": "chymist effects wine --rows 100",
@@ -49,6 +50,7 @@ VERBS = {
     "compare": "compare recipes and baselines on the same folds, with a verdict in words",
     "compare-runs": "compare two runs on the same validation rows",
     "curve": "score a recipe with more and more training rows, or over values of an option",
+    "race": "train optimisers at many rates and with many seeds, and say which one leads",
     "capacity": "count the rows with random labels that a recipe learns by heart",
     "suitability": "say whether a network is the right tool for the data, by experiment",
     "effects": "measure what each hyperparameter does to effective capacity",
@@ -135,6 +137,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         "search",
         "curve",
         "capacity",
+        "race",
         "shapes",
     ):
         raise UsageError(
@@ -163,7 +166,8 @@ def split_dotted(argv: Sequence[str]) -> tuple[list[str], dict[str, str]]:
             following = value if sign else next(words, None)
             if following is None:
                 raise UsageError("an option has no value", received=f"'{word}'")
-            dotted[name] = following
+            slot, dot, option = name.partition(".")
+            dotted[slot.replace("-", "_") + dot + option] = following
         else:
             plain.append(word)
     return plain, dotted
@@ -404,6 +408,21 @@ def _capacity(verb: argparse.ArgumentParser) -> None:
     _several(verb.add_argument_group("run"), 6, "sets of labels (6)")
 
 
+def _race(verb: argparse.ArgumentParser) -> None:
+    _source(verb)
+    _recipe(verb)
+    run = verb.add_argument_group("race")
+    run.add_argument(
+        "--optimizers", metavar="NAME,...",
+        help="sgd, momentum, nesterov, adagrad, rmsprop, adam, bgd (these), or others with a rate",
+    )  # fmt: skip
+    run.add_argument("--rates", metavar="X,...", help="learning rates (ten, 1e-4 to 3.2)")
+    run.add_argument("--seeds", type=int, default=5, metavar="S", help="seeds of each (5)")
+    run.add_argument("--seed", type=int, default=0, metavar="N", help="the first seed (0)")
+    _threads(run)
+    run.add_argument("--out", metavar="DIR", help="folder for the result (runs/<data>-race-NNNN)")
+
+
 def _suitability(verb: argparse.ArgumentParser) -> None:
     _source(verb)
     run = verb.add_argument_group("run")
@@ -438,7 +457,7 @@ _ADD = {
     "part": of_runs.part, "shapes": of_runs.shapes, "graph": of_runs.graph,
     "compare": _compare, "compare-runs": _compare_runs,
     "search": _search,
-    "curve": _curve, "capacity": _capacity,
+    "curve": _curve, "capacity": _capacity, "race": _race,
     "suitability": _suitability, "effects": _effects,
     "diagnose": of_runs.diagnose, "why": of_runs.why,
 }  # fmt: skip

@@ -104,10 +104,11 @@ def print_result(screen: Screen, run: Run) -> None:
     """Score, floors, verdict and where everything is."""
     screen.line("Result", score_text(run.score), result=True)
     if run.score.selected_on:
+        stops = run.recipe.stop is not None and run.recipe.stop.name != "none"
+        what = "weights were" if stops else "learning rate was"
         screen.line(
             "Note",
-            f"the weights were chosen by {run.score.selected_on} on these rows: "
-            "the score is optimistic",
+            f"the {what} chosen by {run.score.selected_on} on these rows: the score is optimistic",
         )
     for note in run.facts.get("notes", ()):
         screen.line("Note", note)

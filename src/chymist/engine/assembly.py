@@ -26,7 +26,8 @@ from chymist.keys import order
 from chymist.losses import FORMS, Form
 from chymist.models import build_model
 from chymist.optim import is_solved
-from chymist.stop import check_monitor
+from chymist.schedules import Span, monitored
+from chymist.stop import Rule, check_monitor
 from chymist.values import Data, Predictions, Recipe, Shapes, Split
 
 HEADLINE = {"classification": "accuracy", "regression": "rmse"}
@@ -134,20 +135,41 @@ def assemble(
     accumulate = recipe.accumulate or 1
     per_epoch = steps_per_epoch(rows, batch_size * accumulate)
     total = recipe.length.steps(per_epoch)
-    rule = recipe.stop.build(per_epoch)
-    if rule is not None:
-        watched = [f"val_{name}" for name in ("loss", HEADLINE[data.task])] if len(valid) else []
-        check_monitor(rule.monitor, ["train_loss", *watched])
+    rule, schedule = recipe.stop.build(per_epoch), recipe.schedule.build(Span(total, per_epoch))
+    check_watched(recipe, rule, data, len(valid))
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer, rate = build_optimizer(recipe, model)
     program = Program(
-        train, apply, loss, recipe.schedule.build(total), recipe.clip.build(parameters),
+        train, apply, loss, schedule, recipe.clip.build(parameters),
         evaluator(loss, form, preparation, data, split.valid, valid), rule, batch_size, total,
         seed, accumulate, weights_of(recipe, split, train.targets.device), None,
         recipe.penalty.build(None) if recipe.penalty else None,
+        recipe.gradient_noise.build(seed) if recipe.gradient_noise else None,
     )  # fmt: skip
     state = State(model, optimizer, rate, scaler(place.device.type, recipe.precision == "float16"))
     return Assembly(recipe, program, state, preparation, form, shapes, train, valid)
+
+
+def check_watched(recipe: Recipe, rule: Rule | None, data: Data, valid: int) -> None:
+    """Refuse a stopping rule or a schedule that watches what the run does not record.
+
+    Args:
+        recipe: a complete recipe.
+        rule: early stopping, or None.
+        data: the data.
+        valid: number of validation rows.
+
+    Raises:
+        UsageError: it does.
+    """
+    if rule is not None:
+        watched = [f"val_{name}" for name in ("loss", HEADLINE[data.task])] if valid else []
+        check_monitor(rule.monitor, ["train_loss", *watched])
+    if monitored(recipe) == "val_loss" and not valid:
+        raise UsageError(
+            "the schedule watches val_loss, and there are no validation rows", where="schedule",
+            do="give some, or let it watch train_loss",
+        )  # fmt: skip
 
 
 def _scale_by_rows(model: nn.Module, rows: Rows, recipe: Recipe, seed: int) -> None:
@@ -247,7 +269,8 @@ def build_optimizer(recipe: Recipe, model: nn.Module) -> tuple[torch.optim.Optim
     if not parameters:
         raise InputError("the model has no parameters to train", received=recipe.model.name)
     optimizer = recipe.optimizer.build(parameters)
-    if recipe.precision == "float16" and recipe.optimizer.options.get("momentum"):
+    by_velocity = isinstance(optimizer, torch.optim.SGD) and optimizer.param_groups[0]["momentum"]
+    if recipe.precision == "float16" and by_velocity:
         # A first step that overflows is not taken, and torch would keep the velocity unset.
         for parameter in parameters:
             optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)

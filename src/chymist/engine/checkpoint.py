@@ -27,6 +27,7 @@ from chymist.engine.files import check_ordinary, flush_folder, read_file, write_
 from chymist.engine.loop import State
 from chymist.engine.randomness import random_states, set_random_states
 from chymist.errors import Diverged, InputError
+from chymist.schedules import Watched
 
 KEEP = 2
 FORMAT = 2
@@ -280,6 +281,7 @@ class Counters(msgspec.Struct, forbid_unknown_fields=True):
     stopped: bool
     rate: float
     skipped: Annotated[int, msgspec.Meta(ge=0)] = 0
+    watched: Watched = Watched()
 
 
 class Plain(msgspec.Struct, forbid_unknown_fields=True):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from chymist.errors import InputError, UsageError
-from chymist.optim import AT_ONCE
+from chymist.optim import AT_ONCE, WHOLE
 from chymist.parts import Part, part
 from chymist.values import Length, Recipe, Split
 
@@ -72,6 +72,8 @@ def complete(recipe: Recipe, split: Split) -> Recipe:
     single = model.name == "perceptron" and recipe.optimizer is None  # Rosenblatt's rule
     usual = 1 if single else _image_batch(rows) if image else _table_batch(rows)
     batch_size = recipe.batch_size or usual
+    if optimizer.name in WHOLE:
+        batch_size = "all"
     length = recipe.length or _length(image, rows, batch_size)
     if optimizer.name in AT_ONCE:
         batch_size, length = "all", Length(1, "steps")
@@ -86,6 +88,7 @@ def complete(recipe: Recipe, split: Split) -> Recipe:
         clip=recipe.clip or part("clip", "none"),
         init=recipe.init or part("init", "default"),
         penalty=recipe.penalty or part("penalty", "none"),
+        gradient_noise=recipe.gradient_noise or part("gradient_noise", "none"),
         data=recipe.data or part("data", "prepare"),
         precision=recipe.precision or "float32",
         accumulate=recipe.accumulate or 1,

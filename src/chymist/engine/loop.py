@@ -20,6 +20,7 @@ from chymist.errors import Diverged
 from chymist.keys import order
 from chymist.noise import Keyed
 from chymist.penalties import Penalty, constrain, pull, weights_of
+from chymist.schedules import Plateau, Watched
 from chymist.stop import Rule
 
 SKIPPED_IN_A_ROW = 30  # the scale of the loss has then fallen from 65536 to nothing
@@ -45,6 +46,8 @@ class Program:
         shared: what is read in common with the other members of a population, or None; only
             `engine.population` trains such a run.
         penalty: on the weights, or None.
+        gradient_noise: (step, name, gradient) -> what is added to the gradient of a parameter, or
+            None.
     """
 
     rows: Rows
@@ -61,6 +64,7 @@ class Program:
     weights: Tensor | None = None
     shared: Shared | None = None
     penalty: Penalty | None = None
+    gradient_noise: Callable[[int, str, Tensor], Tensor] | None = None
 
     @property
     def steps_per_epoch(self) -> int:
@@ -81,6 +85,7 @@ class State:
         best_value, best_step: what the stopping rule remembers.
         best: weights at the best step, or None.
         stopped: whether the rule has ended the run.
+        watched: what a schedule remembers that watches a loss, with its factor of the rate.
         skipped: steps in a row that were not taken because float16 gradients overflowed.
         streams: where the global generators stood when the run was paused beside others.
         waited: seconds spent on getting batches, since the start or the resume.
@@ -99,6 +104,7 @@ class State:
     best: dict[str, Tensor] | None = None
     stopped: bool = False
     waited: float = 0.0
+    watched: Watched = field(default=Watched(), init=False)
     skipped: int = field(default=0, init=False)
     streams: Any = field(default=None, init=False)
     notes: list[str] = field(default_factory=list, init=False)
@@ -140,7 +146,7 @@ def train(program: Program, state: State) -> Generator[Event]:
             inputs, targets = next(batches)
             state.waited += perf_counter() - began
 
-            rate = state.rate * program.schedule(state.step)
+            rate = rate_of(program, state, state.step)
             for group in optimizer.param_groups:
                 group["lr"] = rate
                 for parameter in group["params"]:  # as zero_grad does, without its bookkeeping
@@ -163,6 +169,8 @@ def train(program: Program, state: State) -> Generator[Event]:
                     pull([program.penalty], weights_of(model))
                 if program.clip:
                     program.clip()
+                if program.gradient_noise:
+                    add_noise(program.gradient_noise, model, state.step)
                 scaler.step(optimizer)
                 if program.penalty:
                     constrain([program.penalty], weights_of(model))
@@ -177,9 +185,16 @@ def train(program: Program, state: State) -> Generator[Event]:
             model.eval()
             values = {"train_loss": state.loss_sum / state.loss_rows, **program.evaluate(model)}
             state.loss_sum, state.loss_rows = 0.0, 0
-            best = remember(program.rule, state, values)
+            best = remember(program, state, values)
             last = state.stopped or state.step == program.total_steps
             yield Epoch(math.ceil(state.step / per_epoch), state.step, values, best, last)
+
+
+def add_noise(noise: Callable[[int, str, Tensor], Tensor], model: nn.Module, step: int) -> None:
+    """Add noise to the gradient of every parameter that has one."""
+    for name, parameter in model.named_parameters():
+        if parameter.grad is not None:
+            parameter.grad.add_(noise(step, name, parameter.grad))
 
 
 def _watch(state: State) -> None:
@@ -250,8 +265,16 @@ def steps_per_epoch(rows: int, batch_size: int) -> int:
     return max(1, full + (rest > (1 if full else 0)))
 
 
-def remember(rule: Rule | None, state: State, values: Mapping[str, Any]) -> bool:
-    """Update what the stopping rule remembers; returns whether the weights are the best so far."""
+def rate_of(program: Program, state: State, step: int) -> float:
+    """The learning rate of a step."""
+    return state.rate * state.watched.factor * program.schedule(step)
+
+
+def remember(program: Program, state: State, values: Mapping[str, Any]) -> bool:
+    """Update what schedule and stopping rule remember; whether the weights are the best so far."""
+    rule, schedule = program.rule, program.schedule
+    if isinstance(schedule, Plateau) and schedule.monitor in values:  # not where steps are timed
+        state.watched = schedule.after(values[schedule.monitor], state.watched)
     if rule is None:
         return False
     value = values[rule.monitor]

@@ -1,8 +1,11 @@
-"""Best functions that are found at once, from all rows, instead of in the steps of the loop."""
+"""Best functions that are found by a solver, from all rows, instead of in the steps of the loop."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+import math
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,50 +13,119 @@ from torch import Tensor, nn
 from chymist.engine.closed_form import dependence, given, only_layer, solve_least_squares
 from chymist.engine.events import Epoch, Event, Step
 from chymist.engine.irls import CERTAIN, Objective, newton, separated
-from chymist.engine.loop import Program, State, mean_loss
-from chymist.errors import UsageError
+from chymist.engine.loop import Program, State, diverged, mean_loss, remember
+from chymist.engine.second_order import MOST_PARAMETERS, lbfgs_steps, newton_steps
+from chymist.errors import InputError, UsageError
+from chymist.noise import Keyed
+from chymist.optim import AT_ONCE, ITERATED
 from chymist.values import Recipe
-
-# Changes the model, given all inputs, targets, and weights of rows; may return notes.
-Solve = Callable[[nn.Module, Tensor, Tensor, Tensor | None], Iterable[str] | None]
 
 SMOOTH = ("mse", "binary_cross_entropy", "cross_entropy", "poisson")
 ODDS = ("binary_cross_entropy", "cross_entropy")  # losses that have no minimum on separable rows
-MOST = 3000  # weights of a Hessian that is held and inverted
 GROW = "so the loss has no minimum: its weights grow for ever"
+NOISY = (Keyed, nn.modules.dropout._DropoutNd, nn.RReLU)
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """What a solver gets.
+
+    Args:
+        recipe: a complete recipe.
+        model: to be changed.
+        inputs, targets: all training rows.
+        weights: of the rows, or None.
+        loss: the mean loss of all rows, at the weights as they stand.
+        row_loss: of outputs and targets, for each row or their mean.
+        notes: what is to be said of the run; solvers add to it.
+    """
+
+    recipe: Recipe
+    model: nn.Module
+    inputs: Tensor
+    targets: Tensor
+    weights: Tensor | None
+    loss: Callable[[], Tensor]
+    row_loss: Callable[..., Tensor]
+    notes: list[str]
+
+    @property
+    def options(self) -> Any:
+        """What the optimiser was given."""
+        return self.recipe.optimizer.build(None)
+
+    @property
+    def parameters(self) -> list[nn.Parameter]:
+        """What is to be found."""
+        return [p for p in self.model.parameters() if p.requires_grad]
+
+    def penalized(self, decay: float) -> Callable[[], Tensor]:
+        """The loss + decay |w|^2 / 2."""
+        if not decay:
+            return self.loss
+        parameters = self.parameters
+        return lambda: self.loss() + decay / 2 * sum(p.square().sum() for p in parameters)
+
+
+Solver = Callable[[Problem], Iterator[bool]]
 
 
 def solve(program: Program, state: State, recipe: Recipe) -> Generator[Event]:
-    """Put the best function into the model; one step, one epoch, or some of Newton's.
+    """Put the best function into the model; every step reads all rows and is an epoch.
 
     Yields:
         The same events as the training loop.
 
     Raises:
+        Diverged: the loss is not finite.
         UsageError: the model is of another kind than the optimiser is for.
     """
     inputs, targets = next(program.rows.batches([torch.arange(len(program.rows))]))
-    if recipe.optimizer.name == "irls":
-        yield from _iterate(program, state, recipe, inputs, targets)
-        return
+    model = state.model
+
+    def loss() -> Tensor:
+        return mean_loss(program, model(inputs), targets, program.weights)
+
     with torch.no_grad():
-        first = float(mean_loss(program, state.model(inputs), targets, program.weights))
-        state.notes += _solver(recipe)(state.model, inputs, targets, program.weights) or ()
-    state.step = program.total_steps
-    yield Step(state.step, first, 1.0)
-    yield Epoch(1, state.step, _evaluated(program, state, inputs, targets), False, True)
+        before = float(loss())
+    problem = Problem(
+        recipe, model, inputs, targets, program.weights, loss, program.loss, state.notes
+    )
+    endless = recipe.optimizer.name in AT_ONCE  # it says itself when it is done
+    for done in SOLVERS[recipe.optimizer.name](problem):
+        state.step += 1
+        yield Step(state.step, before, 1.0)
+        model.eval()
+        with torch.no_grad():
+            before = float(loss())
+        if not math.isfinite(before):
+            raise diverged(state.step, before, 1.0)
+        values = {"train_loss": before, **program.evaluate(model)}
+        best = remember(program, state, values)
+        state.stopped = state.stopped or done
+        last = state.stopped or (state.step == program.total_steps and not endless)
+        yield Epoch(state.step, state.step, values, best, last)
+        if last:
+            return
+        model.train()
 
 
 def check_solvable(recipe: Recipe, model: nn.Module) -> None:
     """Refuse a model or a loss that the optimiser cannot solve.
 
     Raises:
+        InputError: there is nothing to find.
         UsageError: it cannot.
     """
     if recipe.penalty and recipe.penalty.name != "none":
         raise UsageError(
             "a penalty acts in steps", where="penalty", received=f"'{recipe.penalty}'",
-            do="use another optimizer, or give l2 to closed_form or irls",
+            do="use another optimizer, or its own l2 or weight_decay",
+        )  # fmt: skip
+    if recipe.gradient_noise and recipe.gradient_noise.name != "none":
+        raise UsageError(
+            "gradient noise acts in steps", where="gradient_noise",
+            received=f"'{recipe.gradient_noise}'", do="use another optimizer",
         )  # fmt: skip
     name = recipe.optimizer.name
     if name == "direct":
@@ -62,8 +134,15 @@ def check_solvable(recipe: Recipe, model: nn.Module) -> None:
                 "the model has no direct solution", where="optimizer", received=recipe.model.name,
                 do="use another optimizer, for example adam",
             )  # fmt: skip
-        return
-    size = sum(p.numel() for p in only_layer(model).parameters())
+    elif name in ITERATED:
+        _check_iterated(recipe, model)
+    else:
+        _check_affine(recipe, only_layer(model))
+
+
+def _check_affine(recipe: Recipe, layer: nn.Linear) -> None:
+    """Refuse a loss without a curvature, and a Hessian that is too large."""
+    name, size = recipe.optimizer.name, sum(p.numel() for p in layer.parameters())
     losses = ("mse",) if name == "closed_form" else SMOOTH
     if recipe.loss.name not in losses:
         said = "the loss 'mse'" if name == "closed_form" else "losses with a curvature"
@@ -71,9 +150,34 @@ def check_solvable(recipe: Recipe, model: nn.Module) -> None:
             f"{name} is for {said}", where="optimizer", received=f"'{recipe.loss.name}'",
             do=f"use {' or '.join(losses)}",
         )  # fmt: skip
-    if name == "irls" and size > MOST:
+    if name == "irls" and size > MOST_PARAMETERS:
         raise UsageError("too many weights for a Hessian", where="optimizer",
-                         received=f"{size:,}, at most {MOST:,}", do="use adamw")  # fmt: skip
+                         received=f"{size:,}, at most {MOST_PARAMETERS:,}",
+                         do="use lbfgs")  # fmt: skip
+
+
+def _check_iterated(recipe: Recipe, model: nn.Module) -> None:
+    """Refuse a loss that is noisy or coarse, and a Hessian that is too large."""
+    name = recipe.optimizer.name
+    noisy = [
+        type(layer).__name__
+        for layer in model.modules()
+        if isinstance(layer, NOISY) and getattr(layer, "p", 1.0) > 0
+    ]
+    if noisy:
+        raise UsageError(f"{name} needs a loss without noise", where="optimizer",
+                         received=f"a model with {noisy[0]}", do="use adam")  # fmt: skip
+    if recipe.precision in ("bfloat16", "float16"):
+        raise UsageError(f"{name} needs exact losses", where="precision",
+                         received=recipe.precision, do="use float32 or float64")  # fmt: skip
+    count = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    if not count:
+        raise InputError("the model has no parameters to train", received=recipe.model.name)
+    if name == "newton" and count > MOST_PARAMETERS:
+        raise UsageError(
+            f"newton computes the whole Hessian, of {MOST_PARAMETERS:,} parameters at most",
+            where="optimizer", received=f"{count:,} parameters", do="use lbfgs",
+        )  # fmt: skip
 
 
 def separable_note(program: Program, model: nn.Module, recipe: Recipe) -> list[str]:
@@ -108,41 +212,37 @@ def separable_note(program: Program, model: nn.Module, recipe: Recipe) -> list[s
             "a weight_decay, or irls with an l2, bounds them"]  # fmt: skip
 
 
-def _solver(recipe: Recipe) -> Solve:
-    """What changes the model, given all inputs, targets, and weights of rows."""
-    if recipe.optimizer.name == "direct":
-        return lambda model, inputs, targets, weights: model.solve(inputs, targets, weights)  # type: ignore[operator]
-    l2 = recipe.optimizer.build(None)
-    return lambda model, x, t, weights: solve_least_squares(model, x, t, weights, l2)
+@torch.no_grad()
+def _directly(problem: Problem) -> Iterator[bool]:
+    solve_model: Any = problem.model.solve
+    problem.notes.extend(solve_model(problem.inputs, problem.targets, problem.weights) or ())
+    yield True
 
 
-def _iterate(
-    program: Program, state: State, recipe: Recipe, inputs: Tensor, targets: Tensor
-) -> Generator[Event]:
-    """Newton's method; every iteration reads all rows, and so is an epoch of one step."""
-    (l2, most), layer = recipe.optimizer.build(None), only_layer(state.model)
-    objective = _objective(program, state.model, layer, inputs, targets, l2)
-    odds = recipe.loss.name in ODDS and not l2 and not recipe.loss.options
-    with torch.no_grad():
-        value = float(mean_loss(program, state.model(inputs), targets, program.weights))
-    apart, iterates = False, newton(objective, layer.out_features)
-    for step, found in enumerate(iterates, 1):
+@torch.no_grad()
+def _in_closed_form(problem: Problem) -> Iterator[bool]:
+    l2 = problem.options
+    notes = solve_least_squares(problem.model, problem.inputs, problem.targets, problem.weights, l2)
+    problem.notes.extend(notes or ())
+    yield True
+
+
+def _by_irls(problem: Problem) -> Iterator[bool]:
+    """Newton's method from zero; every iteration reads all rows."""
+    (l2, most), layer = problem.options, only_layer(problem.model)
+    objective, loss = _objective(problem, layer, l2), problem.recipe.loss
+    odds = loss.name in ODDS and not l2 and not loss.options
+    for step, found in enumerate(newton(objective, layer.out_features), 1):
         with torch.no_grad():
             layer.weight.copy_(found.theta[:-1].T)
             layer.bias.copy_(found.theta[-1])
         outputs = objective.features @ found.theta
         apart = odds and separated(outputs, objective.targets, objective.weights)
         last = apart or step == most or found.last
-        if last:  # what stops in between starts afresh, which takes no time
-            state.step = max(step, program.total_steps)
-            state.notes += _notes(found.last or apart, apart, odds, outputs, step)
-            state.notes += dependence(objective.features[:, :-1].numpy()) if not l2 else []
-        yield Step(step, value, found.length)
-        values = _evaluated(program, state, inputs, targets)
-        value = values["train_loss"]
-        yield Epoch(step, step, values, False, last)
         if last:
-            return
+            problem.notes.extend(_notes(found.last or apart, apart, odds, outputs, step))
+            problem.notes.extend(dependence(objective.features[:, :-1].numpy()) if not l2 else [])
+        yield last
 
 
 def _notes(ended: bool, apart: bool, odds: bool, outputs: Tensor, step: int) -> list[str]:
@@ -158,22 +258,31 @@ def _notes(ended: bool, apart: bool, odds: bool, outputs: Tensor, step: int) -> 
     return []
 
 
-def _objective(
-    program: Program, model: nn.Module, layer: nn.Linear, inputs: Tensor, targets: Tensor,
-    l2: float,
-) -> Objective:  # fmt: skip
+def _objective(problem: Problem, layer: nn.Linear, l2: float) -> Objective:
     """The sum over all rows, in double precision on the CPU."""
-    features = given(model, layer, inputs).flatten(1).double().cpu()
+    features = given(problem.model, layer, problem.inputs).flatten(1).double().cpu()
     features = torch.cat([features, torch.ones(len(features), 1, dtype=torch.float64)], 1)
+    targets = problem.targets
     wanted = targets.double() if targets.is_floating_point() else targets
-    weights = torch.ones(len(features)) if program.weights is None else program.weights
+    weights = torch.ones(len(features)) if problem.weights is None else problem.weights
     weights = weights.double().cpu()
-    return Objective(features, wanted.cpu(), program.loss, weights / weights.mean(), l2)
+    return Objective(features, wanted.cpu(), problem.row_loss, weights / weights.mean(), l2)
 
 
-def _evaluated(program: Program, state: State, inputs: Tensor, targets: Tensor) -> dict[str, float]:
-    """What an epoch records."""
-    state.model.eval()
-    with torch.no_grad():
-        loss = float(mean_loss(program, state.model(inputs), targets, program.weights))
-    return {"train_loss": loss, **program.evaluate(state.model)}
+def _by_lbfgs(problem: Problem) -> Iterator[bool]:
+    history, tolerance, decay = problem.options
+    return lbfgs_steps(problem.parameters, problem.penalized(decay), history, tolerance)
+
+
+def _by_newton(problem: Problem) -> Iterator[bool]:
+    damping, tolerance, decay = problem.options
+    return newton_steps(problem.parameters, problem.penalized(decay), damping, tolerance)
+
+
+SOLVERS: dict[str, Solver] = {
+    "closed_form": _in_closed_form,
+    "direct": _directly,
+    "irls": _by_irls,
+    "lbfgs": _by_lbfgs,
+    "newton": _by_newton,
+}

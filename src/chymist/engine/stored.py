@@ -207,7 +207,10 @@ def read_recipe(path: Path) -> Recipe:
         recipe = Recipe.from_toml(read_file(path).decode(), path.name)
     except (ChymistError, OSError, UnicodeDecodeError) as error:
         raise damaged(path, str(error)) from None
-    younger = {"accumulate"}  # runs made before there was this field have one pass a step
+    younger = {
+        "accumulate",
+        "gradient_noise",
+    }  # runs made before there were these have one pass, no noise
     missing = [
         name for name, value in vars(recipe).items() if value is None and name not in younger
     ]

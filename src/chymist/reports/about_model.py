@@ -38,7 +38,7 @@ def model_section(run: Run, layers: Sequence[LayerRow], coefficients: Affine | N
     recipe = run.recipe
     slots = (
         "model", "init", "loss", "penalty", "optimizer", "schedule", "batch_size", "length", "stop",
-        "clip",
+        "clip", "gradient_noise",
     )  # fmt: skip
     chosen = [slot for slot in slots if getattr(recipe, slot) is not None]
     card = pairs([

@@ -16,6 +16,7 @@ from chymist.reports.markup import Markup, block, data_name, join, pairs, safe, 
 from chymist.reports.numbers import count, part_name
 from chymist.reports.style import STYLE
 from chymist.reports.verdict import verdict_section
+from chymist.schedules import monitored
 from chymist.values import Run, Split
 
 
@@ -128,6 +129,10 @@ def split_hash(split: Split) -> str:
     return digest.hexdigest()[:16]
 
 
+def _stops(run: Run) -> bool:
+    return run.recipe.stop is not None and run.recipe.stop.name != "none"
+
+
 def limits_section(run: Run) -> Markup:
     """What a careful reader would ask and this report has no answer to."""
     score = run.score
@@ -136,8 +141,9 @@ def limits_section(run: Run) -> Markup:
         "all rows; it does not cover what another seed or other training rows would give.",
     ]
     if score.selected_on:
+        what = "learning rate" if monitored(run.recipe) and not _stops(run) else "weights"
         found.append(
-            f"{score.selected_on} on the {part_name(score.split)} rows chose the weights. Rows "
+            f"{score.selected_on} on the {part_name(score.split)} rows chose the {what}. Rows "
             "that chose something flatter it: only the test rows can tell by how much."
         )
     if score.split == "train":

@@ -35,7 +35,7 @@ def cautions(score: Score) -> list[str]:
         )
     if score.selected_on:
         found.append(
-            f"The weights were chosen by {score.selected_on} on these rows, "
+            f"Weights or rate were chosen by {score.selected_on} on these rows, "
             "so the score is optimistic."
         )
     if score.n < 30:

@@ -25,6 +25,7 @@ from chymist.verbs.fixing import fix as fix
 from chymist.verbs.leaving_out import leave_one_out as leave_one_out
 from chymist.verbs.loading import loading_throughput as loading_throughput
 from chymist.verbs.memorising import capacity as capacity
+from chymist.verbs.optimizer_race import race as race
 from chymist.verbs.paired_curves import Crossing as Crossing
 from chymist.verbs.paired_curves import crossing as crossing
 from chymist.verbs.populating import fit_population as fit_population

@@ -12,7 +12,7 @@ import numpy as np
 from chymist.data import duplicates_across
 from chymist.errors import UsageError
 from chymist.metrics import Undefined, measure
-from chymist.optim import is_solved
+from chymist.optim import AT_ONCE
 from chymist.parts import Part
 from chymist.protocols import Cut, cuts, protocol_of
 from chymist.values import Data, Predictions, Recipe, Split, whole_number
@@ -213,10 +213,12 @@ def starts_at_random(entry: Any) -> bool:
         >>> from sklearn.svm import SVC
         >>> starts_at_random(MLPClassifier()), starts_at_random(SVC())
         (True, False)
+        >>> [starts_at_random(Recipe(optimizer=name)) for name in ("lbfgs", "direct")]
+        [True, False]
     """
     if isinstance(entry, Recipe):
         drawn = entry.model is not None and entry.model.name == "random_features"
-        return drawn or not is_solved(entry)
+        return drawn or entry.optimizer is None or entry.optimizer.name not in AT_ONCE
     options = entry.get_params() if hasattr(entry, "get_params") else {}
     return any(
         name.endswith("hidden_layer_sizes")

@@ -42,6 +42,7 @@ from chymist.engine.threads import Threads, choose_threads, using_threads
 from chymist.errors import Diverged
 from chymist.evidence import FloorResult, fit_floors, score, verdict
 from chymist.metrics import all_metrics
+from chymist.schedules import monitored
 from chymist.values import Data, Floor, Predictions, Recipe, Run, Score, Split, whole_number
 from chymist.verbs.diagnosing import read_findings, signals_of, write_findings
 from chymist.verbs.reporting import write_report
@@ -286,7 +287,8 @@ def conclude(
 def score_of(assembly: Assembly, split: Split, predictions: Predictions, seed: int) -> Score:
     """Headline score of a run on its validation rows, or its training rows if there are none."""
     name, rule = "valid" if len(split.valid) else "train", assembly.program.rule
-    selected = rule.monitor if rule and name == "valid" else None
+    watched = rule.monitor if rule else monitored(assembly.recipe)
+    selected = watched if watched and name == "valid" and watched.startswith("val_") else None
     return score(predictions, HEADLINE[split.data.task], name, selected, seed)
 
 

@@ -19,6 +19,7 @@ from chymist.errors import InputError, UsageError, nearest
 from chymist.evidence import Looks, fit_floors, look, score, verdict
 from chymist.losses import FORMS
 from chymist.metrics import all_metrics
+from chymist.schedules import monitored
 from chymist.values import Data, Floor, Predictions, Run, Score, Split
 from chymist.verbs.records import finished, load_model
 from chymist.verbs.sources import with_model
@@ -200,9 +201,9 @@ class Predictor:
 
     @property
     def monitor(self) -> str | None:
-        """What early stopping watched, or None."""
+        """What early stopping watched, or the schedule, or None."""
         rule = self.recipe.stop.build(1)
-        return rule.monitor if rule else None
+        return rule.monitor if rule else monitored(self.recipe)
 
     @property
     def dtype(self) -> torch.dtype:

@@ -36,6 +36,7 @@ KINDS = {  # a file that only one kind of folder has
     "cv.json": "cv",
     "comparison.json": "compare",
     "search.json": "search",
+    "race.json": "race",
 }
 
 
@@ -67,7 +68,7 @@ class Figure(msgspec.Struct, frozen=True):
 
 
 class Study(msgspec.Struct, frozen=True):
-    """What cv.json, comparison.json and search.json have for the list; the rest is passed over."""
+    """What the files of studies have for the list; the rest is passed over."""
 
     data: Named
     score: Figure | None = None

@@ -21,6 +21,7 @@ from chymist.verbs.reading import LINEAR, coefficients
 MODULES = {
     "model": "models", "optimizer": "optim", "schedule": "schedules", "clip": "clip",
     "stop": "stop", "init": "initializers", "penalty": "penalties",
+    "gradient_noise": "gradient_noise",
 }  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from chymist.evidence.bootstrap_error import BootstrapError
 from chymist.metrics import METRICS, measure
 from chymist.parts import Part
 from chymist.protocols import Cut, cuts, protocol_of
+from chymist.schedules import monitored
 from chymist.values import Data, Floor, Predictions, Recipe, Score, Split, whole_number
 from chymist.verbs.bootstraps import bootstrap_estimate, corrected_score
 from chymist.verbs.jobs import Common, Job, Trained, train_jobs
@@ -346,8 +347,9 @@ def _job(
 
 
 def stops_early(recipe: Recipe) -> bool:
-    """Whether a recipe needs rows that decide early stopping."""
-    return recipe.stop is not None and recipe.stop.name != "none"
+    """Whether a recipe needs rows that decide early stopping, or when the rate is lowered."""
+    stops = recipe.stop is not None and recipe.stop.name != "none"
+    return stops or monitored(recipe) == "val_loss"
 
 
 def fold_split(

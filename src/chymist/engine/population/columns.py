@@ -1,47 +1,62 @@
-"""The steps of SGD and Adam with momentum, betas and eps of each member, over [K] columns."""
+"""The steps of optimisers with momentum, betas, alpha and eps of each member, over [K] columns."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from chymist.parts import Part, definition
 
-RULED = ("momentum", "betas", "eps")  # options that enter a step other than as its length
+# Options that enter a step other than as its length.
+RULED = ("momentum", "betas", "eps", "alpha")
+
+
+class Rule(NamedTuple):
+    """How an optimiser steps.
+
+    Args:
+        options: those that its step takes as columns, (K,) or (K, 2) each.
+        moments: what it remembers, under torch's names.
+        step: (gradient, what is remembered, columns) -> what is subtracted at rate 1.
+        counts: whether it counts its steps.
+    """
+
+    options: tuple[str, ...]
+    moments: tuple[str, ...]
+    step: Callable[..., Tensor]
+    counts: bool = True
 
 
 class ColumnSteps:
     """What `torch.optim` does at rate 1 without decay, where members differ in more than these.
 
-    SGD:  v <- momentum v + g;  step -v, with Nesterov's -(g + momentum v).
-    Adam: m <- b1 m + (1 - b1) g;  v <- b2 v + (1 - b2) g^2;
+    SGD:     v <- momentum v + g;  step -v, with Nesterov's -(g + momentum v).
+    Adam:    m <- b1 m + (1 - b1) g;  v <- b2 v + (1 - b2) g^2;
     step -(m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps).
+    AdaGrad: s <- s + g^2;  step -g / (sqrt(s) + eps).
+    RMSProp: v <- alpha v + (1 - alpha) g^2;  u <- momentum u + g / (sqrt(v) + eps);  step -u.
 
     Args:
         parameters: stacked, (K, ...) each; they move from where they are.
-        optimizers: of each member, all "sgd" or all of Adam's kinds.
+        optimizers: of each member, all of one kind.
 
-    Source: Polyak 1964; Nesterov 1983; Kingma, Ba 2015, arXiv:1412.6980.
+    Source: see `chymist.optim`.
     """
 
     def __init__(self, parameters: Sequence[nn.Parameter], optimizers: Sequence[Part]) -> None:
         self.parameters = parameters
         self.state: dict[nn.Parameter, dict[str, Tensor]] = defaultdict(dict)
-        self.adaptive = optimizers[0].name != "sgd"
-        self.nesterov = not self.adaptive and bool(option_of(optimizers[0], "nesterov"))
-        self.columns: tuple[Tensor, ...] = (_column(optimizers, "momentum"),)
-        if self.adaptive:
-            betas = _column(optimizers, "betas")
-            self.columns = (betas[:, 0], betas[:, 1], _column(optimizers, "eps"))
+        self.rule = _rule_of(optimizers[0])
+        self.columns = [_column(optimizers, name) for name in self.rule.options]
         for parameter in parameters:
             state = self.state[parameter]
-            for name in ("exp_avg", "exp_avg_sq") if self.adaptive else ("momentum_buffer",):
+            for name in self.rule.moments:
                 state[name] = torch.zeros_like(parameter, requires_grad=False)
-            if self.adaptive:
+            if self.rule.counts:
                 state["step"] = torch.zeros(len(optimizers), dtype=torch.float64)
 
     def step(self) -> None:
@@ -49,25 +64,58 @@ class ColumnSteps:
         with torch.no_grad():
             for parameter in self.parameters:
                 if parameter.grad is not None:
-                    move = self._adam if self.adaptive else self._sgd
-                    move(parameter, parameter.grad, self.state[parameter])
+                    state = self.state[parameter]
+                    if self.rule.counts:
+                        state["step"].add_(1)
+                    parameter.sub_(self.rule.step(parameter.grad, state, *self.columns))
 
-    def _sgd(self, parameter: nn.Parameter, gradient: Tensor, state: dict[str, Tensor]) -> None:
-        momentum = along(self.columns[0], parameter)
-        velocity = state["momentum_buffer"].mul_(momentum).add_(gradient)
-        parameter.sub_(gradient.addcmul(velocity, momentum) if self.nesterov else velocity)
 
-    def _adam(self, parameter: nn.Parameter, gradient: Tensor, state: dict[str, Tensor]) -> None:
-        beta1, beta2, eps = self.columns
-        taken = state["step"].add_(1)
-        mean = state["exp_avg"].lerp_(gradient, along(1 - beta1, parameter))
-        square = state["exp_avg_sq"].lerp_(gradient.square(), along(1 - beta2, parameter))
-        root = square.div(along(1 - beta2**taken, parameter)).sqrt_().add_(along(eps, parameter))
-        parameter.sub_(mean.div(along(1 - beta1**taken, parameter)).div_(root))
+def _sgd(gradient: Tensor, state: dict[str, Tensor], momentum: Tensor) -> Tensor:
+    return state["momentum_buffer"].mul_(along(momentum, gradient)).add_(gradient)
+
+
+def _nesterov(gradient: Tensor, state: dict[str, Tensor], momentum: Tensor) -> Tensor:
+    return gradient.addcmul(_sgd(gradient, state, momentum), along(momentum, gradient))
+
+
+def _adam(gradient: Tensor, state: dict[str, Tensor], betas: Tensor, eps: Tensor) -> Tensor:
+    beta1, beta2, taken = betas[:, 0], betas[:, 1], state["step"]
+    mean = state["exp_avg"].lerp_(gradient, along(1 - beta1, gradient))
+    square = state["exp_avg_sq"].lerp_(gradient.square(), along(1 - beta2, gradient))
+    root = square.div(along(1 - beta2**taken, gradient)).sqrt_().add_(along(eps, gradient))
+    return mean.div(along(1 - beta1**taken, gradient)).div_(root)
+
+
+def _adagrad(gradient: Tensor, state: dict[str, Tensor], eps: Tensor) -> Tensor:
+    total = state["sum"].addcmul_(gradient, gradient)
+    return gradient / total.sqrt().add_(along(eps, gradient))
+
+
+def _rmsprop(
+    gradient: Tensor, state: dict[str, Tensor], alpha: Tensor, momentum: Tensor, eps: Tensor
+) -> Tensor:
+    square = state["square_avg"].lerp_(gradient.square(), along(1 - alpha, gradient))
+    scaled = gradient / square.sqrt().add_(along(eps, gradient))
+    return state["momentum_buffer"].mul_(along(momentum, gradient)).add_(scaled)
+
+
+RULES = {
+    "sgd": Rule(("momentum",), ("momentum_buffer",), _sgd, counts=False),
+    "nesterov": Rule(("momentum",), ("momentum_buffer",), _nesterov, counts=False),
+    "adam": Rule(("betas", "eps"), ("exp_avg", "exp_avg_sq"), _adam),
+    "adagrad": Rule(("eps",), ("sum",), _adagrad),
+    "rmsprop": Rule(("alpha", "momentum", "eps"), ("square_avg", "momentum_buffer"), _rmsprop),
+}
+RULES |= {"bgd": RULES["sgd"], "adamw": RULES["adam"]}
+
+
+def _rule_of(optimizer: Part) -> Rule:
+    """The rule of a kind of optimiser."""
+    return RULES["nesterov" if option_of(optimizer, "nesterov") else optimizer.name]
 
 
 def differ(optimizers: Sequence[Part]) -> bool:
-    """Whether the optimisers of members differ in momentum, betas or eps."""
+    """Whether the optimisers of members differ in an option of `RULED`."""
     return any(len({str(option_of(part, name)) for part in optimizers}) > 1 for name in RULED)
 
 

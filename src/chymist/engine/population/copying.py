@@ -24,6 +24,7 @@ def copy_member(source: Assembly, target: Assembly) -> None:
     ours.model.load_state_dict(theirs.model.state_dict())
     ours.optimizer.load_state_dict(copy.deepcopy(theirs.optimizer.state_dict()))
     ours.step, ours.loss_sum, ours.loss_rows = theirs.step, theirs.loss_sum, theirs.loss_rows
+    ours.watched = theirs.watched
     ours.best_value, ours.best_step = theirs.best_value, theirs.best_step
     ours.best = copy.deepcopy(theirs.best)
 

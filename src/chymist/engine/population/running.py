@@ -226,8 +226,9 @@ def _by_itself(run: Assembly, until: int | None = None) -> Generator[Epoch]:
 
 def _epochs(run: Assembly, until: int | None) -> Iterator[Epoch]:
     """The epochs of a run that is trained by the loop, to its end or to a step."""
-    program, state = run.program, run.state
-    events = solve(program, state, run.recipe) if is_solved(run.recipe) else train(program, state)
+    program, state, solved = run.program, run.state, is_solved(run.recipe)
+    until = None if solved else until  # what a solver remembers of its steps is not in the state
+    events = solve(program, state, run.recipe) if solved else train(program, state)
     with closing(events):  # with the workers that prepare their batches
         for event in events:
             if isinstance(event, Epoch):

@@ -20,6 +20,7 @@ from chymist.engine.population.grouping import Group
 from chymist.engine.population.visits import Batch, Reader, visits_of
 from chymist.engine.rows import InMemory, Shared
 from chymist.errors import UsageError
+from chymist.schedules import Span
 
 STACKED, WIDE = "stacked", "wide"
 
@@ -121,7 +122,7 @@ def sharing(run: Assembly, rows: InMemory, own: np.ndarray, seed: int) -> Assemb
     total = recipe.length.steps(per_epoch)
     program = replace(
         run.program, rows=rows, shared=Shared(rows, weights, seed),
-        schedule=recipe.schedule.build(total), rule=recipe.stop.build(per_epoch),
+        schedule=recipe.schedule.build(Span(total, per_epoch)), rule=recipe.stop.build(per_epoch),
         batch_size=size, total_steps=total,
     )  # fmt: skip
     return replace(run, program=program)

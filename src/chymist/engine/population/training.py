@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from chymist.engine.assembly import Assembly
 from chymist.engine.events import Epoch
-from chymist.engine.loop import diverged, remember
+from chymist.engine.loop import diverged, rate_of, remember
 from chymist.engine.population.shared import SharedRows
 from chymist.engine.population.update import Update, clip_members
 from chymist.engine.population.visits import Batch, Reader, StackedRows
@@ -27,6 +27,7 @@ from chymist.models.chain import chained
 from chymist.models.stacked import StackedBatchNorm, StackedNoise, numbers_of
 from chymist.models.stacked_wide import stack_wide
 from chymist.penalties import Penalty, constrain, pull
+from chymist.schedules import WITHOUT_EPOCHS, Plateau
 
 Form = Callable[[Sequence[nn.Module]], nn.Module]
 COMPACT = 0.7  # share of members still training below which the others are dropped
@@ -100,7 +101,7 @@ class Crew:
         self.norms = [m for m in self.model.modules() if isinstance(m, StackedBatchNorm)]
         self.dropouts = [m for m in self.model.modules() if isinstance(m, StackedNoise)]
         self.at = runs[0].state.step  # members of a crew have taken equally many
-        plans = [(r.state.rate, str(r.recipe.schedule), r.program.total_steps) for r in runs]
+        plans = [_plan_of(place, run) for place, run in enumerate(runs)]
         distinct = list(dict.fromkeys(plans))
         self.plan_of = torch.tensor([distinct.index(plan) for plan in plans])
         self.leaders = [runs[plans.index(plan)] for plan in distinct]
@@ -161,10 +162,10 @@ class Crew:
         """Learning rate of each member at this step, (K,)."""
         if self.missed.any():
             taken = (self.at - self.missed).tolist()
-            own = [run.state.rate * run.program.schedule(n)
+            own = [rate_of(run.program, run.state, n)
                    for run, n in zip(self.runs, taken, strict=True)]  # fmt: skip
             return torch.tensor(own, dtype=torch.float64)
-        found = [run.state.rate * run.program.schedule(self.at) for run in self.leaders]
+        found = [rate_of(run.program, run.state, self.at) for run in self.leaders]
         return torch.tensor(found, dtype=torch.float64)[self.plan_of]
 
     def step(self, batch: Batch) -> list[tuple[int, Diverged]]:
@@ -184,6 +185,7 @@ class Crew:
         if self.penalties:
             pull(self.penalties, self.update.weights())
         clip_members(self.runs[0].recipe.clip, self.update.parameters)
+        self._add_noise()
         self.update.step(rates)
         if self.penalties:
             constrain(self.penalties, self.update.weights())
@@ -194,6 +196,16 @@ class Crew:
         self.seen += batch.counts
         self.at += 1
         return lost
+
+    def _add_noise(self) -> None:
+        """Add to the gradients of each member the noise that it would have alone."""
+        for place, run in enumerate(self.runs):
+            if run.program.gradient_noise:
+                step = self.at - int(self.missed[place])
+                trained = [n for n, p in run.state.model.named_parameters() if p.requires_grad]
+                for name, gradient in zip(trained, self.update.gradients(place), strict=True):
+                    if gradient is not None:
+                        gradient.add_(run.program.gradient_noise(step, name, gradient))
 
     def _kept(self, idle: list[int]) -> list[tuple[Tensor, Tensor]]:
         """All numbers of the members, and what those have who do not take this step."""
@@ -246,11 +258,20 @@ class Crew:
                   **program.evaluate(state.model)}  # fmt: skip
         self.sums[place], self.seen[place] = 0.0, 0
         state.step, state.loss_sum, state.loss_rows = self.at, 0.0, 0
-        best = remember(program.rule, state, values)
+        best = remember(program, state, values)
         last = state.stopped or ending
         self.open[place] = not last
         epoch = math.ceil(self.at / program.steps_per_epoch)
         return Epoch(epoch, self.at, values, best, last)
+
+
+def _plan_of(place: int, run: Assembly) -> object:
+    """What the rates of a member follow from; a loss that is watched is its own."""
+    program, described = run.program, run.recipe.schedule
+    watching = isinstance(program.schedule, Plateau) or run.state.watched.factor < 1
+    per_epoch = 0 if described.name in WITHOUT_EPOCHS else program.steps_per_epoch
+    return (run.state.rate, str(described), program.total_steps, per_epoch,
+            place if watching else None)  # fmt: skip
 
 
 def _shares(batch: Batch, losses: Tensor) -> Tensor:

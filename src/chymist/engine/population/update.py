@@ -20,10 +20,10 @@ COLUMNS = ("lr", "weight_decay", *RULED)  # options in which members trained tog
 class Update:
     """torch's own optimiser over stacked parameters, with a rate and a decay for each member.
 
-    A step of SGD or Adam is linear in its rate. Where members differ in rate or decay, the
+    A step of each of them is linear in its rate. Where members differ in rate or decay, the
     optimiser takes its step from zero at rate 1, which gives the direction, and each member goes
-    along it at its own rate. Where they differ in momentum, betas or eps, that direction is
-    computed by `ColumnSteps`.
+    along it at its own rate. Where they differ in an option of `RULED`, that direction is computed
+    by `ColumnSteps`.
 
     Args:
         model: the stacked model.
@@ -57,7 +57,7 @@ class Update:
             self.moved = [nn.Parameter(torch.zeros_like(p)) for p in self.parameters]
             if "weight_decay" in definition(first.kind, first.name).options:
                 options["weight_decay"] = 0.0
-        self.keeps = [part.name != "sgd" or option_of(part, "momentum") > 0 for part in optimizers]
+        self.drops = [() if option_of(p, "momentum") else ("momentum_buffer",) for p in optimizers]
         self.optimizer: torch.optim.Optimizer | ColumnSteps = (
             ColumnSteps(self.moved, optimizers)
             if ruled
@@ -68,6 +68,13 @@ class Update:
         """Forget the gradients."""
         for parameter in self.parameters:
             parameter.grad = None
+
+    def gradients(self, place: int) -> list[Tensor | None]:
+        """Gradients of a member, as views, in the order of its own parameters."""
+        return [
+            None if parameter.grad is None else plain(parameter.grad)[place]
+            for parameter, plain in zip(self.parameters, self.plain, strict=True)
+        ]
 
     def weights(self) -> list[Pair]:
         """What penalties are on: parameters with two axes or more in the plain model."""
@@ -135,11 +142,11 @@ class Update:
 
     def give_back(self, place: int, member: torch.optim.Optimizer) -> None:
         """Leave a member's own optimiser with the moments that it has now."""
-        if not self.keeps[place]:
-            return
         own = member.param_groups[0]["params"]
         for parameter, moved, plain in zip(own, self.moved, self.plain, strict=True):
             for name, value in self.optimizer.state[moved].items():
+                if name in self.drops[place]:
+                    continue
                 if name == "step":
                     taken = value[place] if value.ndim else value
                     member.state[parameter][name] = taken.to(torch.float32, copy=True)
@@ -149,7 +156,7 @@ class Update:
 
 
 def clip_members(clip: Part, parameters: Sequence[nn.Parameter]) -> None:
-    """Clip the gradient of each member by its own norm, or by value.
+    """Clip the gradient of each member by its own norm or by value, or set its norm to 1.
 
     Args:
         clip: the part of the recipe.
@@ -160,9 +167,13 @@ def clip_members(clip: Part, parameters: Sequence[nn.Parameter]) -> None:
     if clip.name == "value":
         for gradient in gradients:
             gradient.clamp_(-most, most)
-    elif clip.name == "norm":
+    elif clip.name in ("norm", "unit"):
         norms = torch.stack([g.flatten(1).norm(dim=1) for g in gradients]).norm(dim=0)
-        shares = (most / (norms + 1e-6)).clamp(max=1.0)  # as torch.nn.utils.clip_grad_norm_
+        shares = (
+            (most / (norms + 1e-6)).clamp(max=1.0)  # as torch.nn.utils.clip_grad_norm_
+            if clip.name == "norm"
+            else 1 / norms.clamp(min=torch.finfo(norms.dtype).tiny)
+        )
         for gradient in gradients:
             gradient.mul_(along(shares, gradient))
 
