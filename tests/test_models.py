@@ -10,6 +10,7 @@ from safetensors.torch import load, save
 from torch import nn
 
 import chymist as cy
+from chymist.engine.defaults import TREES
 from chymist.errors import InputError, UsageError
 from chymist.losses import FORMS
 from chymist.models import Dropout, Residual, build_model
@@ -39,7 +40,7 @@ def batch(shapes: Shapes, loss: str, rows: int = 8) -> tuple[torch.Tensor, torch
 
 
 def test_every_registered_model_has_a_case() -> None:
-    assert set(CASES) == set(registered("model"))
+    assert {*CASES, *TREES} == set(registered("model"))  # trees: tests/test_trees_fit.py
 
 
 @pytest.mark.parametrize("name", CASES)

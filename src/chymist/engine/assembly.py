@@ -113,7 +113,7 @@ def assemble(
     prepared = prepared or prepare_split(recipe, split, place)
     preparation, train, valid = prepared.preparation, prepared.train, prepared.valid
     columns = len(data.classes) if data.classes else train.targets.shape[1]
-    shapes = Shapes(preparation.input_shape, form.outputs(columns))
+    shapes = Shapes(preparation.input_shape, form.outputs(columns), preparation.categories)
     model = build_model(recipe.model, shapes, seed).to(dtype_of(recipe))
     if len(shapes.inputs) == 3:  # convolutions run faster with the channels innermost
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -229,7 +229,8 @@ def build_optimizer(recipe: Recipe, model: nn.Module) -> tuple[torch.optim.Optim
         # never stepped: see engine.solving
         return torch.optim.SGD(parameters or [torch.zeros(0)]), 1.0
     if not parameters:
-        raise InputError("the model has no parameters to train", received=recipe.model.name)
+        do = "use the optimizer direct" if hasattr(model, "solve") else ""
+        raise InputError("the model has no parameters to train", received=recipe.model.name, do=do)
     optimizer = recipe.optimizer.build(parameters)
     if recipe.precision == "float16" and recipe.optimizer.options.get("momentum"):
         # A first step that overflows is not taken, and torch would keep the velocity unset.

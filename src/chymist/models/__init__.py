@@ -15,3 +15,8 @@ from chymist.models.linear import linear as linear
 from chymist.models.linear import logistic as logistic
 from chymist.models.linear import softmax as softmax
 from chymist.models.mlp import mlp as mlp
+from chymist.models.trees.modules import boosting as boosting
+from chymist.models.trees.modules import c45 as c45
+from chymist.models.trees.modules import cart as cart
+from chymist.models.trees.modules import id3 as id3
+from chymist.models.trees.modules import random_forest as random_forest
