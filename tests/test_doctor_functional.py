@@ -18,6 +18,7 @@ from chymist.doctor.flow import flow_of
 from chymist.doctor.functions import KINDS, WORDS
 from chymist.doctor.preflight import preflight
 from chymist.doctor.probing import Layer, Probe, listening, probe
+from chymist.doctor.restoring import untouched
 from tests.doctor_loops import MODELS, TRAIN, VALID, ce, randomness, seeded, state
 
 Apply = Callable[[Tensor], Tensor]
@@ -178,7 +179,8 @@ def test_looks_change_nothing(make: Callable[[], nn.Module]) -> None:
     model = seeded(make)
     before = state(model), randomness()
     found = probe(model, ce, *TRAIN, step=0)
-    flow_of(model, TRAIN[0], 8)
+    with untouched(model, ce):
+        flow_of(model, TRAIN[0], 8)
     assert (state(model), randomness()) == before
     assert found is not None
     assert not any(m._forward_hooks or m._forward_hooks_always_called for m in model.modules())

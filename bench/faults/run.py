@@ -199,8 +199,9 @@ def main() -> None:
     """Run, print, write."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", nargs="*", default=[])
-    parser.add_argument("--suites", nargs="*", default=[*SUITES, "other"])
-    parser.add_argument("--doctors", nargs="*", default=list(DOCTORS))
+    suites, doctors = [*SUITES, "other"], [*DOCTORS]
+    parser.add_argument("--suites", nargs="*", choices=suites, default=suites)
+    parser.add_argument("--doctors", nargs="*", choices=doctors, default=doctors)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--sensitivity", action="store_true", help="move each threshold")
     parser.add_argument("--jobs", type=int, default=2)

@@ -31,7 +31,7 @@ _PUBLIC = {
     "list_runs": "chymist.verbs", "as_estimator": "chymist.verbs.estimator",
     "coefficients": "chymist.verbs", "leave_one_out": "chymist.verbs",
     "learning_curve": "chymist.verbs", "validation_curve": "chymist.verbs",
-    "capacity": "chymist.verbs", "bias_variance": "chymist.verbs",
+    "capacity": "chymist.verbs", "suitability": "chymist.verbs", "bias_variance": "chymist.verbs",
     "apply": "chymist.verbs", "prove": "chymist.verbs", "fix": "chymist.verbs",
     "intervals": "chymist.verbs", "loading_throughput": "chymist.verbs",
     "Remedy": "chymist.doctor",
@@ -99,6 +99,7 @@ if TYPE_CHECKING:
     from chymist.verbs import prove as prove
     from chymist.verbs import resume as resume
     from chymist.verbs import search as search
+    from chymist.verbs import suitability as suitability
     from chymist.verbs import validation_curve as validation_curve
     from chymist.verbs.estimator import as_estimator as as_estimator
 

@@ -138,7 +138,12 @@ def direct(parameters: Parameters) -> None:
 
 
 def is_solved(recipe: Recipe) -> bool:
-    """Whether a recipe's model is found at once, and not trained in steps."""
+    """Whether a recipe's model is found at once, and not trained in steps.
+
+    Example:
+        >>> is_solved(Recipe(optimizer=closed_form())), is_solved(Recipe(optimizer=adam()))
+        (True, False)
+    """
     return recipe.optimizer is not None and recipe.optimizer.name in AT_ONCE
 
 

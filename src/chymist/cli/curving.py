@@ -1,4 +1,4 @@
-"""`chymist curve` and `chymist capacity`."""
+"""`chymist curve`, `chymist capacity` and `chymist suitability`."""
 
 from __future__ import annotations
 
@@ -134,6 +134,24 @@ def capacity(options: argparse.Namespace) -> int:
     return 0
 
 
+def suitability(options: argparse.Namespace) -> int:
+    """`chymist suitability`."""
+    screen = screen_of(options)
+    data, split = rows_for_folds(options)
+    print_data(screen, split or data)
+    found = cy.suitability(split or data, options.folds, options.seeds, options.seed,
+                           rows=options.rows, plan=options.plan,
+                           threads=threads_of(options.threads))  # fmt: skip
+    screen.line("Verdict", found.verdict, result=True)
+    for reason in found.reasons:
+        screen.line("Because", reason, result=True)
+    heads, cells = found.comparison.rows()
+    screen.block(table(cells, heads, width() - 8))
+    if options.json:
+        emit(found.to_dict())
+    return 0
+
+
 def sizes_of(text: str) -> list[float | int]:
     """`--sizes 0.1,0.5,1.0` or `--sizes 100,200`: shares have a point, numbers of rows none.
 
@@ -168,4 +186,4 @@ def curve_summary(found: LearningCurve) -> Mapping[str, Any]:
             "plan": found.facts["plan"], "seconds": found.facts["seconds"]}  # fmt: skip
 
 
-CURVING = {"curve": curve, "capacity": capacity}
+CURVING = {"curve": curve, "capacity": capacity, "suitability": suitability}

@@ -26,6 +26,7 @@ EXAMPLES = {
     "curve": "chymist curve digits --model mlp --sizes 0.25,0.5,1.0 --folds 5 --seeds 3\n"
     "  chymist curve diabetes --model polynomial --model.degree 1..3",
     "capacity": "chymist capacity digits --model mlp --model.hidden 8",
+    "suitability": "chymist suitability table.csv --target price",
     "diagnose": "chymist diagnose runs/digits-0001 --fix",
     "why": "chymist why overfitting --lang zh",
     "runs": "chymist runs",
@@ -47,6 +48,7 @@ VERBS = {
     "compare-runs": "compare two runs on the same validation rows",
     "curve": "score a recipe with more and more training rows, or over values of an option",
     "capacity": "count the rows with random labels that a recipe learns by heart",
+    "suitability": "say whether a network is the right tool for the data, by experiment",
     "diagnose": "say what is wrong with a run, from its record or by experiments",
     "why": "explain a code of the doctor, in English or Chinese",
     "runs": "list runs, cross-validations, comparisons and searches",
@@ -398,6 +400,14 @@ def _capacity(verb: argparse.ArgumentParser) -> None:
     _several(verb.add_argument_group("run"), 6, "sets of labels (6)")
 
 
+def _suitability(verb: argparse.ArgumentParser) -> None:
+    _source(verb)
+    run = verb.add_argument_group("run")
+    run.add_argument("--rows", type=int, default=1000, metavar="N", help="most rows (1000)")
+    run.add_argument("--folds", type=int, default=5, metavar="K", help="folds (5)")
+    _several(run, 3, "cut and initialise S times (3)")
+
+
 def _several(run: Any, seeds: int, text: str) -> None:
     run.add_argument("--seeds", type=int, default=seeds, metavar="S", help=text)
     run.add_argument("--seed", type=int, default=0, metavar="N", help="the first seed (0)")
@@ -417,5 +427,6 @@ _ADD = {
     "part": of_runs.part, "shapes": of_runs.shapes,
     "compare": _compare, "compare-runs": _compare_runs,
     "search": _search,
-    "curve": _curve, "capacity": _capacity, "diagnose": of_runs.diagnose, "why": of_runs.why,
+    "curve": _curve, "capacity": _capacity,
+    "suitability": _suitability, "diagnose": of_runs.diagnose, "why": of_runs.why,
 }  # fmt: skip

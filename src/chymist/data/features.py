@@ -83,7 +83,7 @@ class Feature:
         return [(self.shift, self.scale), (0.0, 1.0)] if self.flag else [(self.shift, self.scale)]
 
     def write(self, cells: np.ndarray, out: np.ndarray) -> None:
-        """Write the features of some cells into float32 (rows, width).
+        """Write the features of some cells into (rows, width) of a floating type.
 
         Raises:
             InputError: a cell is no number or date, or too large.

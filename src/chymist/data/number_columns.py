@@ -59,7 +59,7 @@ def write_number_columns(features: Sequence[Feature], cells: np.ndarray, out: np
     Args:
         features: of all columns that are used.
         cells: (rows, columns) of the raw array.
-        out: float32 (rows, features).
+        out: (rows, features), floating.
 
     Returns:
         Whether it was done; False leaves it, with every message, to the columns one by one.

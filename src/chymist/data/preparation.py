@@ -51,15 +51,16 @@ class Preparation:
     target_scale: tuple[float, ...] = ()
     notes: tuple[str, ...] = ()
 
-    def inputs(self, raw: Table | np.ndarray) -> np.ndarray:
+    def inputs(self, raw: Table | np.ndarray, dtype: type[np.floating] = np.float32) -> np.ndarray:
         """Raw inputs as the model takes them.
 
         Args:
             raw: columns by name, or an array (rows, columns), or images (rows, height, width,
                 channels).
+            dtype: of prepared columns; they are worked out in double precision, and then rounded.
 
         Returns:
-            float32, C-contiguous: (rows, features), or (rows, channels, height, width).
+            C-contiguous: (rows, features), or (rows, channels, height, width) in float32.
 
         Raises:
             InputError: a column is missing, or the shape or a cell does not fit.
@@ -68,7 +69,7 @@ class Preparation:
             return prepared_pixels(raw, self.shape, self.pixels)
         columns = self._columns(raw)
         rows = len(next(iter(columns.values())))
-        made = np.empty((rows, *self.input_shape), np.float32)
+        made = np.empty((rows, *self.input_shape), dtype)
         if isinstance(raw, np.ndarray) and write_number_columns(self.features, raw, made):
             return made
         at = 0
@@ -77,8 +78,8 @@ class Preparation:
             at += feature.width
         return made
 
-    def targets(self, targets: np.ndarray) -> np.ndarray:
-        """Targets as the loss takes them: class indices int64 (rows,), or standardised float32.
+    def targets(self, targets: np.ndarray, dtype: type[np.floating] = np.float32) -> np.ndarray:
+        """Targets as the loss takes them: class indices int64 (rows,), or standardised values.
 
         t = (y - mean) / deviation, with mean and deviation of the training rows; (rows, outputs).
         """
@@ -87,7 +88,7 @@ class Preparation:
         values = targets.astype(np.float64).reshape(
             len(targets), targets.shape[1] if targets.ndim > 1 else 1
         )
-        made: np.ndarray = ((values - self.target_shift) / self.target_scale).astype(np.float32)
+        made: np.ndarray = ((values - self.target_shift) / self.target_scale).astype(dtype)
         return made
 
     def outputs(self, outputs: np.ndarray) -> np.ndarray:

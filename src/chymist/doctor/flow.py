@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from chymist.doctor.functions import KINDS, hearing_functions
-from chymist.doctor.probing import untouched
 from chymist.doctor.reading_loss import FAILS, LossFunction
+from chymist.doctor.restoring import put_back
 
 AFFINE = (nn.Linear, nn.Conv1d, nn.Conv2d)
 
@@ -104,7 +104,7 @@ def flow_of(model: nn.Module, inputs: Tensor, batch: int) -> dict[str, object]:
     """Facts about the flow of values, by the names that `Facts` has for them.
 
     Args:
-        model: is left as it was.
+        model: modes and buffers are put back; a caller keeps the rest (`untouched`).
         inputs: some rows, (rows, ...).
         batch: rows of a batch in training.
 
@@ -114,7 +114,7 @@ def flow_of(model: nn.Module, inputs: Tensor, batch: int) -> dict[str, object]:
         ('0 -> 1',)
     """
     try:
-        with untouched(model, weights=False), torch.no_grad():
+        with put_back(model), torch.no_grad():
             model.eval()
             with flowing(model, batch) as flow:
                 whole = model(inputs)
@@ -146,7 +146,7 @@ def unregistered(
     """Shapes of parameters that work in the model, but are none of its own: kept in a plain list.
 
     Args:
-        model: is left as it was.
+        model: modes and buffers are put back; a caller keeps the rest (`untouched`).
         inputs: some rows.
         held: ids of parameters that the optimiser has all the same.
 
@@ -160,7 +160,7 @@ def unregistered(
         >>> unregistered(Listed(), torch.zeros(4, 2))
         ((3,), (3, 2))
     """
-    with untouched(model, weights=False), torch.enable_grad():
+    with put_back(model), torch.enable_grad():
         outputs = model(inputs)
     ends = [outputs.grad_fn] if isinstance(outputs, Tensor) else []
     own = {id(p) for p in model.parameters()}.union(held)
@@ -246,7 +246,7 @@ def stays_symmetric(
     if not hidden:
         return ()
     try:
-        with untouched(model, weights=False):
+        with put_back(model):
             twin = copy.deepcopy(model)
             twin.eval()
             optimizer = torch.optim.SGD(twin.parameters(), lr=0.1)

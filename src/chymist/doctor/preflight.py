@@ -93,7 +93,7 @@ def preflight(
     batch_size: int | None,
     known_targets: Tensor | None = None,
 ) -> Facts:
-    """Look at model, loss and optimiser before the first step; nothing is changed.
+    """Look at model, loss and optimiser before the first step; to be called inside of `untouched`.
 
     Args:
         model, optimizer, loss_fn, batch_size: of the run, where known.
@@ -119,7 +119,7 @@ def preflight(
         return Facts(**known)
     inputs, targets = (part.to(device_of(model)) for part in rows)
     if loss_fn is not None:
-        known["first"] = first = probe(model, loss_fn, inputs, targets, 0)
+        known["first"] = first = probe(model, loss_fn, inputs, targets, 0, inside=True)
         if first is not None:
             known |= _of_outputs(first) | _of_loss(loss_fn, first, targets, known_targets)
             known["undriven"] = _undriven(model, first)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from chymist.doctor.functions import Functions, hearing_functions, is_torchs
 from chymist.doctor.reading_loss import FAILS, LossFunction
+from chymist.doctor.restoring import put_back
 from chymist.doctor.restoring import untouched as untouched
 
 ROWS = (
@@ -70,7 +71,7 @@ class Probe:
 
 
 def probe(model: nn.Module, loss_fn: LossFunction, inputs: Tensor, targets: Tensor,
-          step: int, modes: Sequence[bool] = ()) -> Probe | None:  # fmt: skip
+          step: int, modes: Sequence[bool] = (), inside: bool = False) -> Probe | None:  # fmt: skip
     """Look at a model on fixed rows.
 
     Args:
@@ -80,6 +81,7 @@ def probe(model: nn.Module, loss_fn: LossFunction, inputs: Tensor, targets: Tens
         step: of the run, for the record.
         modes: `training` of all modules while the run trains; none: what `model.train()` gives,
             or the modes as they are if the model is in training mode.
+        inside: whether this is one of several looks inside of `untouched`.
 
     Returns:
         None if the model or the loss cannot take the rows.
@@ -96,7 +98,7 @@ def probe(model: nn.Module, loss_fn: LossFunction, inputs: Tensor, targets: Tens
     modules = list(model.modules())
     training = model.training
     try:
-        with untouched(model, loss_fn):
+        with put_back(model) if inside else untouched(model, loss_fn):
             kept = list(modes) if len(modes) == len(modules) else [m.training for m in modules]
             with listening(model, layers), torch.no_grad():
                 model.eval()

@@ -25,7 +25,7 @@ GENERATORS = (torch.Generator, np.random.Generator, np.random.RandomState, rando
 
 
 @contextmanager
-def untouched(model: nn.Module, loss_fn: object = None, weights: bool = True) -> Iterator[None]:
+def untouched(model: nn.Module, loss_fn: object = None) -> Iterator[None]:
     """Whatever is done to a model inside is undone afterwards.
 
     That is: modes, buffers, weights, plain attributes and what lists and dictionaries among them
@@ -35,7 +35,6 @@ def untouched(model: nn.Module, loss_fn: object = None, weights: bool = True) ->
     Args:
         model: any module.
         loss_fn: a function or module that is called inside too.
-        weights: whether they are kept too; not where this stands inside of another such context.
 
     Example:
         >>> model = nn.Dropout()
@@ -48,7 +47,7 @@ def untouched(model: nn.Module, loss_fn: object = None, weights: bool = True) ->
     if isinstance(loss_fn, nn.Module):
         modules += loss_fn.modules()
     attributes = [_attributes(module) for module in modules]
-    tensors = [(tensor, tensor.detach().clone()) for tensor in _tensors(modules, weights)]
+    tensors = [(tensor, tensor.detach().clone()) for tensor in _tensors(modules)]
     generators = [_returning(held) for held in _generators(modules, loss_fn)]
     with unchanged_randomness(), _plain(model):
         try:
@@ -56,11 +55,45 @@ def untouched(model: nn.Module, loss_fn: object = None, weights: bool = True) ->
         finally:
             for restore in (*attributes, *generators):
                 restore()
-            for tensor, values in tensors:
-                if not torch.equal(tensor.detach(), values):
-                    # `.data` has a count of changes of its own: graphs that wait for their
-                    # backward pass would refuse a tensor that was written to
-                    tensor.data.copy_(values)
+            _restore(tensors)
+
+
+@contextmanager
+def put_back(model: nn.Module) -> Iterator[None]:
+    """Modes, buffers and global random states are put back afterwards; it costs little.
+
+    For one of several looks inside of `untouched`, which puts back all the rest.
+
+    Args:
+        model: any module.
+
+    Example:
+        >>> model = nn.BatchNorm1d(2)
+        >>> with put_back(model):
+        ...     _ = model(torch.randn(8, 2))
+        >>> model.running_mean
+        tensor([0., 0.])
+    """
+    modules = [*model.modules()]
+    modes = [module.training for module in modules]
+    tensors = [(buffer, buffer.detach().clone()) for buffer in _buffers(modules).values()]
+    with unchanged_randomness():
+        try:
+            yield
+        finally:
+            for module, mode in zip(modules, modes, strict=True):
+                if module.training != mode:
+                    module.training = mode
+            _restore(tensors)
+
+
+def _restore(tensors: Iterable[tuple[Tensor, Tensor]]) -> None:
+    """Give tensors the values back that they had."""
+    for tensor, values in tensors:
+        if not torch.equal(tensor.detach(), values):
+            # `.data` has a count of changes of its own: graphs that wait for their
+            # backward pass would refuse a tensor that was written to
+            tensor.data.copy_(values)
 
 
 @contextmanager
@@ -118,12 +151,18 @@ def _plain(model: nn.Module) -> Iterator[None]:
         yield
 
 
-def _tensors(modules: list[nn.Module], with_weights: bool) -> list[Tensor]:
+def _buffers(modules: list[nn.Module]) -> dict[int, Tensor]:
+    """Buffers by identity."""
+    held = {id(b): b for module in modules for b in module._buffers.values() if b is not None}
+    return {key: buffer for key, buffer in held.items() if buffer.layout == torch.strided}
+
+
+def _tensors(modules: list[nn.Module]) -> list[Tensor]:
     """Tensors that a forward pass may change: buffers, plain attributes, and weights."""
-    found = {id(b): b for module in modules for b in module._buffers.values() if b is not None}
+    found = _buffers(modules)
     found |= {id(v): v for m in modules for v in vars(m).values() if isinstance(v, Tensor)}
     weights = {id(p): p for m in modules for p in m._parameters.values() if p is not None}
-    if with_weights and sum(p.numel() for p in weights.values()) <= COPIED:
+    if sum(p.numel() for p in weights.values()) <= COPIED:
         found |= weights
     return [tensor for tensor in found.values() if tensor.layout == torch.strided]
 

@@ -23,7 +23,7 @@ from chymist.doctor.arguments import (
     is_dense,
 )
 from chymist.doctor.finding import Finding, ranked
-from chymist.doctor.first_look import first_facts, looked_rows
+from chymist.doctor.first_look import look_first
 from chymist.doctor.hearing import Ear
 from chymist.doctor.pairing import Pairing
 from chymist.doctor.preflight import Rows
@@ -86,13 +86,11 @@ class Watcher:
         check_arguments(model, optimizer, loss_fn, batch_size)
         self.train, self.valid = as_rows(train, "train"), as_rows(valid, "valid")
         self.model, self.loss_fn = inner_model(model), loss_fn
-        self.looked = looked_rows(self.model, self.train, batch_size)
-        self.record = Record(
-            first_facts(
-                self.model, optimizer, loss_fn, self.train, self.valid, self.looked, batch_size
-            ),
-            any(isinstance(m, MIXING) for m in self.model.modules()),
+        self.looked, facts = look_first(
+            self.model, optimizer, loss_fn, self.train, self.valid, batch_size
         )
+        mixes = any(isinstance(m, MIXING) for m in self.model.modules())
+        self.record = Record(facts, mixes)
         self.record.probes += [first] if (first := self.record.facts.first) is not None else []
         self.at, self.due, self.light, self.deep = 0, 1, 1, 4 * EARLY
         self.first, self.glances = 0, 0.0  # steps before this one looked on; seconds of looks
@@ -108,6 +106,7 @@ class Watcher:
         self.closed = False
         weakref.finalize(self, Ear.close, self.ear)
         self.start, self.sampler = dict[str, Tensor](), Sampler()
+        self.trained: list[tuple[str, nn.Parameter]] = []
         self.before = 0, torch.zeros(0)
         with self._guarded("parameters"):
             self.start = fingerprints(self.model)
@@ -177,6 +176,7 @@ class Watcher:
         with self._clocked():
             valid, train = as_number(valid_loss, "valid_loss"), as_number(train_loss, "train_loss")
             self._drain()
+            self.trained.clear()  # parts may be frozen or thawed between epochs
             record, differs = self.record, math.nan
             scored: tuple[float, dict[int, float]] = math.nan, {}
             rows = _scored(valid_outputs, valid_targets)
@@ -225,6 +225,7 @@ class Watcher:
         self.ear.close()
         self.before = self.at, torch.zeros(0)
         self.sampler.views.clear()
+        self.trained.clear()
         self.closed = True
 
     def __enter__(self) -> Watcher:
@@ -320,7 +321,9 @@ class Watcher:
     def _attend(self, inputs: object, targets: object) -> None:
         """Look at gradients and updates, and set the next time to do so."""
         began, at = perf_counter(), self.at
-        trained = trained_parameters(self.model)
+        if at <= EARLY or not self.trained:  # listing them takes longer than reading them
+            self.trained = trained_parameters(self.model)
+        trained = self.trained
         samples = self.sampler.take(trained)
         if at >= self.light:
             self._drain()

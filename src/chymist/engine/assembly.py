@@ -163,12 +163,13 @@ def prepared_rows(
         place: whether to stream, and the device.
     """
     dtype = dtype_of(recipe)
-    targets = form.targets(torch.from_numpy(preparation.targets(data.targets[rows])))
+    exact = np.float64 if dtype == torch.float64 else np.float32
+    targets = form.targets(torch.from_numpy(preparation.targets(data.targets[rows], exact)))
     targets = targets.to(dtype) if targets.is_floating_point() else targets
     targets = targets.to(place.device)
 
     def prepare(index: np.ndarray) -> np.ndarray:
-        return preparation.inputs(data.take(rows[index]))
+        return preparation.inputs(data.take(rows[index]), exact)
 
     raw = images_of(data, preparation)
     small = raw is not None and raw.dtype == np.uint8
@@ -177,7 +178,7 @@ def prepared_rows(
     if workers is not None:
         return Streamed(prepare, targets, dtype, workers)
     if raw is None:
-        inputs = torch.from_numpy(preparation.inputs(data.take(rows))).to(dtype)
+        inputs = torch.from_numpy(preparation.inputs(data.take(rows), exact)).to(dtype)
         return InMemory(inputs.to(place.device), targets)
     finish = Pixels(*preparation.pixels, dtype)
     usable = raw.flags.c_contiguous and raw.flags.writeable  # by torch, without a copy

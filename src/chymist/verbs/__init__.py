@@ -29,4 +29,5 @@ from chymist.verbs.reading import coefficients as coefficients
 from chymist.verbs.records import list_runs as list_runs
 from chymist.verbs.records import load_run as load_run
 from chymist.verbs.searching import search as search
+from chymist.verbs.suiting import suitability as suitability
 from chymist.verbs.validation import cross_validate as cross_validate

@@ -46,13 +46,14 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
         self.model_ = assembly.state.model.double()
         self.preparation_ = assembly.preparation
         self.loss_ = recipe.loss.name
+        self.exact_ = np.float64 if recipe.precision == "float64" else np.float32
         self.n_iter_ = assembly.state.step
 
     def _outputs(self, inputs: Any) -> np.ndarray:
         """Probabilities, or values in raw units (n, outputs)."""
         check_is_fitted(self)
         inputs = validate_data(self, inputs, reset=False, dtype=np.float64)
-        prepared = torch.from_numpy(self.preparation_.inputs(inputs)).double()
+        prepared = torch.from_numpy(self.preparation_.inputs(inputs, self.exact_)).double()
         return predict_rows(self.model_, FORMS[self.loss_], self.preparation_, [prepared])
 
 

@@ -212,11 +212,16 @@ class Predictor:
         """Of the inputs of the model."""
         return torch.float64 if self.recipe.precision == "float64" else torch.float32
 
+    @property
+    def exact(self) -> type[np.floating]:
+        """What columns are prepared in."""
+        return np.float64 if self.recipe.precision == "float64" else np.float32
+
     def rows(self, data: Data, rows: np.ndarray) -> Streamed:
         """Some rows of the data, prepared when they are asked for: they may not fit into memory."""
 
         def prepare(index: np.ndarray) -> np.ndarray:
-            found: np.ndarray = self.preparation.inputs(data.take(rows[index]))
+            found: np.ndarray = self.preparation.inputs(data.take(rows[index]), self.exact)
             return found
 
         return Streamed(prepare, torch.from_numpy(data.targets[rows]), self.dtype, 0)
@@ -232,12 +237,14 @@ class Predictor:
             InputError: the shape or a cell does not fit.
         """
         if not isinstance(raw, np.memmap):
-            whole = torch.from_numpy(self.preparation.inputs(raw)).to(self.dtype)
+            whole = torch.from_numpy(self.preparation.inputs(raw, self.exact)).to(self.dtype)
             yield from whole.split(EVALUATION_BATCH)
             return
         for start in range(0, len(raw), EVALUATION_BATCH):
             try:
-                prepared = self.preparation.inputs(raw[start : start + EVALUATION_BATCH])
+                prepared = self.preparation.inputs(
+                    raw[start : start + EVALUATION_BATCH], self.exact
+                )
             except InputError as error:
                 told = error.to_dict()
                 where = f"new rows from {start + 1} on, {told.get('where')}"
