@@ -34,6 +34,7 @@ _PUBLIC = {
     "capacity": "chymist.verbs", "suitability": "chymist.verbs", "bias_variance": "chymist.verbs",
     "apply": "chymist.verbs", "prove": "chymist.verbs", "fix": "chymist.verbs",
     "intervals": "chymist.verbs", "loading_throughput": "chymist.verbs",
+    "tree_of": "chymist.verbs", "tree_stability": "chymist.verbs",
     "Remedy": "chymist.doctor",
     "watch": "chymist.doctor", "watch_experiments": "chymist.doctor", "Finding": "chymist.doctor",
     "activations": "", "clip": "", "losses": "", "metrics": "", "models": "", "optim": "",
@@ -100,6 +101,8 @@ if TYPE_CHECKING:
     from chymist.verbs import resume as resume
     from chymist.verbs import search as search
     from chymist.verbs import suitability as suitability
+    from chymist.verbs import tree_of as tree_of
+    from chymist.verbs import tree_stability as tree_stability
     from chymist.verbs import validation_curve as validation_curve
     from chymist.verbs.estimator import as_estimator as as_estimator
 

@@ -9,4 +9,5 @@ from chymist.models.trees.criteria import split_information as split_information
 from chymist.models.trees.cuts import Rule as Rule
 from chymist.models.trees.cuts import Sample as Sample
 from chymist.models.trees.growth import grow as grow
+from chymist.models.trees.stability import cut_frequencies as cut_frequencies
 from chymist.models.trees.tree import Tree as Tree

@@ -25,7 +25,7 @@ class TreeModel(nn.Module):
     """A tree, or several, held in buffers, so that it is saved as any weights are.
 
     Outputs are log-probabilities of classes (batch, classes), log-odds of boosted trees, or values
-    (batch, outputs); zeros before it is grown.
+    (batch, outputs); zeros before it is grown. Numbers are compared in single precision.
 
     Args:
         shapes: of the prepared rows.
@@ -53,7 +53,7 @@ class TreeModel(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Log-probabilities, log-odds or values of each row."""
-        found = torch.from_numpy(self.tree().outputs(x.detach().flatten(1).cpu().numpy()))
+        found = torch.from_numpy(self.tree().outputs(_matrix(x)))
         if bool(self.get_buffer("shares")):
             found = found.clamp(min=SMALLEST).log()
         return found.to(x.device, x.dtype)
@@ -66,17 +66,30 @@ class TreeModel(nn.Module):
             targets: classes int64 (rows,), or values (rows, outputs).
             weights: what each row counts, (rows,), or None if they count alike.
         """
-        matrix = np.ascontiguousarray(inputs.flatten(1).cpu().numpy())
+        rows = self.rows_of(inputs, targets, weights)
+        alike = rows.classes and len(np.unique(rows.targets)) == 1
+        self._hold(_leaf(rows) if alike else self.grow(rows), inputs)
+        self.get_buffer("shares").fill_(rows.classes and (alike or not self.adds))
+
+    def rows_of(self, inputs: Tensor, targets: Tensor, weights: Tensor | None) -> Any:
+        """Training rows as a tree reads them; those of no weight are left out.
+
+        Args:
+            inputs, targets, weights: as for `solve`.
+
+        Raises:
+            InputError: no row has a weight.
+        """
+        matrix = _matrix(inputs)
         counted = np.ones(len(matrix)) if weights is None else weights.double().cpu().numpy()
         some = counted > 0
         if not some.any():
             raise InputError("no training row has a weight", where="data.weights")
         categories = self.get_buffer("categories").cpu().numpy()
-        rows = _fitting().Rows(matrix[some], targets.cpu().numpy()[some], counted[some], categories,
-                    self.outputs, self.seed)  # fmt: skip
-        alike = rows.classes and len(np.unique(rows.targets)) == 1
-        self._hold(_leaf(rows) if alike else self.grow(rows), inputs)
-        self.get_buffer("shares").fill_(rows.classes and (alike or not self.adds))
+        return _fitting().Rows(
+            matrix[some], targets.cpu().numpy()[some], counted[some], categories, self.outputs,
+            self.seed,
+        )  # fmt: skip
 
     def _hold(self, tree: Tree, like: Tensor | None = None) -> None:
         """Put a tree into the buffers."""
@@ -286,6 +299,12 @@ def boosting(
                       l2_regularization=l2)  # fmt: skip
 
     return TreeModel(shapes, grow, ("cross_entropy", "mse"), adds=True)
+
+
+def _matrix(inputs: Tensor) -> np.ndarray:
+    """Inputs as trees compare them, in single precision: (rows, columns)."""
+    flat: np.ndarray = inputs.detach().flatten(1).float().cpu().numpy()
+    return flat
 
 
 def _fitting() -> Any:
