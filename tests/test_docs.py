@@ -20,6 +20,7 @@ PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").g
         "docs/populations.md",
         "docs/remedies.md",
         "docs/doctor.md",
+        "docs/trees.md",
     ],
 )
 def test_the_python_of_a_page_runs(
