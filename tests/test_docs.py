@@ -21,6 +21,10 @@ PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").g
         "docs/remedies.md",
         "docs/doctor.md",
         "docs/trees.md",
+        "docs/derivatives.md",
+        "docs/calculators.md",
+        "docs/maths.md",
+        "docs/palette.md",
     ],
 )
 def test_the_python_of_a_page_runs(

@@ -32,17 +32,14 @@ ATTRIBUTES_THAT_RUN_FILES = {
 
 # What users of the package call: its functions show how in an example that runs.
 PARTS = (
-    "activations", "clip", "losses", "metrics", "models", "optim", "protocols", "schedules", "stop",
+    "activations", "clip", "initializers", "losses", "metrics", "models", "optim", "penalties",
+    "protocols", "schedules", "stop",
 )  # fmt: skip
-INTERFACE = (*PARTS, "data", "errors", "evidence", "keys", "parts", "values")
+INTERFACE = (*PARTS, "data", "errors", "evidence", "gradients", "keys", "maths", "parts", "values")
 
 # Functions of the interface without an example, and why.
 WITHOUT_EXAMPLE = {
-    "a part without options: its name says all": (
-        "activations.py:relu activations.py:tanh activations.py:sigmoid activations.py:gelu "
-        "clip.py:none stop.py:none "
-        ""
-    ),
+    "a part without options: its name says all": ("clip.py:none stop.py:none"),
     "a decorator or look-up of the registry, shown by `part`": (
         "parts.py:register parts.py:describer parts.py:definition parts.py:registered parts.py:own"
     ),

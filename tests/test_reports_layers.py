@@ -129,7 +129,7 @@ def test_modes_of_single_layers_are_restored() -> None:
 
 
 def test_a_shared_layer_has_one_row() -> None:
-    assert layer_table(Shared(), (4,)) == [LayerRow("layer", "Linear", (4,), 20)]
+    assert layer_table(Shared(), (4,)) == [LayerRow("layer", "Linear", (4,), 20, 4)]
 
 
 def test_a_tied_weight_counts_where_it_is_used_first() -> None:
@@ -142,7 +142,7 @@ def test_a_tied_weight_counts_where_it_is_used_first() -> None:
 def test_own_parameters_and_uncalled_layers_have_rows() -> None:
     rows = {row.name: row for row in layer_table(Direct(), (4,))}
     assert rows[""] == LayerRow("", "Direct", (4,), 4)
-    assert rows["unused"] == LayerRow("unused", "Linear", (), 30)
+    assert rows["unused"] == LayerRow("unused", "Linear", (), 30, 5)
     assert rows["more"].parameters == 7
     assert rows["inner.1.1"].output_shape == (4,)
 

@@ -18,6 +18,7 @@ from chymist.losses import FORMS
 from chymist.optim import AT_ONCE
 from chymist.parts import part, registered
 from chymist.stop import check_monitor
+from tests.test_population import RECIPE, check_equal, runs_of
 
 LOSSES = sorted(registered("loss"))
 OPTIMIZERS = {
@@ -154,3 +155,179 @@ def test_early_stopping_knows_which_way_is_better() -> None:
 def test_uninformed_losses() -> None:
     assert FORMS["cross_entropy"].initial(10) == pytest.approx(math.log(10))
     assert FORMS["binary_cross_entropy"].initial(2) == pytest.approx(math.log(2))
+
+
+def rows_of(kind: str, rows: int, columns: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    random = torch.Generator().manual_seed(seed)
+    outputs = torch.randn(rows, columns, generator=random, dtype=torch.float64)
+    if kind == "classes":
+        return outputs, torch.randint(columns, (rows,), generator=random)
+    targets = torch.randn(rows, columns, generator=random, dtype=torch.float64)
+    return outputs, (targets > 0).double() if kind == "mask" else targets
+
+
+@given(st.integers(1, 8), st.integers(2, 5), st.integers(0, 999), st.floats(0.1, 3))
+@settings(max_examples=40, deadline=None)
+def test_losses_against_torch(rows: int, columns: int, seed: int, option: float) -> None:
+    functional = nn.functional
+    y, t = rows_of("values", rows, columns, seed)
+    for ours, theirs in (
+        (losses.mae(y, t), functional.l1_loss(y, t)),
+        (losses.huber(y, t, delta=option), functional.huber_loss(y, t, delta=option)),
+        (losses.half_squared(y, t), functional.mse_loss(y, t, reduction="sum") / 2 / rows),
+        (losses.triplet(y, t, y.flip(0), margin=option),
+         functional.triplet_margin_loss(y, t, y.flip(0), margin=option, eps=0)),
+        (losses.reconstruction(y, t), functional.mse_loss(y, t)),
+    ):  # fmt: skip
+        torch.testing.assert_close(ours, theirs)
+    z, c = rows_of("classes", rows, columns, seed)
+    smooth = min(option / 4, 0.9)
+    spread = functional.one_hot(c, columns) * (1 - smooth) + smooth / columns
+    logs = torch.log_softmax(z, 1)
+    expected = functional.kl_div(logs, spread, reduction="batchmean")
+    torch.testing.assert_close(losses.kl(z, c, label_smoothing=smooth), expected)
+    torch.testing.assert_close(losses.kl(z, spread), expected)
+    torch.testing.assert_close(losses.kl(z, c), losses.cross_entropy(z, c))
+    own = logs.exp()[torch.arange(rows), c]
+    torch.testing.assert_close(losses.focal(z, c, "none", gamma=option),
+                               -((1 - own) ** option) * own.log())  # fmt: skip
+    torch.testing.assert_close(losses.focal(z, c, gamma=0.0), losses.cross_entropy(z, c))
+    torch.testing.assert_close(losses.iou(z, c, "none"), 1 - own / (2 - own))
+    torch.testing.assert_close(losses.dice(z, c, "none"), 1 - own)
+
+
+@given(st.integers(1, 6), st.integers(2, 12), st.integers(0, 999))
+@settings(max_examples=10, deadline=None)
+def test_overlaps_of_sure_masks_are_indices_of_scikit_learn(
+    rows: int, cells: int, seed: int
+) -> None:
+    from sklearn.metrics import f1_score, jaccard_score
+
+    y, t = rows_of("mask", rows, cells, seed)
+    t[:, 0] = 1  # an empty mask has no index
+    sure, found = 1e3 * y, (y > 0).int()
+    expected = [1 - jaccard_score(a, b) for a, b in zip(t.int(), found, strict=True)]
+    np.testing.assert_allclose(losses.iou(sure, t, "none"), expected, atol=1e-12)
+    expected = [1 - f1_score(a, b) for a, b in zip(t.int(), found, strict=True)]
+    np.testing.assert_allclose(losses.dice(sure, t, "none"), expected, atol=1e-12)
+    assert bool((losses.dice(y, t, "none") <= losses.iou(y, t, "none") + 1e-12).all())
+    empty = torch.zeros_like(t).requires_grad_()
+    losses.iou(empty, torch.zeros_like(t), smooth=1.0).backward()
+    assert bool((empty.grad > 0).all())
+
+
+@given(st.integers(2, 6), st.integers(1, 4), st.integers(0, 999), st.floats(0.2, 3))
+@settings(max_examples=30, deadline=None)
+def test_losses_of_pairs_against_their_formulas(
+    rows: int, size: int, seed: int, margin: float
+) -> None:
+    a, p = rows_of("values", rows, size, seed)
+    alike = torch.arange(rows) % 2 == 0
+    away = (a - p).square().sum(1).sqrt()
+    expected = torch.where(alike, away**2, torch.relu(margin - away) ** 2) / 2
+    torch.testing.assert_close(losses.contrastive(a, p, alike, "none", margin), expected)
+    products = (a @ p.T).numpy()
+    others = np.exp(products - products.diagonal()[:, None]).sum(1)  # with exp(0) of its own
+    np.testing.assert_allclose(losses.n_pair(a, p, "none"), np.log(others), rtol=1e-9)
+    assert losses.triplet(a, a, p, margin=margin).item() == pytest.approx(
+        np.maximum(0, margin - away.numpy()).mean()
+    )
+    shares = torch.sigmoid(p)
+    torch.testing.assert_close(
+        losses.reconstruction(a, shares, kind="binary"),
+        nn.functional.binary_cross_entropy(torch.sigmoid(a), shares),
+    )
+
+
+def test_losses_of_pairs_refuse_what_does_not_fit() -> None:
+    a = torch.zeros(3, 2)
+    for call in (lambda: losses.contrastive(a, a, torch.ones(3, 1)), lambda: losses.n_pair(a, a[:2]),
+                 lambda: losses.triplet(a, a, a[:, :1])):  # fmt: skip
+        with pytest.raises(InputError, match="do not fit"):
+            call()
+    with pytest.raises(UsageError, match="did you mean 'binary'"):
+        losses.reconstruction(a, a, kind="binari")
+    zero = a.clone().requires_grad_()  # a distance of 0 has a kink, and no NaN
+    losses.contrastive(zero, a, torch.zeros(3)).backward()
+    assert bool(torch.isfinite(zero.grad).all())
+
+
+def test_errors_of_3_and_4_have_four_names() -> None:
+    y, t = torch.tensor([[3.0, 4.0]]), torch.zeros(1, 2)
+    assert losses.mse(y, t).item() == 12.5
+    assert losses.half_squared(y, t).item() == 12.5
+    assert (y - t).square().sum().item() == 25
+    assert (y - t).norm().item() == 5  # the 2-norm has a root; the mean squared error has none
+
+
+def test_cross_entropy_of_the_course_and_its_gradient() -> None:
+    logits = torch.tensor([[0.4, 0.3, 0.05, 0.05, 0.2]], dtype=torch.float64).log().requires_grad_()
+    label = torch.tensor([0])
+    loss = losses.cross_entropy(logits, label)
+    assert loss.item() == pytest.approx(0.916291, abs=1e-6)
+    assert loss.item() / math.log(2) == pytest.approx(1.321928, abs=1e-6)  # bits
+    loss.backward()
+    assert logits.grad[0].tolist() == pytest.approx([-0.6, 0.3, 0.05, 0.05, 0.2])
+    sharp = torch.tensor([[0.98, 0.01, 1e-300, 1e-300, 0.01]], dtype=torch.float64).log()
+    assert losses.cross_entropy(sharp, label).item() == pytest.approx(0.020203, abs=1e-6)
+
+
+def test_accuracy_gives_no_gradient_and_jumps_where_cross_entropy_moves() -> None:
+    def accuracy(share: float) -> float:
+        shares = np.array([[share], [0.9], [0.9], [0.9], [0.1]])
+        return cy.metrics.accuracy(np.ones(5, int), np.hstack([1 - shares, shares]).argmax(1))
+
+    assert accuracy(0.4) == accuracy(0.45) == 0.6
+    assert -math.log(0.4) == pytest.approx(0.916291, abs=1e-6)
+    assert -math.log(0.45) == pytest.approx(0.798508, abs=1e-6)
+    assert (accuracy(0.501) - accuracy(0.499)) / 0.002 == pytest.approx(100)
+
+
+def test_squares_after_softmax_are_flat_where_cross_entropy_is_steep() -> None:
+    def slopes(margin: float) -> tuple[float, float]:
+        found = []
+        for loss in (lambda z: losses.mse(torch.softmax(z, 1), torch.tensor([[1.0, 0.0]]).double()),
+                     lambda z: losses.cross_entropy(z, torch.tensor([0]))):  # fmt: skip
+            z = torch.tensor([[-margin, margin]], dtype=torch.float64, requires_grad=True)
+            loss(z).backward()
+            found.append(z.grad.norm().item())
+        return found[0], found[1]
+
+    squares, entropy = slopes(8.0)  # surely wrong
+    assert squares < 1e-5
+    assert entropy == pytest.approx(math.sqrt(2), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", [n for n in LOSSES if FORMS[n].outputs(3) != 1])
+def test_a_member_of_a_population_of_each_loss(name: str) -> None:
+    recipe = RECIPE.replace(loss=name, length="30 steps")
+    check_equal(lambda: runs_of(recipe, "table", FORMS[name].task))
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_each_loss_learns_something(name: str) -> None:
+    source = {"regression": "diabetes"}.get(FORMS[name].task, "breast_cancer")
+    recipe = cy.Recipe(model="mlp", loss=name, length="4 epochs", batch_size=32, stop="none")
+    run = cy.fit(recipe, cy.split(cy.load(source)), seed=0)
+    assert run.history["train_loss"][-1, 1] < 0.9 * run.history["train_loss"][0, 1]
+
+
+def test_decay_shrinks_weights_before_each_step_of_plain_descent() -> None:
+    for decay in (1e-4, 1e-3):
+        weight = nn.Parameter(torch.tensor([2.0, -3.0], dtype=torch.float64))
+        gradient = torch.tensor([0.5, 1.0], dtype=torch.float64)
+        weight.grad = gradient.clone()
+        expected = (1 - 0.1 * decay) * weight.detach() - 0.1 * gradient
+        cy.optim.sgd(lr=0.1, weight_decay=decay).build([weight]).step()
+        torch.testing.assert_close(weight.detach(), expected, rtol=0, atol=1e-15)
+
+
+def test_noise_of_a_gradient_falls_with_the_root_of_the_batch() -> None:
+    random = np.random.default_rng(0)
+    slopes = random.exponential(size=2000)  # gradients of single rows
+    spread = {
+        size: random.choice(slopes, (20_000, size)).mean(1).std() for size in (16, 32, 64, 128)
+    }
+    for size in spread:
+        assert spread[size] == pytest.approx(slopes.std() / math.sqrt(size), rel=0.03)
+    assert spread[16] / spread[128] == pytest.approx(math.sqrt(8), rel=0.03)

@@ -7,12 +7,13 @@ generated data; nothing is drawn by hand.
 from __future__ import annotations
 
 import numpy as np
-from make_pictures import FOLDER, drawing
+from make_pictures import FOLDER
 
 import chymist as cy
 from chymist.keys import generator
 from chymist.reports.charts import Line, line_chart
 from chymist.reports.markup import Markup
+from chymist.reports.style import as_file
 
 CLOSED = cy.Recipe(model="linear", optimizer="closed_form")
 DEGREES = np.arange(1, 7)
@@ -98,7 +99,7 @@ def main() -> None:
         "intervals": intervals(), "complexity": complexity(), "double-descent": double_descent(),
     }  # fmt: skip
     for name, piece in pieces.items():
-        (FOLDER / f"{name}.svg").write_text(drawing(piece), encoding="utf-8")
+        (FOLDER / f"{name}.svg").write_text(as_file(piece), encoding="utf-8")
         print(FOLDER / f"{name}.svg")
 
 

@@ -6,7 +6,6 @@ drawn by hand.
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -19,22 +18,9 @@ from chymist.reports.about_errors import errors_section
 from chymist.reports.about_training import loss_figure, rate_figure
 from chymist.reports.cuts import cuts_picture
 from chymist.reports.markup import Markup
-from chymist.reports.style import STYLE
+from chymist.reports.style import as_file
 
 FOLDER = Path(__file__).parent.parent / "docs" / "pictures"
-
-
-def drawing(markup: object) -> str:
-    """The first SVG of a piece of the report, as a file of its own with the report's style."""
-    found = re.search(r"<svg\b.*?</svg>", str(markup), re.DOTALL)
-    if found is None:
-        raise ValueError("no drawing in this piece of the report")
-    svg = found.group()
-    if "xmlns=" not in svg.split(">")[0]:
-        svg = svg.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1)
-    head, rest = svg.split(">", 1)
-    style = STYLE.replace("body", "svg").replace("<", "&lt;")
-    return f"{head}><style>{style}</style>{rest}\n"
 
 
 def protocols_picture() -> Markup:
@@ -71,7 +57,7 @@ def main() -> None:
     }  # fmt: skip
     for name, piece in pieces.items():
         if "<svg" in str(piece):
-            (FOLDER / f"{name}.svg").write_text(drawing(piece), encoding="utf-8")
+            (FOLDER / f"{name}.svg").write_text(as_file(piece), encoding="utf-8")
             print(FOLDER / f"{name}.svg")
 
 

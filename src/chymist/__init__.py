@@ -23,6 +23,7 @@ _PUBLIC = {
     "UsageError": "chymist.errors", "Diverged": "chymist.errors",
     "load": "chymist.data", "split": "chymist.data", "named_sets": "chymist.data",
     "prepare": "chymist.data.preparation",
+    "bag": "chymist.verbs",
     "fit": "chymist.verbs", "fit_population": "chymist.verbs", "evolve": "chymist.verbs",
     "resume": "chymist.verbs", "evaluate": "chymist.verbs",
     "predict": "chymist.verbs", "cross_validate": "chymist.verbs", "load_run": "chymist.verbs",
@@ -31,23 +32,30 @@ _PUBLIC = {
     "list_runs": "chymist.verbs", "as_estimator": "chymist.verbs.estimator",
     "coefficients": "chymist.verbs", "leave_one_out": "chymist.verbs",
     "learning_curve": "chymist.verbs", "validation_curve": "chymist.verbs",
-    "capacity": "chymist.verbs", "suitability": "chymist.verbs", "bias_variance": "chymist.verbs",
+    "capacity": "chymist.verbs", "suitability": "chymist.verbs",
+    "effects": "chymist.verbs", "bias_variance": "chymist.verbs",
     "apply": "chymist.verbs", "prove": "chymist.verbs", "fix": "chymist.verbs",
     "intervals": "chymist.verbs", "loading_throughput": "chymist.verbs",
     "tree_of": "chymist.verbs", "tree_stability": "chymist.verbs",
+    "shapes": "chymist.verbs.sizing",
     "Remedy": "chymist.doctor",
     "watch": "chymist.doctor", "watch_experiments": "chymist.doctor", "Finding": "chymist.doctor",
-    "activations": "", "clip": "", "losses": "", "metrics": "", "models": "", "optim": "",
-    "protocols": "", "schedules": "", "space": "", "stop": "",
+    "activations": "", "clip": "", "gradients": "", "initializers": "", "losses": "", "maths": "",
+    "metrics": "", "models": "", "optim": "", "penalties": "", "protocols": "", "schedules": "",
+    "space": "", "stop": "",
 }  # fmt: skip
 
 if TYPE_CHECKING:
     from chymist import activations as activations
     from chymist import clip as clip
+    from chymist import gradients as gradients
+    from chymist import initializers as initializers
     from chymist import losses as losses
+    from chymist import maths as maths
     from chymist import metrics as metrics
     from chymist import models as models
     from chymist import optim as optim
+    from chymist import penalties as penalties
     from chymist import protocols as protocols
     from chymist import schedules as schedules
     from chymist import space as space
@@ -78,6 +86,7 @@ if TYPE_CHECKING:
     from chymist.values import Split as Split
     from chymist.verbs import Comparison as Comparison
     from chymist.verbs import apply as apply
+    from chymist.verbs import bag as bag
     from chymist.verbs import bias_variance as bias_variance
     from chymist.verbs import capacity as capacity
     from chymist.verbs import coefficients as coefficients
@@ -85,6 +94,7 @@ if TYPE_CHECKING:
     from chymist.verbs import compare_runs as compare_runs
     from chymist.verbs import cross_validate as cross_validate
     from chymist.verbs import diagnose as diagnose
+    from chymist.verbs import effects as effects
     from chymist.verbs import evaluate as evaluate
     from chymist.verbs import evolve as evolve
     from chymist.verbs import fit as fit
@@ -105,6 +115,7 @@ if TYPE_CHECKING:
     from chymist.verbs import tree_stability as tree_stability
     from chymist.verbs import validation_curve as validation_curve
     from chymist.verbs.estimator import as_estimator as as_estimator
+    from chymist.verbs.sizing import shapes as shapes
 
 
 def __getattr__(name: str) -> Any:

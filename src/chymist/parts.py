@@ -35,7 +35,9 @@ PALETTE = {
     "data": "chymist.data.preparation",
     "model": "chymist.models",
     "activation": "chymist.activations",
+    "init": "chymist.initializers",
     "loss": "chymist.losses",
+    "penalty": "chymist.penalties",
     "optimizer": "chymist.optim",
     "schedule": "chymist.schedules",
     "clip": "chymist.clip",
@@ -212,6 +214,28 @@ def part(kind: str, name: str, **options: Any) -> Part:
     return Part(kind, name, tuple(sorted(items)))
 
 
+def spelled(kind: str, text: str) -> Part:
+    """A part from its name, or from its name and options as a part is printed.
+
+    Args:
+        kind: kind of the part.
+        text: "elu" or "elu(alpha=0.5)".
+
+    Raises:
+        UsageError: unknown name or option, or a value out of range.
+
+    Example:
+        >>> spelled("activation", "elu(alpha=0.5)").options
+        {'alpha': 0.5}
+    """
+    name, bracket, rest = text.strip().partition("(")
+    if bracket and not rest.endswith(")"):
+        raise UsageError("a bracket is not closed", where=kind, received=repr(text)[:80],
+                         do="write name(option=value)")  # fmt: skip
+    pairs = listed(rest.removesuffix(")"), kind)
+    return part(kind, name.strip(), **dict(_pair(item, kind) for item in pairs))
+
+
 def convert(value: Any, hint: Any, where: str) -> Any:
     """A value as the declared type of an option.
 
@@ -227,6 +251,8 @@ def convert(value: Any, hint: Any, where: str) -> Any:
         >>> convert("128,64", tuple[int, ...], "model.hidden")
         (128, 64)
     """
+    if isinstance(value, Part) and hint is str:  # a part within a part is kept as it is printed
+        value = str(value)
     if isinstance(value, str) and _expects_tuple(hint):
         value = listed(value, where)
     if isinstance(value, str) and _expects_mapping(hint):

@@ -206,7 +206,9 @@ class Shapes(NamedTuple):
 
 PRECISIONS = ("float32", "float64", "bfloat16", "float16")
 MOST_DOTS = 32  # of one key in a recipe file; a right one has a single dot at most
-PART_FIELDS = ("data", "model", "loss", "optimizer", "schedule", "clip", "stop")
+PART_FIELDS = (
+    "data", "model", "init", "loss", "penalty", "optimizer", "schedule", "clip", "stop",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -228,6 +230,8 @@ class Recipe:
             (autocast), weights and moments in float32; float16 scales the gradients.
         accumulate: forward and backward passes of `batch_size` rows whose gradients make one
             step; the step gets the mean over all their rows.
+        init: how the weights start (`cy.initializers.he_normal()`), or "default".
+        penalty: what large weights cost (`cy.penalties.l2(strength=1e-3)`), or "none".
 
     Raises:
         UsageError: a name, option or value is unknown or out of range.
@@ -249,6 +253,8 @@ class Recipe:
     data: Any = None
     precision: Any = None
     accumulate: Any = None
+    init: Any = None
+    penalty: Any = None
 
     def __post_init__(self) -> None:
         for name in PART_FIELDS:

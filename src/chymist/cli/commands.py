@@ -273,7 +273,10 @@ def part(options: argparse.Namespace) -> int:
     """`chymist part`."""
     from chymist.cli.explaining import describe_part, list_parts
 
-    found = describe_part(options.name) if options.name else list_parts()
+    if options.name:
+        found = describe_part(options.name, options.kind, options.out, sys.stdout.isatty())
+    else:
+        found = list_parts()
     if options.json:
         emit(found)
     else:
@@ -286,6 +289,18 @@ def shapes(options: argparse.Namespace) -> int:
     from chymist.cli.explaining import layers_of
 
     found = layers_of(options)
+    if options.json:
+        emit(found)
+    else:
+        print(found["text"])
+    return 0
+
+
+def graph(options: argparse.Namespace) -> int:
+    """`chymist graph`."""
+    from chymist.cli.explaining import graph_of
+
+    found = graph_of(options)
     if options.json:
         emit(found)
     else:
@@ -422,5 +437,6 @@ _NOT_FOR_FOLDS = {
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "fit": fit, "resume": resume, "evaluate": evaluate, "predict": predict, "cv": cv, "runs": runs,
     "search": search,
-    "show": show_run, "report": report, "part": part, "shapes": shapes, "sets": sets,
+    "show": show_run, "report": report, "part": part, "shapes": shapes, "graph": graph,
+    "sets": sets,
 }  # fmt: skip

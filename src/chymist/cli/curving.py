@@ -1,4 +1,4 @@
-"""`chymist curve`, `chymist capacity` and `chymist suitability`."""
+"""`chymist curve`, `capacity`, `suitability` and `effects`."""
 
 from __future__ import annotations
 
@@ -152,6 +152,22 @@ def suitability(options: argparse.Namespace) -> int:
     return 0
 
 
+def effects(options: argparse.Namespace) -> int:
+    """`chymist effects`."""
+    screen = screen_of(options)
+    data, split = rows_for_folds(options)
+    print_data(screen, split or data)
+    found = cy.effects(split or data, repeats=options.seeds, seed=options.seed, rows=options.rows,
+                       plan=options.plan, threads=threads_of(options.threads))  # fmt: skip
+    for one in found.effects:
+        screen.line("Effect", f"{one.name}: {one.sentence}", result=True)
+    heads, cells = found.rows()
+    screen.block(table(cells, heads, width() - 8))
+    if options.json:
+        emit(found.to_dict())
+    return 0
+
+
 def sizes_of(text: str) -> list[float | int]:
     """`--sizes 0.1,0.5,1.0` or `--sizes 100,200`: shares have a point, numbers of rows none.
 
@@ -186,4 +202,5 @@ def curve_summary(found: LearningCurve) -> Mapping[str, Any]:
             "plan": found.facts["plan"], "seconds": found.facts["seconds"]}  # fmt: skip
 
 
-CURVING = {"curve": curve, "capacity": capacity, "suitability": suitability}
+CURVING = {"curve": curve, "capacity": capacity, "suitability": suitability,
+           "effects": effects}  # fmt: skip

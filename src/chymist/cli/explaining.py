@@ -1,18 +1,22 @@
-"""`chymist part` and `chymist shapes`: what a part is and what a model looks like."""
+"""`chymist part`, `shapes` and `graph`: what a part is, what a model or a formula looks like."""
 
 from __future__ import annotations
 
 import argparse
 import inspect
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import chymist as cy
 from chymist.cli.inputs import merged
-from chymist.errors import UsageError, nearest
-from chymist.models import build_model
-from chymist.parts import PALETTE, Definition, registered
-from chymist.reports import layer_table
-from chymist.reports.text import table
-from chymist.values import Recipe, Shapes
+from chymist.engine.files import write_through
+from chymist.errors import InputError, UsageError, nearest
+from chymist.parts import PALETTE, Definition, Part, listed, registered, spelled
+from chymist.reports.numbers import size
+from chymist.reports.part_pictures import Picture, picture_of
+from chymist.reports.style import as_file
+from chymist.values import Recipe
 
 
 def list_parts() -> dict[str, Any]:
@@ -22,21 +26,41 @@ def list_parts() -> dict[str, Any]:
     return {"parts": parts, "text": "\n".join([*lines, "", "chymist part NAME explains one."])}
 
 
-def describe_part(name: str) -> dict[str, Any]:
-    """What a part does, its options and their defaults.
+def describe_part(
+    text: str, kind: str | None = None, out: str | None = None, rich: bool = False
+) -> dict[str, Any]:
+    """What a part does, its options and their defaults, and what it looks like.
+
+    Args:
+        text: its name, or name and options.
+        kind: of the part; None explains the parts of all kinds that have the name.
+        out: where to write its picture.
+        rich: whether the terminal may show more than ASCII.
 
     Raises:
-        UsageError: no part has this name.
+        UsageError: no part has this name, or it has no picture to write.
     """
-    found = {kind: registered(kind)[name] for kind in PALETTE if name in registered(kind)}
+    name = text.partition("(")[0].strip()
+    kinds = PALETTE if kind is None else [kind]
+    found = {kind: registered(kind)[name] for kind in kinds if name in registered(kind)}
     if not found:
-        names = [n for kind in PALETTE for n in registered(kind)]
+        names = [n for kind in kinds for n in registered(kind)]
         raise UsageError("unknown part", received=f"'{name}'", do=nearest(name, names))
-    texts = [_describe(kind, entry) for kind, entry in found.items()]
+    bare = "(" not in text
+    pictures = {
+        kind: picture_of(Part(kind, name) if bare else spelled(kind, text)) for kind in found
+    }
+    if out is not None:
+        _write({kind: drawn for kind, drawn in pictures.items() if drawn}, name, out)
+    parts = []
+    for kind, entry in found.items():
+        drawn = pictures[kind]
+        parts += [_describe(kind, entry), *([drawn.text(None if rich else True)] if drawn else [])]
     options = {
         kind: {n: _default(p) for n, p in entry.options.items()} for kind, entry in found.items()
     }
-    return {"part": name, "options": options, "text": "\n\n".join(texts)}
+    written = {} if out is None else {"picture": out}
+    return {"part": name, "options": options, **written, "text": "\n\n".join(parts)}
 
 
 def layers_of(options: argparse.Namespace) -> dict[str, Any]:
@@ -60,19 +84,69 @@ def layers_of(options: argparse.Namespace) -> dict[str, Any]:
                 "unknown option", received=f"'--{name}'", do="only --model.* fits here"
             )
         plain = merged(plain, {"model": {option: value}})
-    recipe = Recipe.from_dict(plain)
-    model = build_model(recipe.model, Shapes(sizes, options.outputs), 0)
-    layers = layer_table(model, sizes)
-    cells = [
-        [r.name, r.kind, " x ".join(map(str, r.output_shape)), f"{r.parameters:,}"] for r in layers
-    ]
-    total = sum(r.parameters for r in layers)
-    text = table(
-        [*cells, ["total", "", "", f"{total:,}"]], ["layer", "kind", "output", "parameters"], 100
-    )
-    rows = [{"name": r.name, "kind": r.kind, "output": list(r.output_shape),
-             "parameters": r.parameters} for r in layers]  # fmt: skip
-    return {"model": options.model, "parameters": total, "layers": rows, "text": text}
+    found = cy.shapes(Recipe.from_dict(plain).model, sizes, options.outputs)
+    memory = found.memory(options.batch, options.optimizer)
+    rows = [
+        {"name": r.name, "kind": r.kind, "output": list(r.output_shape), "units": r.units,
+         "parameters": r.parameters, "biases": r.biases, "multiply_adds": r.multiply_adds,
+         "receptive_field": r.receptive_field}
+        for r in found.rows
+    ]  # fmt: skip
+    parts = ", ".join(f"{name} {size(b)}" for name, b in memory.items())
+    text = f"{found}\nmemory for batches of {options.batch} with {options.optimizer}: {parts}"
+    return {
+        "model": options.model, "parameters": found.parameters, "biases": found.biases,
+        "multiply_adds": found.multiply_adds, "memory": memory, "layers": rows, "text": text,
+    }  # fmt: skip
+
+
+def graph_of(options: argparse.Namespace) -> dict[str, Any]:
+    """A formula as a computational graph; drawn where `--out` says."""
+    from chymist.gradients import graph
+
+    found = graph(options.formula, _values(options.at), options.expand)
+    if options.out:
+        write_through(Path(options.out), as_file(found.svg()).encode())
+    nodes = [
+        {"name": n.name, "is": found.formula(n), "value": n.value.item(),
+         "gradient": None if n.gradient is None else n.gradient.item()}
+        for n in found.nodes
+    ]  # fmt: skip
+    drawn = [f"drawn in {options.out}"] if options.out else []
+    return {
+        "formula": options.formula, "value": found.value, "nodes": nodes,
+        "gradients": {name: g.item() for name, g in found.gradients.items()},
+        "picture": options.out, "text": "\n".join([str(found), *drawn]),
+    }  # fmt: skip
+
+
+def _values(text: str) -> dict[str, float]:
+    """Numbers by name, from `--at w=2,x=0.5`."""
+    found = {}
+    for item in listed(text, "--at"):
+        name, _, value = item.partition("=")
+        try:
+            found[name.strip()] = float(value)
+        except ValueError:
+            raise UsageError("value does not fit", where="--at", received=f"'{item}'",
+                             do="write NAME=NUMBER,NAME=NUMBER")  from None  # fmt: skip
+    return found
+
+
+def _write(pictures: Mapping[str, Picture], name: str, out: str) -> None:
+    """Write the one picture of a part as a file of its own."""
+    if not pictures:
+        raise UsageError("the part has no picture", where="--out", received=f"'{name}'",
+                         do="activations, losses, schedules and inits have one")  # fmt: skip
+    if len(pictures) > 1:
+        raise UsageError("parts of several kinds have a picture", where="--out",
+                         received=f"'{name}'", do=f"add --kind {min(pictures)}")  # fmt: skip
+    (picture,) = pictures.values()
+    try:
+        Path(out).write_text(as_file(picture.svg()), encoding="utf-8")
+    except OSError as error:
+        raise InputError("the picture cannot be written", where=out,
+                         received=str(error.strerror)) from None  # fmt: skip
 
 
 def _describe(kind: str, entry: Definition) -> str:

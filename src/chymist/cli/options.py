@@ -11,7 +11,7 @@ from chymist.errors import UsageError, nearest
 
 RECIPE_OPTIONS = (
     "model", "loss", "optimizer", "schedule", "batch-size", "length", "stop", "clip", "data",
-    "precision", "accumulate",
+    "precision", "accumulate", "init", "penalty",
 )  # fmt: skip
 
 EXAMPLES = {
@@ -27,13 +27,15 @@ EXAMPLES = {
     "  chymist curve diabetes --model polynomial --model.degree 1..3",
     "capacity": "chymist capacity digits --model mlp --model.hidden 8",
     "suitability": "chymist suitability table.csv --target price",
+    "effects": "chymist effects wine --rows 100",
     "diagnose": "chymist diagnose runs/digits-0001 --fix",
     "why": "chymist why overfitting --lang zh",
     "runs": "chymist runs",
     "show": "chymist show runs/digits-0001",
     "report": "chymist report runs/digits-0001",
-    "part": "chymist part adam",
+    "part": "chymist part gelu --out gelu.svg",
     "shapes": "chymist shapes cnn --input 1x28x28 --outputs 10",
+    "graph": "chymist graph 'sigmoid(w*x + b)' --at w=2,x=0.5,b=-1 --expand --out graph.svg",
     "sets": "chymist sets",
 }
 
@@ -49,6 +51,7 @@ VERBS = {
     "curve": "score a recipe with more and more training rows, or over values of an option",
     "capacity": "count the rows with random labels that a recipe learns by heart",
     "suitability": "say whether a network is the right tool for the data, by experiment",
+    "effects": "measure what each hyperparameter does to effective capacity",
     "diagnose": "say what is wrong with a run, from its record or by experiments",
     "why": "explain a code of the doctor, in English or Chinese",
     "runs": "list runs, cross-validations, comparisons and searches",
@@ -56,6 +59,7 @@ VERBS = {
     "report": "write a run's report anew",
     "part": "explain a part of a recipe (a model, loss, optimiser, ...)",
     "shapes": "show a model layer by layer, before training",
+    "graph": "show a formula as a graph, with values forward and gradients backward",
     "sets": "list the data sets known by name",
 }
 
@@ -408,6 +412,13 @@ def _suitability(verb: argparse.ArgumentParser) -> None:
     _several(run, 3, "cut and initialise S times (3)")
 
 
+def _effects(verb: argparse.ArgumentParser) -> None:
+    _source(verb)
+    run = verb.add_argument_group("run")
+    run.add_argument("--rows", type=int, default=200, metavar="N", help="random labels (200)")
+    _several(run, 5, "sets of labels (5)")
+
+
 def _several(run: Any, seeds: int, text: str) -> None:
     run.add_argument("--seeds", type=int, default=seeds, metavar="S", help=text)
     run.add_argument("--seed", type=int, default=0, metavar="N", help="the first seed (0)")
@@ -424,9 +435,10 @@ def _resume(verb: argparse.ArgumentParser) -> None:
 _ADD = {
     "fit": _fit, "cv": _cv, "resume": _resume, "show": of_runs.show, "report": of_runs.report,
     "evaluate": of_runs.evaluate, "predict": of_runs.predict, "runs": of_runs.runs,
-    "part": of_runs.part, "shapes": of_runs.shapes,
+    "part": of_runs.part, "shapes": of_runs.shapes, "graph": of_runs.graph,
     "compare": _compare, "compare-runs": _compare_runs,
     "search": _search,
     "curve": _curve, "capacity": _capacity,
-    "suitability": _suitability, "diagnose": of_runs.diagnose, "why": of_runs.why,
+    "suitability": _suitability, "effects": _effects,
+    "diagnose": of_runs.diagnose, "why": of_runs.why,
 }  # fmt: skip

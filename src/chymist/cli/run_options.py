@@ -117,8 +117,11 @@ def runs(verb: argparse.ArgumentParser) -> None:
 def part(verb: argparse.ArgumentParser) -> None:
     """`chymist part`."""
     verb.add_argument(
-        "name", nargs="?", metavar="NAME", help="name of a part; without it, all are listed"
-    )
+        "name", nargs="?", metavar="NAME",
+        help="name of a part, also with options: 'elu(alpha=0.5)'; without it, all are listed",
+    )  # fmt: skip
+    verb.add_argument("--kind", metavar="KIND", help="of the part, where two have the same name")
+    verb.add_argument("--out", metavar="FILE", help="write its picture there, as an SVG")
 
 
 def shapes(verb: argparse.ArgumentParser) -> None:
@@ -128,3 +131,18 @@ def shapes(verb: argparse.ArgumentParser) -> None:
         "--input", default="1x28x28", metavar="CxHxW", help="shape of one input (1x28x28)"
     )
     verb.add_argument("--outputs", type=int, default=10, metavar="N", help="number of outputs (10)")
+    memory = verb.add_argument_group("memory")
+    memory.add_argument("--batch", type=int, default=32, metavar="N", help="rows of a batch (32)")
+    memory.add_argument("--optimizer", default="adam", metavar="NAME", help="which one (adam)")
+
+
+def graph(verb: argparse.ArgumentParser) -> None:
+    """`chymist graph`."""
+    verb.add_argument(
+        "formula", metavar="FORMULA", help="names, numbers, + - * / **, and functions such as exp"
+    )
+    verb.add_argument("--at", default="", metavar="NAME=NUMBER,...", help="values of the names")
+    verb.add_argument(
+        "--expand", action="store_true", help="take sigmoid, tanh and softplus in small steps"
+    )
+    verb.add_argument("--out", metavar="FILE.svg", help="where to draw it")

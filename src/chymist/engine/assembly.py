@@ -21,6 +21,8 @@ from chymist.engine.randomness import unchanged_randomness
 from chymist.engine.rows import Flat, InMemory, Pixels, Rows, Streamed, in_turn
 from chymist.engine.solving import check_solvable
 from chymist.errors import InputError, UsageError
+from chymist.initializers import scale_to_unit_variance
+from chymist.keys import order
 from chymist.losses import FORMS, Form
 from chymist.models import build_model
 from chymist.optim import is_solved
@@ -114,7 +116,9 @@ def assemble(
     preparation, train, valid = prepared.preparation, prepared.train, prepared.valid
     columns = len(data.classes) if data.classes else train.targets.shape[1]
     shapes = Shapes(preparation.input_shape, form.outputs(columns), preparation.categories)
-    model = build_model(recipe.model, shapes, seed).to(dtype_of(recipe))
+    model = build_model(recipe.model, shapes, seed, recipe.init).to(dtype_of(recipe))
+    if recipe.init and recipe.init.name == "lsuv":
+        _scale_by_rows(model, train, recipe, seed)
     if len(shapes.inputs) == 3:  # convolutions run faster with the channels innermost
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     model = model.to(place.device)
@@ -136,10 +140,18 @@ def assemble(
     program = Program(
         train, apply, loss, recipe.schedule.build(total), recipe.clip.build(parameters),
         evaluator(loss, form, preparation, data, split.valid, valid), rule, batch_size, total,
-        seed, accumulate, weights_of(recipe, split, train.targets.device),
+        seed, accumulate, weights_of(recipe, split, train.targets.device), None,
+        recipe.penalty.build(None) if recipe.penalty else None,
     )  # fmt: skip
     state = State(model, optimizer, rate, scaler(place.device.type, recipe.precision == "float16"))
     return Assembly(recipe, program, state, preparation, form, shapes, train, valid)
+
+
+def _scale_by_rows(model: nn.Module, rows: Rows, recipe: Recipe, seed: int) -> None:
+    """Bring what the layers give for the first rows of the run to variance 1."""
+    size = len(rows) if recipe.batch_size == "all" else min(recipe.batch_size, len(rows))
+    inputs = rows.take(torch.from_numpy(order(seed, 0, len(rows))[:size]))
+    scale_to_unit_variance(model, inputs.cpu())
 
 
 def weights_of(recipe: Recipe, split: Split, device: torch.device) -> Tensor | None:

@@ -49,8 +49,9 @@ def complete(recipe: Recipe, split: Split) -> Recipe:
     data, rows = split.data, len(split.train)
     model = recipe.model or part("model", MODELS[data.kind])
     loss = recipe.loss or part("loss", MODEL_LOSSES.get(model.name, LOSSES[data.task]))
-    solvable = model.name == "linear" or (model.name in EXPANSIONS and loss.name == "mse")
-    exact = solvable and recipe.optimizer is None
+    solvable = loss.name == "mse" and model.name in ("linear", *EXPANSIONS)
+    free = recipe.penalty is None or recipe.penalty.name == "none"
+    exact = solvable and free and recipe.optimizer is None
     optimizer = recipe.optimizer or (
         part("optimizer", "closed_form") if exact else _optimizer(model)
     )
@@ -68,6 +69,8 @@ def complete(recipe: Recipe, split: Split) -> Recipe:
         schedule=recipe.schedule or part("schedule", "one_cycle"),
         stop=recipe.stop or _stop(model, length, image, len(split.valid)),
         clip=recipe.clip or part("clip", "none"),
+        init=recipe.init or part("init", "default"),
+        penalty=recipe.penalty or part("penalty", "none"),
         data=_preparation(recipe, model),
         precision=recipe.precision or "float32",
         accumulate=recipe.accumulate or 1,

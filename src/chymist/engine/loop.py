@@ -18,7 +18,8 @@ from chymist.engine.events import Epoch, Event, Step
 from chymist.engine.rows import Rows, Shared
 from chymist.errors import Diverged
 from chymist.keys import order
-from chymist.models import Dropout
+from chymist.noise import Keyed
+from chymist.penalties import Penalty, constrain, pull, weights_of
 from chymist.stop import Rule
 
 SKIPPED_IN_A_ROW = 30  # the scale of the loss has then fallen from 65536 to nothing
@@ -43,6 +44,7 @@ class Program:
         weights: how much each row counts in the loss, or None if they count alike.
         shared: what is read in common with the other members of a population, or None; only
             `engine.population` trains such a run.
+        penalty: on the weights, or None.
     """
 
     rows: Rows
@@ -58,6 +60,7 @@ class Program:
     accumulate: int = 1
     weights: Tensor | None = None
     shared: Shared | None = None
+    penalty: Penalty | None = None
 
     @property
     def steps_per_epoch(self) -> int:
@@ -97,11 +100,11 @@ class State:
     waited: float = 0.0
     skipped: int = field(default=0, init=False)
     streams: Any = field(default=None, init=False)
-    noise: list[tuple[str, Dropout]] = field(init=False)
+    noise: list[tuple[str, Keyed]] = field(init=False)
 
     def __post_init__(self) -> None:
         modules = self.model.named_modules()
-        self.noise = [(name, layer) for name, layer in modules if isinstance(layer, Dropout)]
+        self.noise = [(name, layer) for name, layer in modules if isinstance(layer, Keyed)]
 
 
 def train(program: Program, state: State) -> Generator[Event]:
@@ -154,9 +157,13 @@ def train(program: Program, state: State) -> Generator[Event]:
                 scaler.scale(loss).backward()
             if weights is None or bool(weights.any()):  # rows of no weight make no step
                 scaler.unscale_(optimizer)
+                if program.penalty:
+                    pull([program.penalty], weights_of(model))
                 if program.clip:
                     program.clip()
                 scaler.step(optimizer)
+                if program.penalty:
+                    constrain([program.penalty], weights_of(model))
                 _watch(state)
 
             state.step += 1

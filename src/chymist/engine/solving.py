@@ -44,6 +44,11 @@ def check_solvable(recipe: Recipe, model: nn.Module) -> None:
     Raises:
         UsageError: it cannot.
     """
+    if recipe.penalty and recipe.penalty.name != "none":
+        raise UsageError(
+            "a penalty acts in steps", where="penalty", received=f"'{recipe.penalty}'",
+            do="use another optimizer, or give l2 to closed_form",
+        )  # fmt: skip
     if recipe.optimizer.name == "direct":
         if not callable(getattr(model, "solve", None)):
             raise UsageError(

@@ -11,6 +11,8 @@ from chymist.models.expansions import polynomial as polynomial
 from chymist.models.expansions import random_features as random_features
 from chymist.models.layers import Dropout as Dropout
 from chymist.models.layers import Residual as Residual
+from chymist.models.layers import drop_probability as drop_probability
+from chymist.models.layers import keep_probability as keep_probability
 from chymist.models.linear import linear as linear
 from chymist.models.linear import logistic as logistic
 from chymist.models.linear import softmax as softmax

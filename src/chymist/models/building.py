@@ -12,14 +12,13 @@ import torch
 from torch import nn
 
 from chymist.errors import InputError
+from chymist.initializers import AFFINE, Draw
 from chymist.keys import key, torch_generator
 from chymist.parts import Part
 from chymist.values import Shapes
 
-AFFINE = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
-
-def build_model(model: Part, shapes: Shapes, seed: int) -> nn.Module:
+def build_model(model: Part, shapes: Shapes, seed: int, init: Part | None = None) -> nn.Module:
     """Build a model for inputs and outputs of given shapes.
 
     A registered model is initialised parameter by parameter from (seed, name). A user's factory
@@ -30,6 +29,7 @@ def build_model(model: Part, shapes: Shapes, seed: int) -> nn.Module:
         model: the model part of a recipe.
         shapes: shape of one input, number of outputs.
         seed: seed of the run.
+        init: how weights start; None and "default" leave a user's own as they are.
 
     Returns:
         A module on the CPU, in training mode.
@@ -56,12 +56,13 @@ def build_model(model: Part, shapes: Shapes, seed: int) -> nn.Module:
             received=type(module).__name__,
             do="return a torch.nn.Module",
         )
-    if model.factory is None:
-        initialize(module, seed)
+    draw = None if init is None else init.build(None)
+    if model.factory is None or draw:
+        initialize(module, seed, draw)
     return module.train()
 
 
-def initialize(module: nn.Module, seed: int) -> None:
+def initialize(module: nn.Module, seed: int, draw: Draw | None = None) -> None:
     """Draw the weights of affine layers from U(-1/sqrt(fan_in), 1/sqrt(fan_in)), keyed by name.
 
     The distribution is torch's own default for linear and convolutional layers; only the source
@@ -71,6 +72,7 @@ def initialize(module: nn.Module, seed: int) -> None:
     Args:
         module: the module, changed in place.
         seed: seed of the run.
+        draw: fills the weights instead; biases are 0 then.
 
     Source: torch.nn.Linear.reset_parameters (Kaiming uniform with a = sqrt(5)).
     """
@@ -80,7 +82,12 @@ def initialize(module: nn.Module, seed: int) -> None:
             for kind, values in layer.named_parameters(recurse=False):
                 with torch.no_grad():
                     generator = torch_generator(seed, "init", f"{name}.{kind}")
-                    values.uniform_(-bound, bound, generator=generator)
+                    if draw is None:
+                        values.uniform_(-bound, bound, generator=generator)
+                    elif kind == "bias":
+                        values.zero_()
+                    else:
+                        draw(values, generator)
 
 
 def _own(factory: Callable[..., Any], shapes: Shapes) -> Any:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from torch import nn
 
+from chymist.activations import widening
 from chymist.errors import UsageError
 from chymist.models.layers import Dropout
+from chymist.models.norms import Norm, normalizing
 from chymist.models.shaping import image_shape
-from chymist.parts import Count, Fraction, describer
+from chymist.parts import Count, Fraction, describer, spelled
 from chymist.values import Shapes
 
 
@@ -18,6 +20,8 @@ def cnn(
     channels: tuple[Count, ...] = (32, 64, 64),
     hidden: tuple[Count, ...] = (128,),
     dropout: Fraction = 0.3,
+    activation: str = "relu",
+    norm: Norm = "batch",
 ) -> nn.Module:
     """Convolutional network: blocks of 3x3 convolution, pooling, batch norm, ReLU; dense layers.
 
@@ -29,6 +33,9 @@ def cnn(
         channels: output channels of the blocks.
         hidden: widths of the dense layers before the last one, each with batch normalisation.
         dropout: probability of dropping a value before the last dense layer, while training.
+        activation: what stands in the place of ReLU, by name or with options ("elu(alpha=0.5)").
+        norm: what stands in the place of batch norm: "layer", "instance", "group", "rms" or "none".
+            Dense layers have no instances; they get layer normalisation then.
 
     Example:
         >>> cnn().build(Shapes((1, 8, 8), 10))(__import__("torch").zeros(2, 1, 8, 8)).shape
@@ -38,17 +45,22 @@ def cnn(
     """
     depth, height, width = image_shape(shapes, "cnn")
     layers: list[nn.Module] = []
+    pieces = widening(spelled("activation", activation).build(None))
+    bias = norm != "batch"  # whose mean would take it away
     for size in channels:
-        layers.append(nn.Conv2d(depth, size, 3, padding=1, bias=False))
+        layers.append(nn.Conv2d(depth, size * pieces, 3, padding=1, bias=bias))
         if min(height, width) > 4:
             layers.append(nn.MaxPool2d(2))
             height, width = height // 2, width // 2
-        layers += [nn.BatchNorm2d(size), nn.ReLU()]
+        layers += normalizing(norm, size * pieces, image=True)
+        layers.append(spelled("activation", activation).build(None))
         depth = size
     layers.append(nn.Flatten())
     features = depth * height * width
     for size in hidden:
-        layers += [nn.Linear(features, size, bias=False), nn.BatchNorm1d(size), nn.ReLU()]
+        layers.append(nn.Linear(features, size * pieces, bias=bias))
+        layers += normalizing("layer" if norm == "instance" else norm, size * pieces)
+        layers.append(spelled("activation", activation).build(None))
         features = size
     if dropout:
         layers.append(Dropout(dropout))

@@ -5,15 +5,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from chymist.keys import key
+from chymist.errors import UsageError
+from chymist.noise import Keyed
 
 
-class Dropout(nn.Module):
+class Dropout(Keyed):
     """Dropout whose mask is a function of (seed, step, layer) and of nothing else.
 
     In training each value is set to 0 with probability p and the others are scaled by 1 / (1 - p).
     Because the mask depends on the step and not on a running random state, a resumed run draws
-    the masks that the uninterrupted one would have drawn.
+    the masks that the uninterrupted one would have drawn. The mean of what comes out is what came
+    in, x; its variance is p / (1 - p) x^2.
 
     Args:
         p: probability of dropping a value, in [0, 1).
@@ -32,28 +34,63 @@ class Dropout(nn.Module):
     def __init__(self, p: float) -> None:
         super().__init__()
         self.p = p
-        self.position = 0
-
-    def place(self, seed: int, step: int, layer: str, part: int = 0) -> None:
-        """Say where the run stands; the next mask depends on it.
-
-        Args:
-            seed, step, layer: seed of the run, its step, and the name of this layer.
-            part: which of several passes of the step, from 0.
-        """
-        self.position = key(seed, "dropout", step, layer, *([part] if part else []))
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Inputs of any shape, some set to 0 while training."""
         if not self.training or self.p == 0:
             return inputs
-        generator = torch.Generator(inputs.device).manual_seed(self.position)
-        mask = torch.empty(inputs.shape, dtype=inputs.dtype, device=inputs.device)
-        return inputs * mask.bernoulli_(1 - self.p, generator=generator).div_(1 - self.p)
+        return inputs * self.factors(inputs)
+
+    def drawn(self, inputs: Tensor, room: Tensor, generator: torch.Generator) -> Tensor:
+        """0 with probability p, else 1 / (1 - p)."""
+        return room.bernoulli_(1 - self.p, generator=generator).div_(1 - self.p)
 
     def extra_repr(self) -> str:
         """The probability, for printing."""
         return f"p={self.p}"
+
+
+def drop_probability(keep: float) -> float:
+    """What to give as dropout where a text says which share is kept: 1 - keep.
+
+    Here, as in torch and Keras, the number is the probability of dropping a value; TensorFlow 1 had
+    the probability of keeping it.
+
+    Args:
+        keep: probability of keeping a value, in (0, 1].
+
+    Raises:
+        UsageError: it is out of range.
+
+    Example:
+        >>> drop_probability(keep=0.8)
+        0.2
+
+    Source: tf.nn.dropout(keep_prob=) of TensorFlow 1, rate= since 1.13.
+    """
+    if not 0 < keep <= 1:
+        raise UsageError("no probability of keeping a value", where="keep", received=repr(keep),
+                         do="give a number in (0, 1]")  # fmt: skip
+    return round(1 - keep, 12)
+
+
+def keep_probability(drop: float) -> float:
+    """What TensorFlow 1 calls keep_prob: 1 - drop.
+
+    Args:
+        drop: probability of dropping a value, in [0, 1), as `dropout` takes it.
+
+    Raises:
+        UsageError: it is out of range.
+
+    Example:
+        >>> keep_probability(drop=0.2)
+        0.8
+    """
+    if not 0 <= drop < 1:
+        raise UsageError("no probability of dropping a value", where="drop", received=repr(drop),
+                         do="give a number in [0, 1)")  # fmt: skip
+    return round(1 - drop, 12)
 
 
 class Residual(nn.Sequential):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from torch import nn
 
+from chymist.activations import widening
 from chymist.models.layers import Dropout, Residual
+from chymist.models.norms import Norm, normalizing
 from chymist.models.shaping import flat_size
-from chymist.parts import Count, Fraction, describer, part
+from chymist.parts import Count, Fraction, describer, spelled
 from chymist.values import Shapes
 
 
@@ -18,15 +20,17 @@ def mlp(
     activation: str = "relu",
     dropout: Fraction = 0.0,
     residual: bool = False,
+    norm: Norm = "none",
 ) -> nn.Module:
     """Multilayer perceptron: h_0 = x, h_i = f(h_(i-1) W_i + b_i), y = h_n W + b.
 
     Args:
         hidden: widths of the hidden layers; () is a linear model.
-        activation: name of f.
+        activation: f, by name ("elu") or with options ("elu(alpha=0.5)").
         dropout: probability of dropping a hidden value while training.
         residual: whether a hidden layer as wide as the one before adds to it, before f:
             z_i = z_(i-1) + f(z_(i-1)) W_i + b_i. Deep perceptrons can be optimised so.
+        norm: what is normalised before f: "batch", "layer", "group", "rms" or "none".
 
     Example:
         >>> mlp(hidden=(64, 32)).build(Shapes((20,), 3))(__import__("torch").zeros(5, 20)).shape
@@ -37,16 +41,17 @@ def mlp(
     """
     layers: list[nn.Module] = [nn.Flatten()]
     width = flat_size(shapes)
+    pieces = widening(spelled("activation", activation).build(None))
     for place, size in enumerate(hidden):
-        block = _activated(activation, dropout) if place else []
-        block.append(nn.Linear(width, size))
+        block = _between(norm, width * pieces, activation, dropout) if place else []
+        block.append(nn.Linear(width, size * pieces))
         layers += [Residual(*block)] if residual and place and size == width else block
         width = size
-    layers += _activated(activation, dropout) if hidden else []
+    layers += _between(norm, width * pieces, activation, dropout) if hidden else []
     return nn.Sequential(*layers, nn.Linear(width, shapes.outputs))
 
 
-def _activated(activation: str, dropout: float) -> list[nn.Module]:
+def _between(norm: Norm, width: int, activation: str, dropout: float) -> list[nn.Module]:
     """What stands between two affine maps."""
-    made: list[nn.Module] = [part("activation", activation).build(None)]
+    made = [*normalizing(norm, width), spelled("activation", activation).build(None)]
     return [*made, Dropout(dropout)] if dropout else made

@@ -16,17 +16,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from chymist.activations import Maxout, RReLU, Sign, Step, Swish
 from chymist.models.layers import Dropout, Residual
+from chymist.models.norms import RMSNorm, scaled
 from chymist.models.stacked_conv import StackedConv
 from chymist.models.stacked_parts import Stacked, Unstackable
+from chymist.noise import Keyed
 
 ELEMENTWISE = (
-    nn.ReLU, nn.Tanh, nn.Sigmoid, nn.GELU, nn.SiLU, nn.ELU, nn.LeakyReLU, nn.Softplus, nn.Identity,
+    nn.ReLU, nn.Tanh, nn.Sigmoid, nn.GELU, nn.SiLU, nn.ELU, nn.SELU, nn.LeakyReLU, nn.Softplus,
+    nn.Identity, Step, Sign, Swish,
 )  # fmt: skip
 PER_ROW = (
     nn.MaxPool1d, nn.MaxPool2d, nn.AvgPool1d, nn.AvgPool2d, nn.AdaptiveAvgPool1d,
     nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.Upsample,
-    nn.Flatten, nn.Unflatten,
+    nn.Flatten, nn.Unflatten, nn.Softmax, Maxout,
 )  # fmt: skip
 
 
@@ -142,6 +146,46 @@ class StackedLayerNorm(Stacked):
         return made
 
 
+class StackedGroupNorm(Stacked):
+    """Group normalisation of K members."""
+
+    def __init__(self, layers: Sequence[Any]) -> None:
+        super().__init__(layers)
+        self.groups, self.eps = layers[0].num_groups, layers[0].eps
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(K, batch, channels, ...) to the same shape."""
+        made = functional.group_norm(inputs.flatten(0, 1), self.groups, eps=self.eps)
+        made = made.view(inputs.shape)
+        if self.weight is None:
+            return made
+        shape = (self.members, 1, -1, *[1] * (inputs.ndim - 3))
+        return torch.addcmul(self.bias.view(shape), made, self.weight.view(shape))
+
+
+class StackedRMSNorm(Stacked):
+    """Root-mean-square normalisation of K members."""
+
+    def __init__(self, layers: Sequence[Any]) -> None:
+        super().__init__(layers)
+        self.eps = layers[0].eps
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(K, batch, channels, ...) to the same shape."""
+        shape = (self.members, 1, -1, *[1] * (inputs.ndim - 3))
+        made: Tensor = scaled(inputs, 2, self.eps) * self.weight.view(shape)
+        return made
+
+
+class StackedPReLU(Stacked):
+    """Parametric ReLU of K members, with a slope or with slopes by channel of each."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(K, batch, channels, ...) to the same shape."""
+        shape = (self.members, 1, -1, *[1] * (inputs.ndim - 3))
+        return torch.where(inputs > 0, inputs, inputs * self.weight.view(shape))
+
+
 class StackedEmbedding(Stacked):
     """One table of embeddings for each of K members."""
 
@@ -153,20 +197,20 @@ class StackedEmbedding(Stacked):
         return functional.embedding(found, self.weight.flatten(0, 1))
 
 
-class StackedDropout(nn.Module):
-    """Keyed dropout of K members: each draws the mask that it would draw alone.
+class StackedNoise(nn.Module):
+    """Keyed layers of K members: each draws what it would draw alone.
 
     Args:
-        layers: the dropout of each member; their probabilities may differ.
+        layers: of each member; their options may differ.
     """
 
-    def __init__(self, layers: Sequence[Dropout]) -> None:
+    def __init__(self, layers: Sequence[Keyed]) -> None:
         super().__init__()
         self.layers = list(layers)  # not submodules: they hold nothing that is trained
         self.weights: Tensor | None = None  # as in `StackedBatchNorm`
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """(K, batch, ...) to the same shape; a mask is drawn for the rows of weight 1."""
+        """(K, batch, ...) to the same shape; factors are drawn for the rows of weight 1."""
         return inputs * self.mask(inputs) if self.training else inputs
 
     def mask(self, inputs: Tensor) -> Tensor:
@@ -176,10 +220,26 @@ class StackedDropout(nn.Module):
             generator = torch.Generator(inputs.device).manual_seed(layer.position)
             active = None if self.weights is None else self.weights[member] > 0
             own = mask[member] if active is None else mask[member, active]  # a view, or a copy
-            own.bernoulli_(1 - layer.p, generator=generator).div_(1 - layer.p)
+            given = inputs[member] if active is None else inputs[member, active]
+            layer.drawn(given.detach(), own, generator)
             if active is not None:
                 mask[member, active] = own
         return mask
+
+
+class StackedDropout(StackedNoise):
+    """Dropout of K members; their probabilities may differ."""
+
+
+class StackedRReLU(StackedNoise):
+    """Randomised leaky ReLU of K members."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(K, batch, ...) to the same shape."""
+        if self.training:
+            return super().forward(inputs)
+        parts = zip(self.layers, inputs, strict=True)
+        return torch.stack([layer.settled(x) for layer, x in parts if isinstance(layer, RReLU)])
 
 
 class PerRow(nn.Module):
@@ -208,7 +268,11 @@ FORMS: dict[type[nn.Module], Callable[[Sequence[Any]], nn.Module]] = {
     nn.BatchNorm2d: StackedBatchNorm,
     nn.LayerNorm: StackedLayerNorm,
     nn.Embedding: StackedEmbedding,
+    nn.GroupNorm: StackedGroupNorm,
+    RMSNorm: StackedRMSNorm,
+    nn.PReLU: StackedPReLU,
     Dropout: StackedDropout,
+    RReLU: StackedRReLU,
 }
 
 

@@ -52,7 +52,10 @@ def model_section(
     """The model card of a run."""
     total = sum(row.parameters for row in layers)
     recipe = run.recipe
-    slots = ("model", "loss", "optimizer", "schedule", "batch_size", "length", "stop", "clip")
+    slots = (
+        "model", "init", "loss", "penalty", "optimizer", "schedule", "batch_size", "length", "stop",
+        "clip",
+    )  # fmt: skip
     chosen = [slot for slot in slots if getattr(recipe, slot) is not None]
     card = pairs([
         ("parameters", f"{total:,}"),

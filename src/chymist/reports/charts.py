@@ -176,7 +176,9 @@ def bars(description: str, rows: Sequence[tuple[str, float, str]]) -> Markup:
     return drawing(description, len(rows) * height + 6, *parts)
 
 
-def histogram(description: str, values: np.ndarray, x_title: str, zero: bool = False) -> Markup:
+def histogram(
+    description: str, values: np.ndarray, x_title: str, zero: bool = False, y_title: str = "rows"
+) -> Markup:
     """Counts of finite values in equally wide bins; `zero` marks the value zero.
 
     Args:
@@ -184,6 +186,7 @@ def histogram(description: str, values: np.ndarray, x_title: str, zero: bool = F
         values: any numbers; only finite ones count.
         x_title: what they are, with their unit.
         zero: whether to draw a line at zero.
+        y_title: what is counted.
 
     Returns:
         An SVG element.
@@ -191,7 +194,7 @@ def histogram(description: str, values: np.ndarray, x_title: str, zero: bool = F
     counts, edges = binned(values)
     x = Scale(float(edges[0]), float(edges[-1]), LEFT, WIDTH - 16)
     y = Scale(0.0, max(float(counts.max()) * 1.05, 1.0), HEIGHT - BOTTOM, TOP)
-    parts = [axes(x, y, x_title, "rows")]
+    parts = [axes(x, y, x_title, y_title)]
     for count, start, end in zip(counts, edges[:-1], edges[1:], strict=True):
         if count:
             wide_, at = max(x(end) - x(start) - 1, 0.5), y(float(count))

@@ -1,16 +1,19 @@
-"""A model layer by layer: names, kinds, output shapes and parameter counts of any module."""
+"""A model layer by layer: shapes, parameters, multiply-adds and receptive fields of any module."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from math import prod
+from typing import TYPE_CHECKING, Any, Literal
 
 from chymist.errors import InputError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+Receptive = tuple[int, ...] | Literal["all"] | None
 
 
 @dataclass(frozen=True)
@@ -23,25 +26,52 @@ class LayerRow:
         output_shape: shape of its first output for one input, without the batch; empty if it is
             not called.
         parameters: numbers in its parameters that no row before it has counted.
+        biases: how many of these are in parameters whose name says bias.
+        multiply_adds: of its products and convolutions, for one input (a multiply-add is two
+            floating-point operations).
+        receptive_field: inputs that one place of the output depends on, along each axis; "all" of
+            them; None where there are no places, or where it cannot be followed.
     """
 
     name: str
     kind: str
     output_shape: tuple[int, ...]
     parameters: int
+    biases: int = 0
+    multiply_adds: int = 0
+    receptive_field: Receptive = None
+
+    @property
+    def units(self) -> int:
+        """Neurons: numbers in the output for one input."""
+        return prod(self.output_shape) if self.output_shape else 0
 
 
-def layer_table(model: nn.Module, input_shape: Sequence[int]) -> list[LayerRow]:
+@dataclass
+class _Call:
+    """What is known of a module that was called."""
+
+    module: nn.Module
+    shape: tuple[int, ...] = ()
+    multiply_adds: int = 0
+    receptive_field: Receptive = None
+
+
+def layer_table(
+    model: nn.Module, input_shape: Sequence[int], costs: bool = False
+) -> list[LayerRow]:
     """Trace a model once with two inputs of zeros and list its layers in the order of the calls.
 
-    Layers are modules without children, and modules that hold parameters of their own. A module
-    that is called twice has one row, and a parameter that is used twice counts once, so that the
-    counts add up to `sum(p.numel() for p in model.parameters())`. The model is left as it was:
-    mode, hooks, buffers and the global random state.
+    Layers are modules without children, and modules that hold parameters or carry out products of
+    their own. A module that is called twice has one row, and a parameter that is used twice counts
+    once, so that the counts add up to `sum(p.numel() for p in model.parameters())`. The model is
+    left as it was: mode, hooks, buffers and the global random state. On the device "meta" nothing
+    is calculated, so that a model of any size is listed at once.
 
     Args:
         model: any module.
         input_shape: shape of one prepared input, without the batch.
+        costs: whether multiply-adds and receptive fields are followed.
 
     Returns:
         One row a layer; layers with parameters that were not called stand at the end.
@@ -55,54 +85,83 @@ def layer_table(model: nn.Module, input_shape: Sequence[int]) -> list[LayerRow]:
         >>> [(row.kind, row.output_shape, row.parameters) for row in layer_table(model, (3,))]
         [('Linear', (4,), 16), ('ReLU', (4,), 0), ('Linear', (2,), 10)]
     """
-    traced = _trace(model, tuple(input_shape))
-    called = {id(module) for module, _ in traced}
+    traced = _trace(model, tuple(input_shape), costs)
+    called = {id(call.module) for call in traced}
     names = {id(module): name for name, module in model.named_modules()}
-    rest = [(m, ()) for m in model.modules() if id(m) not in called]
+    rest = [_Call(m) for m in model.modules() if id(m) not in called]
     counted: set[int] = set()
     rows = []
-    for module, shape in traced + rest:
-        own = {id(p): p.numel() for p in module.parameters(recurse=False)}
-        fresh = sum(count for key, count in own.items() if key not in counted)
-        counted |= own.keys()
-        if fresh or (id(module) in called and not any(module.children())):
-            rows.append(LayerRow(names[id(module)], type(module).__name__, shape, fresh))
+    for call in traced + rest:
+        module = call.module
+        own = [(n, p) for n, p in module.named_parameters(recurse=False) if id(p) not in counted]
+        counted |= {id(p) for _, p in own}
+        fresh = sum(p.numel() for _, p in own)
+        leaf = id(module) in called and not any(module.children())
+        if fresh or leaf or call.multiply_adds:
+            rows.append(
+                LayerRow(
+                    names[id(module)], type(module).__name__, call.shape, fresh,
+                    sum(p.numel() for n, p in own if "bias" in n),
+                    call.multiply_adds, call.receptive_field,
+                )
+            )  # fmt: skip
     return rows
 
 
-def _trace(model: nn.Module, shape: tuple[int, ...]) -> list[tuple[nn.Module, tuple[int, ...]]]:
-    """Modules in the order in which they are first called, with the shapes of their outputs."""
+def _trace(model: nn.Module, shape: tuple[int, ...], costs: bool) -> list[_Call]:
+    """Modules in the order in which they are first called, and what the calls did."""
     import torch
 
-    places: dict[int, tuple[nn.Module, tuple[int, ...]]] = {}
+    from chymist.reports.metering import Meter
+
+    calls: dict[int, _Call] = {}
+    meter = Meter(batch=2)
+    open_calls: list[int] = []  # counts when the calls under way began, less those inside of them
 
     def before(module: nn.Module, _: Any) -> None:
-        places.setdefault(id(module), (module, ()))
+        calls.setdefault(id(module), _Call(module))
+        open_calls.append(meter.multiply_adds)
 
     def after(module: nn.Module, _: Any, output: Any) -> None:
-        if not places[id(module)][1]:
-            places[id(module)] = (module, _shape_of(output))
+        call = calls[id(module)]
+        spent = meter.multiply_adds - open_calls.pop()
+        call.multiply_adds += spent // meter.batch
+        open_calls[:] = [start + spent for start in open_calls]
+        if not call.shape:
+            call.shape = _shape_of(output)
+            call.receptive_field = meter.seen(output)
+
+    def run(given: Tensor) -> None:
+        meter.begin(given)
+        open_calls.clear()
+        calls.clear()
+        with meter if costs else nullcontext():
+            model(given)
 
     first = next((p for p in model.parameters() if p.is_floating_point()), torch.zeros(()))
-    inputs = torch.zeros((2, *shape), dtype=first.dtype, device=first.device)
-    with _untouched(model), torch.no_grad():
+    inputs = torch.zeros((meter.batch, *shape), dtype=first.dtype, device=first.device)
+    with untouched(model, training=False), torch.no_grad(), _plain_attention():
         handles = [m.register_forward_pre_hook(before) for m in model.modules()]
         handles += [m.register_forward_hook(after) for m in model.modules()]
         try:
-            _call(model, inputs)
+            call_with_zeros(run, inputs)
         finally:
             for handle in handles:
                 handle.remove()
-    return list(places.values())
+    return list(calls.values())
 
 
-def _call(model: nn.Module, inputs: Tensor) -> None:
-    """Call the model, with whole numbers if it does not take others (an embedding)."""
+def call_with_zeros(run: Callable[[Tensor], Any], inputs: Tensor) -> None:
+    """Call a model, with whole numbers if it does not take others (an embedding).
+
+    Raises:
+        InputError: it takes neither.
+    """
     try:
-        model(inputs)
+        run(inputs)
     except (RuntimeError, TypeError, ValueError, IndexError):
         try:
-            model(inputs.long())
+            run(inputs.long())
         except (RuntimeError, TypeError, ValueError, IndexError) as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0][:80]
             raise InputError(
@@ -113,8 +172,21 @@ def _call(model: nn.Module, inputs: Tensor) -> None:
 
 
 @contextmanager
-def _untouched(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode for a while; afterwards modes, buffers and random state as before."""
+def _plain_attention() -> Iterator[None]:
+    """Attention in its single products, which can be counted, instead of one fused call."""
+    import torch
+
+    was = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(was)
+
+
+@contextmanager
+def untouched(model: nn.Module, training: bool) -> Iterator[None]:
+    """One mode for a while; afterwards modes, buffers and random state as before."""
     import torch
 
     modes = [(m, m.training) for m in model.modules()]
@@ -125,7 +197,7 @@ def _untouched(model: nn.Module) -> Iterator[None]:
         if b is not None
     ]
     with torch.random.fork_rng(devices=[]):
-        model.eval()
+        model.train(training)
         try:
             yield
         finally:

@@ -82,3 +82,17 @@ def seconds(value: float) -> str:
     if value < 7200:
         return f"{int(value // 60)} min {int(value % 60)} s"
     return f"{int(value // 3600)} h {int(value % 3600 // 60)} min"
+
+
+def size(count: float) -> str:
+    """A number of bytes.
+
+    Example:
+        >>> size(512), size(246_824), size(553_430_176)
+        ('512 B', '246.8 kB', '553.4 MB')
+    """
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.4g} {unit}"
+        count /= 1000
+    return f"{count:.4g} TB"

@@ -1,5 +1,9 @@
 """The style sheet of the report: light and dark, narrow screens, print."""
 
+from __future__ import annotations
+
+import re
+
 STYLE = """
 :root{color-scheme:light dark;--bg:#fdfdfa;--ink:#1d1d1b;--soft:#5c5c57;--rule:#dcdcd4;
 --card:#f5f5ef;--s1:#0072b2;--s2:#c04f00;--s3:#00785a;--grid:#e6e6df;--axis:#8a8a83;
@@ -104,3 +108,27 @@ nav,summary{display:none}
 figure,article,tr,li,dl div{break-inside:avoid}h2,h3{break-after:avoid}.scroll{overflow:visible}
 pre{white-space:pre-wrap}*{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
 """
+
+
+def as_file(markup: object) -> str:
+    """The first SVG of a piece of the report, as a file of its own with the report's style.
+
+    Args:
+        markup: the piece.
+
+    Raises:
+        ValueError: there is no drawing in it.
+
+    Example:
+        >>> as_file('<p><svg width="3"><g/></svg></p>')[:50]
+        '<svg xmlns="http://www.w3.org/2000/svg" width="3">'
+    """
+    found = re.search(r"<svg\b.*?</svg>", str(markup), re.DOTALL)
+    if found is None:
+        raise ValueError("no drawing in this piece of the report")
+    svg = found.group()
+    if "xmlns=" not in svg.split(">")[0]:
+        svg = svg.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1)
+    head, rest = svg.split(">", 1)
+    style = STYLE.replace("body", "svg").replace("<", "&lt;")
+    return f"{head}><style>{style}</style>{rest}\n"

@@ -18,6 +18,7 @@ import numpy as np
 from chymist.reports.markup import Markup, join, tag
 
 WIDTH, HEIGHT = 460, 265
+WIDEST = 560  # the style sheet draws nothing wider, if it does not say so itself
 LEFT, RIGHT, TOP, BOTTOM = 58, 78, 40, 38
 FONT = 12.5
 COLORS = {
@@ -246,6 +247,7 @@ def drawing(description: str, height: float, *parts: object, width: float = WIDT
         "svg", *parts, xmlns="http://www.w3.org/2000/svg", viewBox=f"0 0 {px(width)} {px(height)}",
         width=px(width), height=px(height), role="img", aria_label=description[:300],
         font_size=str(FONT), font_family="system-ui, sans-serif",
+        style=f"max-width:{px(width)}px" if width > WIDEST else None,
     )  # fmt: skip
 
 

@@ -139,12 +139,19 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def _ascii_only(plain: bool | None) -> bool:
-    if plain is not None:
-        return plain
-    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+def shows(signs: str) -> bool:
+    """Whether standard output can show some characters.
+
+    Example:
+        >>> shows("plain")
+        True
+    """
     try:
-        (BLOCKS + "━─…").encode(encoding)
+        signs.encode(getattr(sys.stdout, "encoding", None) or "ascii")
     except (UnicodeEncodeError, LookupError):
-        return True
-    return False
+        return False
+    return True
+
+
+def _ascii_only(plain: bool | None) -> bool:
+    return not shows(BLOCKS + "━─…") if plain is None else plain

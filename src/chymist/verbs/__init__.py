@@ -7,6 +7,7 @@ needs scikit-learn when it is imported.
 from chymist.values import Run as Run
 from chymist.verbs.applying import apply as apply
 from chymist.verbs.applying import prove as prove
+from chymist.verbs.bagging import bag as bag
 from chymist.verbs.comparing import compare as compare
 from chymist.verbs.comparing_runs import compare_runs as compare_runs
 from chymist.verbs.comparison import Comparison as Comparison
@@ -29,6 +30,7 @@ from chymist.verbs.reading import coefficients as coefficients
 from chymist.verbs.records import list_runs as list_runs
 from chymist.verbs.records import load_run as load_run
 from chymist.verbs.searching import search as search
+from chymist.verbs.sensing import effects as effects
 from chymist.verbs.suiting import suitability as suitability
 from chymist.verbs.trees import tree_of as tree_of
 from chymist.verbs.trees import tree_stability as tree_stability

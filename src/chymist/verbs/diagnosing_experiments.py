@@ -29,7 +29,8 @@ from chymist.engine.rows import Rows, in_turn
 from chymist.engine.threads import Threads
 from chymist.errors import InputError, UsageError
 from chymist.evidence.intervals import normal_quantile
-from chymist.models import Dropout
+from chymist.losses import Form
+from chymist.noise import Keyed
 from chymist.optim import is_solved
 from chymist.values import Recipe, Run, Split, whole_number
 from chymist.verbs.fitting import with_rate
@@ -38,9 +39,6 @@ from chymist.verbs.jobs import Job, Trained, train_jobs
 if TYPE_CHECKING:
     from torch import Tensor
 
-LINKS: dict[str, Literal["softmax", "sigmoid", "identity"]] = {
-    "cross_entropy": "softmax", "binary_cross_entropy": "sigmoid", "mse": "identity",
-}  # fmt: skip
 Reading = tuple[Verdict, dict[str, Effect], dict[str, Known]]
 STUCK = 0.95  # of the loss of a constant
 MOST_ROWS = 5000  # of a set, on which a loss is measured
@@ -212,7 +210,7 @@ def _poor(base: Assembly) -> bool:
     if known is None:
         return False
     outputs = forward(base.state.model, _batches(base.train))
-    own = score_of(outputs, train[1], LINKS[base.recipe.loss.name])
+    own = score_of(outputs, train[1], _link(base.form))
     return own < known.best - LIMITS.poor - 1 / math.sqrt(len(valid[1]))
 
 
@@ -289,12 +287,23 @@ def _tensors(rows: Rows) -> tuple[Tensor, Tensor]:
     return inputs, rows.targets[: len(inputs)]
 
 
+def _link(form: Form) -> Literal["softmax", "sigmoid", "identity"]:
+    """How a loss reads outputs."""
+    if form.task == "regression":
+        return "identity"
+    return "sigmoid" if form.outputs(3) == 1 else "softmax"
+
+
 def _chance(base: Assembly) -> float:
     """The training loss of the best constant, which is all that zeroed inputs leave to learn."""
     targets = base.train.targets
-    if base.recipe.loss.name == "mse":
-        best = targets.mean(0, keepdim=True).expand_as(targets)
-    elif base.recipe.loss.name == "binary_cross_entropy":
+    link = _link(base.form)
+    if link == "identity":
+        best = targets.mean(0, keepdim=True)
+        if base.recipe.loss.name in ("mae", "huber"):
+            best = targets.median(0, keepdim=True).values
+        best = best.expand_as(targets)
+    elif link == "sigmoid":
         best = torch.logit(targets.mean(0, keepdim=True), eps=1e-6).expand_as(targets)
     else:
         counts = torch.bincount(targets, minlength=base.shapes.outputs).double()
@@ -308,7 +317,7 @@ def _mode_difference(base: Assembly) -> float:
     if len(rows) < 2:
         return 0.0
     for name, layer in model.named_modules():
-        if isinstance(layer, Dropout):
+        if isinstance(layer, Keyed):
             layer.place(base.program.seed, base.state.step, name)
     inputs, targets = _tensors(rows)
     plain = _each(base, rows).mean()

@@ -205,6 +205,8 @@ def _not_closed(recipe: Recipe, data: Data, groups: np.ndarray | None) -> str:
         return "the loss is not mse"
     if optimizer and optimizer.name != "closed_form":
         return "the optimizer is not closed_form"
+    if recipe.penalty and recipe.penalty.name != "none":
+        return "there is a penalty"
     if recipe.precision not in (None, "float32", "float64"):
         return f"products are rounded to {recipe.precision}"
     if recipe.stop and recipe.stop.name != "none":

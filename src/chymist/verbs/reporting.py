@@ -20,7 +20,8 @@ from chymist.values import PART_FIELDS, Length, Recipe, Run, Split
 from chymist.verbs.reading import LINEAR, coefficients, named_tree
 
 MODULES = {
-    "model": "models", "optimizer": "optim", "schedule": "schedules", "clip": "clip", "stop": "stop"
+    "model": "models", "optimizer": "optim", "schedule": "schedules", "clip": "clip",
+    "stop": "stop", "init": "initializers", "penalty": "penalties",
 }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from chymist.engine.assembly import Assembly
 from chymist.engine.population.update import decay_of
+from chymist.models import Dropout
 from chymist.values import Recipe
 
 
@@ -40,5 +41,6 @@ def with_recipe(run: Assembly, recipe: Recipe) -> Assembly:
         if "weight_decay" in group:
             group["weight_decay"] = decay_of(recipe.optimizer)
     for _, layer in state.noise:
-        layer.p = float(recipe.model.options.get("dropout", layer.p))
+        if isinstance(layer, Dropout):
+            layer.p = float(recipe.model.options.get("dropout", layer.p))
     return replace(run, recipe=recipe)

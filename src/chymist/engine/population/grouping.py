@@ -14,6 +14,7 @@ from chymist.engine.rows import InMemory
 from chymist.models.stacked import CONVOLUTIONS, stack
 from chymist.models.stacked_parts import Unstackable
 from chymist.models.vmapped import check_vmapped
+from chymist.noise import Keyed
 from chymist.optim import is_solved
 
 
@@ -95,9 +96,8 @@ def _signature(run: Assembly) -> object:
         (name, tuple(p.shape), p.requires_grad) for name, p in run.state.model.named_parameters()
     ]
     settings = [
-        type(layer).__name__ + layer.extra_repr()
+        type(layer).__name__ + ("" if isinstance(layer, Keyed) else layer.extra_repr())
         for layer in run.state.model.modules()
-        if not hasattr(layer, "position")
     ]  # dropout: the probabilities may differ
     # What a user's own forward does cannot be read from its layers: one factory, one kind.
     own = id(recipe.model.factory) if recipe.model.source else None

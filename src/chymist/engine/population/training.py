@@ -24,8 +24,9 @@ from chymist.engine.population.visits import Batch, Reader, StackedRows
 from chymist.engine.rows import InMemory
 from chymist.errors import Diverged
 from chymist.models.chain import chained
-from chymist.models.stacked import StackedBatchNorm, StackedDropout, numbers_of
+from chymist.models.stacked import StackedBatchNorm, StackedNoise, numbers_of
 from chymist.models.stacked_wide import stack_wide
+from chymist.penalties import Penalty, constrain, pull
 
 Form = Callable[[Sequence[nn.Module]], nn.Module]
 COMPACT = 0.7  # share of members still training below which the others are dropped
@@ -97,13 +98,16 @@ class Crew:
         self.model = form([run.state.model for run in runs]).train()
         self.numbers = numbers_of(getattr(self.model, "held", self.model))
         self.norms = [m for m in self.model.modules() if isinstance(m, StackedBatchNorm)]
-        self.dropouts = [m for m in self.model.modules() if isinstance(m, StackedDropout)]
+        self.dropouts = [m for m in self.model.modules() if isinstance(m, StackedNoise)]
         self.at = runs[0].state.step  # members of a crew have taken equally many
         plans = [(r.state.rate, str(r.recipe.schedule), r.program.total_steps) for r in runs]
         distinct = list(dict.fromkeys(plans))
         self.plan_of = torch.tensor([distinct.index(plan) for plan in plans])
         self.leaders = [runs[plans.index(plan)] for plan in distinct]
         self.update = self._update(counted=bool(self.missed.any()))
+        self.penalties = [run.program.penalty or Penalty() for run in runs]
+        if not any(run.program.penalty for run in runs):
+            self.penalties = []
         self.sums = np.array([run.state.loss_sum for run in runs])  # of losses over rows
         self.seen = np.array([run.state.loss_rows for run in runs])  # rows
 
@@ -177,8 +181,12 @@ class Crew:
         values = (losses.detach() * shares).view(len(self.runs), -1).sum(1).cpu().numpy()
         lost = [] if np.isfinite(values).all() else self._lost(values, rates)
         torch.autograd.backward(losses, shares)
+        if self.penalties:
+            pull(self.penalties, self.update.weights())
         clip_members(self.runs[0].recipe.clip, self.update.parameters)
         self.update.step(rates)
+        if self.penalties:
+            constrain(self.penalties, self.update.weights())
         for values_of, before in kept:
             values_of[idle] = before
         self.missed[idle] += 1

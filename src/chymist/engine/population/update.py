@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from chymist.engine.population.columns import RULED, ColumnSteps, along, differ, option_of
 from chymist.models.stacked_parts import Stacked
 from chymist.parts import Part, definition
+from chymist.penalties import Pair
 
 COLUMNS = ("lr", "weight_decay", *RULED)  # options in which members trained together may differ
 
@@ -67,6 +68,14 @@ class Update:
         """Forget the gradients."""
         for parameter in self.parameters:
             parameter.grad = None
+
+    def weights(self) -> list[Pair]:
+        """What penalties are on: parameters with two axes or more in the plain model."""
+        seen = [
+            (plain(p.detach()), None if p.grad is None else plain(p.grad))
+            for p, plain in zip(self.parameters, self.plain, strict=True)
+        ]
+        return [(weight, gradient) for weight, gradient in seen if weight.ndim > 2]
 
     def step(self, columns: Tensor) -> None:
         """One step of all members.

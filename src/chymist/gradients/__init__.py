@@ -1,0 +1,20 @@
+"""Derivatives, shown and checked.
+
+What lives here: `graph` (computational graphs with values forward and gradients backward),
+`expressions` (formulas given as text), `recording` (what torch calculates, step by step),
+`checking` (gradients against finite differences), `matrices` (Jacobian, Hessian, curvature),
+`by_hand` (the formulas of perceptron, softmax and two-layer network, written out). It reads models
+and draws with `reports`; it changes no model.
+"""
+
+from chymist.gradients import by_hand as by_hand
+from chymist.gradients.checking import GradientCheck as GradientCheck
+from chymist.gradients.checking import check as check
+from chymist.gradients.graph import Graph as Graph
+from chymist.gradients.graph import Node as Node
+from chymist.gradients.graph import graph as graph
+from chymist.gradients.graph import model_graph as model_graph
+from chymist.gradients.matrices import Curvature as Curvature
+from chymist.gradients.matrices import curvature as curvature
+from chymist.gradients.matrices import hessian as hessian
+from chymist.gradients.matrices import jacobian as jacobian

@@ -1,0 +1,41 @@
+"""The mathematics of the course as pure functions: arrays in, arrays or numbers out.
+
+What lives here: `norms`, `information` (entropy and its kin), `probability` (joint tables),
+`calculus` (slopes, Jacobians, convexity), `relations`, `sizes` (of layers, by formula), `pooling`,
+`gates` (a gated memory by hand), `boxes` (overlap). NumPy and SciPy only. What NumPy says in one
+word (products, sums along an axis, eigenvalues) is not wrapped.
+"""
+
+from chymist.maths.boxes import box_corners as box_corners
+from chymist.maths.boxes import box_iou as box_iou
+from chymist.maths.boxes import centered_box as centered_box
+from chymist.maths.boxes import mean_iou as mean_iou
+from chymist.maths.calculus import directional_derivative as directional_derivative
+from chymist.maths.calculus import level_set_directions as level_set_directions
+from chymist.maths.calculus import midpoint_convex as midpoint_convex
+from chymist.maths.calculus import numerical_gradient as numerical_gradient
+from chymist.maths.calculus import sigmoid_derivative as sigmoid_derivative
+from chymist.maths.calculus import softmax_jacobian as softmax_jacobian
+from chymist.maths.gates import gated_memory as gated_memory
+from chymist.maths.information import cross_entropy as cross_entropy
+from chymist.maths.information import entropy as entropy
+from chymist.maths.information import gini as gini
+from chymist.maths.information import kl_divergence as kl_divergence
+from chymist.maths.information import mutual_information as mutual_information
+from chymist.maths.norms import matrix_norm as matrix_norm
+from chymist.maths.norms import vector_norm as vector_norm
+from chymist.maths.pooling import pool as pool
+from chymist.maths.probability import conditional as conditional
+from chymist.maths.probability import expectation as expectation
+from chymist.maths.probability import independent as independent
+from chymist.maths.probability import marginal as marginal
+from chymist.maths.probability import posterior as posterior
+from chymist.maths.probability import sample as sample
+from chymist.maths.probability import variance as variance
+from chymist.maths.relations import equivalence_classes as equivalence_classes
+from chymist.maths.relations import relation_properties as relation_properties
+from chymist.maths.sizes import convolution_parameters as convolution_parameters
+from chymist.maths.sizes import convolution_size as convolution_size
+from chymist.maths.sizes import covariance_parameters as covariance_parameters
+from chymist.maths.sizes import recurrent_parameters as recurrent_parameters
+from chymist.maths.sizes import transposed_size as transposed_size
