@@ -179,6 +179,11 @@ def test_what_does_not_suit_a_tree() -> None:
         cy.fit(cy.Recipe(model="c45", optimizer="adam"), cy.split(mixed()))
     with pytest.raises(UsageError, match="two folds"):
         cy.fit(cy.Recipe(model=cy.models.cart(folds=1)), cy.split(mixed()))
+    unheld = cy.models.c45(prune="reduced_error", held=0.0)
+    with pytest.raises(InputError, match="rows to grow on, and rows held out"):
+        cy.fit(cy.Recipe(model=unheld), cy.split(mixed()))
+    with pytest.raises(UsageError, match="between 0 and 1"):
+        cy.fit(cy.Recipe(model=cy.models.c45(confidence=0.0)), cy.split(mixed()))
     with pytest.raises(UsageError, match="did you mean 'max_depth'"):
         cy.models.id3(max_dept=3)
 

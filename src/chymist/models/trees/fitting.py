@@ -13,6 +13,7 @@ from sklearn.ensemble import (
 )
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
+from chymist.errors import InputError
 from chymist.models.trees.borrowed import (
     Widened,
     from_histograms,
@@ -82,10 +83,17 @@ def grown_by(rows: Rows, rule: Rule, prune: Pruning, held: float, confidence: fl
         prune: how it is pruned.
         held: share of the rows that reduced-error pruning holds out.
         confidence: of error-based pruning; below 0, without subtree raising.
+
+    Raises:
+        InputError: reduced-error pruning has no rows to grow on, or none held out.
     """
     out = np.zeros(len(rows.inputs), bool)
     if prune == "reduced_error":
         out[: round(held * len(out))] = True
+        if not 0 < out.sum() < len(out):
+            raise InputError("reduced-error pruning needs rows to grow on, and rows held out",
+                             where="model.held", received=f"{out.sum()} of {len(out)} held out",
+                             do="give a held share that leaves both")  # fmt: skip
         out = np.random.default_rng(rows.seed).permutation(out)
     kept, spare = rows.part(np.flatnonzero(~out)), rows.part(np.flatnonzero(out))
     grown = _grown(kept, rule)
