@@ -33,7 +33,7 @@ _PUBLIC = {
     "coefficients": "chymist.verbs", "leave_one_out": "chymist.verbs",
     "learning_curve": "chymist.verbs", "validation_curve": "chymist.verbs",
     "capacity": "chymist.verbs", "suitability": "chymist.verbs",
-    "effects": "chymist.verbs", "bias_variance": "chymist.verbs",
+    "effects": "chymist.verbs", "families": "chymist.verbs", "bias_variance": "chymist.verbs",
     "apply": "chymist.verbs", "prove": "chymist.verbs", "fix": "chymist.verbs",
     "intervals": "chymist.verbs", "loading_throughput": "chymist.verbs",
     "tree_of": "chymist.verbs", "tree_stability": "chymist.verbs",
@@ -97,6 +97,7 @@ if TYPE_CHECKING:
     from chymist.verbs import effects as effects
     from chymist.verbs import evaluate as evaluate
     from chymist.verbs import evolve as evolve
+    from chymist.verbs import families as families
     from chymist.verbs import fit as fit
     from chymist.verbs import fit_population as fit_population
     from chymist.verbs import fix as fix

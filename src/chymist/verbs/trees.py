@@ -34,10 +34,10 @@ def tree_of(run: Run | str | Path) -> NamedTree:
 
     Example:
         >>> import chymist as cy
-        >>> run = cy.fit(cy.Recipe(model=cy.models.cart(max_depth=1)), cy.load("iris"))
+        >>> run = cy.fit(cy.Recipe(model=cy.models.id3(max_depth=1)), cy.load("iris"))
         >>> print(cy.tree_of(run))
-        petal length (cm) <= 2.45: setosa (30)
-        petal length (cm) > 2.45: versicolor (60/30)
+        petal length (cm) <= 2.6: setosa (30)
+        petal length (cm) > 2.6: versicolor (60/30)
     """
     if isinstance(run, Run):
         return named_tree(run.model, run.preparation, run.data.classes)
