@@ -126,7 +126,7 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     told = json.loads(capsys.readouterr().out)
     assert told["model"]["name"] == "c45"
     assert told["score"]["value"] > 0.8
-    assert main(["predict", out, source, "--json"]) == 0
+    assert main(["predict", out, source, "--out", f"{tmp_path}/made.csv", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["rows"] == 90
     assert main(["resume", out, "--json"]) == 0
 
