@@ -25,6 +25,9 @@ CASES = {
     "mlp": (Shapes((6,), 4), "cross_entropy"),
     "cnn": (IMAGE, "cross_entropy"),
     "lenet5": (IMAGE, "cross_entropy"),
+    "generalized_linear": (Shapes((6,), 2), "mse"),
+    "perceptron": (Shapes((6,), 4), "perceptron"),
+    "linear_svm": (Shapes((6,), 1), "hinge"),
     "polynomial": (Shapes((3,), 2), "mse"),
     "random_features": (Shapes((6,), 2), "mse"),
 }
@@ -39,8 +42,39 @@ def batch(shapes: Shapes, loss: str, rows: int = 8) -> tuple[torch.Tensor, torch
     return inputs, FORMS[loss].targets(torch.arange(rows) % classes)
 
 
+# Models without parameters, which `solve` finds from all rows at once.
+SOLVED = {
+    "gaussian": (Shapes((6,), 4), "cross_entropy"),
+    "naive_bayes": (Shapes((6,), 4), "cross_entropy"),
+    "svm": (Shapes((6,), 4), "hinge"),
+    "svr": (Shapes((6,), 1), "mse"),
+}
+
+
 def test_every_registered_model_has_a_case() -> None:
-    assert {*CASES, *TREES} == set(registered("model"))  # trees: tests/test_trees_fit.py
+    assert {*CASES, *SOLVED, *TREES} == set(registered("model"))
+
+
+@pytest.mark.parametrize("name", SOLVED)
+def test_a_solved_model_is_finite_before_and_the_same_after_a_file(name: str) -> None:
+    shapes, loss = SOLVED[name]
+    inputs, targets = batch(shapes, loss, rows=40)
+    compute = part("loss", loss).bind()
+    model, again = (build_model(part("model", name), shapes, seed) for seed in (0, 1))
+    before = model(inputs)
+    assert before.shape == (40, shapes.outputs)
+    assert before.isfinite().all()
+    assert torch.equal(before, again(inputs))
+    with torch.no_grad():
+        model.solve(inputs, targets, None)
+    assert compute(model(inputs), targets) < compute(before, targets)
+    again.load_state_dict(load(save(dict(model.state_dict()))))
+    assert torch.equal(model(inputs), again(inputs))
+    fewer, kept = build_model(part("model", name), shapes, 0), torch.arange(40) % 3 > 0
+    with torch.no_grad():
+        model.solve(inputs, targets, 2.0 * kept)  # rows of no weight are not there
+        fewer.solve(inputs[kept], targets[kept], None)
+    torch.testing.assert_close(model(inputs), fewer(inputs), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", CASES)

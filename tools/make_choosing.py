@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +35,7 @@ def effect_table() -> str:
     digits = cy.load("digits")
     pixels = np.asarray(digits.inputs, float).reshape(len(digits), -1)
     heads, cells = cy.effects(cy.load((pixels, digits.targets))).rows()
-    rows: list[Iterable[object]] = [heads, ["---"] * len(heads), *cells]
+    rows: list[list[object]] = [[*heads], ["---"] * len(heads), *cells]
     return "\n".join(f"| {' | '.join(str(cell) for cell in row)} |" for row in rows)
 
 

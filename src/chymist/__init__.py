@@ -37,6 +37,8 @@ _PUBLIC = {
     "apply": "chymist.verbs", "prove": "chymist.verbs", "fix": "chymist.verbs",
     "intervals": "chymist.verbs", "loading_throughput": "chymist.verbs",
     "tree_of": "chymist.verbs", "tree_stability": "chymist.verbs",
+    "support_vectors": "chymist.verbs", "mistake_bound": "chymist.evidence",
+    "pca": "chymist.verbs", "kmeans": "chymist.verbs", "crossing": "chymist.verbs",
     "shapes": "chymist.verbs.sizing",
     "Remedy": "chymist.doctor",
     "watch": "chymist.doctor", "watch_experiments": "chymist.doctor", "Finding": "chymist.doctor",
@@ -73,6 +75,7 @@ if TYPE_CHECKING:
     from chymist.errors import Diverged as Diverged
     from chymist.errors import InputError as InputError
     from chymist.errors import UsageError as UsageError
+    from chymist.evidence import mistake_bound as mistake_bound
     from chymist.parts import Part as Part
     from chymist.parts import part as part
     from chymist.values import Data as Data
@@ -93,6 +96,7 @@ if TYPE_CHECKING:
     from chymist.verbs import compare as compare
     from chymist.verbs import compare_runs as compare_runs
     from chymist.verbs import cross_validate as cross_validate
+    from chymist.verbs import crossing as crossing
     from chymist.verbs import diagnose as diagnose
     from chymist.verbs import effects as effects
     from chymist.verbs import evaluate as evaluate
@@ -102,16 +106,19 @@ if TYPE_CHECKING:
     from chymist.verbs import fit_population as fit_population
     from chymist.verbs import fix as fix
     from chymist.verbs import intervals as intervals
+    from chymist.verbs import kmeans as kmeans
     from chymist.verbs import learning_curve as learning_curve
     from chymist.verbs import leave_one_out as leave_one_out
     from chymist.verbs import list_runs as list_runs
     from chymist.verbs import load_run as load_run
     from chymist.verbs import loading_throughput as loading_throughput
+    from chymist.verbs import pca as pca
     from chymist.verbs import predict as predict
     from chymist.verbs import prove as prove
     from chymist.verbs import resume as resume
     from chymist.verbs import search as search
     from chymist.verbs import suitability as suitability
+    from chymist.verbs import support_vectors as support_vectors
     from chymist.verbs import tree_of as tree_of
     from chymist.verbs import tree_stability as tree_stability
     from chymist.verbs import validation_curve as validation_curve

@@ -32,6 +32,7 @@ class Form:
         targets: class indices or values (as tensor) to the form the loss compares with.
         predictions: model outputs (batch, outputs) to probabilities (batch, classes) or values.
         initial: expected loss of an uninformed model, from the number of classes; None if unknown.
+        counts: whether targets are counts: at least 0, and left in their own unit.
     """
 
     task: Task
@@ -39,6 +40,7 @@ class Form:
     targets: Callable[[Tensor], Tensor]
     predictions: Callable[[Tensor], Tensor]
     initial: Callable[[int], float] | None = None
+    counts: bool = False
 
 
 @register("loss", fixed=3)
@@ -133,6 +135,87 @@ def binary_cross_entropy(outputs: Tensor, targets: Tensor, reduction: Reduction 
     same_shape(outputs, targets)
     loss = functional.binary_cross_entropy_with_logits(outputs, targets, reduction=reduction)
     return loss if reduction == "mean" else loss.flatten(1).mean(1)
+
+
+@register("loss", fixed=3)
+def perceptron(outputs: Tensor, targets: Tensor, reduction: Reduction = "mean") -> Tensor:
+    """Perceptron loss: max(0, -y z) of two classes, y = -1 or 1; max(0, max_j z_j - z_t) of more.
+
+    A row on the boundary counts as wrong, as in Rosenblatt's rule: with `sgd(lr=1)` and one row a
+    step, w <- w + y x after each mistake. All weights zero is a minimum of no use.
+
+    Args:
+        outputs: scores (batch, 1) for two classes, or (batch, classes).
+        targets: class indices (batch,).
+        reduction: "mean" for the batch mean, "none" for one value per example.
+
+    Returns:
+        A scalar, or (batch,).
+
+    Raises:
+        InputError: targets are not (batch,) class indices.
+
+    Example:
+        >>> perceptron(torch.tensor([[0.5], [-0.5]]), torch.tensor([1, 1]), "none").tolist()
+        [0.0, 0.5]
+
+    Source: Rosenblatt 1958; more classes: Collins 2002.
+    """
+    return _margin_loss(outputs, targets, 0.0, reduction)
+
+
+@register("loss", fixed=3)
+def hinge(outputs: Tensor, targets: Tensor, reduction: Reduction = "mean") -> Tensor:
+    """Hinge loss: max(0, 1 - y z) of two classes, y = -1 or 1; max(0, 1 + max z_j - z_t) of more.
+
+    The maximum is over j != t (Crammer, Singer). Only with an L2 penalty of the weights
+    (`weight_decay` of `sgd`) is the best linear function the one of largest margin.
+
+    Args:
+        outputs: scores (batch, 1) for two classes, or (batch, classes).
+        targets: class indices (batch,).
+        reduction: "mean" for the batch mean, "none" for one value per example.
+
+    Returns:
+        A scalar, or (batch,).
+
+    Raises:
+        InputError: targets are not (batch,) class indices.
+
+    Example:
+        >>> hinge(torch.tensor([[0.5], [-0.5]]), torch.tensor([1, 1]), "none").tolist()
+        [0.5, 1.5]
+
+    Source: Cortes, Vapnik 1995; more classes: Crammer, Singer 2001.
+    """
+    return _margin_loss(outputs, targets, 1.0, reduction)
+
+
+@register("loss", fixed=3)
+def poisson(outputs: Tensor, targets: Tensor, reduction: Reduction = "mean") -> Tensor:
+    """Poisson deviance of counts, 2 (t log(t / mu) - t + mu) with mu = exp(z), mean over outputs.
+
+    Args:
+        outputs: z, the logarithm of the expected count, (batch, m).
+        targets: counts t >= 0, in their own unit, (batch, m).
+        reduction: "mean" for the batch mean, "none" for one value per example.
+
+    Returns:
+        A scalar, or (batch,).
+
+    Raises:
+        InputError: outputs and targets differ in shape.
+
+    Example:
+        >>> round(poisson(torch.zeros(1, 1), torch.tensor([[2.0]])).item(), 4)
+        0.7726
+
+    Source: Nelder, Wedderburn 1972; McCullagh, Nelder 1989, section 2.3.
+    """
+    same_shape(outputs, targets)
+    known = torch.xlogy(targets, targets) - targets
+    each = 2 * (known - targets * outputs + outputs.exp()).flatten(1).mean(1)
+    return _reduced(each, reduction)
 
 
 @register("loss", fixed=3)
@@ -490,6 +573,20 @@ def _check_classes(outputs: Tensor, targets: Tensor, do: str) -> None:
         _refuse(outputs, targets, do)
 
 
+def _margin_loss(outputs: Tensor, targets: Tensor, margin: float, reduction: Reduction) -> Tensor:
+    """How far the score of the right class is from being a margin above all others."""
+    _check_classes(outputs, targets, "scores (batch, classes) go with class indices (batch,)")
+    index = targets.long()
+    if outputs.shape[1] == 1:
+        lead = outputs[:, 0] * (2 * index - 1)
+    else:
+        right = functional.one_hot(index, outputs.shape[1]).bool()
+        others = outputs.masked_fill(right, -torch.inf).amax(1)
+        lead = outputs.gather(1, index[:, None])[:, 0] - others
+    each = (margin - lead).clamp(min=0)
+    return _reduced(each, reduction)
+
+
 def _reduced(each: Tensor, reduction: Reduction) -> Tensor:
     """One value for each example, or their mean."""
     return each.mean() if reduction == "mean" else each
@@ -523,6 +620,15 @@ def _two_columns(outputs: Tensor) -> Tensor:
     return torch.cat([1 - positive, positive], 1)
 
 
+def _scores(outputs: Tensor) -> Tensor:
+    """Scores as shares that keep their order; they are no probabilities that anybody estimated."""
+    return _two_columns(outputs) if outputs.shape[1] == 1 else torch.softmax(outputs, 1)
+
+
+def _one_or_all(classes: int) -> int:
+    return 1 if classes == 2 else classes
+
+
 def _log(classes: int) -> float:
     return float(torch.tensor(float(classes)).log())
 
@@ -548,6 +654,9 @@ FORMS: dict[str, Form] = {
     ),
     "kl": _of_classes(),
     "focal": _of_classes(),
+    "perceptron": Form("classification", _one_or_all, lambda t: t.long(), _scores),
+    "hinge": Form("classification", _one_or_all, lambda t: t.long(), _scores),
+    "poisson": Form("regression", lambda columns: columns, lambda t: t, torch.exp, counts=True),
     "iou": _of_classes(lambda classes: 1 - 1 / (2 * classes - 1)),
     "dice": _of_classes(lambda classes: 1 - 1 / classes),
 }  # fmt: skip

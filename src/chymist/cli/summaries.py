@@ -16,7 +16,7 @@ from chymist.engine.assembly import Assembly, forward
 from chymist.engine.defaults import TREES
 from chymist.engine.folder import Saved
 from chymist.engine.threads import using_threads
-from chymist.reports.trees import NamedTree, size_text, tree_text
+from chymist.reports.trees import size_text, tree_text
 from chymist.values import Data, Floor, Recipe, Run, Score, Split, show
 from chymist.verbs.designs import note_of_copies
 from chymist.verbs.diagnosing import read_findings
@@ -114,6 +114,8 @@ def print_result(screen: Screen, run: Run) -> None:
             f"the weights were chosen by {run.score.selected_on} on these rows: "
             "the score is optimistic",
         )
+    for note in run.facts.get("notes", ()):
+        screen.line("Note", note)
     print_floors(screen, run.floors)
     screen.line("Verdict", run.verdict)
     if run.recipe.model.name == "linear" and len(run.preparation.feature_names) <= 12:
@@ -134,8 +136,11 @@ def print_result(screen: Screen, run: Run) -> None:
     screen.line("Report", near(run.path / "report.html"))
 
 
-def print_tree(screen: Screen, named: NamedTree) -> None:
-    """How large a tree is, and its uppermost cuts."""
+def print_tree(screen: Screen, saved: Saved) -> None:
+    """How large the tree of a run is, and its uppermost cuts; nothing of other models."""
+    if saved.recipe.model.name not in TREES:
+        return
+    named = tree_of(saved.path)
     screen.line("Tree", size_text(named))
     screen.block(tree_text(named, TREE_LEVELS, TREE_LINES))
 
@@ -172,6 +177,8 @@ def print_saved(screen: Screen, saved: Saved, language: str) -> None:
     )
     if result.get("status") == "finished":
         screen.line("Result", score_text(Score.from_dict(result["score"])), result=True)
+        for note in result["facts"].get("notes", ()):
+            screen.line("Note", note)
         print_floors(
             screen, [Floor(f["name"], Score.from_dict(f["score"])) for f in result["floors"]]
         )
@@ -186,8 +193,7 @@ def print_saved(screen: Screen, saved: Saved, language: str) -> None:
             f"{facts['epochs']:g} epochs · {facts['parameters']:,} parameters · "
             f"waiting for data {100 * facts['waiting_for_data']:.1f} %",
         )
-        if recipe.model.name in TREES:
-            print_tree(screen, tree_of(saved.path))
+        print_tree(screen, saved)
         screen.line("Report", str(saved.path / "report.html"))
     elif result.get("status") == "diverged":
         error = result["error"]

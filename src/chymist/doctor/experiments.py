@@ -401,7 +401,7 @@ def doubled(model: Part) -> Part | None:
 
 
 def unregularized(recipe: Recipe) -> Recipe:
-    """The same recipe without dropout, weight decay and label smoothing.
+    """The same recipe without dropout, weight decay, label smoothing and penalty.
 
     Args:
         recipe: complete.
@@ -417,4 +417,6 @@ def unregularized(recipe: Recipe) -> Recipe:
         for slot, option in off.items()
         if value_of(getattr(recipe, slot), option) is not None
     }
+    if recipe.penalty:
+        changed["penalty"] = part("penalty", "none")
     return recipe.replace(**changed)

@@ -259,7 +259,10 @@ def _richer(evidence: Evidence, recipe: Recipe) -> Changes:
 def _freed(evidence: Evidence, recipe: Recipe) -> Changes:
     """No regulariser; experiments or a search may bring a little of it back."""
     off = {"model.dropout": 0.0, "optimizer.weight_decay": 0.0, "loss.label_smoothing": 0.0}
-    return {name: none for name, none in off.items() if _known(recipe, *name.split("."))}
+    found: Changes = {n: none for n, none in off.items() if _known(recipe, *n.split("."))}
+    if recipe.penalty and recipe.penalty.name != "none":
+        found["penalty"] = "none"
+    return found
 
 
 def _less_dropout(evidence: Evidence, recipe: Recipe) -> Changes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -82,6 +82,9 @@ def prepare_split(recipe: Recipe, split: Split, place: Place = MEMORY) -> Prepar
     """Fit the preparation on the training rows, and prepare these and the validation rows."""
     form = check_loss(recipe, split.data)
     preparation = fit_preparation(split.data, split.train, recipe.data.options)
+    if form.counts:
+        width = len(preparation.target_scale)
+        preparation = replace(preparation, target_shift=(0.0,) * width, target_scale=(1.0,) * width)
     train, valid = (
         prepared_rows(recipe, form, preparation, split.data, rows, place)
         for rows in (split.train, split.valid)
@@ -127,7 +130,7 @@ def assemble(
     batch_size = rows if recipe.batch_size == "all" else min(recipe.batch_size, rows)
     if check:
         with unchanged_randomness():
-            check_first_batch(model, loss, apply, train, batch_size)
+            check_first_batch(model, loss, apply, train, batch_size, shapes.outputs)
     accumulate = recipe.accumulate or 1
     per_epoch = steps_per_epoch(rows, batch_size * accumulate)
     total = recipe.length.steps(per_epoch)
@@ -270,12 +273,17 @@ def check_loss(recipe: Recipe, data: Data) -> Form:
             received=f"{len(data.classes)} classes",
             do="use cross_entropy",
         )
+    if form.counts and len(data.targets) and float(data.targets.min()) < 0:
+        raise InputError(
+            f"the loss '{recipe.loss.name}' is for counts", where=data.target,
+            received=f"{float(data.targets.min()):.4g}", do="use mse",
+        )  # fmt: skip
     return form
 
 
 def check_first_batch(
     model: nn.Module, loss: Callable[..., Tensor], apply: Callable[[nn.Module, Tensor], Tensor],
-    rows: Rows, batch_size: int,
+    rows: Rows, batch_size: int, expected: int,
 ) -> None:  # fmt: skip
     """Run a row or two through the model and the loss, so that a misfit is found at once.
 
@@ -288,7 +296,7 @@ def check_first_batch(
     count = min(2, batch_size, len(rows))
     few, targets = rows.take(torch.arange(count)), rows.targets
     _tried(_copied(model).train(), few)
-    _check_outputs(model, _tried(model.eval(), few), targets)
+    _check_outputs(model, _tried(model.eval(), few), targets, expected)
     value = loss(apply(model, few), targets[:count])
     if not bool(torch.isfinite(value)):
         raise InputError(
@@ -307,8 +315,8 @@ def _copied(model: nn.Module) -> nn.Module:
         return model
 
 
-def _check_outputs(model: nn.Module, outputs: Any, targets: Tensor) -> None:
-    """Refuse outputs that the loss could not read."""
+def _check_outputs(model: nn.Module, outputs: Any, targets: Tensor, expected: int) -> None:
+    """Refuse outputs that the loss could not read; of two classes one may be expected."""
     if not isinstance(outputs, Tensor):
         raise InputError(
             "the model must return one tensor",
@@ -316,7 +324,7 @@ def _check_outputs(model: nn.Module, outputs: Any, targets: Tensor) -> None:
             where=type(model).__name__,
         )
     classes = int(targets.max()) + 1 if targets.dtype == torch.int64 else 0
-    if outputs.ndim == 2 and classes > outputs.shape[1]:
+    if outputs.ndim == 2 and min(classes, expected) > outputs.shape[1]:
         raise InputError(
             "the model has fewer outputs than there are classes",
             received=f"{outputs.shape[1]} outputs, {classes} classes",

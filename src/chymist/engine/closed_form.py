@@ -10,6 +10,9 @@ from torch import Tensor, nn
 
 from chymist.errors import UsageError
 
+ALIKE = 1e-7  # of a column's length, what single precision cannot tell from nothing
+ILL_CONDITIONED = 30.0  # Belsley's bound of a strong dependence
+
 
 def least_squares(
     inputs: np.ndarray, targets: np.ndarray, l2: float = 0.0, weights: np.ndarray | None = None
@@ -52,7 +55,7 @@ def least_squares(
 
 def solve_least_squares(
     model: nn.Module, inputs: Tensor, targets: Tensor, weights: Tensor | None, l2: float
-) -> None:
+) -> list[str]:
     """Put the exact least-squares solution into a linear model.
 
     Args:
@@ -61,18 +64,65 @@ def solve_least_squares(
         weights: of the rows, or None.
         l2: penalty, summed over rows.
 
+    Returns:
+        What is to be said of the columns, in sentences.
+
     Raises:
         UsageError: the model is not one affine layer.
     """
     layer = only_layer(model)
-    flat, wanted = _given(model, layer, inputs).cpu().numpy(), targets.cpu().numpy()
+    flat, wanted = given(model, layer, inputs).cpu().numpy(), targets.cpu().numpy()
     rows = None if weights is None else weights.double().cpu().numpy()
     found, intercept = least_squares(flat, wanted, l2, rows)
     layer.weight.copy_(torch.from_numpy(found.T))
     layer.bias.copy_(torch.from_numpy(intercept))
+    return dependence(flat, rows) if not l2 else []
 
 
-def _given(model: nn.Module, layer: nn.Linear, inputs: Tensor) -> Tensor:
+def dependence(x: np.ndarray, weights: np.ndarray | None = None) -> list[str]:
+    """Whether columns follow from each other, wholly or nearly, as notes.
+
+    Of columns that are centred and scaled to length 1, the condition number is the ratio of the
+    greatest to the smallest singular value: 1 where none is correlated with another.
+
+    Args:
+        x: (rows, features).
+        weights: of rows, or None.
+
+    Returns:
+        At most one sentence.
+
+    Example:
+        >>> line = np.arange(5.0)
+        >>> dependence(np.stack([line, 2 * line], 1))[0][:46]
+        'columns depend on each other: rank 1 of 2, so '
+
+    Source: Belsley, Kuh, Welsch 1980, Regression diagnostics, section 3.2.
+    """
+    x = x.astype(np.float64) - np.average(x, 0, weights)
+    if weights is not None:
+        x = np.sqrt(weights)[:, None] * x
+    lengths = np.sqrt(np.square(x).sum(0))
+    x = x[:, lengths > ALIKE * max(lengths.max(), 1e-300)]
+    x = x / np.sqrt(np.square(x).sum(0))
+    # Squares of the singular values; those below the rounding of single precision are none.
+    squares = np.linalg.eigvalsh(x.T @ x) if x.size else np.zeros(0)
+    rank = int((squares > ALIKE**2).sum())
+    if rank < len(lengths):
+        return [
+            f"columns depend on each other: rank {rank} of {len(lengths)}, so many weights fit as "
+            "well, and the shortest are taken"
+        ]
+    condition = float(np.sqrt(squares[-1] / squares[0])) if rank else 1.0
+    if condition < ILL_CONDITIONED:
+        return []
+    return [
+        f"columns nearly depend on each other: condition number {condition:.3g}; "
+        "their weights are uncertain, what they predict together is not"
+    ]
+
+
+def given(model: nn.Module, layer: nn.Linear, inputs: Tensor) -> Tensor:
     """What the model gives its affine layer: the inputs themselves, or fixed features of them.
 
     In double precision: features that depend on each other (the square of a column of two values)
@@ -97,7 +147,7 @@ def only_layer(model: nn.Module) -> nn.Linear:
     if len(layers) == 1 and len(list(model.parameters())) == len(list(layers[0].parameters())):
         return layers[0]
     raise UsageError(
-        "closed_form is for models with one affine layer: linear, polynomial, random_features",
+        "the optimizer is for models with one affine layer: linear, softmax, polynomial, ...",
         where="optimizer",
         do="use another optimizer, for example adam",
     )

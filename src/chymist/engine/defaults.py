@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from chymist.errors import InputError
+from chymist.errors import InputError, UsageError
 from chymist.optim import AT_ONCE
 from chymist.parts import Part, part
 from chymist.values import Length, Recipe, Split
@@ -15,7 +15,23 @@ from chymist.values import Length, Recipe, Split
 MODELS = {"image": "cnn", "table": "mlp", "array": "mlp"}
 
 LOSSES = {"classification": "cross_entropy", "regression": "mse"}
-MODEL_LOSSES = {"linear": "mse", "logistic": "binary_cross_entropy", "softmax": "cross_entropy"}
+# Models that are one affine map of their inputs.
+MODEL_LOSSES = {
+    "linear": "mse", "logistic": "binary_cross_entropy", "softmax": "cross_entropy",
+    "perceptron": "perceptron", "linear_svm": "hinge",
+}  # fmt: skip
+# Models that are solved in a way of their own.
+SOLVED_LOSSES = {
+    "gaussian": "cross_entropy", "naive_bayes": "cross_entropy", "svm": "hinge", "svr": "mse",
+}  # fmt: skip
+LINK_LOSSES = {"identity": "mse", "logit": "binary_cross_entropy", "log": "poisson"}
+# How those are trained whose step or penalty belongs to what they are.
+MODEL_OPTIMIZERS = {
+    "perceptron": part("optimizer", "sgd", lr=1.0),
+    "linear_svm": part("optimizer", "sgd", lr=0.1, momentum=0.9, weight_decay=1e-3),
+    "generalized_linear": part("optimizer", "irls"),
+    **dict.fromkeys(SOLVED_LOSSES, part("optimizer", "direct")),
+}
 
 # Fixed features, then one affine map: for mse they are solved in closed form.
 EXPANSIONS = ("polynomial", "random_features")
@@ -48,15 +64,18 @@ def complete(recipe: Recipe, split: Split) -> Recipe:
     """
     data, rows = split.data, len(split.train)
     model = recipe.model or part("model", MODELS[data.kind])
-    loss = recipe.loss or part("loss", MODEL_LOSSES.get(model.name, LOSSES[data.task]))
+    loss = recipe.loss or part("loss", loss_of(model) or LOSSES[data.task])
+    _check_link(model, loss)
     solvable = loss.name == "mse" and model.name in ("linear", *EXPANSIONS)
     free = recipe.penalty is None or recipe.penalty.name == "none"
     exact = solvable and free and recipe.optimizer is None
     optimizer = recipe.optimizer or (
-        part("optimizer", "closed_form") if exact else _optimizer(model)
+        part("optimizer", "closed_form") if exact else _optimizer(model, free)
     )
     image = data.kind == "image"
-    batch_size = recipe.batch_size or (_image_batch(rows) if image else _table_batch(rows))
+    single = model.name == "perceptron" and recipe.optimizer is None  # Rosenblatt's rule
+    usual = 1 if single else _image_batch(rows) if image else _table_batch(rows)
+    batch_size = recipe.batch_size or usual
     length = recipe.length or _length(image, rows, batch_size)
     if optimizer.name in AT_ONCE:
         batch_size, length = "all", Length(1, "steps")
@@ -66,7 +85,7 @@ def complete(recipe: Recipe, split: Split) -> Recipe:
         optimizer=optimizer,
         batch_size=batch_size,
         length=length,
-        schedule=recipe.schedule or part("schedule", "one_cycle"),
+        schedule=recipe.schedule or part("schedule", "constant" if single else "one_cycle"),
         stop=recipe.stop or _stop(model, length, image, len(split.valid)),
         clip=recipe.clip or part("clip", "none"),
         init=recipe.init or part("init", "default"),
@@ -77,11 +96,35 @@ def complete(recipe: Recipe, split: Split) -> Recipe:
     )
 
 
-def _optimizer(model: Part) -> Part:
+def loss_of(model: Part) -> str | None:
+    """The loss that a model is made for; None where the task says it.
+
+    Example:
+        >>> loss_of(part("model", "generalized_linear", link="log")), loss_of(part("model", "mlp"))
+        ('poisson', None)
+    """
+    if model.name == "generalized_linear" and model.factory is None:
+        return LINK_LOSSES[model.options.get("link", "identity")]
+    return MODEL_LOSSES.get(model.name) or SOLVED_LOSSES.get(model.name)
+
+
+def _check_link(model: Part, loss: Part) -> None:
+    """Refuse a loss that does not hold the inverse of the link."""
+    wanted = loss_of(model)
+    if model.name == "generalized_linear" and loss.name != wanted:
+        raise UsageError("the loss does not belong to the link", where="loss",
+                         received=f"'{loss.name}' with {model}", do=f"use {wanted}")  # fmt: skip
+
+
+def _optimizer(model: Part, free: bool) -> Part:
     """AdamW; convex models bear a larger rate and no decay, so that they reach their optimum."""
     if model.name in TREES:
         return part("optimizer", "direct")
-    if model.name in (*MODEL_LOSSES, *EXPANSIONS):
+    if model.factory is None and model.name in MODEL_OPTIMIZERS:
+        found = MODEL_OPTIMIZERS[model.name]
+        if free or found.name != "irls":  # which knows the penalties of its own option alone
+            return found
+    if model.name in (*MODEL_LOSSES, *EXPANSIONS, "generalized_linear"):
         return part("optimizer", "adamw", lr=2e-2, weight_decay=0.0)
     return part("optimizer", "adamw", lr=3e-3)
 
@@ -114,7 +157,11 @@ def _length(image: bool, rows: int, batch_size: int | str) -> Length:
 
 def _stop(model: Part, length: Length, image: bool, valid_rows: int) -> Part:
     """Tables keep the best weights of the whole run; convex models and images the last ones."""
-    if image or not valid_rows or model.name in (*MODEL_LOSSES, *EXPANSIONS, *TREES):
+    if (
+        image
+        or not valid_rows
+        or model.name in (*MODEL_LOSSES, *EXPANSIONS, *MODEL_OPTIMIZERS, *TREES)
+    ):
         return part("stop", "none")
     return part("stop", "early", monitor="val_loss", patience=str(length))
 

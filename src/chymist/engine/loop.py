@@ -84,6 +84,7 @@ class State:
         skipped: steps in a row that were not taken because float16 gradients overflowed.
         streams: where the global generators stood when the run was paused beside others.
         waited: seconds spent on getting batches, since the start or the resume.
+        notes: what a solver has to say of its solution, in sentences.
     """
 
     model: nn.Module
@@ -100,6 +101,7 @@ class State:
     waited: float = 0.0
     skipped: int = field(default=0, init=False)
     streams: Any = field(default=None, init=False)
+    notes: list[str] = field(default_factory=list, init=False)
     noise: list[tuple[str, Keyed]] = field(init=False)
 
     def __post_init__(self) -> None:

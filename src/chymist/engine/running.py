@@ -15,7 +15,7 @@ from chymist.engine.assembly import Assembly
 from chymist.engine.checkpoint import check_finite, load_newest, save_checkpoint
 from chymist.engine.events import Event, Step
 from chymist.engine.loop import State, train
-from chymist.engine.solving import solve
+from chymist.engine.solving import separable_note, solve
 from chymist.engine.space import Patience
 from chymist.engine.store import Recorder
 from chymist.errors import Interrupted
@@ -148,4 +148,5 @@ def facts_of(assembly: Assembly, seconds: float, steps: int) -> dict[str, Any]:
         "waiting_for_data": round(state.waited / max(seconds, 1e-9), 4),
         "parameters": sum(p.numel() for p in state.model.parameters()),
         "threads": torch.get_num_threads(),
+        "notes": [*state.notes, *separable_note(program, state.model, assembly.recipe)],
     }

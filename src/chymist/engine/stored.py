@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -121,6 +121,7 @@ class StoredFacts:
     best_epoch: float | None
     versions: dict[str, str]
     filled: dict[str, int]
+    notes: list[str] = field(default_factory=list)  # not there in older runs
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from chymist.values import Run as Run
 from chymist.verbs.applying import apply as apply
 from chymist.verbs.applying import prove as prove
 from chymist.verbs.bagging import bag as bag
+from chymist.verbs.clustering import Clusters as Clusters
+from chymist.verbs.clustering import kmeans as kmeans
 from chymist.verbs.comparing import compare as compare
 from chymist.verbs.comparing_runs import compare_runs as compare_runs
 from chymist.verbs.comparison import Comparison as Comparison
@@ -23,10 +25,15 @@ from chymist.verbs.fixing import fix as fix
 from chymist.verbs.leaving_out import leave_one_out as leave_one_out
 from chymist.verbs.loading import loading_throughput as loading_throughput
 from chymist.verbs.memorising import capacity as capacity
+from chymist.verbs.paired_curves import Crossing as Crossing
+from chymist.verbs.paired_curves import crossing as crossing
 from chymist.verbs.populating import fit_population as fit_population
 from chymist.verbs.predicting import evaluate as evaluate
 from chymist.verbs.predicting import predict as predict
+from chymist.verbs.projecting import Pca as Pca
+from chymist.verbs.projecting import pca as pca
 from chymist.verbs.reading import coefficients as coefficients
+from chymist.verbs.reading import support_vectors as support_vectors
 from chymist.verbs.records import list_runs as list_runs
 from chymist.verbs.records import load_run as load_run
 from chymist.verbs.searching import search as search

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 
 from chymist.data import load
 from chymist.engine.assembly import assemble, predict_rows
-from chymist.engine.defaults import LOSSES, MODEL_LOSSES, complete
+from chymist.engine.defaults import LOSSES, complete, loss_of
 from chymist.engine.randomness import foreign_randomness
 from chymist.engine.running import execute
 from chymist.engine.store import Recorder
@@ -131,7 +131,7 @@ def as_estimator(
     if task is None:
         loss = recipe.loss.name if recipe.loss else None
         if loss is None and recipe.model is not None:
-            loss = MODEL_LOSSES.get(recipe.model.name)
+            loss = loss_of(recipe.model)
         if loss is None:
             raise UsageError(
                 "the task is not clear from the recipe",

@@ -10,11 +10,13 @@ from torch import nn
 
 from chymist.data.preparation import Preparation
 from chymist.errors import InputError
+from chymist.models.gaussian import Gaussian
+from chymist.models.svm import SupportVectorMachine
 from chymist.models.trees.modules import TreeModel
 from chymist.reports.trees import NamedTree
 from chymist.values import Run
 
-LINEAR = ("linear", "logistic", "softmax")
+LINEAR = ("linear", "logistic", "softmax", "generalized_linear", "perceptron", "linear_svm")
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +39,9 @@ class Coefficients:
 
 
 def coefficients(run: Run) -> Coefficients:
-    """The coefficients of a linear, logistic or softmax regression, in raw units.
+    """The coefficients of a linear model, in raw units.
+
+    Those of a Gaussian classifier with a shared covariance are the weights of its log-odds.
 
     With standardised inputs z = (x - m) / s and targets t = (y - a) / c the trained model is
     t = b + sum_j w_j z_j, hence y = a + c (b - sum_j w_j m_j / s_j) + sum_j (c w_j / s_j) x_j.
@@ -57,15 +61,7 @@ def coefficients(run: Run) -> Coefficients:
         >>> coefficients(run).weights.shape
         (10, 1)
     """
-    layers = [layer for layer in run.model.modules() if isinstance(layer, nn.Linear)]
-    if run.recipe.model.name not in LINEAR or len(layers) != 1:
-        raise InputError(
-            "the model is not linear in its inputs",
-            received=f"'{run.recipe.model.name}'",
-            do="use linear, logistic or softmax",
-        )
-    weights = layers[0].weight.detach().double().numpy().T
-    intercept = layers[0].bias.detach().double().numpy()
+    weights, intercept = _affine(run)
     shift, scale = (np.asarray(part, np.float64) for part in run.preparation.affine())
     weights = weights / scale[:, None]
     intercept = intercept - shift @ weights
@@ -103,3 +99,69 @@ def named_tree(model: Any, preparation: Preparation, classes: tuple[str, ...]) -
         own = int(np.ptp(tree.value[: int(tree.roots[1])], axis=0).argmax())
         tree, classes = replace(tree, value=tree.value[:, own : own + 1]), ()
     return NamedTree(tree, names, tuple(categories), classes, shift, scale, unit)
+
+
+@dataclass(frozen=True, eq=False)
+class SupportVectors:
+    """The rows that a support vector machine rests on.
+
+    Args:
+        rows: their numbers in the data, (s,).
+        weights: dual coefficients with their signs, (pairs, s); 0 where a row has no part in it.
+        pairs: the two classes of each machine, by name; empty for a regression.
+        margins: distance of each boundary to where its score is 1, in the space of the kernel.
+    """
+
+    rows: np.ndarray
+    weights: np.ndarray
+    pairs: tuple[tuple[str, str], ...]
+    margins: np.ndarray
+
+
+def support_vectors(run: Run) -> SupportVectors:
+    """The support vectors of a run of `svm` or `svr`.
+
+    Args:
+        run: the run.
+
+    Returns:
+        Row numbers, dual coefficients and margins.
+
+    Raises:
+        InputError: the model is no support vector machine.
+
+    Example:
+        >>> import chymist as cy
+        >>> found = support_vectors(cy.fit(cy.Recipe(model="svm"), cy.load("iris")))
+        >>> found.pairs[0], found.weights.shape == (3, len(found.rows))
+        (('setosa', 'versicolor'), True)
+    """
+    model = run.model
+    if not isinstance(model, SupportVectorMachine):
+        raise InputError("the model is no support vector machine",
+                         received=f"'{run.recipe.model.name}'", do="use svm or svr")  # fmt: skip
+    names = run.data.classes
+    pairs = tuple((names[i], names[j]) for i, j in model.pairs) if names else ()
+    rows = run.split.train[model.rows.cpu().numpy()]
+    return SupportVectors(rows, model.dual.double().cpu().numpy(), pairs,
+                          model.margins().double().cpu().numpy())  # fmt: skip
+
+
+def _affine(run: Run) -> tuple[np.ndarray, np.ndarray]:
+    """Weights (features, outputs) and intercepts of prepared inputs.
+
+    Raises:
+        InputError: the model is not linear in its inputs.
+    """
+    layers = [layer for layer in run.model.modules() if isinstance(layer, nn.Linear)]
+    if isinstance(run.model, Gaussian) and run.model.covariance == "shared":
+        weights, intercept = run.model.affine()
+    elif run.recipe.model.name in LINEAR and len(layers) == 1:
+        weights, intercept = layers[0].weight.detach(), layers[0].bias.detach()
+    else:
+        raise InputError(
+            "the model is not linear in its inputs",
+            received=f"'{run.recipe.model.name}'",
+            do="use linear, logistic or softmax",
+        )
+    return weights.double().numpy().T, intercept.double().numpy()

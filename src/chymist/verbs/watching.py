@@ -101,6 +101,10 @@ class RunWatcher:
                 assembly.state.model, assembly.state.optimizer, program.loss, self.train,
                 self.valid, program.batch_size,
             )  # fmt: skip
+            if program.penalty:  # l2 sum w^2 pulls as a decay of 2 l2 does
+                record = self.watcher.record
+                decay = max(record.facts.decay, 2 * program.penalty.l2)
+                record.facts = replace(record.facts, decay=decay)
 
     def _measure_loading(self, assembly: Assembly) -> None:
         """Where rows are read while the run trains, say so if it will wait for them."""

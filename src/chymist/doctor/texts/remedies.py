@@ -8,6 +8,7 @@ from collections.abc import Collection
 DONE: dict[str, tuple[str, str]] = {
     "optimizer.lr": ("a lower learning rate", "降低学习率"),
     "lr_too_low optimizer.lr": ("a higher learning rate", "提高学习率"),
+    "penalty": ("no penalty", "去掉惩罚项"),
     "optimizer.weight_decay": ("no weight decay", "去掉权重衰减"),
     "length": ("longer training", "延长训练"),
     "stop": ("the weights with the best validation loss", "取验证损失最低时的权重"),
