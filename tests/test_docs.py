@@ -21,6 +21,7 @@ PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").g
         "docs/optimisers.md",
         "docs/remedies.md",
         "docs/doctor.md",
+        "docs/trees.md",
         "docs/linear.md",
         "docs/derivatives.md",
         "docs/calculators.md",

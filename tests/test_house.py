@@ -53,6 +53,24 @@ WITHOUT_EXAMPLE = {
         "models/building.py:build_model models/building.py:initialize "
         "evidence/ledger.py:ledger_file"
     ),
+    "works on the arrays of a tree that was grown, shown by the models": (
+        "models/trees/borrowed.py:from_sklearn models/trees/borrowed.py:order_columns "
+        "models/trees/borrowed.py:from_histograms models/trees/borrowed.py:mean_of "
+        "models/trees/borrowed.py:raised_by models/trees/criteria.py:n_log_n "
+        "models/trees/cuts.py:best_cut models/trees/cuts.py:gains_of "
+        "models/trees/error_based.py:error_based "
+        "models/trees/error_based.py:useless_cuts models/trees/fitting.py:grown_by "
+        "models/trees/fitting.py:cart_of models/trees/fitting.py:forest_of "
+        "models/trees/fitting.py:boosted models/trees/growth.py:divided "
+        "models/trees/pruning.py:reduced_error models/trees/pruning.py:pessimistic "
+        "models/trees/pruning.py:weakest_links models/trees/pruning.py:errors_along "
+        "models/trees/pruning.py:sums_at_nodes models/trees/pruning.py:leaf_errors "
+        "models/trees/tree.py:spread models/trees/tree.py:branch_of "
+        "models/trees/tree.py:family models/trees/tree.py:levels "
+        "models/trees/tree.py:parents models/trees/tree.py:collapse "
+        "models/trees/tree.py:joined models/trees/tree.py:single_precision_below "
+        "models/trees/tree.py:problems"
+    ),
 }
 
 # Not the names of machines, nor of where packages come from. The brackets keep this file clean.

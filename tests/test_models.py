@@ -10,6 +10,7 @@ from safetensors.torch import load, save
 from torch import nn
 
 import chymist as cy
+from chymist.engine.defaults import TREES
 from chymist.errors import InputError, UsageError
 from chymist.losses import FORMS
 from chymist.models import Dropout, Residual, build_model
@@ -51,7 +52,7 @@ SOLVED = {
 
 
 def test_every_registered_model_has_a_case() -> None:
-    assert {*CASES, *SOLVED} == set(registered("model"))
+    assert {*CASES, *SOLVED, *TREES} == set(registered("model"))
 
 
 @pytest.mark.parametrize("name", SOLVED)

@@ -35,6 +35,7 @@ _PUBLIC = {
     "capacity": "chymist.verbs", "suitability": "chymist.verbs",
     "effects": "chymist.verbs", "families": "chymist.verbs", "bias_variance": "chymist.verbs",
     "apply": "chymist.verbs", "prove": "chymist.verbs", "fix": "chymist.verbs",
+    "tree_of": "chymist.verbs", "tree_stability": "chymist.verbs",
     "support_vectors": "chymist.verbs", "mistake_bound": "chymist.evidence",
     "pca": "chymist.verbs", "kmeans": "chymist.verbs", "crossing": "chymist.verbs",
     "intervals": "chymist.verbs", "race": "chymist.verbs", "loading_throughput": "chymist.verbs",
@@ -121,6 +122,8 @@ if TYPE_CHECKING:
     from chymist.verbs import search as search
     from chymist.verbs import suitability as suitability
     from chymist.verbs import support_vectors as support_vectors
+    from chymist.verbs import tree_of as tree_of
+    from chymist.verbs import tree_stability as tree_stability
     from chymist.verbs import validation_curve as validation_curve
     from chymist.verbs.estimator import as_estimator as as_estimator
     from chymist.verbs.sizing import shapes as shapes

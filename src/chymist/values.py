@@ -195,10 +195,13 @@ class Shapes(NamedTuple):
     Args:
         inputs: shape of one prepared input: (features,) or (channels, height, width).
         outputs: number of outputs: classes (1 for two classes with a binary loss), or targets.
+        categories: number of categories of each input that is the code of a category, 0 for other
+            inputs; empty if none is.
     """
 
     inputs: tuple[int, ...]
     outputs: int
+    categories: tuple[int, ...] = ()
 
 
 PRECISIONS = ("float32", "float64", "bfloat16", "float16")

@@ -13,14 +13,19 @@ from chymist.cli.findings import print_findings
 from chymist.cli.terminal import Screen
 from chymist.data.cells import short
 from chymist.engine.assembly import Assembly, forward
+from chymist.engine.defaults import TREES
 from chymist.engine.folder import Saved
 from chymist.engine.threads import using_threads
+from chymist.reports.trees import size_text, tree_text
 from chymist.values import Data, Floor, Recipe, Run, Score, Split, show
 from chymist.verbs.designs import note_of_copies
 from chymist.verbs.diagnosing import read_findings
 from chymist.verbs.reading import coefficients
 from chymist.verbs.reporting import command_of
+from chymist.verbs.trees import tree_of
 from chymist.verbs.validation import CrossValidation
+
+TREE_LEVELS, TREE_LINES = 3, 40  # of a tree that `show` prints
 
 
 def print_data(screen: Screen, rows: Split | Data) -> None:
@@ -116,6 +121,8 @@ def print_result(screen: Screen, run: Run) -> None:
     screen.line("Verdict", run.verdict)
     if run.recipe.model.name == "linear" and len(run.preparation.feature_names) <= 12:
         screen.line("Line", f"{run.data.target} = {coefficients(run)}")
+    if run.recipe.model.name in TREES:
+        screen.line("Tree", size_text(tree_of(run)))
     facts = run.facts
     screen.line(
         "Time",
@@ -128,6 +135,15 @@ def print_result(screen: Screen, run: Run) -> None:
     if again:
         screen.line("Again", f"{again}   (same bits on this machine)")
     screen.line("Report", near(run.path / "report.html"))
+
+
+def print_tree(screen: Screen, saved: Saved) -> None:
+    """How large the tree of a run is, and its uppermost cuts; nothing of other models."""
+    if saved.recipe.model.name not in TREES:
+        return
+    named = tree_of(saved.path)
+    screen.line("Tree", size_text(named))
+    screen.block(tree_text(named, TREE_LEVELS, TREE_LINES))
 
 
 def print_floors(screen: Screen, floors: Sequence[Floor]) -> None:
@@ -178,6 +194,7 @@ def print_saved(screen: Screen, saved: Saved, language: str) -> None:
             f"{facts['epochs']:g} epochs · {facts['parameters']:,} parameters · "
             f"waiting for data {100 * facts['waiting_for_data']:.1f} %",
         )
+        print_tree(screen, saved)
         screen.line("Report", str(saved.path / "report.html"))
     elif result.get("status") == "diverged":
         error = result["error"]

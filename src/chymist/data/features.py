@@ -33,7 +33,8 @@ class Feature:
         name: name of the column.
         position: its place among the columns of an array.
         kind: how its cells are read.
-        fill: what empty cells become: a number, or a category.
+        fill: what empty cells become: a number, or a category; "" keeps them empty (NaN), and
+            with them cells of a category that no training row had.
         log: whether numbers become sign(x) log(1 + |x|).
         shift, scale: (x - shift) / scale, after the logarithm.
         flag: whether a 0/1 feature tells which numbers were missing.
@@ -53,6 +54,11 @@ class Feature:
     categories: tuple[str, ...] = ()
     codes: bool = False
     order: str = ""
+
+    @property
+    def kept(self) -> bool:
+        """Whether empty cells stay empty."""
+        return self.fill == ""
 
     @property
     def width(self) -> int:
@@ -85,7 +91,8 @@ class Feature:
         if self.kind == "category":
             codes = self._codes(cells)
             if self.codes:
-                out[:, 0] = (codes - self.shift) / self.scale
+                cells_ = np.where(codes < 0, np.nan, codes) if self.kept else codes
+                out[:, 0] = (cells_ - self.shift) / self.scale
                 return
             out[:] = 0.0
             known = np.flatnonzero(codes >= 0)
@@ -93,7 +100,7 @@ class Feature:
             return
         values = as_numbers(cells, self.kind, self.name, self.order)
         empty = np.isnan(values)
-        if empty.any():
+        if empty.any() and not self.kept:
             values = np.where(empty, self.fill, values)
         if self.flag:
             out[:, 1] = empty
@@ -101,7 +108,7 @@ class Feature:
             values = signed_log(values)
         with np.errstate(over="ignore"):
             out[:, 0] = (values - self.shift) / self.scale
-        wrong = np.flatnonzero(~np.isfinite(out[:, 0]))
+        wrong = np.flatnonzero(~np.isfinite(out[:, 0]) & ~(empty & self.kept))
         if len(wrong):
             raise InputError(
                 "a number is infinite or too large",
@@ -112,7 +119,10 @@ class Feature:
 
     def unseen(self, cells: np.ndarray) -> int:
         """Number of cells with a category that no training row had."""
-        return int((self._codes(cells) < 0).sum()) if self.kind == "category" else 0
+        if self.kind != "category":
+            return 0
+        without = as_texts(cells).count(None) if self.kept else 0
+        return int((self._codes(cells) < 0).sum()) - without
 
     def _codes(self, cells: np.ndarray) -> np.ndarray:
         """Index of each cell's category; -1 where no training row had it."""
@@ -161,10 +171,15 @@ def fit_feature(
     empty = len(values) - len(present)
     notes = []
     if not len(present):
-        notes.append(f"column '{name}' has no value in the training rows: 0 is used")
+        used = "" if options.missing == "keep" else ": 0 is used"
+        notes.append(f"column '{name}' has no value in the training rows{used}")
         present = np.zeros(1)
-    fill = _filler(present, options.missing)
-    values = np.where(np.isnan(values), fill, values) if empty else values
+    kept = options.missing == "keep"
+    fill = "" if kept else _filler(present, options.missing)
+    if kept:
+        values = present
+    elif empty:
+        values = np.where(np.isnan(values), fill, values)
     log = kind == "number" and _takes_log(present, options.transform)
     if log:
         values = signed_log(values)
@@ -174,7 +189,8 @@ def fit_feature(
         notes.append(f"column '{name}' is the same in all training rows")
     flag = options.missing == "category" and empty > 0
     known: Literal["number", "date"] = "date" if kind == "date" else "number"
-    return Feature(name, position, known, fill, log, shift, scale, flag, order=order), empty, notes
+    made = Feature(name, position, known, fill, log, shift, scale, flag, order=order)
+    return made, 0 if kept else empty, notes
 
 
 def order_of(cells: np.ndarray, kind: str, read_as: str, name: str) -> str:
@@ -310,10 +326,13 @@ def _fit_category(
     if own or not present:
         fill = MISSING_CATEGORY
         names = (*names, MISSING_CATEGORY)
+    if options.missing == "keep":
+        fill, empty = "", 0
     feature = Feature(name, position, "category", fill, categories=names)
     if options.encode != "integer":
         return feature, empty, []
     codes = feature._codes(cells).astype(np.float64)
+    codes = codes[codes >= 0] if feature.kept else codes
     shift, scale = fit_scale(codes if len(codes) else np.zeros(1), options.scale, name)
     coded = Feature(name, position, "category", fill, False, shift, scale, False, names, True)
     return coded, empty, []

@@ -71,7 +71,7 @@ def write_number_columns(features: Sequence[Feature], cells: np.ndarray, out: np
         (True, 2.0)
     """
     if cells.dtype.kind not in "biuf" or any(
-        f.kind != "number" or f.log or f.flag for f in features
+        f.kind != "number" or f.log or f.flag or f.kept for f in features
     ):
         return False
     places = [feature.position for feature in features]

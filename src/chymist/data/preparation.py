@@ -118,6 +118,20 @@ class Preparation:
             )
         return tuple(name for feature in self.features for name in feature.names)
 
+    @cached_property
+    def categories(self) -> tuple[int, ...]:
+        """Number of categories of each prepared feature that is a category's code, 0 for others.
+
+        Empty if none is: what a model may cut by, not only compare. Codes that are scaled are
+        numbers.
+        """
+        sizes = tuple(
+            len(feature.categories) if feature.codes and feature.affine == [(0.0, 1.0)] else 0
+            for feature in self.features
+            for _ in range(feature.width)
+        )
+        return sizes if any(sizes) else ()
+
     def affine(self) -> tuple[np.ndarray, np.ndarray]:
         """Shift and scale of each feature, float64: x_prepared = (x - shift) / scale.
 
@@ -186,7 +200,7 @@ def prepare(
     fitted_on: tuple[Data, np.ndarray],
     *,
     columns: dict[str, str] | None = None,
-    missing: Literal["auto", "median", "mean", "mode", "category"] = "auto",
+    missing: Literal["auto", "median", "mean", "mode", "category", "keep"] = "auto",
     scale: Literal["auto", "standard", "minmax", "pixel", "none"] = "auto",
     encode: Literal["onehot", "integer"] = "onehot",
     transform: Literal["auto", "none", "log"] = "none",
@@ -199,7 +213,8 @@ def prepare(
         columns: kinds that differ from the inferred ones, {"zip": "category"}.
         missing: fill of empty cells. "auto" is the median of numbers and dates, the most frequent
             category; "category" makes missing a category of its own (for numbers: the median,
-            and a 0/1 feature beside it).
+            and a 0/1 feature beside it); "keep" leaves them empty (NaN), and cells of a category
+            that no training row had, for models that take them, as trees do.
         scale: "auto" and "standard": (x - mean) / deviation; "minmax": (x - min) / (max - min);
             "pixel": x / largest possible value (images); "none". Images use one mean and one
             deviation for all pixels.

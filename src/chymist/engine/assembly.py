@@ -119,7 +119,7 @@ def assemble(
     prepared = prepared or prepare_split(recipe, split, place)
     preparation, train, valid = prepared.preparation, prepared.train, prepared.valid
     columns = len(data.classes) if data.classes else train.targets.shape[1]
-    shapes = Shapes(preparation.input_shape, form.outputs(columns))
+    shapes = Shapes(preparation.input_shape, form.outputs(columns), preparation.categories)
     model = build_model(recipe.model, shapes, seed, recipe.init).to(dtype_of(recipe))
     if recipe.init and recipe.init.name == "lsuv":
         _scale_by_rows(model, train, recipe, seed)
@@ -267,7 +267,8 @@ def build_optimizer(recipe: Recipe, model: nn.Module) -> tuple[torch.optim.Optim
         # never stepped: see engine.solving
         return torch.optim.SGD(parameters or [torch.zeros(0)]), 1.0
     if not parameters:
-        raise InputError("the model has no parameters to train", received=recipe.model.name)
+        do = "use the optimizer direct" if hasattr(model, "solve") else ""
+        raise InputError("the model has no parameters to train", received=recipe.model.name, do=do)
     optimizer = recipe.optimizer.build(parameters)
     by_velocity = isinstance(optimizer, torch.optim.SGD) and optimizer.param_groups[0]["momentum"]
     if recipe.precision == "float16" and by_velocity:

@@ -36,6 +36,10 @@ MODEL_OPTIMIZERS = {
 # Fixed features, then one affine map: for mse they are solved in closed form.
 EXPANSIONS = ("polynomial", "random_features")
 
+# Trees are grown at once, and read columns as they are: no scale, missing cells, categories.
+TREES = ("id3", "c45", "cart", "random_forest", "boosting")
+RAW_COLUMNS = {"missing": "keep", "encode": "integer", "scale": "none"}
+
 # Images: batches of 64, of 128 from so many rows on; few passes, at least so many steps.
 LARGE_IMAGE_SET, IMAGE_EPOCHS, IMAGE_STEPS = 10_000, 4, 340
 # Tables: batches of about a 16th of the rows between two bounds, passes, at least so many steps.
@@ -89,7 +93,7 @@ def complete(recipe: Recipe, split: Split) -> Recipe:
         init=recipe.init or part("init", "default"),
         penalty=recipe.penalty or part("penalty", "none"),
         gradient_noise=recipe.gradient_noise or part("gradient_noise", "none"),
-        data=recipe.data or part("data", "prepare"),
+        data=_preparation(recipe, model),
         precision=recipe.precision or "float32",
         accumulate=recipe.accumulate or 1,
     )
@@ -117,6 +121,8 @@ def _check_link(model: Part, loss: Part) -> None:
 
 def _optimizer(model: Part, free: bool) -> Part:
     """AdamW; convex models bear a larger rate and no decay, so that they reach their optimum."""
+    if model.name in TREES:
+        return part("optimizer", "direct")
     if model.factory is None and model.name in MODEL_OPTIMIZERS:
         found = MODEL_OPTIMIZERS[model.name]
         if free or found.name != "irls":  # which knows the penalties of its own option alone
@@ -124,6 +130,12 @@ def _optimizer(model: Part, free: bool) -> Part:
     if model.name in (*MODEL_LOSSES, *EXPANSIONS, "generalized_linear"):
         return part("optimizer", "adamw", lr=2e-2, weight_decay=0.0)
     return part("optimizer", "adamw", lr=3e-3)
+
+
+def _preparation(recipe: Recipe, model: Part) -> Part:
+    """What the user gave; for trees, columns as they are wherever that says nothing."""
+    given = recipe.data.options if recipe.data else {}
+    return part("data", "prepare", **(RAW_COLUMNS if model.name in TREES else {}) | given)
 
 
 def _image_batch(rows: int) -> int:
@@ -148,7 +160,11 @@ def _length(image: bool, rows: int, batch_size: int | str) -> Length:
 
 def _stop(model: Part, length: Length, image: bool, valid_rows: int) -> Part:
     """Tables keep the best weights of the whole run; convex models and images the last ones."""
-    if image or not valid_rows or model.name in (*MODEL_LOSSES, *EXPANSIONS, *MODEL_OPTIMIZERS):
+    if (
+        image
+        or not valid_rows
+        or model.name in (*MODEL_LOSSES, *EXPANSIONS, *MODEL_OPTIMIZERS, *TREES)
+    ):
         return part("stop", "none")
     return part("stop", "early", monitor="val_loss", patience=str(length))
 

@@ -145,7 +145,7 @@ def create_folder(
             "source": data.source,
             "schema": schema_of(data).to_dict(),
             "preparation": preparation.to_dict(),
-            "shapes": shapes._asdict(),
+            "shapes": {"inputs": shapes.inputs, "outputs": shapes.outputs},
         }
         write_file(draft / "recipe.toml", recipe.to_toml().encode())
         write_json(draft / "data.json", facts)
@@ -305,7 +305,8 @@ def open_folder(path: str | Path) -> Saved:
     plain, data = read_data(folder / "data.json")
     return Saved(
         folder, read_recipe(folder / "recipe.toml"), data.schema, data.preparation,
-        Shapes(data.shapes.inputs, data.shapes.outputs), plain["source"],
+        Shapes(data.shapes.inputs, data.shapes.outputs, data.preparation.categories),
+        plain["source"],
         read_split(folder / "split.json"),
         read_as(folder / "environment.json", StoredEnvironment)[0],
         read_result(folder / "result.json"),

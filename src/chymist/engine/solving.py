@@ -134,6 +134,12 @@ def check_solvable(recipe: Recipe, model: nn.Module) -> None:
                 "the model has no direct solution", where="optimizer", received=recipe.model.name,
                 do="use another optimizer, for example adam",
             )  # fmt: skip
+        fitting = getattr(model, "losses", (recipe.loss.name,))
+        if recipe.loss.name not in fitting:
+            raise UsageError(
+                f"the model '{recipe.model.name}' is not for this loss", where="loss",
+                received=f"'{recipe.loss.name}'", do=f"use {' or '.join(fitting)}",
+            )  # fmt: skip
     elif name in ITERATED:
         _check_iterated(recipe, model)
     else:

@@ -313,7 +313,7 @@ def _column_problems(data: StoredData) -> Iterator[str]:
     for feature in made.features:
         if feature.name not in names or not 0 <= feature.position < len(names):
             yield "a feature of no column"
-        if isinstance(feature.fill, str) != (feature.kind == "category"):
+        if not feature.kept and isinstance(feature.fill, str) != (feature.kind == "category"):
             yield "a fill that does not suit its column"
     scales = [made.pixels[1], *made.target_scale, *(feature.scale for feature in made.features)]
     if not all(scale > 0 for scale in scales):

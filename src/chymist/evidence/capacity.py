@@ -111,7 +111,7 @@ def capacity_verdict(
 
     Args:
         found: rows that each set of random labels allowed.
-        parameters: of the model.
+        parameters: of the model; 0 of one that is grown.
         classes: number of classes; 0 for values.
         most: rows that there are.
         limited: sets of labels of which all rows were memorised.
@@ -131,5 +131,5 @@ def capacity_verdict(
         f"memorises {middle:,.0f} rows with random {what} [{min(found):,}, {max(found):,}] "
         f"(median and range of {len(found)} sets of {what}; {parameters:,} parameters"
     )
-    text += f", {bits(middle, classes, parameters):.1f} bits each" if classes else ""
+    text += f", {bits(middle, classes, parameters):.1f} bits each" if classes and parameters else ""
     return f"{text}; theory: {theory})" if theory else f"{text})"

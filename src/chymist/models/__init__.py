@@ -25,3 +25,8 @@ from chymist.models.linear import softmax as softmax
 from chymist.models.mlp import mlp as mlp
 from chymist.models.svm import svm as svm
 from chymist.models.svm import svr as svr
+from chymist.models.trees.modules import boosting as boosting
+from chymist.models.trees.modules import c45 as c45
+from chymist.models.trees.modules import cart as cart
+from chymist.models.trees.modules import id3 as id3
+from chymist.models.trees.modules import random_forest as random_forest

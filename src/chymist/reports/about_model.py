@@ -8,8 +8,21 @@ from typing import Protocol
 import numpy as np
 
 from chymist.reports.layers import LayerRow
-from chymist.reports.markup import ROWS, Markup, data_name, join, pairs, safe, table, tag
+from chymist.reports.markup import (
+    ROWS,
+    Markup,
+    block,
+    data_name,
+    details,
+    figure,
+    join,
+    pairs,
+    safe,
+    table,
+    tag,
+)
 from chymist.reports.numbers import count, number, share
+from chymist.reports.trees import NamedTree, size_text, tree_svg, tree_text
 from chymist.values import Run
 
 
@@ -32,7 +45,10 @@ class Affine(Protocol):
         """Intercepts, (outputs,)."""
 
 
-def model_section(run: Run, layers: Sequence[LayerRow], coefficients: Affine | None) -> Markup:
+def model_section(
+    run: Run, layers: Sequence[LayerRow], coefficients: Affine | None,
+    tree: NamedTree | None = None,
+) -> Markup:  # fmt: skip
     """The model card of a run."""
     total = sum(row.parameters for row in layers)
     recipe = run.recipe
@@ -57,7 +73,18 @@ def model_section(run: Run, layers: Sequence[LayerRow], coefficients: Affine | N
         card, heading, table(heads, rows, {3, 4}),
         *(tag("p", text, class_="note") for text in (note, trained) if text),
         coefficients_table(run, coefficients) if coefficients is not None else "",
+        tree_figure(tree) if tree is not None and len(tree.tree) else "",
     )  # fmt: skip
+
+
+def tree_figure(named: NamedTree) -> Markup:
+    """A drawing of a tree, and its text folded below."""
+    several = len(named.tree.roots) > 1
+    counted = "training rows" if several or not named.classes else "training rows/errors"
+    caption = f"Beside each leaf: what it says ({counted}). Dots grow with the rows."
+    text = details("The tree in words", block(tree_text(named)))
+    drawn = tag("div", tree_svg(named), class_="scroll tree", tabindex="0")
+    return join(tag("h3", size_text(named)), figure("", drawn, caption), text)
 
 
 def coefficients_table(run: Run, found: Affine) -> Markup:

@@ -15,6 +15,7 @@ from chymist.reports.layers import LayerRow
 from chymist.reports.markup import Markup, block, data_name, join, pairs, safe, tag
 from chymist.reports.numbers import count, part_name
 from chymist.reports.style import STYLE
+from chymist.reports.trees import NamedTree
 from chymist.reports.verdict import verdict_section
 from chymist.schedules import monitored
 from chymist.values import Run, Split
@@ -27,6 +28,7 @@ def report_html(
     command: str,
     coefficients: Affine | None = None,
     words: Mapping[str, tuple[str, str]] = NO_WORDS,
+    tree: NamedTree | None = None,
 ) -> str:
     """The report of a run as one HTML page: no script, no request to anywhere, at most 2 MB.
 
@@ -39,6 +41,7 @@ def report_html(
         command: command that does the same; may be empty.
         coefficients: of a linear model, in raw units (names, weights, intercept); None for others.
         words: title and remedy of codes of findings in another language.
+        tree: of a run of trees; None for others.
 
     Returns:
         The page.
@@ -51,7 +54,7 @@ def report_html(
             else []
         ),
         ("data", "Data", data_section(run)),
-        ("model", "Model", model_section(run, layers, coefficients)),
+        ("model", "Model", model_section(run, layers, coefficients, tree)),
         ("curves", "Training", curves_section(run)),
         ("errors", "Errors", errors_section(run)),
         ("examples", "Hardest rows", examples_section(run)),

@@ -42,6 +42,7 @@ figure{margin:0;min-width:0}
 figcaption{font-weight:600;margin:0 0 .5em;line-height:1.4;overflow-wrap:anywhere}
 svg{display:block;width:100%;height:auto;max-width:560px;overflow:visible}
 svg text{fill:var(--soft)}
+.tree svg{width:auto;max-width:none}
 svg .lead{fill:var(--ink);font-weight:600}
 svg .grid{stroke:var(--grid)}svg .axis{stroke:var(--axis)}
 svg line.s1,svg line.s2{stroke-width:2}

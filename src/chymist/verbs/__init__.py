@@ -40,5 +40,7 @@ from chymist.verbs.records import load_run as load_run
 from chymist.verbs.searching import search as search
 from chymist.verbs.sensing import effects as effects
 from chymist.verbs.suiting import suitability as suitability
+from chymist.verbs.trees import tree_of as tree_of
+from chymist.verbs.trees import tree_stability as tree_stability
 from chymist.verbs.triples import families as families
 from chymist.verbs.validation import cross_validate as cross_validate

@@ -32,6 +32,7 @@ from chymist.values import SHARES, Data, Predictions, Recipe, Score, Split, show
 from chymist.verbs.curves import own_score
 from chymist.verbs.designs import Design, Folds, design_of
 from chymist.verbs.jobs import Job, Trained, Watcher, train_jobs
+from chymist.verbs.plain_rows import plain_rows
 from chymist.verbs.tally import Tally
 from chymist.verbs.validation import joined, stops_early
 
@@ -313,7 +314,7 @@ def _by_heart(trained: Trained) -> _Heart:
     count = len(split.train)
     if len(np.unique(split.train)) < count:
         return {}
-    parts = [
+    parts = plain_rows(run.preparation, run.recipe.data.options, data, split.train, split.test) or [
         np.asarray(run.matrix(some)[np.arange(len(some))]) for some in (run.train, trained.held)
     ]
     said = memorisers(parts[0], data.targets[split.train], np.concatenate(parts), data.task,

@@ -22,6 +22,7 @@ from chymist.verbs.validation import fold_split
 Folds = int | Literal["loo"] | Part
 
 SEEDS = 3  # by default, where models start from random weights: docs/statistics.md says why
+DRAWN = ("random_features", "random_forest")  # found at once, but among draws of the seed
 WORDS = {
     "leave_p_out": "sets of rows left out",
     "leave_groups_out": "sets of groups left out",
@@ -217,7 +218,7 @@ def starts_at_random(entry: Any) -> bool:
         [True, False]
     """
     if isinstance(entry, Recipe):
-        drawn = entry.model is not None and entry.model.name == "random_features"
+        drawn = entry.model is not None and entry.model.name in DRAWN
         return drawn or entry.optimizer is None or entry.optimizer.name not in AT_ONCE
     options = entry.get_params() if hasattr(entry, "get_params") else {}
     return any(

@@ -45,6 +45,7 @@ from chymist.metrics import all_metrics
 from chymist.schedules import monitored
 from chymist.values import Data, Floor, Predictions, Recipe, Run, Score, Split, whole_number
 from chymist.verbs.diagnosing import read_findings, signals_of, write_findings
+from chymist.verbs.plain_rows import plain_rows
 from chymist.verbs.reporting import write_report
 from chymist.verbs.sources import as_split, with_model
 from chymist.verbs.watching import Doctor, RunWatcher
@@ -297,9 +298,11 @@ def _floors_beside(
 ) -> list[FloorResult]:
     """Floors on the rows that a run is scored on."""
     data, name = split.data, "valid" if len(split.valid) else "train"
+    train, rows = plain_rows(
+        assembly.preparation, assembly.recipe.data.options, data, split.train, predictions.rows
+    ) or (assembly.matrix(assembly.train), assembly.matrix(assembly.rows(name)))
     return fit_floors(
-        assembly.matrix(assembly.train), data.targets[split.train],
-        assembly.matrix(assembly.rows(name)),
+        train, data.targets[split.train], rows,
         predictions.rows, predictions.targets, task=data.task, classes=data.classes,
         metric=HEADLINE[data.task], split=name, seed=seed, groups=predictions.groups,
     )  # fmt: skip

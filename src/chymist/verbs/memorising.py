@@ -239,6 +239,7 @@ def _capacity(
         theory = f"2 x {parameters} = {2 * parameters:,}, Cover 1965"
     return Capacity(
         capacity_verdict(found, parameters, classes, most, limited, theory), rows, found,
-        parameters, bits(rows, classes, parameters) if classes else None, most, limited,
+        parameters, bits(rows, classes, parameters) if classes and parameters else None, most,
+        limited,
         tuple(tried), facts,
     )  # fmt: skip

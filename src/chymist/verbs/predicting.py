@@ -21,6 +21,7 @@ from chymist.losses import FORMS
 from chymist.metrics import all_metrics
 from chymist.schedules import monitored
 from chymist.values import Data, Floor, Predictions, Run, Score, Split
+from chymist.verbs.plain_rows import plain_rows
 from chymist.verbs.records import finished, load_model
 from chymist.verbs.sources import with_model
 
@@ -97,9 +98,11 @@ def evaluate(
     metric = HEADLINE[whole.task]
     chosen = predictor.monitor if split == "valid" else None
     number = score(found, metric, split, chosen, predictor.seed)
+    train, scored = plain_rows(
+        predictor.preparation, predictor.recipe.data.options, whole, rows_of.train, rows
+    ) or (predictor.matrix(predictor.rows(whole, rows_of.train)), predictor.matrix(inputs))
     floors = fit_floors(
-        predictor.matrix(predictor.rows(whole, rows_of.train)), whole.targets[rows_of.train],
-        predictor.matrix(inputs), rows, found.targets,
+        train, whole.targets[rows_of.train], scored, rows, found.targets,
         task=whole.task, classes=whole.classes, metric=metric, split=split, seed=predictor.seed,
         groups=groups,
     )  # fmt: skip

@@ -1,15 +1,19 @@
-"""Reading a linear model: its coefficients in the units of the raw data."""
+"""Reading what a model has learnt, in the names and units of the raw data."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from torch import nn
 
+from chymist.data.preparation import Preparation
 from chymist.errors import InputError
 from chymist.models.gaussian import Gaussian
 from chymist.models.svm import SupportVectorMachine
+from chymist.models.trees.modules import TreeModel
+from chymist.reports.trees import NamedTree
 from chymist.values import Run
 
 LINEAR = ("linear", "logistic", "softmax", "generalized_linear", "perceptron", "linear_svm")
@@ -66,6 +70,35 @@ def coefficients(run: Run) -> Coefficients:
         factor = run.preparation.outputs(np.ones((1, len(intercept))))[0] - zero
         weights, intercept = weights * factor, zero + factor * intercept
     return Coefficients(run.preparation.feature_names, weights, intercept)
+
+
+def named_tree(model: Any, preparation: Preparation, classes: tuple[str, ...]) -> NamedTree:
+    """The tree of a model, with names and units from the preparation.
+
+    Args:
+        model: of a run.
+        preparation: of the run.
+        classes: class names; empty for values.
+
+    Raises:
+        InputError: the model is no tree.
+    """
+    if not isinstance(model, TreeModel):
+        raise InputError("the model is no tree", received=type(model).__name__,
+                         do="use id3, c45, cart, random_forest or boosting")  # fmt: skip
+    names = preparation.feature_names
+    categories: list[tuple[str, ...]] = [() for _ in names]
+    for feature in preparation.features:
+        if feature.codes:
+            categories[names.index(feature.name)] = feature.categories
+    shift, scale = preparation.affine()
+    unit, tree = (0.0, 1.0), model.tree()
+    if not classes:
+        unit = (preparation.target_shift[0], preparation.target_scale[0])
+    elif model.adds and len(tree.roots) > 1:  # log-odds; the first tree has those of one class
+        own = int(np.ptp(tree.value[: int(tree.roots[1])], axis=0).argmax())
+        tree, classes = replace(tree, value=tree.value[:, own : own + 1]), ()
+    return NamedTree(tree, names, tuple(categories), classes, shift, scale, unit)
 
 
 @dataclass(frozen=True, eq=False)

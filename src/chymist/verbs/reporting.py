@@ -13,10 +13,11 @@ from chymist.doctor.texts import LANGUAGES
 from chymist.engine.files import write_file
 from chymist.engine.threads import Threads
 from chymist.errors import ChymistError
+from chymist.models.trees.modules import TreeModel
 from chymist.parts import Part
 from chymist.reports import layer_table, report_html
 from chymist.values import PART_FIELDS, Length, Recipe, Run, Split
-from chymist.verbs.reading import LINEAR, coefficients
+from chymist.verbs.reading import LINEAR, coefficients, named_tree
 
 MODULES = {
     "model": "models", "optimizer": "optim", "schedule": "schedules", "clip": "clip",
@@ -36,7 +37,9 @@ def write_report(run: Run, lang: str = "en") -> Path:
     script = script_of(run.recipe, run.split, run.seed, run.facts["threads"])
     linear = coefficients(run) if run.recipe.model.name in LINEAR else None
     words = {} if lang == "en" else {c: (t.title, t.remedy) for c, t in LANGUAGES[lang].items()}
-    page = report_html(run, layers, script, command_of(run), linear, words)
+    grown = isinstance(run.model, TreeModel)
+    tree = named_tree(run.model, run.preparation, run.data.classes) if grown else None
+    page = report_html(run, layers, script, command_of(run), linear, words, tree)
     path = run.path / "report.html"
     write_file(path, page.encode())
     return path

@@ -28,6 +28,7 @@ from chymist.values import Data, Floor, Predictions, Recipe, Score, Split, whole
 from chymist.verbs.bootstraps import bootstrap_estimate, corrected_score
 from chymist.verbs.jobs import Common, Job, Trained, train_jobs
 from chymist.verbs.leaving_out import exact_folds
+from chymist.verbs.plain_rows import plain_rows
 from chymist.verbs.sources import groups_of, open_rows, order_of
 
 Observer = Callable[[Mapping[str, Any]], object] | None
@@ -375,8 +376,11 @@ def floors_of(trained: Trained) -> dict[str, Predictions]:
     """What the floors say about the rows that a trained job has not seen."""
     run, split = trained.run, trained.job.split
     data = split.data
+    train, held = plain_rows(
+        run.preparation, run.recipe.data.options, data, split.train, split.test
+    ) or (run.matrix(run.train), run.matrix(trained.held))
     floors = fit_floors(
-        run.matrix(run.train), data.targets[split.train], run.matrix(trained.held), split.test,
+        train, data.targets[split.train], held, split.test,
         data.targets[split.test], task=data.task, classes=data.classes,
         metric=HEADLINE[data.task], split="out-of-fold", seed=split.seed,
         groups=split.groups_of(split.test),

@@ -1,0 +1,252 @@
+"""Decision trees in words and as drawings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from chymist.errors import printable
+from chymist.models.trees import Tree
+from chymist.models.trees.tree import levels as levels_of
+from chymist.reports.markup import Markup
+from chymist.reports.numbers import count, number
+from chymist.reports.svg import dot, drawing, label, line
+
+ROW, STEP, MARGIN = 22, 210, 14  # pixels: between leaves, between levels, at the edges
+LEAF, ELBOW, LETTER = 240, 70, 7  # pixels: right of a leaf, of a slanting line, of a letter
+LEAVES = 30  # of a drawing; deeper levels are folded until there are no more
+LINES = 200  # of a text
+NAME, NAMES = 28, 3  # characters of a name, and names of a list
+
+
+@dataclass(frozen=True, eq=False)
+class NamedTree:
+    """A tree with the names and units of its data; printed, it is text.
+
+    Args:
+        tree: the tree; of several, the first is drawn.
+        columns: name of each column.
+        categories: names of the categories of each column, empty for numbers.
+        classes: class names; empty for values.
+        shift, scale: raw number = number x scale + shift, (columns,).
+        unit: (shift, scale) of the target.
+        frequency: share of bootstraps that make each cut again, (nodes,), or None.
+    """
+
+    tree: Tree
+    columns: tuple[str, ...]
+    categories: tuple[tuple[str, ...], ...]
+    classes: tuple[str, ...]
+    shift: np.ndarray
+    scale: np.ndarray
+    unit: tuple[float, float] = (0.0, 1.0)
+    frequency: np.ndarray | None = None
+
+    def __str__(self) -> str:
+        return tree_text(self)
+
+    def _repr_html_(self) -> str:
+        return str(tree_svg(self))
+
+
+def size_text(named: NamedTree) -> str:
+    """How large a tree is, or how many there are, in a sentence.
+
+    Args:
+        named: the tree.
+    """
+    tree, trees = named.tree, len(named.tree.roots)
+    many = f"{count(trees, 'tree')} with {count(tree.leaves, 'leaf', 'leaves')} in all"
+    one = f"A tree with {count(tree.leaves, 'leaf', 'leaves')}, {count(tree.depth, 'cut')} deep"
+    return f"{one}." if trees == 1 else f"{many}; the first of them is shown."
+
+
+def tree_text(named: NamedTree, depth: int | None = None, lines: int = LINES) -> str:
+    """A tree as lines, a branch each: its condition, and what a leaf says of how many rows.
+
+    Args:
+        named: the tree.
+        depth: levels of cuts that are shown, or None for all.
+        lines: at most so many.
+
+    Returns:
+        The text. A leaf reads "class (rows/errors)", a folded branch "... (leaves)".
+    """
+    found: list[str] = []
+    tree = named.tree
+    stack = [(int(tree.roots[0]), 0, "")] if len(tree.roots) else []
+    while stack:
+        node, level, start = stack.pop()
+        folded = depth is not None and level >= depth
+        if tree.column[node] < 0 or folded:
+            more = f" ... {_below(tree, node):,} leaves" if tree.column[node] >= 0 else ""
+            found.append(f"{start}{said(named, node)}{more}")
+            continue
+        if start:
+            found.append(start.removesuffix(": "))
+        name = short_name(named.columns[tree.column[node]])
+        sure = "" if named.frequency is None else f" [{100 * named.frequency[node]:.0f} %]"
+        bars = "|   " * level
+        stack += [
+            (kid, level + 1, f"{bars}{name} {text}{sure}: ")
+            for kid, text in reversed(branches_of(named, node))
+        ]
+    left = len(found) - lines
+    return "\n".join(found[:lines] + ([f"... {left:,} more lines"] if left > 0 else []))
+
+
+def tree_svg(named: NamedTree, leaves: int = LEAVES) -> Markup:
+    """A tree as a drawing from left to right; its lowest levels are folded where it is large.
+
+    Args:
+        named: the tree.
+        leaves: most ends of branches that are drawn.
+
+    Returns:
+        An SVG element.
+    """
+    tree = named.tree
+    root = int(tree.roots[0])
+    levels = 0
+    while levels < tree.depth and len(_ends(named, root, levels + 1)) <= leaves:
+        levels += 1
+    ends = _ends(named, root, levels)
+    heights: dict[int, float] = {node: MARGIN + ROW * (n + 1) for n, node in enumerate(ends)}
+    parts: list[Markup] = []
+    deepest = _place(named, root, levels, heights, parts)
+    width = _left(named, root) + STEP * deepest + LEAF
+    text = f"Decision tree. {size_text(named)}"
+    return drawing(text, 2 * MARGIN + ROW * len(ends), *parts, width=width)
+
+
+def _place(
+    named: NamedTree, root: int, levels: int, heights: dict[int, float], parts: list[Markup]
+) -> int:
+    """Draw the nodes of some levels, the lowest first; returns the deepest level."""
+    tree, order, deepest = named.tree, [(root, 0)], 0
+    for node, level in order:  # grows while it is walked
+        deepest = max(deepest, level)
+        if level < levels and tree.column[node] >= 0:
+            order += [(kid, level + 1) for kid, _ in branches_of(named, node)]
+    for node, level in reversed(order):
+        x = _left(named, root) + STEP * level
+        if level == levels or tree.column[node] < 0:
+            parts += _end(named, node, x, heights[node])
+            continue
+        kids = branches_of(named, node)
+        y = heights[node] = float(np.mean([heights[kid] for kid, _ in kids]))
+        for kid, text in kids:
+            at, bend = heights[kid], x + ELBOW
+            parts += [line(x + 4, y, bend, at), line(bend, at, x + STEP - 6, at)]
+            parts.append(label(text, x + STEP - 10, at - 4, "end"))
+        parts += [dot(x, y, "s1", 3.5), label(_title(named, node), x - 10, y + 14, "end", "lead")]
+    return deepest
+
+
+def _title(named: NamedTree, node: int) -> str:
+    """What stands at a cut: its column, and how often it was made again."""
+    sure = "" if named.frequency is None else f" · {100 * named.frequency[node]:.0f} %"
+    return short_name(named.columns[named.tree.column[node]]) + sure
+
+
+def _left(named: NamedTree, root: int) -> float:
+    """Where the root stands, so that there is room for its column."""
+    return MARGIN + (LETTER * len(_title(named, root)) if named.tree.column[root] >= 0 else 0.0)
+
+
+def _end(named: NamedTree, node: int, x: float, y: float) -> list[Markup]:
+    """A leaf, or a branch that is folded."""
+    tree = named.tree
+    kind = f"s{1 + int(tree.value[node].argmax()) % 3}" if named.classes else "s3"
+    total = max(float(tree.weight[tree.roots[0]]), 1e-300)
+    size = 2 + 5 * float(np.sqrt(tree.weight[node] / total))
+    more = f" … {_below(tree, node):,} leaves" if tree.column[node] >= 0 else ""
+    return [dot(x, y, kind, size), label(f"{said(named, node)}{more}", x + 10, y + 4)]
+
+
+def branches_of(named: NamedTree, node: int) -> list[tuple[int, str]]:
+    """Children of a node with their conditions; those without training rows are one.
+
+    Args:
+        named: the tree.
+        node: a node that cuts.
+    """
+    tree = named.tree
+    kids = list(zip(tree.children(node), conditions(named, node), strict=True))
+    bare = [kid for kid, _ in kids if tree.weight[kid] == 0]  # they all say what the node says
+    if len(bare) < 2:
+        return kids
+    return [pair for pair in kids if pair[0] not in bare] + [(bare[0], f"= {len(bare)} others")]
+
+
+def conditions(named: NamedTree, node: int) -> list[str]:
+    """The condition of each branch of a node: "<= 3.5", "= red", "is other".
+
+    Args:
+        named: the tree.
+        node: a node that cuts.
+    """
+    tree, column = named.tree, int(named.tree.column[node])
+    if tree.route[node] < 0:
+        raw = tree.threshold[node] * named.scale[column] + named.shift[column]
+        return [f"<= {raw:.6g}", f"> {raw:.6g}"]
+    routes, names = tree.routes_of(node), named.categories[column]
+    sets = [
+        [names[code] for code in np.flatnonzero(routes == n)] for n in range(tree.branches[node])
+    ]
+    largest = max(range(len(sets)), key=lambda n: len(sets[n]))
+    made = []
+    for n, some in enumerate(sets):
+        shown = [short_name(name) for name in some[:NAMES]]
+        if len(some) > NAMES and n == largest:
+            made.append("is other")
+        elif len(some) == 1:
+            made.append(f"= {shown[0]}")
+        else:
+            more = f", {len(some) - NAMES} more" if len(some) > NAMES else ""
+            made.append(f"in {', '.join(shown)}{more}")
+    return made
+
+
+def said(named: NamedTree, node: int) -> str:
+    """What a node says as a leaf: the class with its rows and errors, or the value.
+
+    Args:
+        named: the tree.
+        node: any node.
+    """
+    tree, value = named.tree, named.tree.value[node]
+    rows = number(float(tree.weight[node]))
+    if not named.classes:
+        shift, scale = named.unit
+        return f"{number(float(value[0]) * scale + shift)} ({rows})"
+    best = int(value.argmax())
+    if len(tree.roots) > 1:
+        return f"{short_name(named.classes[best])} ({rows})"
+    errors = float(tree.weight[node] * (1 - value[best]))
+    wrong = f"/{number(errors)}" if errors > 1e-4 else ""
+    return f"{short_name(named.classes[best])} ({rows}{wrong})"
+
+
+def short_name(name: str) -> str:
+    """A name from the data, inert and of bounded length."""
+    text = printable(name[: 2 * NAME])
+    return text if len(text) <= NAME else text[: NAME - 1] + "…"
+
+
+def _ends(named: NamedTree, root: int, levels: int) -> list[int]:
+    """Where branches end if only some levels are drawn, from top to bottom."""
+    found, stack = [], [(root, 0)]
+    while stack:
+        node, level = stack.pop()
+        if named.tree.column[node] < 0 or level == levels:
+            found.append(node)
+        else:
+            stack += [(kid, level + 1) for kid, _ in reversed(branches_of(named, node))]
+    return found
+
+
+def _below(tree: Tree, node: int) -> int:
+    """Number of leaves below a node."""
+    return sum(int((tree.column[some] < 0).sum()) for some in levels_of(tree, np.array([node])))
