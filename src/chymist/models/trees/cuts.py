@@ -205,7 +205,8 @@ def _of_numbers(
     for n, (start, stop) in enumerate(pairwise(bounds)):
         if start == stop:
             continue
-        best = start + int(gain[start:stop].argmax())
+        own = gain[start:stop]
+        best = start + int(np.flatnonzero(own >= own.max() - TIE)[0])
         column, most = sample.numbers[places[n]], gain[best]
         if rule.correction:
             most -= np.log2(stop - start) / total
