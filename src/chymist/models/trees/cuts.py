@@ -205,8 +205,7 @@ def _of_numbers(
     for n, (start, stop) in enumerate(pairwise(bounds)):
         if start == stop:
             continue
-        own = gain[start:stop]
-        best = start + int(np.flatnonzero(own >= own.max() - TIE)[0])
+        best = start + int((gain[start:stop] >= gain[start:stop].max() - TIE).argmax())
         column, most = sample.numbers[places[n]], gain[best]
         if rule.correction:
             most -= np.log2(stop - start) / total
