@@ -50,12 +50,14 @@ class Sample:
         labels: class of each row, (rows,).
         classes: number of classes.
         categories: number of categories of each column, 0 for numbers, (columns,).
+        total: weight of all rows; 0 counts them.
     """
 
     inputs: np.ndarray
     labels: np.ndarray
     classes: int
     categories: np.ndarray
+    total: float = 0.0
 
     @cached_property
     def numbers(self) -> np.ndarray:
@@ -121,7 +123,9 @@ def best_cut(sample: Sample, rows: np.ndarray, weights: np.ndarray, rule: Rule) 
         return None
     worth = np.where(possible, found.gain, -np.inf)
     if rule.criterion == "gain_ratio":
-        few = sample.categories < 0.3 * len(sample.inputs)  # many values would spoil the average
+        few = sample.categories < 0.3 * (
+            sample.total or len(sample.inputs)
+        )  # many values would spoil the average
         usual = possible & few
         average = found.gain[usual].mean() if usual.any() else 1e6
         possible &= (found.gain >= average - EPSILON) & (found.information > EPSILON)
@@ -201,7 +205,7 @@ def _of_numbers(
     for n, (start, stop) in enumerate(pairwise(bounds)):
         if start == stop:
             continue
-        best = start + int(gain[start:stop].argmax())
+        best = start + int((gain[start:stop] >= gain[start:stop].max() - TIE).argmax())
         column, most = sample.numbers[places[n]], gain[best]
         if rule.correction:
             most -= np.log2(stop - start) / total

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -73,6 +73,7 @@ def grow(sample: Sample, weights: np.ndarray, rule: Rule) -> Grown:
         >>> grow(sample, np.ones(4), Rule("gain")).tree.value.tolist()
         [[0.5, 0.5], [1.0, 0.0], [0.0, 1.0]]
     """
+    sample = replace(sample, total=float(weights.sum()))
     nodes = _Nodes()
     start = np.flatnonzero(weights > 0)
     whole = np.full(sample.classes, 1.0 / sample.classes)
