@@ -78,9 +78,9 @@ def test_least_squares_on_the_same_bootstraps_equals_scikit_learn():
     found = cy.bias_variance(CLOSED, data, members=8, seed=2)
     for train, made in zip(found.train, found.predictions, strict=True):
         prepare = fit_preparation(data, train, {})
-        inputs = prepare.inputs(data.take(train)).astype(np.float64)
-        model = LinearRegression().fit(inputs, prepare.targets(data.targets[train]).astype(float))
-        new = prepare.inputs(data.take(found.rows)).astype(np.float64)
+        inputs = prepare.inputs(data.take(train), np.float64)
+        model = LinearRegression().fit(inputs, prepare.targets(data.targets[train], np.float64))
+        new = prepare.inputs(data.take(found.rows), np.float64)
         expected = prepare.outputs(model.predict(new))[:, 0]
         np.testing.assert_allclose(made, expected, atol=1e-9, rtol=0)
 

@@ -208,7 +208,7 @@ def test_what_is_not_at_hand_is_one_line(iris: cy.Split, tmp_path: Path) -> None
         cy.diagnose(tmp_path / "memory", experiments=True)
     assert cy.diagnose(tmp_path / "memory", experiments=True, data=cy.load(rows)).experiments
     closed = cy.fit(cy.Recipe(model="linear"), cy.split(cy.load("diabetes")))
-    with pytest.raises(UsageError, match="closed-form"):
+    with pytest.raises(UsageError, match="solved model"):
         cy.diagnose(closed, experiments=True)
     with pytest.raises(UsageError, match="budget"):
         cy.diagnose(tmp_path / "own", experiments=True, budget=-1, model=net)

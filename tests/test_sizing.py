@@ -281,10 +281,10 @@ def test_memory_adds_up() -> None:
 
 @pytest.mark.parametrize("name", sorted(registered("optimizer")))
 def test_states_of_every_optimizer(name: str) -> None:
-    known = {"sgd": 0, "adam": 2, "adamw": 2}
+    known = {"sgd": 0, "bgd": 0, "nesterov": 1, "adagrad": 1, "rmsprop": 1, "adam": 2, "adamw": 2}
+    known |= {"lbfgs": 200, "newton": 0}  # pairs of the last 100 steps; a Hessian for the moment
     found = states_of(part("optimizer", name))
-    assert found == (0 if name in AT_ONCE else known.get(name, found))
-    assert found >= 0
+    assert found == (0 if name in AT_ONCE else known[name])
 
 
 # From a recipe, and from the command line

@@ -15,9 +15,10 @@ from chymist.parts import Part
 from chymist.reports.charts import Line, histogram, line_chart
 from chymist.reports.markup import Markup
 from chymist.reports.text import BLOCKS, shows
+from chymist.schedules import Span
 
 POINTS = 161
-STEPS = 100  # of the run whose schedule is drawn
+STEPS, EPOCH = 100, 10  # of the run whose schedule is drawn, and of a pass over its rows
 WEIGHT = (128, 256)  # units and fan-in of the layer whose initial weights are drawn
 SIGNS, PLAIN_SIGNS = "●·", "*."
 
@@ -172,7 +173,7 @@ def _loss(part: Part) -> Picture:
 
 
 def _schedule(part: Part) -> Picture:
-    factor = part.build(STEPS)
+    factor = part.build(Span(STEPS, EPOCH))
     steps = np.arange(STEPS)
     values = np.array([factor(int(step)) for step in steps])
     line = Line("factor", steps.astype(float), values)

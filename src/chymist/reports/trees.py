@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from chymist.errors import printable
-from chymist.models.trees import Tree
-from chymist.models.trees.tree import levels as levels_of
 from chymist.reports.markup import Markup
 from chymist.reports.numbers import count, number
 from chymist.reports.svg import dot, drawing, label, line
+
+if TYPE_CHECKING:  # reports are light to import, and models bring torch
+    from chymist.models.trees import Tree
 
 ROW, STEP, MARGIN = 22, 210, 14  # pixels: between leaves, between levels, at the edges
 LEAF, ELBOW, LETTER = 240, 70, 7  # pixels: right of a leaf, of a slanting line, of a letter
@@ -249,4 +251,6 @@ def _ends(named: NamedTree, root: int, levels: int) -> list[int]:
 
 def _below(tree: Tree, node: int) -> int:
     """Number of leaves below a node."""
+    from chymist.models.trees.tree import levels as levels_of
+
     return sum(int((tree.column[some] < 0).sum()) for some in levels_of(tree, np.array([node])))

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from chymist.errors import UsageError
 from chymist.models import build_model
-from chymist.optim import AT_ONCE
+from chymist.optim import AT_ONCE, ITERATED
 from chymist.parts import Part, part
 from chymist.reports.layers import LayerRow, call_with_zeros, layer_table, untouched
 from chymist.reports.text import table
@@ -179,7 +179,11 @@ def states_of(optimizer: Part) -> int:
         >>> [states_of(part("optimizer", name)) for name in ("sgd", "adam")]
         [0, 2]
     """
-    if optimizer.name in AT_ONCE:
+    if (
+        optimizer.name == "lbfgs"
+    ):  # of each of its last steps the step, and how the gradient changed
+        return 2 * int(optimizer.build(None)[0])
+    if optimizer.name in (*AT_ONCE, *ITERATED):
         return 0
     weight = nn.Parameter(torch.ones(3, 5))
     weight.grad = torch.ones(3, 5)
