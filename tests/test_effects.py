@@ -17,7 +17,7 @@ from chymist.errors import InputError, UsageError
 from chymist.evidence.trends import trend
 from chymist.verbs.sensing import BASE
 
-NOISE = np.random.default_rng(0).normal(0, 0.01, (5, 6))
+NOISE = np.random.default_rng(3).normal(0, 0.01, (5, 6))
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,7 @@ NOISE = np.random.default_rng(0).normal(0, 0.01, (5, 6))
         ([0.1, 0.9, 0.9, 0.9, 0.9], "rises"),
         ([0.9, 0.7, 0.5, 0.3, 0.1], "falls"),
         ([0.1, 0.5, 0.9, 0.5, 0.1], "has a best value"),
+        ([0.9, 0.5, 0.1, 0.5, 0.9], "has a worst value"),
         ([0.5, 0.5, 0.5, 0.5, 0.5], "no effect that shows"),
     ],
 )
@@ -106,6 +107,8 @@ def test_what_cannot_be_measured_is_refused() -> None:
         cy.effects(cy.load("diabetes"))
     with pytest.raises(InputError, match="too few rows"):
         cy.effects(cy.load("iris"), rows=1000)
+    with pytest.raises(UsageError, match="two values at least"):
+        cy.effects(cy.load("iris"), values={"model.hidden": [(1,)]}, rows=40)
     with pytest.raises(UsageError, match="hiden"):
         cy.effects(cy.load("iris"), values={"model.hiden": [(1,), (2,)]}, rows=40)
 

@@ -214,7 +214,7 @@ def scale_to_unit_variance(model: nn.Module, inputs: Tensor) -> None:
     model.eval()
 
     def scale(layer: nn.Module, given: object, made: Tensor) -> Tensor:
-        size = float(made.std())
+        size = float(made.std()) if made.numel() > 1 else 0.0
         if not 0 < size < float("inf"):
             return made
         layer.get_parameter("weight").div_(size)

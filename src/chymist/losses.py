@@ -329,7 +329,8 @@ def focal(
     Source: Lin et al. 2017, Focal loss for dense object detection, arXiv:1708.02002.
     """
     rows = cross_entropy(outputs, targets, "none")
-    return _reduced((-torch.expm1(-rows)).clamp(min=0) ** gamma * rows, reduction)
+    missing = (-torch.expm1(-rows)).clamp(min=torch.finfo(rows.dtype).tiny)  # 0^gamma has no slope
+    return _reduced(missing**gamma * rows, reduction)
 
 
 @register("loss", fixed=3)

@@ -231,10 +231,11 @@ def adamw(
 
 @describer("optimizer")
 def closed_form(parameters: Parameters, *, l2: NonNegative = 0.0) -> float:
-    """Least squares in one step, by orthogonal factorisation in double precision.
+    """Least squares in one step, by singular values in double precision.
 
-    Minimises sum_i (x_i w + b - t_i)^2 + l2 |w|^2; the intercept b is not penalised. For the model
-    `linear` with the loss `mse` only.
+    Minimises sum_i (x_i w + b - t_i)^2 + l2 |w|^2; the intercept b is not penalised. For models
+    with one affine layer (`linear`, `polynomial`, `random_features`) and the loss `mse`. In `irls`
+    the penalty is l2 |w|^2 / 2: the same ridge has twice the number there.
 
     Args:
         l2: ridge penalty on the standardised inputs, as a sum over rows.
@@ -243,7 +244,7 @@ def closed_form(parameters: Parameters, *, l2: NonNegative = 0.0) -> float:
         >>> closed_form()
         closed_form()
 
-    Source: Gauss 1809; Golub 1965 (QR); Hoerl, Kennard 1970 (ridge).
+    Source: Gauss 1809; Golub, Van Loan 2013, chapter 5; Hoerl, Kennard 1970 (ridge).
     """
     return l2
 

@@ -23,8 +23,9 @@ import msgspec
 
 from chymist.errors import UsageError, nearest
 
-Positive = Annotated[float, msgspec.Meta(gt=0)]
-NonNegative = Annotated[float, msgspec.Meta(ge=0)]
+MOST = sys.float_info.max  # infinity is no value of an option
+Positive = Annotated[float, msgspec.Meta(gt=0, le=MOST)]
+NonNegative = Annotated[float, msgspec.Meta(ge=0, le=MOST)]
 Fraction = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 

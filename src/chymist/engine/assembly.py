@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from chymist import metrics
 from chymist.data.preparation import Preparation, fit_preparation
 from chymist.data.weights import row_weights
+from chymist.engine.defaults import TREES
 from chymist.engine.loop import Program, State, scaler, steps_per_epoch
 from chymist.engine.place import CPU, MEMORY, Place
 from chymist.engine.randomness import unchanged_randomness
@@ -116,6 +117,7 @@ def assemble(
     """
     data = split.data
     form = check_loss(recipe, data)
+    check_missing(recipe)
     prepared = prepared or prepare_split(recipe, split, place)
     preparation, train, valid = prepared.preparation, prepared.train, prepared.valid
     columns = len(data.classes) if data.classes else train.targets.shape[1]
@@ -302,6 +304,19 @@ def check_loss(recipe: Recipe, data: Data) -> Form:
             received=f"{float(data.targets.min()):.4g}", do="use mse",
         )  # fmt: skip
     return form
+
+
+def check_missing(recipe: Recipe) -> None:
+    """Refuse empty cells for a model of the palette that cannot take them.
+
+    Raises:
+        UsageError: they are kept.
+    """
+    own = recipe.model.factory is not None
+    if recipe.data.options.get("missing") == "keep" and not own and recipe.model.name not in TREES:
+        raise UsageError("only trees take empty cells", where="data.missing",
+                         received=f"'keep' for the model '{recipe.model.name}'",
+                         do="use median, or leave it out")  # fmt: skip
 
 
 def check_first_batch(

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
+from chymist.errors import Diverged, UsageError
+
 Loss = Callable[[], Tensor]  # of all rows at the weights as they stand
 
 MOST_PARAMETERS = 3000  # of a model whose whole Hessian is computed and factorised
@@ -72,6 +74,10 @@ def newton_steps(
         value = loss()
         slopes = torch.autograd.grad(value, parameters, create_graph=True)
         gradient = torch.cat([slope.flatten() for slope in slopes])
+        if not gradient.requires_grad:
+            raise UsageError("newton needs a loss that bends", where="optimizer",
+                             received="second derivatives that are 0 everywhere",
+                             do="use lbfgs, or another loss")  # fmt: skip
         direction = newton_direction(_hessian(gradient, parameters), gradient.detach(), damping)
         slope = float(gradient.detach() @ direction)
         fell = _go_along(parameters, loss, direction, float(value.detach()), slope)
@@ -99,6 +105,9 @@ def newton_direction(hessian: Tensor, gradient: Tensor, damping: float = 0.0) ->
     whole, slope = hessian.double(), gradient.double()
     scale = float(whole.diagonal().abs().max())
     shift = damping
+    if not bool(whole.isfinite().all()) or not bool(slope.isfinite().all()):
+        raise Diverged("a derivative of the loss is not finite", where="newton",
+                       do="use another optimizer, or another loss")  # fmt: skip
     while True:
         shifted = whole + shift * torch.eye(len(whole), dtype=whole.dtype, device=whole.device)
         factor, failed = torch.linalg.cholesky_ex(shifted)

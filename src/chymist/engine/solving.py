@@ -18,6 +18,7 @@ from chymist.engine.second_order import MOST_PARAMETERS, lbfgs_steps, newton_ste
 from chymist.errors import InputError, UsageError
 from chymist.noise import Keyed
 from chymist.optim import AT_ONCE, ITERATED
+from chymist.parts import definition
 from chymist.values import Recipe
 
 SMOOTH = ("mse", "binary_cross_entropy", "cross_entropy", "poisson")
@@ -127,6 +128,9 @@ def check_solvable(recipe: Recipe, model: nn.Module) -> None:
             "gradient noise acts in steps", where="gradient_noise",
             received=f"'{recipe.gradient_noise}'", do="use another optimizer",
         )  # fmt: skip
+    if recipe.schedule and recipe.schedule.name == "plateau":
+        raise UsageError("a solver has no rate that could be lowered", where="schedule",
+                         received="'plateau'", do="leave it out")  # fmt: skip
     name = recipe.optimizer.name
     if name == "direct":
         if not callable(getattr(model, "solve", None)):
@@ -197,14 +201,12 @@ def separable_note(program: Program, model: nn.Module, recipe: Recipe) -> list[s
     if recipe.penalty and recipe.penalty.name != "none":
         return []
     options = {**recipe.optimizer.options, **recipe.loss.options}
-    if (
-        not affine
-        or recipe.model.source
-        or recipe.loss.name not in ODDS
-        or options.get("weight_decay", 0.0)
-    ):
+    if not affine or recipe.model.source or recipe.loss.name not in ODDS:
         return []
-    if options.get("label_smoothing") or recipe.optimizer.name not in ("sgd", "adam", "adamw"):
+    if options.get("label_smoothing") or recipe.optimizer.name in AT_ONCE:
+        return []
+    decay = definition("optimizer", recipe.optimizer.name).options.get("weight_decay")
+    if options.get("weight_decay", decay and decay.default):
         return []
     sides = []
     with torch.no_grad():
@@ -259,7 +261,7 @@ def _notes(ended: bool, apart: bool, odds: bool, outputs: Tensor, step: int) -> 
     if not ended:
         return [f"irls has not converged in {step} iterations"]
     if odds and float(outputs.abs().max()) > CERTAIN:
-        return [f"a hyperplane separates some of the training rows from the others, {GROW}. "
+        return [f"odds beyond e^20: a hyperplane may separate some of the training rows, {GROW}. "
                 "irls(l2=1) has a minimum"]  # fmt: skip
     return []
 

@@ -207,10 +207,8 @@ def read_recipe(path: Path) -> Recipe:
         recipe = Recipe.from_toml(read_file(path).decode(), path.name)
     except (ChymistError, OSError, UnicodeDecodeError) as error:
         raise damaged(path, str(error)) from None
-    younger = {
-        "accumulate",
-        "gradient_noise",
-    }  # runs made before there were these have one pass, no noise
+    # Runs made before there were these have one pass, no noise, no penalty, and the usual start.
+    younger = {"accumulate", "gradient_noise", "init", "penalty"}
     missing = [
         name for name, value in vars(recipe).items() if value is None and name not in younger
     ]

@@ -14,8 +14,9 @@ class Trend(NamedTuple):
     """How scores change along values in their order.
 
     Args:
-        kind: "rises", "falls", "has a best value" or "no effect that shows".
+        kind: "rises", "falls", "has a best value", "has a worst value" or "no effect that shows".
         best: place of the best value.
+        worst: place of the worst value.
         difference: mean score of the best value minus that of the worst.
         low, high: its 95 % interval, corrected for all pairs of values.
         p: of no difference between any two values as large as this one.
@@ -23,6 +24,7 @@ class Trend(NamedTuple):
 
     kind: str
     best: int
+    worst: int
     difference: float
     low: float
     high: float
@@ -36,7 +38,7 @@ def trend(scores: Array) -> Trend:
     holds for every pair however it was picked: |difference| / (s / sqrt(R)) against the studentised
     range of V values with (V-1)(R-1) degrees of freedom, s^2 the residual variance of the model
     score = value + repeat. Worse at the first value only: it rises; at the last only: it falls; at
-    both: it has a best value.
+    both: it has a best value. Neither, but another value is worse: it has a worst value.
 
     Args:
         scores: (V values, R repeats), values in their natural order; two of each at least.
@@ -61,5 +63,6 @@ def trend(scores: Array) -> Trend:
     kinds = {(True, False): "rises", (False, True): "falls", (True, True): "has a best value"}
     gap = float(means[best] - means[worst])
     p = float(studentized_range.sf(gap / error, values, free))
-    kind = kinds.get((first, last), "no effect that shows")
-    return Trend(kind, best, gap, gap - wide, gap + wide, p)
+    otherwise = "has a worst value" if gap > wide else "no effect that shows"
+    kind = kinds.get((first, last), otherwise)
+    return Trend(kind, best, worst, gap, gap - wide, gap + wide, p)

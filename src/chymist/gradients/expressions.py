@@ -11,7 +11,7 @@ from torch import Tensor
 
 from chymist.errors import UsageError, nearest
 
-LONGEST = 1000  # characters of a formula
+LONGEST = 700  # characters of a formula; it is walked by recursion
 
 FUNCTIONS: dict[str, Callable[..., Tensor]] = {
     "exp": torch.exp, "log": torch.log, "sqrt": torch.sqrt, "sin": torch.sin, "cos": torch.cos,

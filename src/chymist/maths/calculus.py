@@ -113,6 +113,7 @@ def directional_derivative(
                          received=f"{way.tolist()} at {point.tolist()}"[:80],
                          do="give a direction that is not 0, with as many numbers")  # fmt: skip
     start, way = function(point), way / length
+    step *= max(1.0, float(np.abs(point).max()))  # a smaller one is lost in rounding
     slopes = [(function(point + t * way) - start) / t for t in (step, step / 2)]
     return float(2 * slopes[1] - slopes[0])
 

@@ -102,6 +102,7 @@ class Gaussian(nn.Module):
     def __init__(self, inputs: int, classes: int, covariance: Covariance, ridge: float) -> None:
         super().__init__()
         self.covariance, self.ridge = covariance, ridge
+        self.losses = ("cross_entropy",)
         matrices = 1 if covariance == "shared" else classes
         shape = (classes, inputs) if covariance == "diagonal" else (matrices, inputs, inputs)
         self.register_buffer("means", torch.zeros(classes, inputs))
@@ -190,6 +191,7 @@ class NaiveBayes(nn.Module):
     def __init__(self, inputs: int, classes: int, smoothing: float) -> None:
         super().__init__()
         self.smoothing = smoothing
+        self.losses = ("cross_entropy",)
         for name in ("means", "precisions", "log_ones", "log_zeros"):
             self.register_buffer(name, torch.zeros(classes, inputs))
         self.register_buffer("constants", torch.full((classes,), 1 / classes).log())

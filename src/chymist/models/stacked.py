@@ -317,6 +317,8 @@ def stack(
         return form(modules)
     if type(first) in ELEMENTWISE:
         return copy.deepcopy(first)
+    if isinstance(first, nn.Softmax) and (first.dim is None or first.dim not in (-1, 1)):
+        raise Unstackable("a softmax over rows or places has no stacked form")
     if type(first) in PER_ROW:
         return PerRow(copy.deepcopy(first))
     raise Unstackable(f"{type(first).__name__} has no stacked form")

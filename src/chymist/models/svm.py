@@ -102,6 +102,7 @@ class SupportVectorMachine(nn.Module):
         epsilon: float | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
+        self.losses = ("hinge", "cross_entropy") if epsilon is None else ("mse",)
         self.outputs, self.kernel, self.degree = outputs, kernel, degree
         self.C, self.asked, self.epsilon = C, gamma, epsilon
         self.pairs = list(combinations(range(max(2, outputs)), 2))

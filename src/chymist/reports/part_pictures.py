@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from chymist.errors import UsageError
 from chymist.keys import torch_generator
 from chymist.losses import FORMS
 from chymist.parts import Part
@@ -197,6 +198,9 @@ def _init(part: Part) -> Picture:
     else:
         draw(weight, random)
     title = f"Weights of {WEIGHT[0]} units of fan-in {WEIGHT[1]} from {part}"
+    if not bool(weight.isfinite().all()):
+        raise UsageError("the weights are not finite", where="init", received=str(part),
+                         do="give smaller values")  # fmt: skip
     return Picture(title, "weight", "weights", values=weight.double().flatten().numpy())
 
 

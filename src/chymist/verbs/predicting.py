@@ -206,7 +206,8 @@ class Predictor:
     def monitor(self) -> str | None:
         """What early stopping watched, or the schedule, or None."""
         rule = self.recipe.stop.build(1)
-        return rule.monitor if rule else monitored(self.recipe)
+        watched = rule.monitor if rule else monitored(self.recipe)
+        return watched if watched and watched.startswith("val_") else None
 
     @property
     def dtype(self) -> torch.dtype:

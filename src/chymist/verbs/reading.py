@@ -95,8 +95,9 @@ def named_tree(model: Any, preparation: Preparation, classes: tuple[str, ...]) -
     unit, tree = (0.0, 1.0), model.tree()
     if not classes:
         unit = (preparation.target_shift[0], preparation.target_scale[0])
-    elif model.adds and len(tree.roots) > 1:  # log-odds; the first tree has those of one class
-        own = int(np.ptp(tree.value[: int(tree.roots[1])], axis=0).argmax())
+    elif model.adds:  # log-odds; the first tree has those of one class
+        end = int(tree.roots[1]) if len(tree.roots) > 1 else len(tree)
+        own = int(np.ptp(tree.value[:end], axis=0).argmax())
         tree, classes = replace(tree, value=tree.value[:, own : own + 1]), ()
     return NamedTree(tree, names, tuple(categories), classes, shift, scale, unit)
 

@@ -15,7 +15,7 @@ from chymist.engine.assembly import predictions_for
 from chymist.engine.defaults import complete
 from chymist.engine.population import Plan
 from chymist.engine.threads import Threads
-from chymist.errors import InputError
+from chymist.errors import InputError, UsageError
 from chymist.evidence.trends import Trend, trend
 from chymist.keys import generator
 from chymist.metrics import measure
@@ -77,7 +77,7 @@ class Effect:
     def sentence(self) -> str:
         """ "rises with model.hidden: 35 % at 8, 100 % at 128"."""
         means = self.scores.mean(1)
-        ends = (0, self.trend.best, len(means) - 1)
+        ends = (0, self.trend.best, self.trend.worst, len(means) - 1)
         places = [n for k, n in enumerate(ends) if n not in ends[:k]]
         if self.trend.kind == "no effect that shows":
             said = self.trend.kind
@@ -187,7 +187,7 @@ def effects(
     tally, known = Tally(), Plan.of(None if plan is None else Path(plan))
     repeats, seed = whole_number(repeats, "repeats", 2, 1000), whole_number(seed, "seed", 0)
     splits = [_labelled(data, whole_number(rows, "rows", 4), seed + r) for r in range(repeats)]
-    asked = dict(VALUES if values is None else values)
+    asked = _checked(VALUES if values is None else values)
     recipes = [_recipes(recipe, name, tried, splits[0]) for name, tried in asked.items()]
     jobs = [
         Job(one, split, seed + number)
@@ -211,6 +211,15 @@ def effects(
     return Effects(tuple(found), facts)
 
 
+def _checked(values: Mapping[str, Sequence[Any]]) -> dict[str, Sequence[Any]]:
+    """What is asked for, if there is something to compare."""
+    for name, tried in values.items():
+        if len(tried) < 2:
+            raise UsageError("an effect needs two values at least", where=name,
+                             received=f"{len(tried)}", do="give more")  # fmt: skip
+    return dict(values)
+
+
 def _recipes(recipe: Recipe, name: str, values: Sequence[Any], split: Split) -> list[Recipe]:
     """The recipe with each value of an option; a name may have words before it."""
     option = name.split()[-1]
@@ -228,8 +237,8 @@ def _labelled(data: Data | Split, count: int, seed: int) -> Split:
         raise InputError("values cannot be learnt by heart as labels can", where=whole.name,
                          received="regression data", do="give data with classes")  # fmt: skip
     if len(usable) < count:
-        raise InputError("too few rows", where=whole.name, received=f"{len(usable)}",
-                         do=f"give rows={len(usable)}")  # fmt: skip
+        advice = f"give rows={len(usable)}" if len(usable) > 3 else "give more data"
+        raise InputError("too few rows", where=whole.name, received=f"{len(usable)}", do=advice)
     random, none = generator(seed, "effects"), np.empty(0, np.int64)
     targets = random.integers(0, len(whole.classes), len(whole))
     drawn = usable

@@ -206,6 +206,8 @@ def _said_of(near: Locality | None) -> str:
     """What is known of the neighbourhood of columns or pixels."""
     if near is None:
         return "the columns of a table have no order: there is no neighbourhood to use"
+    if np.isnan(near.neighbours):
+        return "too few columns vary to tell whether neighbours are alike"
     more = "more alike than" if near.local else "no more alike than"
     return (
         f"neighbours are {more} others: mean |correlation| {near.neighbours:.2f}, in random"

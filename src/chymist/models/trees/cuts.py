@@ -123,9 +123,9 @@ def best_cut(sample: Sample, rows: np.ndarray, weights: np.ndarray, rule: Rule) 
         return None
     worth = np.where(possible, found.gain, -np.inf)
     if rule.criterion == "gain_ratio":
-        few = sample.categories < 0.3 * (
-            sample.total or len(sample.inputs)
-        )  # many values would spoil the average
+        # Columns of many values would spoil the average, unless there are no others.
+        few = sample.categories < 0.3 * (sample.total or len(sample.inputs))
+        few = few if few.any() else np.ones_like(few)
         usual = possible & few
         average = found.gain[usual].mean() if usual.any() else 1e6
         possible &= (found.gain >= average - EPSILON) & (found.information > EPSILON)

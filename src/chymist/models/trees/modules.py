@@ -87,8 +87,8 @@ class TreeModel(nn.Module):
             raise InputError("no training row has a weight", where="data.weights")
         categories = self.get_buffer("categories").cpu().numpy()
         return _fitting().Rows(
-            matrix[some], targets.cpu().numpy()[some], counted[some], categories, self.outputs,
-            self.seed,
+            matrix[some], targets.cpu().numpy()[some], counted[some] / counted[some].mean(),
+            categories, self.outputs, self.seed,
         )  # fmt: skip
 
     def _hold(self, tree: Tree, like: Tensor | None = None) -> None:

@@ -244,6 +244,8 @@ def problems(tree: Tree) -> Iterator[str]:
     if (tree.column >= len(tree.categories)).any() or (tree.categories < 0).any():
         yield "a cut by an unknown column"
         return
+    if (inner & (tree.route < 0) & (tree.branches != 2)).any():
+        yield "a cut of a number in other than two"
     routed = np.flatnonzero(inner & (tree.route >= 0))
     sizes = tree.categories[tree.column[routed]]
     if (tree.route[routed] + sizes > len(tree.routes)).any():
