@@ -23,6 +23,7 @@ _PUBLIC = {
     "UsageError": "chymist.errors", "Diverged": "chymist.errors",
     "load": "chymist.data", "split": "chymist.data", "named_sets": "chymist.data",
     "prepare": "chymist.data.preparation",
+    "Graph": "chymist.values", "graph_of": "chymist.data.graphs",
     "bag": "chymist.verbs",
     "fit": "chymist.verbs", "fit_population": "chymist.verbs", "evolve": "chymist.verbs",
     "resume": "chymist.verbs", "evaluate": "chymist.verbs",
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     from chymist.data import load as load
     from chymist.data import named_sets as named_sets
     from chymist.data import split as split
+    from chymist.data.graphs import graph_of as graph_of
     from chymist.data.preparation import prepare as prepare
     from chymist.doctor import Finding as Finding
     from chymist.doctor import Remedy as Remedy
@@ -82,6 +84,7 @@ if TYPE_CHECKING:
     from chymist.parts import part as part
     from chymist.values import Data as Data
     from chymist.values import Floor as Floor
+    from chymist.values import Graph as Graph
     from chymist.values import Length as Length
     from chymist.values import Predictions as Predictions
     from chymist.values import Recipe as Recipe

@@ -23,7 +23,12 @@ from chymist.errors import InputError, UsageError, nearest
 from chymist.parts import PALETTE, Part, convert, own, part
 
 Kind = Literal["number", "category", "date", "text", "id"]
-Task = Literal["classification", "regression"]
+Task = Literal["classification", "regression", "tagging", "language"]
+DataKind = Literal["table", "array", "image", "sequence", "text", "tokens", "graph"]
+KIND_NAMES: Mapping[DataKind, str] = {
+    "table": "table", "array": "array of numbers", "image": "images", "sequence": "sequences",
+    "text": "texts", "tokens": "numbers of tokens", "graph": "nodes of a graph",
+}  # fmt: skip
 Table = Mapping[str, np.ndarray]  # raw columns: float64, or text cells as objects (None = missing)
 
 
@@ -44,16 +49,42 @@ class Column:
 
 
 @dataclass(frozen=True, eq=False)
+class Graph:
+    """Edges among nodes that are numbered from 0: nodes are rows, or columns of a sequence.
+
+    Args:
+        nodes: how many there are.
+        edges: source and target of each edge, int64 (2, edges); an edge that goes both ways is
+            listed twice.
+        weights: of each edge, float32 (edges,), or None if all are 1.
+        features: what is known of each node, (nodes, features), or None.
+    """
+
+    nodes: int
+    edges: np.ndarray
+    weights: np.ndarray | None = None
+    features: np.ndarray | None = None
+
+    def __repr__(self) -> str:
+        return f"Graph({self.nodes} nodes, {self.edges.shape[1]} edges)"
+
+
+@dataclass(frozen=True, eq=False)
 class Data:
     """Rows as they were read: raw inputs, targets and what is known about them.
 
     Args:
         name: short name, for headings and run folders.
-        kind: "table" (columns of mixed kind), "array" (numbers) or "image".
-        task: "classification" or "regression".
+        kind: "table" (columns of mixed kind), "array" (numbers), "image", "sequence" (numbers at
+            every step), "text", "tokens" (numbers of words or characters) or "graph" (its nodes).
+        task: "classification", "regression", "tagging" (a class for every step) or "language" (the
+            next token at every step).
         inputs: table: raw columns by name, each (rows,); array: float (rows, ...);
-            image: uint8 or float (rows, height, width, channels).
-        targets: class indices int64 (rows,), or float64 (rows,) or (rows, outputs).
+            image: uint8 or float (rows, height, width, channels); sequence: float (rows, steps,
+            features); text: texts as objects (rows,); tokens: int64 (rows, steps); graph: the
+            numbers of its nodes, int64 (nodes, 1).
+        targets: class indices int64 (rows,), or float64 (rows,) or (rows, outputs); for tagging
+            class indices int64 (rows, steps), -1 where a step has none.
         classes: class names in index order; empty for regression.
         columns: the columns of a table (or one per feature of a flat array).
         target: name of the target.
@@ -61,10 +92,13 @@ class Data:
         fingerprint: hash of the content, independent of file order, location and clock.
         source: what `load` needs to read the same rows again; empty for arrays.
         notes: what the reader saw and did, in sentences.
+        graph: among the rows of a graph, or the features of sequences; None elsewhere.
+        vocabulary: what the numbers of tokens mean.
+        valid_rows: rows of the standard validation part, or None.
     """
 
     name: str
-    kind: Literal["table", "array", "image"]
+    kind: DataKind
     task: Task
     inputs: Table | np.ndarray
     targets: np.ndarray
@@ -75,6 +109,9 @@ class Data:
     fingerprint: str = ""
     source: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    graph: Graph | None = None
+    vocabulary: tuple[str, ...] = ()
+    valid_rows: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -85,6 +122,12 @@ class Data:
 
     def __hash__(self) -> int:
         return hash(self.fingerprint)
+
+    def class_counts(self, rows: np.ndarray | None = None) -> np.ndarray:
+        """How often each class occurs in some rows, or in all; at every step that has a target."""
+        targets = (self.targets if rows is None else self.targets[rows]).ravel()
+        found: np.ndarray = np.bincount(targets[targets >= 0], minlength=len(self.classes))
+        return found
 
     def take(self, rows: np.ndarray) -> Table | np.ndarray:
         """Raw inputs of some rows."""
@@ -197,11 +240,19 @@ class Shapes(NamedTuple):
         outputs: number of outputs: classes (1 for two classes with a binary loss), or targets.
         categories: number of categories of each input that is the code of a category, 0 for other
             inputs; empty if none is.
+        vocabulary: number of different tokens, if the inputs are numbers of tokens (steps,), 0
+            being what fills short texts up; 0 if they are measured numbers.
+        graph: what a model for graphs knows beside its inputs (`chymist.data.graphs.GraphInputs`),
+            or None.
+        each_step: whether outputs are wanted for every step.
     """
 
     inputs: tuple[int, ...]
     outputs: int
     categories: tuple[int, ...] = ()
+    vocabulary: int = 0
+    graph: Any = None
+    each_step: bool = False
 
 
 PRECISIONS = ("float32", "float64", "bfloat16", "float16")

@@ -34,7 +34,8 @@ def print_data(screen: Screen, rows: Split | Data) -> None:
 
     data = rows.data if isinstance(rows, Split) else rows
     what = f"{len(data.classes)} classes" if data.classes else f"target {data.target}"
-    kind = {"table": "rows", "array": "rows", "image": "images"}[data.kind]
+    words = {"image": "images", "text": "texts", "sequence": "sequences", "graph": "nodes"}
+    kind = words.get(data.kind, "rows")
     shape = ""
     if not isinstance(data.inputs, Mapping):
         shape = " of " + " x ".join(str(n) for n in data.inputs.shape[1:])

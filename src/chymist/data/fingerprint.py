@@ -11,12 +11,13 @@ from chymist.data.blocks import row_blocks
 from chymist.data.cells import to_numbers
 
 if TYPE_CHECKING:
-    from chymist.values import Table
+    from chymist.values import Graph, Table
 
 
 def fingerprint(
-    inputs: Table | np.ndarray, targets: np.ndarray, classes: tuple[str, ...], target: str
-) -> str:
+    inputs: Table | np.ndarray, targets: np.ndarray, classes: tuple[str, ...], target: str,
+    graph: Graph | None = None, vocabulary: tuple[str, ...] = (),
+) -> str:  # fmt: skip
     """SHA-256 over decoded content: column names and cells, or pixels, in row order.
 
     It does not depend on the file's name, place, date, compression, delimiter or quoting, nor on
@@ -27,6 +28,8 @@ def fingerprint(
         targets: class indices (rows,), or values (rows,) or (rows, outputs).
         classes: class names in index order; empty for regression.
         target: name of the target.
+        graph: edges, weights and features, where there is one.
+        vocabulary: what the numbers of tokens mean.
 
     Returns:
         64 hexadecimal digits.
@@ -39,7 +42,9 @@ def fingerprint(
         False
     """
     state = hashlib.sha256(b"chymist data 1")
-    if isinstance(inputs, np.ndarray):
+    if isinstance(inputs, np.ndarray) and inputs.dtype == object:
+        _add_column(state, inputs)
+    elif isinstance(inputs, np.ndarray):
         _add_array(state, inputs)
     else:
         for name, cells in inputs.items():
@@ -49,6 +54,11 @@ def fingerprint(
     for name in classes:
         _add_text(state, name)
     _add_array(state, targets)
+    for token in vocabulary:
+        _add_text(state, token)
+    if graph is not None:
+        for part in (graph.edges, graph.weights, graph.features):
+            _add_text(state, "") if part is None else _add_array(state, part)
     return state.hexdigest()
 
 

@@ -15,6 +15,7 @@ from chymist.data.images import folder_data, is_image_zip
 from chymist.data.named import load_named, named_sets
 from chymist.data.numpy_files import is_numpy_file, numpy_data
 from chymist.data.parquet import is_parquet, parquet_cells
+from chymist.data.steps_in_memory import stepwise_data
 from chymist.data.tables import Cells, read_table, stacked
 from chymist.data.tabular import (
     Wanted,
@@ -25,9 +26,9 @@ from chymist.data.tabular import (
 )
 from chymist.data.targets import check_task
 from chymist.errors import InputError, UsageError, nearest
-from chymist.values import Data
+from chymist.values import Data, Graph
 
-OPTIONS = ("target", "columns", "header", "test", "missing", "name", "task", "image_size")
+OPTIONS = ("target", "columns", "header", "test", "missing", "name", "task", "image_size", "kind")
 
 
 def load(
@@ -41,6 +42,7 @@ def load(
     name: str | None = None,
     task: str | None = None,
     image_size: int | None = None,
+    kind: str | None = None,
 ) -> Data:
     """Read data from a named set, a file, a folder, or arrays.
 
@@ -59,6 +61,9 @@ def load(
         name: name of the data, for headings and folders.
         task: "classification" or "regression"; inferred by default.
         image_size: side in pixels to which images are cut and resized.
+        kind: what arrays in memory are, where it cannot be seen: "sequence" for numbers (rows,
+            steps, features), "text" for texts (rows,), "tokens" for numbers of tokens (rows,
+            steps). A `Graph` in the place of inputs is data of kind "graph".
 
     Returns:
         The rows as they were read, with what was inferred about them in `columns` and `notes`.
@@ -80,7 +85,7 @@ def load(
     refuse_series(source[0] if isinstance(source, tuple) and source else source)
     if isinstance(source, tuple) or is_mapping(source) or is_frame(source):
         _refuse("arrays", test=test, header=header, image_size=image_size)
-        return _from_memory(source, wanted, missing)
+        return _from_memory(source, wanted, missing, kind)
     if not isinstance(source, str | Path):
         raise InputError(
             "no data source",
@@ -89,11 +94,15 @@ def load(
         )
     known = ALIASES.get(str(source), str(source))
     if known in named_sets():
-        _refuse("named sets", test=test, header=header, image_size=image_size, missing=missing)
+        _refuse(
+            "named sets", test=test, header=header, image_size=image_size, missing=missing,
+            kind=kind,
+        )  # fmt: skip
         data = load_named(known, replace(wanted, name=name or known))
         return replace(data, source=_source(known, target, columns, task=task, name=name))
     path, second = existing(source), None if test is None else existing(test)
     stem = name or (path.name if path.is_dir() else path.name.split(".")[0]) or "data"
+    _refuse("files", kind=kind)
     given = {"name": name, "header": header, "missing": missing, "image_size": image_size}
     return _from_path(path, second, replace(wanted, name=stem), given)
 
@@ -242,8 +251,10 @@ def _from_numpy(path: Path, wanted: Wanted, missing: str | None, name: str | Non
     return replace(data, source=_source(path, target, wanted.columns, **options))
 
 
-def _from_memory(source: Any, wanted: Wanted, missing: str | None) -> Data:
+def _from_memory(source: Any, wanted: Wanted, missing: str | None, kind: str | None) -> Data:
     """Data from arrays or columns."""
+    if kind is not None or (isinstance(source, tuple) and isinstance(source[0], Graph)):
+        return stepwise_data(source, kind or "graph", wanted)
     if is_frame(source):
         return frame_data(source, None, wanted)
     if not isinstance(source, tuple):
@@ -290,12 +301,12 @@ def _check_missing(missing: str | None) -> None:
         )
 
 
-def _refuse(kind: str, **options: Any) -> None:
-    """Refuse options that do not suit the kind of source."""
+def _refuse(what: str, **options: Any) -> None:
+    """Refuse options that do not suit what the source is."""
     for option, value in options.items():
         if value is not None:
             raise UsageError(
-                f"{option} does not suit {kind}",
+                f"{option} does not suit {what}",
                 where=option,
                 received=short(value),
                 do="leave it out",

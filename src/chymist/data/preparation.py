@@ -18,10 +18,12 @@ from chymist.data.cells import short
 from chymist.data.features import Feature, Options, fit_feature, order_of
 from chymist.data.number_columns import fit_number_columns, write_number_columns
 from chymist.data.pixels import fit_pixels, prepared_pixels
+from chymist.data.stepwise import TextOptions, checked_numbers, fit_stepwise, scaled_steps
+from chymist.data.texts import check_tokens, to_numbers
 from chymist.errors import InputError, UsageError, nearest
 from chymist.keys import generator
-from chymist.parts import describer, part
-from chymist.values import Data, Table
+from chymist.parts import Count, describer, part
+from chymist.values import Data, DataKind, Table
 
 FITTED_BYTES = 2**28  # of rows on the disk that a preparation is fitted on
 
@@ -39,9 +41,12 @@ class Preparation:
         filled: empty cells of the training rows that were filled, by column.
         target_shift, target_scale: mean and deviation of each regression target; empty for classes.
         notes: what was done that is not obvious, in sentences.
+        tokens: how texts are cut.
+        vocabulary: the tokens that are known; the place of each is its number.
+        steps: mean and deviation of each feature of a sequence.
     """
 
-    kind: Literal["table", "array", "image"]
+    kind: DataKind
     features: tuple[Feature, ...] = ()
     columns: int = 0
     shape: tuple[int, ...] = ()
@@ -50,6 +55,9 @@ class Preparation:
     target_shift: tuple[float, ...] = ()
     target_scale: tuple[float, ...] = ()
     notes: tuple[str, ...] = ()
+    tokens: str = ""
+    vocabulary: tuple[str, ...] = ()
+    steps: tuple[tuple[float, float], ...] = ()
 
     def inputs(self, raw: Table | np.ndarray, dtype: type[np.floating] = np.float32) -> np.ndarray:
         """Raw inputs as the model takes them.
@@ -60,13 +68,20 @@ class Preparation:
             dtype: of prepared columns; they are worked out in double precision, and then rounded.
 
         Returns:
-            C-contiguous: (rows, features), or (rows, channels, height, width) in float32.
+            C-contiguous: (rows, features), or (rows, channels, height, width) in float32; sequences
+            (rows, steps, features); numbers of tokens (rows, steps) and of nodes (rows, 1), int64.
 
         Raises:
             InputError: a column is missing, or the shape or a cell does not fit.
         """
         if self.kind == "image":
             return prepared_pixels(raw, self.shape, self.pixels)
+        if self.kind == "text":
+            return to_numbers(raw, self.vocabulary, self.shape[0], check_tokens(self.tokens))
+        if self.kind in ("tokens", "graph"):
+            return checked_numbers(raw, self.shape, len(self.vocabulary))
+        if self.kind == "sequence":
+            return scaled_steps(raw, self.shape, self.steps, dtype)
         columns = self._columns(raw)
         rows = len(next(iter(columns.values())))
         made = np.empty((rows, *self.input_shape), dtype)
@@ -79,8 +94,9 @@ class Preparation:
         return made
 
     def targets(self, targets: np.ndarray, dtype: type[np.floating] = np.float32) -> np.ndarray:
-        """Targets as the loss takes them: class indices int64 (rows,), or standardised values.
+        """Targets as the loss takes them: class indices int64, or standardised values.
 
+        Classes have the shape of the data's targets: (rows,), or (rows, steps) for tagging;
         t = (y - mean) / deviation, with mean and deviation of the training rows; (rows, outputs).
         """
         if not self.target_scale:
@@ -107,6 +123,8 @@ class Preparation:
     @property
     def feature_names(self) -> tuple[str, ...]:
         """One name per prepared feature: "age", "workclass=Private", "pixel 3,4"."""
+        if self.kind in ("text", "tokens", "graph", "sequence"):
+            return tuple(f"value {place + 1}" for place in range(int(np.prod(self.shape))))
         if self.kind == "image":
             channels, height, width = self.shape
             several = [f" of channel {c + 1}" if channels > 1 else "" for c in range(channels)]
@@ -138,7 +156,10 @@ class Preparation:
         x is the raw value, its signed logarithm for a feature named log1p(...), and 0 or 1 for a
         category (shift 0, scale 1).
         """
-        if self.kind == "image":
+        if self.kind == "sequence":
+            means, deviations = np.array(self.steps, np.float64).T
+            return np.tile(means, self.shape[0]), np.tile(deviations, self.shape[0])
+        if not self.features:
             count = int(np.prod(self.shape))
             return np.full(count, self.pixels[0]), np.full(count, self.pixels[1])
         pairs = [pair for feature in self.features for pair in feature.affine]
@@ -147,7 +168,7 @@ class Preparation:
 
     def unseen(self, raw: Table | np.ndarray) -> dict[str, int]:
         """Cells of each category column whose category no training row had."""
-        if self.kind == "image":
+        if not self.features:
             return {}
         columns = self._columns(raw)
         counts = {f.name: f.unseen(columns[f.name]) for f in self.features}
@@ -206,6 +227,10 @@ def prepare(
     transform: Literal["auto", "none", "log"] = "none",
     drop: tuple[str, ...] = (),
     weights: str = "none",
+    tokens: Literal["words", "characters", "spaces"] = "words",
+    vocabulary: Count = 20_000,
+    fewest: Count = 1,
+    steps: Count | None = None,
 ) -> Preparation:
     """How raw columns become features; everything is fitted on training rows only.
 
@@ -226,6 +251,12 @@ def prepare(
         weights: how much training rows count in the loss: "none" alike; "balanced" so that all
             classes count alike; or the name of a column of numbers, which is then no feature.
             Scores are not weighted.
+        tokens: how texts are cut: into "words" in lower case and signs, "characters", or at
+            "spaces".
+        vocabulary: number of tokens that are known at most, the most frequent of the training rows.
+        fewest: times that a token must occur in them to be known.
+        steps: tokens of a text, which is filled up or cut; by default as many as 99 % of the
+            training texts have.
 
     Returns:
         A part of the recipe.
@@ -244,6 +275,10 @@ def prepare(
     options = Options(missing, scale, encode, transform)
     if data.kind == "image":
         found = _image_preparation(data, rows, options, columns, drop)
+    elif data.kind not in ("table", "array"):
+        _refuse_columns(data.kind, columns, drop)
+        texts = TextOptions(check_tokens(tokens), vocabulary, fewest, steps)
+        found = Preparation(data.kind, **fit_stepwise(data, rows, scale, texts))
     else:
         named = weights in [column.name for column in data.columns]
         drop = (*drop, weights) if named and weights not in drop else drop
@@ -251,22 +286,9 @@ def prepare(
     if len(rows) < len(all_rows):
         said = f"preparation is fitted on {len(rows):,} of the {len(all_rows):,} training rows"
         found = replace(found, notes=(*found.notes, said))
-    if data.task == "classification":
+    if data.task != "regression":
         return found
-    rows = all_rows
-    values = data.targets[rows].astype(np.float64).reshape(len(rows), -1)
-    with np.errstate(over="ignore", invalid="ignore"):
-        shift, scales = values.mean(0), values.std(0)
-    if not (np.isfinite(shift).all() and np.isfinite(scales).all()):
-        raise InputError(
-            "the targets are too large to be scaled",
-            where=data.target,
-            received=f"{np.abs(values).max():.3g}",
-            do="change their unit",
-        )
-    flat = (values == values[:1]).all(0)  # rounding may leave a tiny deviation of equal values
-    shift, scales = np.where(flat, values[0], shift), np.where(flat, 1.0, scales)
-    return replace(found, target_shift=tuple(shift.tolist()), target_scale=tuple(scales.tolist()))
+    return _with_targets(found, data, all_rows)
 
 
 def fit_preparation(data: Data, rows: np.ndarray, options: Mapping[str, Any]) -> Preparation:
@@ -295,6 +317,23 @@ def fit_preparation(data: Data, rows: np.ndarray, options: Mapping[str, Any]) ->
     return fitted
 
 
+def _with_targets(found: Preparation, data: Data, rows: np.ndarray) -> Preparation:
+    """A preparation that scales the targets of a regression too."""
+    values = data.targets[rows].astype(np.float64).reshape(len(rows), -1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        shift, scales = values.mean(0), values.std(0)
+    if not (np.isfinite(shift).all() and np.isfinite(scales).all()):
+        raise InputError(
+            "the targets are too large to be scaled",
+            where=data.target,
+            received=f"{np.abs(values).max():.3g}",
+            do="change their unit",
+        )
+    flat = (values == values[:1]).all(0)  # rounding may leave a tiny deviation of equal values
+    shift, scales = np.where(flat, values[0], shift), np.where(flat, 1.0, scales)
+    return replace(found, target_shift=tuple(shift.tolist()), target_scale=tuple(scales.tolist()))
+
+
 def rows_to_fit_on(data: Data, rows: np.ndarray) -> np.ndarray:
     """The training rows that a preparation is fitted on: all, or as many as are surely held.
 
@@ -317,17 +356,22 @@ def rows_to_fit_on(data: Data, rows: np.ndarray) -> np.ndarray:
 def _image_preparation(
     data: Data, rows: np.ndarray, options: Options, columns: Any, drop: tuple[str, ...]
 ) -> Preparation:
-    if columns or drop:
-        raise UsageError(
-            "images have no columns",
-            where="data.columns" if columns else "data.drop",
-            received=str(columns or drop)[:60],
-            do="leave it out",
-        )
+    _refuse_columns("image", columns, drop)
     assert isinstance(data.inputs, np.ndarray)
     height, width, channels = data.inputs.shape[1:]
     pixels = fit_pixels(data.inputs, rows, options.scale)
     return Preparation("image", shape=(channels, height, width), pixels=pixels)
+
+
+def _refuse_columns(kind: str, columns: Any, drop: tuple[str, ...]) -> None:
+    """Refuse options of columns where there are none."""
+    if columns or drop:
+        raise UsageError(
+            f"data of kind '{kind}' has no columns",
+            where="data.columns" if columns else "data.drop",
+            received=str(columns or drop)[:60],
+            do="leave it out",
+        )
 
 
 def _table_preparation(

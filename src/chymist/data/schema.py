@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -23,7 +23,7 @@ from chymist.data.parquet import is_parquet, parquet_cells
 from chymist.data.tables import Cells, has_header, read_rows, to_cells
 from chymist.data.tabular import as_column
 from chymist.errors import InputError, nearest
-from chymist.values import Column, Data, Table, Task
+from chymist.values import Column, Data, DataKind, Table, Task
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Schema:
     """
 
     name: str
-    kind: Literal["table", "array", "image"]
+    kind: DataKind
     task: Task
     target: str
     classes: tuple[str, ...] = ()

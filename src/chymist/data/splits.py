@@ -189,13 +189,15 @@ def folds(
     elif folds == "loo":
         number = np.arange(count)
     else:
-        number = _dealt_rows(data.targets[rows] if data.classes else None, len(rows), count, seed)
+        number = _dealt_rows(
+            data.targets[rows] if data.task == "classification" else None, len(rows), count, seed
+        )
     return [np.sort(rows[number == fold]) for fold in range(count)]
 
 
 def _check_singles(data: Data, rows: np.ndarray) -> None:
     """Refuse a class of one row: when that row is held out, the class has no training rows."""
-    if not data.classes:
+    if data.task != "classification":
         return
     alone = np.flatnonzero(np.bincount(data.targets[rows], minlength=len(data.classes)) == 1)
     if len(alone):

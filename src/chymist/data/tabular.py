@@ -281,7 +281,9 @@ def finished(data: Data, targets: Targets, test_from: int | None) -> Data:
         data,
         test_rows=test_rows,
         notes=(*data.notes, *targets.notes),
-        fingerprint=fingerprint(data.inputs, data.targets, data.classes, data.target),
+        fingerprint=fingerprint(
+            data.inputs, data.targets, data.classes, data.target, data.graph, data.vocabulary
+        ),
     )
 
 
@@ -299,7 +301,8 @@ def check_classes(targets: np.ndarray, classes: tuple[str, ...], where: str = ""
     Example:
         >>> check_classes(np.array([0, 1]), ("a", "b"))
     """
-    counts = np.bincount(targets, minlength=len(classes)) if classes else np.ones(1)
+    single = classes and targets.ndim == 1  # a tag may well be in a few texts only
+    counts = np.bincount(targets, minlength=len(classes)) if single else np.ones(1)
     if not counts.all():
         name = classes[int(np.flatnonzero(counts == 0)[0])]
         raise InputError(

@@ -13,14 +13,16 @@ import torch
 from torch import Tensor, nn
 
 from chymist import metrics
+from chymist.data.graphs import graph_inputs
 from chymist.data.preparation import Preparation, fit_preparation
 from chymist.data.weights import row_weights
 from chymist.engine.defaults import TREES
 from chymist.engine.loop import Program, State, scaler, steps_per_epoch
 from chymist.engine.place import CPU, MEMORY, Place
 from chymist.engine.randomness import unchanged_randomness
-from chymist.engine.rows import Flat, InMemory, Pixels, Rows, Streamed, in_turn
+from chymist.engine.rows import Flat, InMemory, Pixels, Rows, Streamed, as_inputs, in_turn
 from chymist.engine.solving import check_solvable
+from chymist.engine.steps import STEPWISE, carries, step_evaluator, step_predictions, stepwise
 from chymist.errors import InputError, UsageError
 from chymist.initializers import scale_to_unit_variance
 from chymist.keys import order
@@ -31,7 +33,8 @@ from chymist.schedules import Span, monitored
 from chymist.stop import Rule, check_monitor
 from chymist.values import Data, Predictions, Recipe, Shapes, Split
 
-HEADLINE = {"classification": "accuracy", "regression": "rmse"}
+HEADLINE = {"classification": "accuracy", "regression": "rmse", "tagging": "accuracy",
+            "language": "log_loss"}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,14 +124,14 @@ def assemble(
     prepared = prepared or prepare_split(recipe, split, place)
     preparation, train, valid = prepared.preparation, prepared.train, prepared.valid
     columns = len(data.classes) if data.classes else train.targets.shape[1]
-    shapes = Shapes(preparation.input_shape, form.outputs(columns), preparation.categories)
+    shapes = shapes_of(preparation, form.outputs(columns), data, recipe)
     model = build_model(recipe.model, shapes, seed, recipe.init).to(dtype_of(recipe))
     if recipe.init and recipe.init.name == "lsuv":
         _scale_by_rows(model, train, recipe, seed)
     if len(shapes.inputs) == 3:  # convolutions run faster with the channels innermost
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     model = model.to(place.device)
-    loss, apply = recipe.loss.bind(), forward_of(recipe, place.device)
+    loss, apply = loss_of(recipe, data), forward_of(recipe, place.device)
     rows = len(split.train)
     batch_size = rows if recipe.batch_size == "all" else min(recipe.batch_size, rows)
     if check:
@@ -143,13 +146,29 @@ def assemble(
     optimizer, rate = build_optimizer(recipe, model)
     program = Program(
         train, apply, loss, schedule, recipe.clip.build(parameters),
-        evaluator(loss, form, preparation, data, split.valid, valid), rule, batch_size, total,
+        evaluator(loss, form, preparation, data, split.valid, valid, batch_size), rule, batch_size,
+        total,
         seed, accumulate, weights_of(recipe, split, train.targets.device), None,
         recipe.penalty.build(None) if recipe.penalty else None,
-        recipe.gradient_noise.build(seed) if recipe.gradient_noise else None,
+        recipe.gradient_noise.build(seed) if recipe.gradient_noise else None, carries(model),
     )  # fmt: skip
     state = State(model, optimizer, rate, scaler(place.device.type, recipe.precision == "float16"))
     return Assembly(recipe, program, state, preparation, form, shapes, train, valid)
+
+
+def shapes_of(preparation: Preparation, outputs: int, data: Data, recipe: Recipe) -> Shapes:
+    """What the model of a run is told of its inputs and outputs."""
+    known = None
+    if data.graph is not None:
+        known = graph_inputs(data.graph, recipe.data.options.get("scale", "auto"))
+    return Shapes(preparation.input_shape, outputs, preparation.categories,
+                  len(preparation.vocabulary), known, data.task in STEPWISE)  # fmt: skip
+
+
+def loss_of(recipe: Recipe, data: Data) -> Callable[..., Tensor]:
+    """The loss of a run, over the steps of a row where each has a target."""
+    loss = recipe.loss.bind()
+    return stepwise(loss) if data.task in STEPWISE else loss
 
 
 def check_watched(recipe: Recipe, rule: Rule | None, data: Data, valid: int) -> None:
@@ -217,7 +236,7 @@ def prepared_rows(
     if workers is not None:
         return Streamed(prepare, targets, dtype, workers)
     if raw is None:
-        inputs = torch.from_numpy(preparation.inputs(data.take(rows), exact)).to(dtype)
+        inputs = as_inputs(preparation.inputs(data.take(rows), exact), dtype)
         return InMemory(inputs.to(place.device), targets)
     finish = Pixels(*preparation.pixels, dtype)
     usable = raw.flags.c_contiguous and raw.flags.writeable  # by torch, without a copy
@@ -287,7 +306,7 @@ def check_loss(recipe: Recipe, data: Data) -> Form:
         UsageError: a loss for another task, or for another number of classes.
     """
     form = FORMS[recipe.loss.name]
-    if form.task != data.task:
+    if form.task != ("classification" if data.task in STEPWISE else data.task):
         raise UsageError(
             f"the loss '{recipe.loss.name}' is for {form.task}", received=f"{data.task} data",
             do=f"use {' or '.join(n for n, f in FORMS.items() if f.task == data.task)}",
@@ -404,6 +423,9 @@ def predictions_for(assembly: Assembly, split: Split, name: str) -> Predictions:
     """Per-example results on the training or validation rows of a run."""
     rows = split.rows(name)
     model, form = assembly.state.model, assembly.form
+    if split.data.task in STEPWISE:
+        lanes = assembly.program.batch_size
+        return step_predictions(model, form, assembly.rows(name), rows, split.data, lanes)
     outputs = predict_rows(model, form, assembly.preparation, in_turn(assembly.rows(name)))
     values = _like(outputs, split.data.targets)
     return Predictions(rows, split.data.targets[rows], values, split.groups_of(rows))
@@ -411,10 +433,12 @@ def predictions_for(assembly: Assembly, split: Split, name: str) -> Predictions:
 
 def evaluator(
     loss: Callable[..., Tensor], form: Form, preparation: Preparation, data: Data,
-    numbers: np.ndarray, rows: Rows,
+    numbers: np.ndarray, rows: Rows, lanes: int,
 ) -> Callable[[nn.Module], Mapping[str, float]]:  # fmt: skip
     """What is recorded after every epoch: loss and headline metric on the validation rows."""
     name = HEADLINE[data.task]
+    if data.task in STEPWISE:
+        return step_evaluator(loss, form, rows, lanes, name)
 
     def evaluate(model: nn.Module) -> Mapping[str, float]:
         if not len(rows):

@@ -159,8 +159,12 @@ def load_checkpoint(path: Path, state: State) -> None:
 
 def _check_fit(path: Path, weights: Mapping[str, Tensor], state: State) -> None:
     """Refuse tensors that are not those of the model."""
-    expected = {name: (t.shape, t.dtype) for name, t in state.model.state_dict().items()}
-    if {name: (t.shape, t.dtype) for name, t in weights.items()} != expected:
+    loose = getattr(state.model, "carried", ())  # of as many rows as there were
+    expected, given = (
+        {name: (() if name in loose else t.shape, t.dtype) for name, t in tensors.items()}
+        for tensors in (state.model.state_dict(), weights)
+    )
+    if given != expected:
         raise InputError(
             "checkpoint does not fit the model",
             where=path.name,

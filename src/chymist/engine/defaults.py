@@ -12,9 +12,15 @@ from chymist.optim import AT_ONCE, WHOLE
 from chymist.parts import Part, part
 from chymist.values import Length, Recipe, Split
 
-MODELS = {"image": "cnn", "table": "mlp", "array": "mlp"}
+MODELS = {
+    "image": "cnn", "table": "mlp", "array": "mlp", "sequence": "gru", "text": "gru",
+    "tokens": "lstm", "graph": "gcn",
+}  # fmt: skip
 
-LOSSES = {"classification": "cross_entropy", "regression": "mse"}
+LOSSES = {
+    "classification": "cross_entropy", "regression": "mse", "tagging": "cross_entropy",
+    "language": "cross_entropy",
+}  # fmt: skip
 # Models that are one affine map of their inputs.
 MODEL_LOSSES = {
     "linear": "mse", "logistic": "binary_cross_entropy", "softmax": "cross_entropy",
@@ -76,8 +82,8 @@ def complete(recipe: Recipe, split: Split) -> Recipe:
     single = model.name == "perceptron" and recipe.optimizer is None  # Rosenblatt's rule
     usual = 1 if single else _image_batch(rows) if image else _table_batch(rows)
     batch_size = recipe.batch_size or usual
-    if optimizer.name in WHOLE:
-        batch_size = "all"
+    if optimizer.name in WHOLE or (data.kind == "graph" and recipe.batch_size is None):
+        batch_size = "all"  # every step passes over all nodes of a graph
     length = recipe.length or _length(image, rows, batch_size)
     if optimizer.name in AT_ONCE:
         batch_size, length = "all", Length(1, "steps")

@@ -40,6 +40,7 @@ from chymist.data import Schema, schema_of
 from chymist.data.preparation import Preparation
 from chymist.engine.files import write_file
 from chymist.engine.place import Place
+from chymist.engine.steps import STEPWISE
 from chymist.engine.store import Recorder
 from chymist.engine.stored import (
     StoredEnvironment,
@@ -305,7 +306,10 @@ def open_folder(path: str | Path) -> Saved:
     plain, data = read_data(folder / "data.json")
     return Saved(
         folder, read_recipe(folder / "recipe.toml"), data.schema, data.preparation,
-        Shapes(data.shapes.inputs, data.shapes.outputs, data.preparation.categories),
+        Shapes(
+            data.shapes.inputs, data.shapes.outputs, data.preparation.categories,
+            len(data.preparation.vocabulary), None, data.schema.task in STEPWISE,
+        ),
         plain["source"],
         read_split(folder / "split.json"),
         read_as(folder / "environment.json", StoredEnvironment)[0],

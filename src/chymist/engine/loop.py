@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from chymist.engine.events import Epoch, Event, Step
 from chymist.engine.rows import Rows, Shared
+from chymist.engine.steps import forget, in_lanes
 from chymist.errors import Diverged
 from chymist.keys import order
 from chymist.noise import Keyed
@@ -48,6 +49,8 @@ class Program:
         penalty: on the weights, or None.
         gradient_noise: (step, name, gradient) -> what is added to the gradient of a parameter, or
             None.
+        lanes: whether rows are read side by side in their own order, for a model that carries
+            something from batch to batch.
     """
 
     rows: Rows
@@ -65,6 +68,14 @@ class Program:
     shared: Shared | None = None
     penalty: Penalty | None = None
     gradient_noise: Callable[[int, str, Tensor], Tensor] | None = None
+    lanes: bool = False
+
+    def visits(self, epoch: int) -> Tensor:
+        """The order in which the rows of an epoch are read."""
+        rows, size = len(self.rows), self.batch_size * self.accumulate
+        return torch.from_numpy(
+            in_lanes(rows, size) if self.lanes else order(self.seed, epoch, rows)
+        )
 
     @property
     def steps_per_epoch(self) -> int:
@@ -136,11 +147,13 @@ def train(program: Program, state: State) -> Generator[Event]:
         stop = min(per_epoch, start + program.total_steps - state.step)
         if state.loss_rows and start == 0:
             stop = 0  # resumed between the last step of an epoch and its evaluation
-        visits = torch.from_numpy(order(program.seed, epoch, rows))
+        visits = program.visits(epoch)
         indices = [visits[n * size : rows if n == per_epoch - 1 else (n + 1) * size]
                    for n in range(start, stop)]  # fmt: skip
         batches = program.rows.batches(indices)
         model.train()
+        if start == 0:
+            forget(model)
         for index in indices:
             began = perf_counter()
             inputs, targets = next(batches)

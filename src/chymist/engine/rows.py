@@ -164,7 +164,7 @@ class Streamed:
         return self._tensor(self.prepare(index.numpy()))
 
     def _tensor(self, array: np.ndarray) -> Tensor:
-        tensor = torch.from_numpy(array).to(self.dtype)
+        tensor = as_inputs(array, self.dtype)
         device = self.targets.device
         if device.type == "cuda":
             return tensor.pin_memory().to(device, non_blocking=True)
@@ -195,6 +195,17 @@ class Flat:
         index = torch.from_numpy(np.arange(len(self))[rows])
         found: np.ndarray = self.rows.take(index).flatten(1).cpu().numpy()
         return found
+
+
+def as_inputs(prepared: np.ndarray, dtype: torch.dtype) -> Tensor:
+    """Prepared rows as a tensor; numbers of tokens and nodes stay whole.
+
+    Args:
+        prepared: (rows, ...).
+        dtype: of measured numbers.
+    """
+    tensor = torch.from_numpy(prepared)
+    return tensor.to(dtype) if tensor.is_floating_point() else tensor
 
 
 def in_turn(rows: Rows, batch_size: int = EVALUATION_BATCH) -> Iterator[Tensor]:

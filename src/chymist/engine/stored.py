@@ -159,6 +159,9 @@ class StoredState:
     status: str
 
 
+# Keys of a preparation or schema that runs made before there were these do not have.
+YOUNGER = frozenset({"tokens", "vocabulary", "steps"})
+
 # How a run can end; a new status gets its form here, or no verb reads its folder.
 ENDS: dict[str, type[Any]] = {"finished": StoredResult, "diverged": StoredFailure}
 
@@ -240,7 +243,10 @@ def read_data(path: Path) -> tuple[dict[str, Any], StoredData]:
     plain, data = read_as(path, StoredData)
     for name in ("schema", "preparation"):
         again = msgspec.json.decode(msgspec.json.encode(getattr(data, name)))
-        if again != plain[name]:
+        kept = {
+            key: value for key, value in again.items() if key not in YOUNGER or key in plain[name]
+        }
+        if kept != plain[name]:
             raise damaged(path, f"keys of {name} that are missing or unknown")
     for problem in _contradictions(data):
         raise damaged(path, problem)
@@ -285,7 +291,7 @@ def _contradictions(data: StoredData) -> Iterator[str]:
     schema, made = data.schema, data.preparation
     if made.kind != schema.kind:
         yield "schema and preparation are of different kinds"
-    if bool(schema.classes) != (schema.task == "classification"):
+    if bool(schema.classes) != (schema.task != "regression"):
         yield "task and classes differ"
     if bool(schema.classes) == bool(made.target_scale):
         yield "targets are neither classes nor scaled values"
@@ -294,8 +300,9 @@ def _contradictions(data: StoredData) -> Iterator[str]:
     outputs = len(schema.classes) or len(made.target_scale)
     if data.shapes.outputs not in ({1, 2} if outputs == 2 else {outputs}):
         yield f"{data.shapes.outputs} outputs, not {outputs}"
-    if len(schema.shape) != len(made.shape) or (made.shape and min(made.shape) < 1):
-        yield "the shape of images"
+    image = made.kind == "image"
+    if (image and len(schema.shape) != len(made.shape)) or min(made.shape, default=1) < 1:
+        yield "the shape of an input"
     if data.shapes.inputs != made.input_shape:
         yield f"inputs {data.shapes.inputs}, not {made.input_shape}"
     yield from _column_problems(data)

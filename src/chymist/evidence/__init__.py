@@ -30,6 +30,7 @@ from chymist.evidence.decomposition import bias_variance as bias_variance
 from chymist.evidence.decomposition import bias_variance_zero_one as bias_variance_zero_one
 from chymist.evidence.floors import FloorResult as FloorResult
 from chymist.evidence.floors import fit_floors as fit_floors
+from chymist.evidence.floors import ranked as ranked
 from chymist.evidence.intervals import bca as bca
 from chymist.evidence.intervals import exact_binomial as exact_binomial
 from chymist.evidence.intervals import percentile_bootstrap as percentile_bootstrap

@@ -8,8 +8,8 @@ rows, drawn by class, and says so in its name.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -112,10 +112,26 @@ def fit_floors(
         outputs = _classifiers(train, y_train, new, count, seed, budget)
     else:
         outputs = _regressors(train, y_train, new, seed, budget)
-    made = [Predictions(rows, targets, output, groups) for output in outputs.values()]
+    beside = Predictions(rows, targets, np.zeros(0), groups)
+    return ranked(outputs, beside, metric, split, seed)
+
+
+def ranked(
+    outputs: Mapping[str, Array], beside: Predictions, metric: str, split: str, seed: int = 0
+) -> list[FloorResult]:
+    """What floors give on the rows of a model, scored, strongest first.
+
+    Args:
+        outputs: of each floor on these rows, by name.
+        beside: results of the model, whose rows, targets and groups are taken.
+        metric: metric to score and rank by.
+        split: which rows they are.
+        seed: seed of the bootstrap.
+    """
     results = [
-        FloorResult(name, p, score(p, metric, split, seed=seed))
-        for name, p in zip(outputs, made, strict=True)
+        FloorResult(name, made, score(made, metric, split, seed=seed))
+        for name, output in outputs.items()
+        for made in [replace(beside, outputs=output)]
     ]
     sign = -1 if find(metric).greater_is_better else 1
     return sorted(results, key=lambda floor: sign * floor.score.value)

@@ -12,6 +12,7 @@ from chymist.models.expansions import random_features as random_features
 from chymist.models.gaussian import covariance_parameters as covariance_parameters
 from chymist.models.gaussian import gaussian as gaussian
 from chymist.models.gaussian import naive_bayes as naive_bayes
+from chymist.models.graphs import gcn as gcn
 from chymist.models.layers import Dropout as Dropout
 from chymist.models.layers import Residual as Residual
 from chymist.models.layers import drop_probability as drop_probability
@@ -23,6 +24,9 @@ from chymist.models.linear import logistic as logistic
 from chymist.models.linear import perceptron as perceptron
 from chymist.models.linear import softmax as softmax
 from chymist.models.mlp import mlp as mlp
+from chymist.models.recurrent import gru as gru
+from chymist.models.recurrent import lstm as lstm
+from chymist.models.recurrent import rnn as rnn
 from chymist.models.svm import svm as svm
 from chymist.models.svm import svr as svr
 from chymist.models.trees.modules import boosting as boosting

@@ -14,6 +14,7 @@ from torch import nn
 from chymist.errors import InputError
 from chymist.initializers import AFFINE, Draw
 from chymist.keys import key, torch_generator
+from chymist.models.graphs import GRAPH_MODELS, OnFeatures
 from chymist.parts import Part
 from chymist.values import Shapes
 
@@ -49,7 +50,7 @@ def build_model(model: Part, shapes: Shapes, seed: int, init: Part | None = None
                 "this run was made with a model of the user's own", received=f"'{model.name}'",
                 do="call from Python with model= the same class or factory",
             )  # fmt: skip
-        module = model.build(shapes) if model.factory is None else _own(model.factory, shapes)
+        module = _built(model, shapes)
     if not isinstance(module, nn.Module):
         raise InputError(
             "the model factory returned no nn.Module",
@@ -60,6 +61,15 @@ def build_model(model: Part, shapes: Shapes, seed: int, init: Part | None = None
     if model.factory is None or draw:
         initialize(module, seed, draw)
     return module.train()
+
+
+def _built(model: Part, shapes: Shapes) -> Any:
+    """A model of the palette or of the user's own; on a graph, others are given the features."""
+    features = None if shapes.graph is None else shapes.graph.features
+    if features is None or model.name in GRAPH_MODELS:
+        return model.build(shapes) if model.factory is None else _own(model.factory, shapes)
+    plain = shapes._replace(inputs=tuple(features.shape[1:]), graph=None)
+    return OnFeatures(_built(model, plain), features)
 
 
 def initialize(module: nn.Module, seed: int, draw: Draw | None = None) -> None:
@@ -77,14 +87,19 @@ def initialize(module: nn.Module, seed: int, draw: Draw | None = None) -> None:
     Source: torch.nn.Linear.reset_parameters (Kaiming uniform with a = sqrt(5)).
     """
     for name, layer in module.named_modules():
-        if isinstance(layer, AFFINE):
-            bound = 1 / math.sqrt(layer.weight[0].numel())
+        if isinstance(layer, nn.Embedding):
+            with torch.no_grad():
+                layer.weight.normal_(generator=torch_generator(seed, "init", f"{name}.weight"))
+        if isinstance(layer, (*AFFINE, nn.RNNBase)):
+            recurrent = isinstance(layer, nn.RNNBase)
+            size: Any = layer.hidden_size if recurrent else layer.weight[0].numel()  # type: ignore[index]
+            bound = 1 / math.sqrt(size)
             for kind, values in layer.named_parameters(recurse=False):
                 with torch.no_grad():
                     generator = torch_generator(seed, "init", f"{name}.{kind}")
                     if draw is None:
                         values.uniform_(-bound, bound, generator=generator)
-                    elif kind == "bias":
+                    elif kind.startswith("bias"):
                         values.zero_()
                     else:
                         draw(values, generator)

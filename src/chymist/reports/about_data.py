@@ -11,7 +11,7 @@ from chymist.reports.charts import bars, binned, fit, histogram
 from chymist.reports.markup import Markup, data_name, figure, join, pairs, table, tag
 from chymist.reports.numbers import count, number, share
 from chymist.reports.pictures import data_uri, to_bytes
-from chymist.values import Column, Run
+from chymist.values import KIND_NAMES, Column, Run
 
 SAMPLED, SAMPLES, SAMPLE_SIDE = 10, 6, 34  # classes, pictures of each, pixels
 BARS = 30  # classes with a bar of their own
@@ -23,7 +23,7 @@ def data_section(run: Run) -> Markup:
     parts = [(name, split.rows(name)) for name in ("train", "valid", "test")]
     sealed = "test (sealed)" if len(split.test) else "test"
     names = {"train": "training", "valid": "validation", "test": sealed}
-    what = {"table": "table", "array": "array of numbers", "image": "images"}[data.kind]
+    what = KIND_NAMES[data.kind]
     task = count(len(data.classes), "class", "classes") if data.classes else "a number"
     card = pairs([
         ("name", data_name(data.name)),
@@ -100,11 +100,11 @@ def _shape(inputs: Any) -> str:
 def _classes_figure(run: Run) -> Markup:
     data, split = run.data, run.split
     size = len(data.classes)
-    total = np.bincount(data.targets, minlength=size)
+    total = data.class_counts()
     order = np.arange(size) if size <= BARS else np.argsort(-total, kind="stable")
     shown = order[:BARS]
     rows = [
-        (data.classes[i], float(total[i]), f"{total[i]:,} · {share(total[i], len(data))}")
+        (data.classes[i], float(total[i]), f"{total[i]:,} · {share(total[i], int(total.sum()))}")
         for i in shown
     ]
     most, least = int(total.argmax()), int(total.argmin())
@@ -115,16 +115,15 @@ def _classes_figure(run: Run) -> Markup:
         else f"Class {fit(data.classes[most], 30)} is {ratio:.1f} times as frequent as "
         f"{fit(data.classes[least], 30)}."
     )
-    caption = f"Rows of each class in all {len(data):,} rows."
+    what = "Rows" if data.targets.ndim == 1 else "Steps"
+    caption = f"{what} of each class in all {len(data):,} rows."
     if size > BARS:
         caption += f" The {BARS} most frequent of {size:,} classes."
-    per_part = [
-        np.bincount(data.targets[split.rows(n)], minlength=size) for n in ("train", "valid", "test")
-    ]
+    per_part = [data.class_counts(split.rows(n)) for n in ("train", "valid", "test")]
     twin = table(
         ["class", "all", "share", "train", "valid", "test"],
         [
-            [data_name(data.classes[i]), f"{total[i]:,}", share(total[i], len(data)),
+            [data_name(data.classes[i]), f"{total[i]:,}", share(total[i], int(total.sum())),
              *(f"{part[i]:,}" for part in per_part)]
             for i in order
         ],

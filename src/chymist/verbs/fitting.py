@@ -40,12 +40,12 @@ from chymist.engine.space import Patience, check_space
 from chymist.engine.store import Recorder, check_record
 from chymist.engine.threads import Threads, choose_threads, using_threads
 from chymist.errors import Diverged
-from chymist.evidence import FloorResult, fit_floors, score, verdict
+from chymist.evidence import FloorResult, score, verdict
 from chymist.metrics import all_metrics
 from chymist.schedules import monitored
 from chymist.values import Data, Floor, Predictions, Recipe, Run, Score, Split, whole_number
 from chymist.verbs.diagnosing import read_findings, signals_of, write_findings
-from chymist.verbs.plain_rows import plain_rows
+from chymist.verbs.flooring import floors_beside
 from chymist.verbs.reporting import write_report
 from chymist.verbs.sources import as_split, with_model
 from chymist.verbs.watching import Doctor, RunWatcher
@@ -297,14 +297,11 @@ def _floors_beside(
     assembly: Assembly, split: Split, predictions: Predictions, seed: int
 ) -> list[FloorResult]:
     """Floors on the rows that a run is scored on."""
-    data, name = split.data, "valid" if len(split.valid) else "train"
-    train, rows = plain_rows(
-        assembly.preparation, assembly.recipe.data.options, data, split.train, predictions.rows
-    ) or (assembly.matrix(assembly.train), assembly.matrix(assembly.rows(name)))
-    return fit_floors(
-        train, data.targets[split.train], rows,
-        predictions.rows, predictions.targets, task=data.task, classes=data.classes,
-        metric=HEADLINE[data.task], split=name, seed=seed, groups=predictions.groups,
+    name = "valid" if len(split.valid) else "train"
+    matrices = assembly.matrix(assembly.train), assembly.matrix(assembly.rows(name))
+    return floors_beside(
+        assembly.preparation, assembly.recipe.data.options, split.data, split.train, predictions,
+        matrices, name, seed,
     )  # fmt: skip
 
 

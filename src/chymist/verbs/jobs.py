@@ -29,6 +29,7 @@ from chymist.engine.population import Group, MemberEvent, Plan, execute_all, sha
 from chymist.engine.population.apart import workers_for
 from chymist.engine.rows import InMemory, Rows, in_turn
 from chymist.engine.running import settle
+from chymist.engine.steps import STEPWISE, step_predictions
 from chymist.engine.threads import SMALL_WORK, Threads, using_threads
 from chymist.errors import Diverged, InputError, UsageError
 from chymist.parts import Part
@@ -105,6 +106,9 @@ class Trained:
         run, split = self.run, self.job.split
         model = run.state.model
         small = sum(p.numel() for p in model.parameters()) * len(self.held) < SMALL_WORK
+        if split.data.task in STEPWISE:
+            lanes = run.program.batch_size
+            return step_predictions(model, run.form, self.held, split.test, split.data, lanes)
         with using_threads(1 if small else None):
             outputs = predict_rows(model, run.form, run.preparation, in_turn(self.held))
         truth = split.data.targets[split.test]

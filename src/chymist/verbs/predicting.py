@@ -14,14 +14,15 @@ import torch
 from chymist.data import left_aside, read_inputs, reload, schema_of
 from chymist.engine.assembly import HEADLINE, predict_rows
 from chymist.engine.folder import open_folder, run_id
-from chymist.engine.rows import EVALUATION_BATCH, Flat, Streamed, in_turn
+from chymist.engine.rows import EVALUATION_BATCH, Flat, Streamed, as_inputs, in_turn
+from chymist.engine.steps import STEPWISE, step_predictions
 from chymist.errors import InputError, UsageError, nearest
-from chymist.evidence import Looks, fit_floors, look, score, verdict
+from chymist.evidence import Looks, look, score, verdict
 from chymist.losses import FORMS
 from chymist.metrics import all_metrics
 from chymist.schedules import monitored
 from chymist.values import Data, Floor, Predictions, Run, Score, Split
-from chymist.verbs.plain_rows import plain_rows
+from chymist.verbs.flooring import floors_beside
 from chymist.verbs.records import finished, load_model
 from chymist.verbs.sources import with_model
 
@@ -91,20 +92,15 @@ def evaluate(
             do=f"fit with --{split if split != 'train' else 'valid'} 0.2",
         )
     inputs = predictor.rows(whole, rows)
-    outputs = predictor.outputs(in_turn(inputs))
-    groups = rows_of.groups_of(rows)
-    found = Predictions(rows, whole.targets[rows], _shaped(outputs, whole), groups)
+    found = predictor.results(inputs, rows_of, rows)
     looks = look(whole.fingerprint, rows, run_id(path)) if split == "test" else None
     metric = HEADLINE[whole.task]
     chosen = predictor.monitor if split == "valid" else None
     number = score(found, metric, split, chosen, predictor.seed)
-    train, scored = plain_rows(
-        predictor.preparation, predictor.recipe.data.options, whole, rows_of.train, rows
-    ) or (predictor.matrix(predictor.rows(whole, rows_of.train)), predictor.matrix(inputs))
-    floors = fit_floors(
-        train, whole.targets[rows_of.train], scored, rows, found.targets,
-        task=whole.task, classes=whole.classes, metric=metric, split=split, seed=predictor.seed,
-        groups=groups,
+    matrices = predictor.matrix(predictor.rows(whole, rows_of.train)), predictor.matrix(inputs)
+    floors = floors_beside(
+        predictor.preparation, predictor.recipe.data.options, whole, rows_of.train, found,
+        matrices, split, predictor.seed,
     )  # fmt: skip
     sentence = verdict(predictor.name, found, number, floors, predictor.seed)
     pairs = tuple(Floor(f.name, f.score) for f in floors)
@@ -228,6 +224,16 @@ class Predictor:
 
         return Streamed(prepare, torch.from_numpy(data.targets[rows]), self.dtype, 0)
 
+    def results(self, inputs: Streamed, split: Split, rows: np.ndarray) -> Predictions:
+        """Per-example results on some rows of the data; of steps where each has a target."""
+        data = split.data
+        if data.task in STEPWISE:
+            form, size = FORMS[self.recipe.loss.name], self.recipe.batch_size
+            lanes = len(split.train) if size == "all" else int(size)
+            return step_predictions(self.module, form, inputs, rows, data, lanes)
+        outputs = _shaped(self.outputs(in_turn(inputs)), data)
+        return Predictions(rows, data.targets[rows], outputs, split.groups_of(rows))
+
     def matrix(self, rows: Streamed) -> Flat:
         """Prepared rows as a matrix (rows, features)."""
         return Flat(rows, math.prod(self.preparation.input_shape))
@@ -239,7 +245,7 @@ class Predictor:
             InputError: the shape or a cell does not fit.
         """
         if not isinstance(raw, np.memmap):
-            whole = torch.from_numpy(self.preparation.inputs(raw, self.exact)).to(self.dtype)
+            whole = as_inputs(self.preparation.inputs(raw, self.exact), self.dtype)
             yield from whole.split(EVALUATION_BATCH)
             return
         for start in range(0, len(raw), EVALUATION_BATCH):
@@ -270,7 +276,7 @@ def _opened(run: Run | str | Path, model: Any, data: Data | None) -> tuple[Path,
     saved = open_folder(run)
     finished(saved)
     split = saved.split_of(data if data is not None else reload(saved.source))
-    module, _ = load_model(saved, model)
+    module, _ = load_model(saved, model, split.data)
     recipe, seed = with_model(saved.recipe, model), int(saved.environment["seed"])
     return saved.path, split, Predictor(module, saved.preparation, recipe, seed)
 

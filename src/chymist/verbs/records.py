@@ -19,9 +19,11 @@ from safetensors.torch import load_file
 from torch import nn
 
 from chymist.data import reload
+from chymist.data.graphs import graph_inputs
 from chymist.engine.checkpoint import list_checkpoints
 from chymist.engine.files import read_file
 from chymist.engine.folder import Saved, open_folder, whole_folder
+from chymist.engine.steps import STEPWISE
 from chymist.engine.store import read_series
 from chymist.errors import ChymistError, InputError
 from chymist.losses import FORMS, Form
@@ -97,14 +99,17 @@ def load_run(folder: str | Path, *, model: Any = None, data: Data | None = None)
     result = finished(saved)
     split = saved.split_of(data if data is not None else reload(saved.source))
     predictions = read_predictions(saved.path / "valid.npz")
-    predictions = replace(predictions, groups=split.groups_of(predictions.rows))
+    rows = predictions.rows  # the steps of a row are its group
+    groups = rows if split.data.task in STEPWISE else split.groups_of(rows)
+    predictions = replace(predictions, groups=groups)
     floors = tuple(Floor(f["name"], Score.from_dict(f["score"])) for f in result["floors"])
     stored = read_findings(saved.path)
     history = {**read_series(saved.path / "records.sqlite"), **signals_of(stored)}
     return Run(
         saved.path, with_model(saved.recipe, model), split, int(saved.environment["seed"]),
-        load_model(saved, model)[0], saved.preparation, Score.from_dict(result["score"]), floors,
-        result["verdict"], result["metrics"], predictions, history, result["facts"],
+        load_model(saved, model, split.data)[0], saved.preparation,
+        Score.from_dict(result["score"]), floors, result["verdict"], result["metrics"],
+        predictions, history, result["facts"],
         tuple(stored.findings) if stored else (), stored.experiments if stored else None,
     )  # fmt: skip
 
@@ -141,7 +146,7 @@ def finished(saved: Saved) -> dict[str, Any]:
     )
 
 
-def load_model(saved: Saved, model: Any = None) -> tuple[nn.Module, Form]:
+def load_model(saved: Saved, model: Any = None, data: Data | None = None) -> tuple[nn.Module, Form]:
     """The trained module of a run, in evaluation mode, and how its outputs are read.
 
     Raises:
@@ -149,7 +154,14 @@ def load_model(saved: Saved, model: Any = None) -> tuple[nn.Module, Form]:
     """
     recipe = with_model(saved.recipe, model)
     dtype = torch.float64 if recipe.precision == "float64" else torch.float32
-    module = build_model(recipe.model, saved.shapes, 0).to(dtype).eval()
+    shapes = saved.shapes
+    if saved.schema.kind == "graph":  # nodes are predicted among all others
+        known = (data if data is not None else reload(saved.source)).graph
+        assert known is not None
+        shapes = shapes._replace(
+            graph=graph_inputs(known, recipe.data.options.get("scale", "auto"))
+        )
+    module = build_model(recipe.model, shapes, 0).to(dtype).eval()
     path = saved.path / "model.safetensors"
     try:
         module.load_state_dict(load_file(path))

@@ -18,7 +18,7 @@ from chymist.engine.events import Epoch
 from chymist.engine.population import Group, Plan
 from chymist.engine.threads import Threads
 from chymist.errors import Diverged, UsageError
-from chymist.evidence import fit_floors, out_of_fold_score
+from chymist.evidence import out_of_fold_score
 from chymist.evidence.bootstrap_error import BootstrapError
 from chymist.metrics import METRICS, measure
 from chymist.parts import Part
@@ -26,9 +26,9 @@ from chymist.protocols import Cut, cuts, protocol_of
 from chymist.schedules import monitored
 from chymist.values import Data, Floor, Predictions, Recipe, Score, Split, whole_number
 from chymist.verbs.bootstraps import bootstrap_estimate, corrected_score
+from chymist.verbs.flooring import floors_beside
 from chymist.verbs.jobs import Common, Job, Trained, train_jobs
 from chymist.verbs.leaving_out import exact_folds
-from chymist.verbs.plain_rows import plain_rows
 from chymist.verbs.sources import groups_of, open_rows, order_of
 
 Observer = Callable[[Mapping[str, Any]], object] | None
@@ -375,14 +375,8 @@ def fold_split(
 def floors_of(trained: Trained) -> dict[str, Predictions]:
     """What the floors say about the rows that a trained job has not seen."""
     run, split = trained.run, trained.job.split
-    data = split.data
-    train, held = plain_rows(
-        run.preparation, run.recipe.data.options, data, split.train, split.test
-    ) or (run.matrix(run.train), run.matrix(trained.held))
-    floors = fit_floors(
-        train, data.targets[split.train], held, split.test,
-        data.targets[split.test], task=data.task, classes=data.classes,
-        metric=HEADLINE[data.task], split="out-of-fold", seed=split.seed,
-        groups=split.groups_of(split.test),
+    floors = floors_beside(
+        run.preparation, run.recipe.data.options, split.data, split.train, trained.predictions(),
+        (run.matrix(run.train), run.matrix(trained.held)), "out-of-fold", split.seed,
     )  # fmt: skip
     return {f.name: f.predictions for f in floors}

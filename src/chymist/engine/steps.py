@@ -1,0 +1,194 @@
+"""Tasks with a target at every step: tags of words, the next token of a text.
+
+A target of -1 means that the step has none. Losses and scores are over the steps that have one, and
+the steps of a row, which are not independent, are a group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from chymist.engine.rows import Rows
+from chymist.errors import InputError
+from chymist.losses import Form
+from chymist.values import Data, Predictions
+
+STEPWISE = ("tagging", "language")  # tasks with a class for every step
+ROOM = 2**24  # numbers that a forward pass gives at once outside training
+MANY = 256  # classes beyond which the chances of the wrong ones are not kept one by one
+
+
+def stepwise(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """A loss of classes (steps, classes) as one of rows of steps (batch, steps, classes).
+
+    Args:
+        loss: (outputs, targets, reduction) -> loss.
+
+    Returns:
+        The same over all steps that have a target; with reduction "none" the mean of each row.
+
+    Example:
+        >>> from chymist.losses import cross_entropy
+        >>> round(stepwise(cross_entropy)(torch.zeros(2, 3, 4), torch.tensor([[1, 2, -1]] * 2)).item(), 4)
+        1.3863
+    """  # noqa: E501
+
+    def apply(outputs: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
+        check_steps(outputs, targets)
+        flat, goals = outputs.flatten(0, 1), targets.flatten()
+        kept = goals >= 0
+        if reduction == "mean":
+            whole = bool(kept.all())
+            return loss(flat, goals) if whole else loss(flat[kept], goals[kept])
+        each = loss(flat, goals.clamp(min=0), reduction="none").view_as(targets)
+        there = kept.view_as(targets).to(each.dtype)
+        return (each * there).sum(1) / there.sum(1).clamp(min=1)
+
+    return apply
+
+
+def check_steps(outputs: Tensor, targets: Tensor) -> None:
+    """Refuse outputs that are not one row of scores for each step.
+
+    Raises:
+        InputError: they are not.
+    """
+    if outputs.ndim != 3 or outputs.shape[:2] != targets.shape:
+        raise InputError(
+            "outputs and targets do not match",
+            received=f"shapes {tuple(outputs.shape)} and {tuple(targets.shape)}",
+            do="give scores (batch, steps, classes): a model that keeps its steps",
+        )
+
+
+def in_lanes(rows: int, lanes: int) -> np.ndarray:
+    """The order in which rows that follow each other are read side by side.
+
+    The rows are cut into so many lanes of equal length; each batch has the next row of every lane,
+    so that what a model carries from batch to batch goes on where the text goes on. Rows that are
+    left over come last.
+
+    Args:
+        rows: number of rows.
+        lanes: rows of a batch.
+
+    Returns:
+        0..rows-1 in order of reading, int64.
+
+    Example:
+        >>> in_lanes(7, 2).tolist()
+        [0, 3, 1, 4, 2, 5, 6]
+    """
+    lanes = min(lanes, rows)
+    length = rows // lanes
+    whole = np.arange(lanes * length, dtype=np.int64).reshape(lanes, length).T.ravel()
+    return np.concatenate([whole, np.arange(lanes * length, rows, dtype=np.int64)])
+
+
+def carries(model: nn.Module) -> bool:
+    """Whether a model carries something from batch to batch, and so reads rows in lanes."""
+    return hasattr(model, "forget")
+
+
+def forget(model: nn.Module) -> None:
+    """Let a model begin anew with what it carries."""
+    if carries(model):
+        model.forget()  # type: ignore[operator]
+
+
+def read_rows(model: nn.Module, rows: Rows, lanes: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Row numbers, outputs and targets of all rows, batch by batch, in evaluation mode.
+
+    Args:
+        model: the model.
+        rows: prepared rows.
+        lanes: rows of a batch where the model carries something.
+
+    Yields:
+        (batch,), (batch, steps, classes), (batch, steps).
+    """
+    model.eval()
+    forget(model)
+    size = lanes if carries(model) else None
+    with torch.no_grad():
+        order = torch.from_numpy(in_lanes(len(rows), size) if size else np.arange(len(rows)))
+        if size is None:
+            first = model(rows.take(order[:1]))
+            size = max(1, min(1024, ROOM // max(1, first.numel())))
+        indices = list(order.split(size))
+        for index, (inputs, targets) in zip(indices, rows.batches(indices), strict=True):
+            yield index, model(inputs), targets
+    forget(model)
+
+
+def step_evaluator(
+    loss: Callable[..., Tensor], form: Form, rows: Rows, lanes: int, name: str
+) -> Callable[[nn.Module], Mapping[str, float]]:
+    """What is recorded after every epoch: loss and headline metric over the steps of the rows."""
+
+    def evaluate(model: nn.Module) -> Mapping[str, float]:
+        total, right, count = 0.0, 0, 0
+        for _, outputs, targets in read_rows(model, rows, lanes):
+            kept = targets >= 0
+            n = int(kept.sum())
+            total += float(loss(outputs, targets)) * n
+            right += int((outputs.argmax(2) == targets)[kept].sum())
+            count += n
+        if not count:
+            return {}
+        value = right / count if name == "accuracy" else total / count
+        return {"val_loss": total / count, f"val_{name}": value}
+
+    return evaluate
+
+
+def step_predictions(
+    model: nn.Module, form: Form, rows: Rows, numbers: np.ndarray, data: Data, lanes: int
+) -> Predictions:
+    """Results of every step that has a target; the rows are their groups.
+
+    Of more than 256 classes two chances are kept: that of the right one, and of the most probable
+    wrong one; the target is then always the first. Log loss and accuracy are the same.
+
+    Args:
+        model: the trained model.
+        form: how the loss reads outputs.
+        rows: prepared rows.
+        numbers: their row numbers.
+        data: the data.
+        lanes: rows of a batch where the model carries something.
+    """
+    found: list[tuple[np.ndarray, ...]] = []
+    for index, outputs, targets in read_rows(model, rows, lanes):
+        kept = (targets >= 0).flatten()
+        chances = form.predictions(outputs.flatten(0, 1)[kept].double()).cpu().numpy()
+        goals = targets.flatten()[kept].cpu().numpy()
+        if chances.shape[1] > MANY:
+            chances, goals = two_chances(chances, goals), np.zeros_like(goals)
+        place = index.numpy().repeat(targets.shape[1])[kept.cpu().numpy()]
+        found.append((place, goals, chances))
+    place, goals, chances = (np.concatenate(part) for part in zip(*found, strict=True))
+    order = np.argsort(place, kind="stable")
+    owner = numbers[place[order]]
+    return Predictions(owner, goals[order], chances[order], owner)
+
+
+def two_chances(chances: np.ndarray, goals: np.ndarray) -> np.ndarray:
+    """Chances of the right class, and of the best other one.
+
+    Args:
+        chances: of each class, (steps, classes).
+        goals: right classes, (steps,).
+
+    Example:
+        >>> two_chances(np.array([[0.5, 0.3, 0.1, 0.1]]), np.array([1])).tolist()
+        [[0.3, 0.5]]
+    """
+    steps = np.arange(len(goals))
+    right, others = chances[steps, goals], chances.copy()
+    others[steps, goals] = -1.0
+    return np.stack([right, others.max(1)], axis=1)

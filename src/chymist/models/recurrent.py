@@ -1,0 +1,231 @@
+"""Recurrent networks: what a step gives depends on the steps before it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from chymist.errors import UsageError
+from chymist.models.layers import Dropout
+from chymist.parts import Count, Fraction, describer
+from chymist.values import Shapes
+
+Cell = Literal["rnn", "gru", "lstm"]
+CELLS: dict[str, Any] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+
+
+class Recurrent(nn.Module):
+    """Embedding of tokens, recurrent layers, and one affine map of what they give.
+
+    Texts are filled up with 0 at the end. What fills them changes no result: the recurrence ends
+    with the last token. Where every step has a target, each step is mapped; elsewhere the last
+    state is, of both directions where there are two.
+
+    Args:
+        shapes: (steps,) of a vocabulary, or (steps, features).
+        cell: "rnn", "gru" or "lstm".
+        hidden: units of each layer.
+        embedding: numbers that stand for a token.
+        dropout: probability of dropping a value before each layer and before the last map.
+        bidirectional: whether a second network reads from the end.
+    """
+
+    def __init__(
+        self, shapes: Shapes, cell: Cell, hidden: tuple[int, ...], embedding: int, dropout: float,
+        bidirectional: bool,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.tokens, self.each = shapes.vocabulary > 0, shapes.each_step
+        width = embedding if self.tokens else shapes.inputs[1]
+        if self.tokens:
+            self.embedding = nn.Embedding(shapes.vocabulary, width)
+        self.layers, self.drops = nn.ModuleList(), nn.ModuleList()
+        for units in hidden:
+            self.drops.append(Dropout(dropout))
+            self.layers.append(
+                CELLS[cell](width, units, batch_first=True, bidirectional=bidirectional)
+            )
+            width = units * (1 + bidirectional)
+        self.drops.append(Dropout(dropout))
+        self.head = nn.Linear(width, shapes.outputs)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(batch, steps) or (batch, steps, features) to (batch, outputs).
+
+        Where every step has a target: to (batch, steps, outputs).
+        """
+        lengths = (inputs != 0).sum(1).clamp(min=1).cpu() if self.tokens else None
+        values: Any = self.embedding(inputs) if self.tokens else inputs
+        last = values
+        for place, layer in enumerate(self.layers):
+            values = self.drops[place](values)
+            start = self.start(place, values)
+            if lengths is not None and start is None:
+                values = pack_padded_sequence(values, lengths, True, enforce_sorted=False)
+            values, end = layer(values, start)
+            if lengths is not None and start is None:
+                values, _ = pad_packed_sequence(values, True, total_length=inputs.shape[1])
+            self.keep(place, end)
+            state = end[0] if isinstance(end, tuple) else end  # (directions, batch, units)
+            last = state.transpose(0, 1).flatten(1)
+        made: Tensor = self.head(self.drops[-1](values if self.each else last))
+        return made
+
+    def start(self, place: int, values: Tensor) -> Any:
+        """The state that a layer begins with; None is zero."""
+        return None
+
+    def keep(self, place: int, state: Any) -> None:
+        """What becomes of the state that a layer ends with."""
+
+
+class Carrying(Recurrent):
+    """A recurrent network whose state goes on from batch to batch: truncated backpropagation.
+
+    Gradients end at the border of a batch, values go on. The engine reads rows in lanes for it, and
+    calls `forget` where the text begins anew. The state is saved as weights are.
+    """
+
+    def __init__(self, *options: Any) -> None:
+        super().__init__(*options)
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin with a state of zero."""
+        for place in range(len(self.layers)):
+            for part in range(2 if isinstance(self.layers[place], nn.LSTM) else 1):
+                self.register_buffer(f"state_{place}_{part}", torch.zeros(0))
+
+    def start(self, place: int, values: Tensor) -> Any:
+        """The kept state where it is of as many rows, or zero."""
+        layer: Any = self.layers[place]
+        kept = [getattr(self, name) for name in self._names(place)]
+        if kept[0].ndim != 3 or kept[0].shape[1] != len(values):
+            kept = [values.new_zeros(1, len(values), layer.hidden_size) for _ in kept]
+        return tuple(kept) if len(kept) > 1 else kept[0]
+
+    def keep(self, place: int, state: Any) -> None:
+        """Keep the values of a state, without what they came from."""
+        parts = state if isinstance(state, tuple) else (state,)
+        for name, part in zip(self._names(place), parts, strict=True):
+            self._buffers[name] = part.detach()
+
+    @property
+    def carried(self) -> set[str]:
+        """Names of what is carried, whose number of rows is that of the batch."""
+        return set(self._buffers)
+
+    def _names(self, place: int) -> list[str]:
+        return [name for name in self._buffers if name.startswith(f"state_{place}_")]
+
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
+        for name in list(self._buffers):  # as many rows as there were
+            if prefix + name in state_dict:
+                self._buffers[name] = torch.empty_like(state_dict[prefix + name])
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
+
+def recurrent(
+    shapes: Shapes, cell: Cell, hidden: tuple[int, ...], embedding: int, dropout: float,
+    bidirectional: bool, carry: bool,
+) -> nn.Module:  # fmt: skip
+    """A recurrent network for inputs of given shapes.
+
+    Raises:
+        UsageError: the inputs have no steps, or a text is read from its end while the next token
+            is what is learned.
+    """
+    if not shapes.vocabulary and len(shapes.inputs) != 2:
+        raise UsageError(f"the model '{cell}' needs inputs of several steps",
+                         received=f"inputs of shape {shapes.inputs}",
+                         do="use 'mlp' for tables, 'cnn' for images")  # fmt: skip
+    if carry and bidirectional:
+        raise UsageError("a state that is carried goes one way", where="model.bidirectional",
+                         received="carry, bidirectional", do="leave one out")  # fmt: skip
+    build = Carrying if carry else Recurrent
+    return build(shapes, cell, hidden, embedding, dropout, bidirectional)
+
+
+@describer("model")
+def rnn(
+    shapes: Shapes,
+    *,
+    hidden: tuple[Count, ...] = (128,),
+    embedding: Count = 64,
+    dropout: Fraction = 0.0,
+    bidirectional: bool = False,
+    carry: bool = False,
+) -> nn.Module:
+    """Simple recurrent network, h_t = tanh(W x_t + U h_(t-1) + b).
+
+    Args:
+        hidden: units of each layer.
+        embedding: numbers that stand for a token, where inputs are texts.
+        dropout: probability of dropping a value before each layer and before the last map.
+        bidirectional: whether a second network reads from the end.
+        carry: whether the state goes on from batch to batch (truncated backpropagation).
+
+    Example:
+        >>> rnn().build(Shapes((20, 3), 2))(torch.zeros(5, 20, 3)).shape
+        torch.Size([5, 2])
+
+    Source: Elman 1990, Finding structure in time.
+    """
+    return recurrent(shapes, "rnn", hidden, embedding, dropout, bidirectional, carry)
+
+
+@describer("model")
+def gru(
+    shapes: Shapes,
+    *,
+    hidden: tuple[Count, ...] = (128,),
+    embedding: Count = 64,
+    dropout: Fraction = 0.0,
+    bidirectional: bool = False,
+    carry: bool = False,
+) -> nn.Module:
+    """Gated recurrent units: an update gate mixes the old state with a candidate.
+
+    r, z = sigmoid(W x_t + U h_(t-1) + b); n = tanh(W_n x_t + b_n + r (U_n h_(t-1) + c_n));
+    h_t = (1 - z) n + z h_(t-1).
+
+    Args:
+        hidden, embedding, dropout, bidirectional, carry: as in `rnn`.
+
+    Example:
+        >>> gru().build(Shapes((20,), 2, (), 100))(torch.ones(5, 20, dtype=torch.long)).shape
+        torch.Size([5, 2])
+
+    Source: Cho et al. 2014, arXiv:1406.1078, with the reset gate as in cuDNN.
+    """
+    return recurrent(shapes, "gru", hidden, embedding, dropout, bidirectional, carry)
+
+
+@describer("model")
+def lstm(
+    shapes: Shapes,
+    *,
+    hidden: tuple[Count, ...] = (128,),
+    embedding: Count = 64,
+    dropout: Fraction = 0.0,
+    bidirectional: bool = False,
+    carry: bool = False,
+) -> nn.Module:
+    """Long short-term memory: input, forget and output gates around a memory that adds up.
+
+    i, f, o = sigmoid(W x_t + U h_(t-1) + b); g = tanh(...); c_t = f c_(t-1) + i g;
+    h_t = o tanh(c_t).
+
+    Args:
+        hidden, embedding, dropout, bidirectional, carry: as in `rnn`.
+
+    Example:
+        >>> lstm(hidden=(8, 8)).build(Shapes((20, 3), 2))(torch.zeros(5, 20, 3)).shape
+        torch.Size([5, 2])
+
+    Source: Hochreiter, Schmidhuber 1997; forget gate: Gers, Schmidhuber, Cummins 2000.
+    """
+    return recurrent(shapes, "lstm", hidden, embedding, dropout, bidirectional, carry)
