@@ -18,6 +18,7 @@ from chymist.data.catalogue import (
     ALIASES,
     DIGESTS,
     EMBEDDED,
+    GRAPHS,
     MNIST,
     MNIST_ORIGIN,
     MNIST_TEXT,
@@ -25,6 +26,7 @@ from chymist.data.catalogue import (
     TARGETS,
 )
 from chymist.data.cells import short
+from chymist.data.graph_sets import READERS
 from chymist.data.tables import read_bytes, read_table, stacked
 from chymist.data.tabular import Wanted, finished, mapping_data, table_data
 from chymist.data.targets import Targets
@@ -39,7 +41,9 @@ def named_sets() -> dict[str, str]:
         >>> named_sets()["iris"]
         'iris flowers, 150 rows, 4 numbers, 3 classes'
     """
-    found = {**EMBEDDED, "mnist": MNIST_TEXT, **{name: t.text for name, t in TABLES.items()}}
+    tables = {name: known.text for name, known in TABLES.items()}
+    graphs = {name: known.text for name, known in GRAPHS.items()}
+    found = {**EMBEDDED, "mnist": MNIST_TEXT, **tables, **graphs}
     return dict(sorted(found.items()))
 
 
@@ -63,6 +67,11 @@ def load_named(name: str, wanted: Wanted) -> Data:
         return replace(_embedded(name, wanted), source=source)
     if name == "mnist":
         return replace(_mnist(wanted.name), source=source)
+    if name in GRAPHS:
+        files = GRAPHS[name]
+        paths = find_files(name, files.files, files.folder, files.origin)
+        data = READERS[name](paths, wanted.name)
+        return replace(data, source=source, notes=(*data.notes, *_checked(paths, files.files)))
     known = TABLES[name]
     names = known.names.split(",") if known.names else None
     paths = find_files(name, known.files, known.folder, known.origin)

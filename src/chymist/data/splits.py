@@ -63,10 +63,12 @@ def split(
             do="give one of them",
         )
     groups = None if group is None else group_numbers(data, group)
+    if data.train_rows is not None and not given:
+        return _standard(data, seed)
     open_rows, fixed = np.arange(len(data)), np.array([], np.int64)
     if data.test_rows is not None and test in (None, 0):
         fixed = np.sort(data.test_rows) if test is None else fixed
-        open_rows = np.setdiff1d(open_rows, data.test_rows)
+        open_rows = usable_rows(data)
         test = 0
     sizes = _sizes(len(open_rows), DEFAULT if test is None else test, valid, data.name)
     if time is not None:
@@ -79,6 +81,32 @@ def split(
     check_classes(data.targets[train], data.classes, f"the training part ({method} split)")
     chosen = fixed.astype(np.int64) if len(fixed) else drawn
     return Split(data, train, validation, chosen, seed, method, given, groups)
+
+
+def _standard(data: Data, seed: int) -> Split:
+    """The standard parts of data of which some rows are in none."""
+    empty = np.array([], np.int64)
+    train, valid, test = (
+        empty if rows is None else np.sort(rows).astype(np.int64)
+        for rows in (data.train_rows, data.valid_rows, data.test_rows)
+    )
+    check_classes(data.targets[train], data.classes, "the standard training part")
+    return Split(data, train, valid, test, seed, "standard parts")
+
+
+def usable_rows(data: Data) -> np.ndarray:
+    """Rows that may be for training or validation: not the standard test part, nor in no part.
+
+    Example:
+        >>> import chymist as cy
+        >>> len(usable_rows(cy.load("iris")))
+        150
+    """
+    if data.train_rows is not None:
+        valid = [] if data.valid_rows is None else [data.valid_rows]
+        return np.sort(np.concatenate([data.train_rows, *valid])).astype(np.int64)
+    rows = np.arange(len(data))
+    return rows if data.test_rows is None else np.setdiff1d(rows, data.test_rows)
 
 
 def hold_out(
@@ -163,8 +191,7 @@ def folds(
     Source: Stone 1974; Kohavi 1995.
     """
     if rows is None:
-        rows = np.arange(len(data))
-        rows = rows if data.test_rows is None else np.setdiff1d(rows, data.test_rows)
+        rows = usable_rows(data)
     if folds != "loo" and (not isinstance(folds, int) or isinstance(folds, bool) or folds < 2):
         raise UsageError(
             "at least two folds are needed",
