@@ -42,6 +42,13 @@ MODEL_OPTIMIZERS = {
 # Fixed features, then one affine map: for mse they are solved in closed form.
 EXPANSIONS = ("polynomial", "random_features")
 
+# Networks on graphs: (rate, strength of l2, what it is on); weights start as Glorot and Bengio say.
+GRAPH_OPTIMIZERS = {
+    "gcn": (0.01, 2.5e-4, "first"), "gat": (0.005, 2.5e-4, "all"), "sage": (0.01, 2.5e-4, "all"),
+    "gin": (0.01, 0.0, "all"),
+}  # fmt: skip
+NODE_LENGTH, GRAPH_LENGTH = Length(200, "epochs"), Length(100, "epochs")
+
 # Trees are grown at once, and read columns as they are: no scale, missing cells, categories.
 TREES = ("id3", "c45", "cart", "random_forest", "boosting")
 RAW_COLUMNS = {"missing": "keep", "encode": "integer", "scale": "none"}
@@ -69,7 +76,9 @@ def complete(recipe: Recipe, split: Split) -> Recipe:
         (mlp(), 16, '200 epochs')
     """
     data, rows = split.data, len(split.train)
-    model = recipe.model or part("model", MODELS[data.kind])
+    whole = data.graph is not None and data.graph.owners is not None  # rows are graphs
+    model = recipe.model or part("model", "gin" if whole else MODELS[data.kind])
+    recipe = _on_graph(recipe, model, whole)
     loss = recipe.loss or part("loss", loss_of(model) or LOSSES[data.task])
     _check_link(model, loss)
     solvable = loss.name == "mse" and model.name in ("linear", *EXPANSIONS)
@@ -82,7 +91,8 @@ def complete(recipe: Recipe, split: Split) -> Recipe:
     single = model.name == "perceptron" and recipe.optimizer is None  # Rosenblatt's rule
     usual = 1 if single else _image_batch(rows) if image else _table_batch(rows)
     batch_size = recipe.batch_size or usual
-    if optimizer.name in WHOLE or (data.kind == "graph" and recipe.batch_size is None):
+    nodes = data.kind == "graph" and not whole
+    if optimizer.name in WHOLE or (nodes and recipe.batch_size is None):
         batch_size = "all"  # every step passes over all nodes of a graph
     length = recipe.length or _length(image, rows, batch_size)
     if optimizer.name in AT_ONCE:
@@ -102,6 +112,22 @@ def complete(recipe: Recipe, split: Split) -> Recipe:
         data=_preparation(recipe, model),
         precision=recipe.precision or "float32",
         accumulate=recipe.accumulate or 1,
+    )
+
+
+def _on_graph(recipe: Recipe, model: Part, whole: bool) -> Recipe:
+    """A recipe for a network on a graph as its paper has it, where the recipe says nothing."""
+    if model.factory is not None or model.name not in GRAPH_OPTIMIZERS:
+        return recipe
+    rate, strength, layers = GRAPH_OPTIMIZERS[model.name]
+    usual = part("penalty", "l2", strength=strength, layers=layers)
+    return recipe.replace(
+        optimizer=recipe.optimizer or part("optimizer", "adam", lr=rate),
+        penalty=recipe.penalty or (usual if strength else None),
+        schedule=recipe.schedule or part("schedule", "constant"),
+        init=recipe.init or part("init", "xavier_uniform"),
+        length=recipe.length or (GRAPH_LENGTH if whole else NODE_LENGTH),
+        stop=recipe.stop or part("stop", "none"),
     )
 
 

@@ -12,7 +12,10 @@ from chymist.models.expansions import random_features as random_features
 from chymist.models.gaussian import covariance_parameters as covariance_parameters
 from chymist.models.gaussian import gaussian as gaussian
 from chymist.models.gaussian import naive_bayes as naive_bayes
+from chymist.models.graphs import gat as gat
 from chymist.models.graphs import gcn as gcn
+from chymist.models.graphs import gin as gin
+from chymist.models.graphs import sage as sage
 from chymist.models.layers import Dropout as Dropout
 from chymist.models.layers import Residual as Residual
 from chymist.models.layers import drop_probability as drop_probability
