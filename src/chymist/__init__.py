@@ -25,7 +25,7 @@ _PUBLIC = {
     "prepare": "chymist.data.preparation",
     "Graph": "chymist.values", "graph_of": "chymist.data.graphs",
     "bag": "chymist.verbs",
-    "fit": "chymist.verbs", "fit_population": "chymist.verbs", "evolve": "chymist.verbs",
+    "fit": "chymist.verbs", "forecast_comparison": "chymist.verbs", "fit_population": "chymist.verbs", "evolve": "chymist.verbs",
     "resume": "chymist.verbs", "evaluate": "chymist.verbs",
     "predict": "chymist.verbs", "cross_validate": "chymist.verbs", "load_run": "chymist.verbs",
     "compare": "chymist.verbs", "compare_runs": "chymist.verbs", "Comparison": "chymist.verbs",
@@ -110,6 +110,7 @@ if TYPE_CHECKING:
     from chymist.verbs import fit as fit
     from chymist.verbs import fit_population as fit_population
     from chymist.verbs import fix as fix
+    from chymist.verbs import forecast_comparison as forecast_comparison
     from chymist.verbs import intervals as intervals
     from chymist.verbs import kmeans as kmeans
     from chymist.verbs import learning_curve as learning_curve

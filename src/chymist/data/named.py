@@ -26,12 +26,13 @@ from chymist.data.catalogue import (
     TARGETS,
 )
 from chymist.data.cells import short
-from chymist.data.graph_sets import READERS
+from chymist.data.graph_files import read_graph
+from chymist.data.graph_sets import READERS, road_speeds
 from chymist.data.tables import read_bytes, read_table, stacked
 from chymist.data.tabular import Wanted, finished, mapping_data, table_data
 from chymist.data.targets import Targets
 from chymist.errors import InputError
-from chymist.values import Data
+from chymist.values import Data, Graph
 
 
 def named_sets() -> dict[str, str]:
@@ -89,6 +90,21 @@ def load_named(name: str, wanted: Wanted) -> Data:
     )
     data = table_data(replace(cells, header=True), given, source)
     return replace(data, notes=(*data.notes, *_checked(paths, known.files)))
+
+
+def road_series(name: str) -> tuple[np.ndarray, Graph, str]:
+    """A named set of series as a whole: values (time, series), the graph among them, their unit.
+
+    Raises:
+        InputError: it is no such set, or its files are not on this machine.
+    """
+    if name != "los_loop":
+        raise InputError("no named set of series", where="source", received=short(name),
+                         do="give los_loop, or values (time, series)")  # fmt: skip
+    known = GRAPHS[name]
+    paths = find_files(name, known.files, known.folder, known.origin)
+    values = road_speeds(paths[0])
+    return values, read_graph(paths[1], values.shape[1]), "speed in mph"
 
 
 def find_files(name: str, files: tuple[str, ...], folder: str, origin: str) -> list[Path]:

@@ -31,7 +31,7 @@ from chymist.values import Shapes
 
 # Models that are given numbers of nodes and the graph; others are given features of the nodes.
 NODE_MODELS = ("gcn", "gat", "sage", "gin")
-GRAPH_MODELS = (*NODE_MODELS, "graph_gru")
+GRAPH_MODELS = (*NODE_MODELS, "graph_gru", "forecaster")
 Pool = Literal["sum", "mean", "max"]
 
 

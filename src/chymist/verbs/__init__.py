@@ -22,6 +22,7 @@ from chymist.verbs.evolving import evolve as evolve
 from chymist.verbs.fitting import fit as fit
 from chymist.verbs.fitting import resume as resume
 from chymist.verbs.fixing import fix as fix
+from chymist.verbs.forecasting import forecast_comparison as forecast_comparison
 from chymist.verbs.leaving_out import leave_one_out as leave_one_out
 from chymist.verbs.loading import loading_throughput as loading_throughput
 from chymist.verbs.memorising import capacity as capacity

@@ -159,10 +159,10 @@ def load_model(saved: Saved, model: Any = None, data: Data | None = None) -> tup
     nodes = saved.schema.kind == "graph"
     if nodes or recipe.model.name in GRAPH_MODELS:  # a graph is not saved with the weights
         known = (data if data is not None else reload(saved.source)).graph
-        assert known is not None
         steps = saved.preparation.steps if nodes else ()
         scale = recipe.data.options.get("scale", "auto")
-        shapes = shapes._replace(graph=graph_inputs(known, scale, steps))
+        tensors = None if known is None else graph_inputs(known, scale, steps)
+        shapes = shapes._replace(graph=tensors)
     module = build_model(recipe.model, shapes, 0).to(dtype).eval()
     path = saved.path / "model.safetensors"
     try:
