@@ -10,7 +10,7 @@ from chymist.errors import InputError
 from chymist.keys import generator
 
 Array = np.ndarray
-LAMBDAS = (1e1, 1e2, 1e3, 1e4, 1e5)
+LAMBDAS = (1e1, 3e1, 1e2, 3e2, 1e3, 3e3, 1e4, 3e4, 1e5)
 TUNED = 0.2  # share of the training windows, the last ones, that choose lambda
 SCALE = 10.0
 
@@ -66,10 +66,10 @@ def shared_autoregression(inputs: Array, targets: Array, new: Array) -> Array:
 
 
 def ridge_autoregression(inputs: Array, targets: Array, new: Array) -> Array:
-    """Every series from all steps of all series (VAR), by ridge regression in its dual form.
+    """The change of every series from all steps of all series (VAR), by ridge regression.
 
     Values are centred by the means of the series and divided by 10; the strength is chosen among
-    10 .. 1e5 on the last fifth of the training windows.
+    10 .. 1e5 on the last fifth of the training windows. The dual form is solved.
 
     Args:
         inputs, targets, new: as in `shared_autoregression`.
@@ -87,7 +87,7 @@ def ridge_autoregression(inputs: Array, targets: Array, new: Array) -> Array:
     shift = inputs.mean((0, 1))
     x, z = (((part - shift) / SCALE).reshape(len(part), -1).astype(np.float64)
             for part in (inputs, new))  # fmt: skip
-    y = ((targets - shift) / SCALE).reshape(len(targets), -1).astype(np.float64)
+    y = ((targets - inputs[:, -1:]) / SCALE).reshape(len(targets), -1).astype(np.float64)
     kernel, cut = x @ x.T, len(x) - max(1, int(TUNED * len(x)))
 
     def error(strength: float) -> float:
@@ -96,8 +96,9 @@ def ridge_autoregression(inputs: Array, targets: Array, new: Array) -> Array:
 
     strength = min(LAMBDAS, key=error)
     weights = np.linalg.solve(kernel + strength * np.eye(len(x)), y)
-    made: Array = (z @ x.T @ weights).reshape(len(new), -1, inputs.shape[2]) * SCALE + shift
-    return made
+    made = (z @ x.T @ weights).reshape(len(new), -1, inputs.shape[2]) * SCALE
+    forecast: Array = made + new[:, -1:]
+    return forecast
 
 
 class Errors(NamedTuple):

@@ -123,7 +123,7 @@ def default_forecasters() -> dict[str, Recipe]:
         "GRU": models.forecaster(network="gru", hidden=(32,)),
         "GCN + DNN": models.forecaster(neighbors=True), "GCN + GRU": models.graph_gru(),
     }  # fmt: skip
-    loss, optimizer = part("loss", "huber", delta=0.3), part("optimizer", "adamw", lr=5e-3)
+    loss, optimizer = part("loss", "huber", delta=1.0), part("optimizer", "adamw", lr=5e-3)
     return {name: Recipe(model=model, loss=loss, optimizer=optimizer, batch_size=32,
                          length="8 epochs") for name, model in made.items()}  # fmt: skip
 
