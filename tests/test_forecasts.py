@@ -191,3 +191,19 @@ def test_floors_of_road_speeds_are_as_they_are_known(chymist_data):
     assert abs(errors.mae - 3.065) < 2e-3
     errors = errors_of(ridge_autoregression(x, y, new), truth)
     assert abs(errors.rmse - 5.306) < 0.03
+
+
+def test_the_command_line_forecasts_a_table_of_series(tmp_path, capsys):
+    from chymist.cli import main
+
+    path, edges = tmp_path / "series.csv", tmp_path / "edges.csv"
+    text = "\n".join(",".join(f"{value:.4f}" for value in row) for row in waves())
+    path.write_text("a,b,c,d,e,f\n" + text)
+    edges.write_text("from,to\na,b\nb,c\nc,d\nd,e\ne,f\nf,a\n")
+    words = ["forecast", str(path), "--graph", str(edges), "--models", "DNN,GCN + DNN"]
+    words += ["--length", "1 epochs", "--steps", "4", "--horizons", "1", "--block", "8", "--json"]
+    assert main(words) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {row["graph"] for row in found["rows"]} == {"", "true", "permuted", "empty"}
+    assert main(["forecast", str(path), "--models", "GRUU"]) == 2
+    assert main(["forecast", str(path), "--horizons", "x"]) == 2

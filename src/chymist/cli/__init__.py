@@ -77,9 +77,12 @@ def run(words: Sequence[str]) -> int:
     from chymist.cli.comparing import COMPARING
     from chymist.cli.curving import CURVING
     from chymist.cli.diagnosing import DIAGNOSING
+    from chymist.cli.forecasting import FORECASTING
     from chymist.cli.racing import RACING
 
-    return {**COMMANDS, **COMPARING, **CURVING, **DIAGNOSING, **RACING}[options.verb](options)
+    return {**COMMANDS, **COMPARING, **CURVING, **DIAGNOSING, **FORECASTING, **RACING}[
+        options.verb
+    ](options)
 
 
 def fail(error: ChymistError, words: Sequence[str]) -> int:

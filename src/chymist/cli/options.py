@@ -28,6 +28,7 @@ EXAMPLES = {
     "race": "chymist race digits",
     "capacity": "chymist capacity digits --model mlp --model.hidden 8",
     "suitability": "chymist suitability table.csv --target price",
+    "forecast": "chymist forecast los_loop --horizons 3,12",
     "effects": "chymist effects wine --rows 100",
     "diagnose": "chymist diagnose runs/digits-0001 --fix",
     "why": "chymist why overfitting --lang zh",
@@ -52,6 +53,7 @@ VERBS = {
     "curve": "score a recipe with more and more training rows, or over values of an option",
     "race": "train optimisers at many rates and with many seeds, and say which one leads",
     "capacity": "count the rows with random labels that a recipe learns by heart",
+    "forecast": "forecast many series by several networks, beside floors and without the graph",
     "suitability": "say whether a network is the right tool for the data, by experiment",
     "effects": "measure what each hyperparameter does to effective capacity",
     "diagnose": "say what is wrong with a run, from its record or by experiments",
@@ -435,6 +437,19 @@ def _suitability(verb: argparse.ArgumentParser) -> None:
     _several(run, 3, "cut and initialise S times (3)")
 
 
+def _forecast(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("source", metavar="SOURCE", help="los_loop, or a CSV with a column a series")
+    run = verb.add_argument_group("run")
+    run.add_argument("--graph", metavar="FILE", help="edges or adjacency among the series (CSV)")
+    run.add_argument("--models", metavar="A,B", help='some of the networks: "GRU,GCN + GRU"')
+    run.add_argument("--steps", type=int, default=12, metavar="N", help="of a window (12)")
+    run.add_argument("--horizons", default="3", metavar="N,N", help="steps ahead (3)")
+    run.add_argument("--block", type=int, default=24, metavar="N", help="windows of a block (24)")
+    run.add_argument("--length", metavar="LENGTH", help='of each training ("8 epochs")')
+    run.add_argument("--seed", type=int, default=0, metavar="N", help="seed (0)")
+    _threads(run)
+
+
 def _effects(verb: argparse.ArgumentParser) -> None:
     _source(verb)
     run = verb.add_argument_group("run")
@@ -462,6 +477,6 @@ _ADD = {
     "compare": _compare, "compare-runs": _compare_runs,
     "search": _search,
     "curve": _curve, "capacity": _capacity, "race": _race,
-    "suitability": _suitability, "effects": _effects,
+    "suitability": _suitability, "forecast": _forecast, "effects": _effects,
     "diagnose": of_runs.diagnose, "why": of_runs.why,
 }  # fmt: skip

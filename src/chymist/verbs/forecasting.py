@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from chymist import models
 from chymist.data.arrays import check_finite
+from chymist.data.cells import to_numbers
+from chymist.data.graph_files import read_graph
 from chymist.data.graphs import graph_of
+from chymist.data.load import existing
 from chymist.data.named import road_series
 from chymist.data.splits import split as make_split
+from chymist.data.tables import read_table
 from chymist.data.windows import windows_of
 from chymist.engine.assembly import predictions_for
 from chymist.engine.threads import Threads
@@ -32,6 +37,7 @@ from chymist.parts import part
 from chymist.values import Data, Graph, Recipe, Split, whole_number
 from chymist.verbs.jobs import Job, train_jobs
 
+SERIES = ("los_loop",)  # named sets of series
 FLOORS = ("persistence", "shared AR", "ridge VAR")
 EMPTY, PERMUTED, TRUE = "empty", "permuted", "true"
 
@@ -129,8 +135,8 @@ def default_forecasters() -> dict[str, Recipe]:
 
 
 def forecast_comparison(
-    source: str | np.ndarray = "los_loop",
-    graph: Graph | None = None,
+    source: str | Path | np.ndarray = "los_loop",
+    graph: Graph | str | Path | None = None,
     *,
     recipes: Mapping[str, Recipe] | None = None,
     steps: int = 12,
@@ -149,8 +155,9 @@ def forecast_comparison(
     once a horizon, and the look is counted.
 
     Args:
-        source: "los_loop", or values (time, series).
-        graph: among the series; of a named set its own is taken.
+        source: "los_loop"; path of a table of numbers, a column a series, a row a step; or values
+            (time, series).
+        graph: among the series, or the path of its edges or adjacency; a named set has its own.
         recipes: by name; None are `default_forecasters`, those with a graph if there is one.
         steps: of a window.
         horizons: steps ahead; each is a comparison of its own.
@@ -166,11 +173,9 @@ def forecast_comparison(
 
     Source: Zhao et al. 2020, T-GCN, arXiv:1811.05320 (protocol of errors).
     """
-    name = source if isinstance(source, str) else "series"
-    values, known, unit = road_series(name) if isinstance(source, str) else (source, graph, "value")
-    values, graph = _series(values), graph or known
+    name, values, graph, unit = _read(source, graph)
     chosen = recipes or {n: r for n, r in default_forecasters().items()
-                         if graph is not None or not _reads_graph(r)}  # fmt: skip
+                         if graph is not None or not reads_graph(r)}  # fmt: skip
     borders = _borders(len(values), parts, name)
     rows: list[ForecastRow] = []
     for horizon in horizons:
@@ -179,6 +184,30 @@ def forecast_comparison(
                           graph=graph, name=name, target=unit)  # fmt: skip
         rows += _Horizon(data, ahead, block, level, seed).rows(chosen, threads)
     return ForecastComparison(tuple(rows), tuple(_verdicts(rows)), level, block)
+
+
+def _read(
+    source: str | Path | np.ndarray, graph: Graph | str | Path | None
+) -> tuple[str, np.ndarray, Graph | None, str]:
+    """Name, values, graph and unit of a source."""
+    name, own, unit, names = "series", None, "value", None
+    if isinstance(source, np.ndarray):
+        values = _series(source)
+    elif str(source) in SERIES:
+        values, own, unit = road_series(str(source))
+        name = str(source)
+    else:
+        path = existing(source)
+        cells = read_table(path)
+        numbers = [to_numbers(np.array(column, object)) for column in cells.columns]
+        if any(column is None for column in numbers):
+            raise InputError("a table of series has numbers alone", where=path.name,
+                             do="leave out columns of text and dates")  # fmt: skip
+        values, name = _series(np.stack([c for c in numbers if c is not None], 1)), path.stem
+        names = cells.names if cells.header else None
+    if isinstance(graph, str | Path):
+        graph = read_graph(existing(graph), values.shape[1], names)
+    return name, values, graph or own, unit
 
 
 def _series(values: Any) -> np.ndarray:
@@ -200,7 +229,7 @@ def _borders(length: int, parts: tuple[float, float], name: str) -> tuple[int, .
     return (0, round(length * first), int(length * second), length - (name == "los_loop"))
 
 
-def _reads_graph(recipe: Recipe) -> bool:
+def reads_graph(recipe: Recipe) -> bool:
     """Whether a network of a recipe reads the graph."""
     model = recipe.model
     return model is not None and (
@@ -246,7 +275,7 @@ class _Horizon:
         self, recipes: Mapping[str, Recipe], base: Errors, threads: Threads
     ) -> list[ForecastRow]:
         """Every network, with each graph that it is to read."""
-        kinds = {name: (TRUE, PERMUTED, EMPTY) if _reads_graph(recipe) else ("",)
+        kinds = {name: (TRUE, PERMUTED, EMPTY) if reads_graph(recipe) else ("",)
                  for name, recipe in recipes.items()}  # fmt: skip
         cases = [(name, kind, recipe) for name, recipe in recipes.items() for kind in kinds[name]]
         jobs = [Job(recipe, self._on(kind), self.seed) for _, kind, recipe in cases]
