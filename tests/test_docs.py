@@ -27,6 +27,7 @@ PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").g
         "docs/calculators.md",
         "docs/maths.md",
         "docs/palette.md",
+        "docs/images.md",
     ],
 )
 def test_the_python_of_a_page_runs(
