@@ -20,7 +20,7 @@ import numpy as np
 import tomli_w
 
 from chymist.errors import InputError, UsageError, nearest
-from chymist.parts import PALETTE, Part, convert, own, part
+from chymist.parts import PALETTE, Part, convert, in_order, own, part
 
 Kind = Literal["number", "category", "date", "text", "id"]
 Task = Literal["classification", "regression", "tagging", "language"]
@@ -259,8 +259,10 @@ PRECISIONS = ("float32", "float64", "bfloat16", "float16")
 MOST_DOTS = 32  # of one key in a recipe file; a right one has a single dot at most
 PART_FIELDS = (
     "data", "model", "init", "loss", "penalty", "optimizer", "schedule", "clip", "gradient_noise",
-    "stop",
+    "stop", "augment",
 )  # fmt: skip
+
+SEVERAL = ("augment",)  # slots that take several parts, one after the other
 
 
 @dataclass(frozen=True)
@@ -278,6 +280,8 @@ class Recipe:
         stop: early stopping, or "none".
         clip: gradient clipping, or "none".
         gradient_noise: noise that is added to the gradient, or "none".
+        augment: how training rows are changed, anew in every epoch: a part
+            (`cy.augment.crop(padding=4)`), its name, a list of several, or "none".
         data: preparation of the columns (`cy.prepare(...)`).
         precision: "float32", "float64", or "bfloat16" or "float16": products in reduced precision
             (autocast), weights and moments in float32; float16 scales the gradients.
@@ -309,6 +313,7 @@ class Recipe:
     init: Any = None
     penalty: Any = None
     gradient_noise: Any = None
+    augment: Any = None
 
     def __post_init__(self) -> None:
         for name in PART_FIELDS:
@@ -589,8 +594,8 @@ def _as_part(slot: str, value: Any) -> Part | None:
     """What a user may put into a slot of the recipe, as a part."""
     if value is None or isinstance(value, Part):
         return value
-    if isinstance(value, str):
-        return part(slot, value)
+    if isinstance(value, str) or (slot in SEVERAL and isinstance(value, list | tuple)):
+        return _part_from(slot, value)
     if isinstance(value, Mapping):
         return _part_from(slot, value)
     if slot == "model" and callable(value):
@@ -602,6 +607,8 @@ def _as_part(slot: str, value: Any) -> Part | None:
 
 def _part_from(slot: str, value: Any) -> Part:
     """A part from its plain form: a name, or a table with `name` and options."""
+    if slot in SEVERAL and not isinstance(value, Mapping):
+        return in_order(slot, value)
     if not isinstance(value, Mapping):
         return part(slot, str(value))
     options = dict(value)

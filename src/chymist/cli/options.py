@@ -11,7 +11,7 @@ from chymist.errors import UsageError, nearest
 
 RECIPE_OPTIONS = (
     "model", "loss", "optimizer", "schedule", "batch-size", "length", "stop", "clip", "data",
-    "precision", "accumulate", "init", "penalty", "gradient-noise",
+    "precision", "accumulate", "init", "penalty", "gradient-noise", "augment",
 )  # fmt: skip
 
 EXAMPLES = {

@@ -99,6 +99,7 @@ def complete(recipe: Recipe, split: Split) -> Recipe:
         init=recipe.init or part("init", "default"),
         penalty=recipe.penalty or part("penalty", "none"),
         gradient_noise=recipe.gradient_noise or part("gradient_noise", "none"),
+        augment=recipe.augment or part("augment", "none"),
         data=_preparation(recipe, model),
         precision=recipe.precision or "float32",
         accumulate=recipe.accumulate or 1,

@@ -128,6 +128,9 @@ def check_solvable(recipe: Recipe, model: nn.Module) -> None:
             "gradient noise acts in steps", where="gradient_noise",
             received=f"'{recipe.gradient_noise}'", do="use another optimizer",
         )  # fmt: skip
+    if recipe.augment and recipe.augment.name != "none":
+        raise UsageError("augmentation acts in steps", where="augment",
+                         received=f"'{recipe.augment}'", do="use another optimizer")  # fmt: skip
     if recipe.schedule and recipe.schedule.name == "plateau":
         raise UsageError("a solver has no rate that could be lowered", where="schedule",
                          received="'plateau'", do="leave it out")  # fmt: skip

@@ -58,6 +58,13 @@ def alexnet(
         dropout: probability of dropping a value before each of them.
         groups: of those convolutions.
 
+    Example:
+        >>> import torch
+        >>> with torch.device("meta"):  # which holds no numbers
+        ...     net = alexnet().build(Shapes((3, 227, 227), 1000))
+        >>> sum(p.numel() for p in net.parameters())
+        60965224
+
     Source: Krizhevsky, Sutskever, Hinton 2012, NeurIPS 25.
     """
     depth, height, width = image_shape(shapes, "alexnet")
@@ -89,6 +96,13 @@ def alexnet_small(
         hidden: widths of the dense layers before the last one.
         dropout: probability of dropping a value before each of them.
 
+    Example:
+        >>> import torch
+        >>> with torch.device("meta"):  # which holds no numbers
+        ...     net = alexnet_small().build(Shapes((3, 32, 32), 10))
+        >>> sum(p.numel() for p in net.parameters())
+        565418
+
     Source: after Krizhevsky, Sutskever, Hinton 2012, NeurIPS 25.
     """
     depth, height, right = image_shape(shapes, "alexnet_small")
@@ -119,6 +133,13 @@ def vgg16(
         hidden: widths of the dense layers before the last one.
         dropout: probability of dropping a value after each of them.
 
+    Example:
+        >>> import torch
+        >>> with torch.device("meta"):  # which holds no numbers
+        ...     net = vgg16().build(Shapes((3, 224, 224), 1000))
+        >>> sum(p.numel() for p in net.parameters())
+        138357544
+
     Source: Simonyan, Zisserman 2015, arXiv:1409.1556, configuration D.
     """
     return _vgg(shapes, "vgg16", width, hidden, dropout, norm=False)
@@ -135,6 +156,13 @@ def vgg16_small(
 
     Args:
         width, hidden, dropout: as in `vgg16`.
+
+    Example:
+        >>> import torch
+        >>> with torch.device("meta"):  # which holds no numbers
+        ...     net = vgg16_small().build(Shapes((3, 32, 32), 10))
+        >>> sum(p.numel() for p in net.parameters())
+        14724042
 
     Source: Liu, Deng 2015, Very deep convolutional neural network based image classification using
         small training sample size; Ioffe, Szegedy 2015, arXiv:1502.03167.
@@ -153,6 +181,13 @@ def network_in_network(shapes: Shapes, *, width: Count = 192, dropout: Fraction 
     Args:
         width: channels of most convolutions; the second and third have 5/6 and a half of them.
         dropout: probability of dropping a value after each pooling.
+
+    Example:
+        >>> import torch
+        >>> with torch.device("meta"):  # which holds no numbers
+        ...     net = network_in_network().build(Shapes((3, 32, 32), 10))
+        >>> sum(p.numel() for p in net.parameters())
+        966986
 
     Source: Lin, Chen, Yan 2014, arXiv:1312.4400.
     """

@@ -29,6 +29,13 @@ def resnet18(shapes: Shapes, *, width: Count = 64, stem: Stem = "auto") -> nn.Mo
         stem: "large" begins with a 7x7 convolution of stride 2 and pooling, "small" with a 3x3
             convolution; "auto" takes the large one for images of 64 pixels a side or more.
 
+    Example:
+        >>> import torch
+        >>> with torch.device("meta"):  # which holds no numbers
+        ...     net = resnet18().build(Shapes((3, 224, 224), 1000))
+        >>> sum(p.numel() for p in net.parameters())
+        11689512
+
     Source: He et al. 2016, arXiv:1512.03385.
     """
     return _resnet(shapes, "resnet18", (2, 2, 2, 2), width, stem, deep=False)
@@ -43,6 +50,13 @@ def resnet50(shapes: Shapes, *, width: Count = 64, stem: Stem = "auto") -> nn.Mo
 
     Args:
         width, stem: as in `resnet18`; a block gives 4 times the channels of its stage.
+
+    Example:
+        >>> import torch
+        >>> with torch.device("meta"):  # which holds no numbers
+        ...     net = resnet50().build(Shapes((3, 224, 224), 1000))
+        >>> sum(p.numel() for p in net.parameters())
+        25557032
 
     Source: He et al. 2016, arXiv:1512.03385.
     """
@@ -59,6 +73,13 @@ def resnet20(shapes: Shapes, *, width: Count = 16) -> nn.Module:
     Args:
         width: channels of the first stage; the others have 2 and 4 times as many.
 
+    Example:
+        >>> import torch
+        >>> with torch.device("meta"):  # which holds no numbers
+        ...     net = resnet20().build(Shapes((3, 32, 32), 10))
+        >>> sum(p.numel() for p in net.parameters())
+        269722
+
     Source: He et al. 2016, arXiv:1512.03385, section 4.2.
     """
     return _small(shapes, "resnet20", 3, width)
@@ -72,6 +93,13 @@ def resnet32(shapes: Shapes, *, width: Count = 16) -> nn.Module:
 
     Args:
         width: as in `resnet20`.
+
+    Example:
+        >>> import torch
+        >>> with torch.device("meta"):  # which holds no numbers
+        ...     net = resnet32().build(Shapes((3, 32, 32), 10))
+        >>> sum(p.numel() for p in net.parameters())
+        464154
 
     Source: He et al. 2016, arXiv:1512.03385, section 4.2.
     """
@@ -91,6 +119,13 @@ def highway(
         width: of all hidden layers.
         depth: number of gated layers.
         gate_bias: where c begins; below 0 the input passes at first.
+
+    Example:
+        >>> import torch
+        >>> with torch.device("meta"):  # which holds no numbers
+        ...     net = highway().build(Shapes((784,), 10))
+        >>> sum(p.numel() for p in net.parameters())
+        125770
 
     Source: Srivastava, Greff, Schmidhuber 2015, arXiv:1505.00387.
     """

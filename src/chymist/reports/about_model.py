@@ -54,7 +54,7 @@ def model_section(
     recipe = run.recipe
     slots = (
         "model", "init", "loss", "penalty", "optimizer", "schedule", "batch_size", "length", "stop",
-        "clip", "gradient_noise",
+        "clip", "gradient_noise", "augment",
     )  # fmt: skip
     chosen = [slot for slot in slots if getattr(recipe, slot) is not None]
     card = pairs([
