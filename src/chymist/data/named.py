@@ -21,10 +21,12 @@ from chymist.data.catalogue import (
     MNIST,
     MNIST_ORIGIN,
     MNIST_TEXT,
+    PHOTOS,
     TABLES,
     TARGETS,
 )
 from chymist.data.cells import short
+from chymist.data.named_images import READERS as PHOTO_READERS
 from chymist.data.tables import read_bytes, read_table, stacked
 from chymist.data.tabular import Wanted, finished, mapping_data, table_data
 from chymist.data.targets import Targets
@@ -40,6 +42,7 @@ def named_sets() -> dict[str, str]:
         'iris flowers, 150 rows, 4 numbers, 3 classes'
     """
     found = {**EMBEDDED, "mnist": MNIST_TEXT, **{name: t.text for name, t in TABLES.items()}}
+    found |= {name: known.text for name, known in PHOTOS.items()}
     return dict(sorted(found.items()))
 
 
@@ -63,6 +66,11 @@ def load_named(name: str, wanted: Wanted) -> Data:
         return replace(_embedded(name, wanted), source=source)
     if name == "mnist":
         return replace(_mnist(wanted.name), source=source)
+    if name in PHOTOS:
+        photos = PHOTOS[name]
+        paths = find_files(name, photos.files, photos.folder, photos.origin)
+        data = PHOTO_READERS[name](paths, wanted.name)
+        return replace(data, source=source, notes=(*data.notes, *_checked(paths, photos.files)))
     known = TABLES[name]
     names = known.names.split(",") if known.names else None
     paths = find_files(name, known.files, known.folder, known.origin)
