@@ -90,7 +90,7 @@ def test_a_watched_training_loss_selects_nothing(capsys: pytest.CaptureFixture[s
     assert cy.evaluate(run, split="valid").score.selected_on is None
     words = ["fit", "iris", "--optimizer", "lbfgs", "--model", "softmax", "--schedule", "plateau"]
     assert main(words) == 2
-    assert "no rate that could be lowered" in capsys.readouterr().err
+    assert "'lbfgs' does not read this, in schedule" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

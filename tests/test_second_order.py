@@ -156,7 +156,7 @@ def test_what_the_solvers_refuse() -> None:
         cy.fit(cy.Recipe(model=cy.models.mlp(hidden=(500,)), optimizer="newton"), split)
     with pytest.raises(UsageError, match="exact losses"):
         cy.fit(cy.Recipe(model="softmax", optimizer="newton", precision="bfloat16"), split)
-    with pytest.raises(UsageError, match="acts in steps"):
+    with pytest.raises(UsageError, match="does not read this, in gradient_noise"):
         cy.fit(cy.Recipe(model="softmax", optimizer="lbfgs",
                          gradient_noise=cy.gradient_noise.annealed()), split)  # fmt: skip
     with pytest.raises(InputError, match="no parameters"):

@@ -19,11 +19,12 @@ from chymist.cli.commands import (
 from chymist.cli.inputs import folds_given, recipe_of
 from chymist.cli.summaries import print_data, print_plan
 from chymist.cli.terminal import LABEL, Band, Screen
+from chymist.engine.defaults import one_of_several
 from chymist.engine.events import Epoch
 from chymist.engine.folder import check_place, in_free_folder
 from chymist.errors import UsageError, nearest
 from chymist.parts import definition, listed, registered
-from chymist.values import Recipe, Task, show
+from chymist.values import Recipe, Split, show
 from chymist.verbs.baselines import BASELINES, named_baseline
 from chymist.verbs.comparison import Comparison
 
@@ -35,7 +36,7 @@ def compare(options: argparse.Namespace) -> int:
     screen, folds = screen_of(options), folds_given(options, 10)
     names = names_of(options)
     data, split = rows_for_folds(options)
-    entries = entries_of(options, names, data.task)
+    entries = entries_of(options, names, split or cy.split(data))
     if options.out:
         check_place(Path(options.out))
     print_data(screen, split or data)
@@ -98,8 +99,10 @@ def names_of(options: argparse.Namespace) -> list[str]:
     return names
 
 
-def entries_of(options: argparse.Namespace, names: list[str], task: Task) -> dict[str, Any]:
+def entries_of(options: argparse.Namespace, names: list[str], split: Split) -> dict[str, Any]:
     """The entries by name; recipe options apply to all networks, `--model.x` to those that have x.
+
+    Of options for all of them, a model that is solved takes those that its solver reads.
 
     Raises:
         UsageError: an option that no model has.
@@ -118,9 +121,10 @@ def entries_of(options: argparse.Namespace, names: list[str], task: Task) -> dic
     for name in names:
         if name in networks:
             own = {k: v for k, v in mine.items() if k in definition("model", name).options}
-            entry: Any = Recipe.from_dict({**base, "model": {"name": name, **own}})
+            mine_too = Recipe.from_dict({**base, "model": {"name": name, **own}})
+            entry: Any = one_of_several(mine_too, split)
         else:
-            entry = named_baseline(name, task)
+            entry = named_baseline(name, split.data.task)
         found[_free(name, found)] = entry
     for file in listed(options.recipes, "--recipes") if options.recipes else []:
         plain = argparse.Namespace(**{**vars(options), "dotted": shared, "recipe": file})

@@ -84,10 +84,11 @@ def print_model(screen: Screen, assembly: Assembly, split: Split) -> None:
     per_epoch = program.steps_per_epoch
     rule, threads = program.rule, threads_text(torch.get_num_threads())
     stop = f" · best {rule.monitor} is kept" if rule else ""
+    schedule = f" · {recipe.schedule.name}" if recipe.schedule else ""
     screen.line(
         "Plan",
         f"{recipe.length}, {per_epoch:,} steps each · batch {program.batch_size} · "
-        f"{recipe.optimizer} · {recipe.schedule.name}{stop} · {threads}",
+        f"{recipe.optimizer}{schedule}{stop} · {threads}",
     )
     for column, cells in assembly.preparation.filled.items():
         screen.line("Note", f"{cells:,} empty cells of '{column}' in the training rows are filled")
@@ -166,14 +167,14 @@ def print_saved(screen: Screen, saved: Saved, language: str) -> None:
     """A run as its folder tells it; findings in a language."""
     result = saved.result
     screen.line("Run", f"{saved.path} · {result.get('status', 'not finished')}", result=True)
-    recipe = saved.recipe
+    recipe, schedule = saved.recipe, saved.recipe.schedule or "no schedule"
     counts = " · ".join(f"{len(saved.split[n]):,} {n}" for n in ("train", "valid", "test"))
     screen.line(
         "Data", f"{saved.schema.name} · {counts} · fingerprint {saved.schema.fingerprint[:12]}"
     )
     screen.line(
         "Recipe",
-        f"{recipe.model} · {recipe.loss} · {recipe.optimizer} · {recipe.schedule} · "
+        f"{recipe.model} · {recipe.loss} · {recipe.optimizer} · {schedule} · "
         f"batch {recipe.batch_size} · {recipe.length} · stop {recipe.stop}",
     )
     if result.get("status") == "finished":

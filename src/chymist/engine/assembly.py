@@ -16,6 +16,7 @@ from chymist import metrics
 from chymist.data.preparation import Preparation, fit_preparation
 from chymist.data.weights import row_weights
 from chymist.engine.defaults import TREES
+from chymist.engine.ignored import CONSTANT
 from chymist.engine.loop import Program, State, scaler, steps_per_epoch
 from chymist.engine.place import CPU, MEMORY, Place
 from chymist.engine.randomness import unchanged_randomness
@@ -137,7 +138,8 @@ def assemble(
     accumulate = recipe.accumulate or 1
     per_epoch = steps_per_epoch(rows, batch_size * accumulate)
     total = recipe.length.steps(per_epoch)
-    rule, schedule = recipe.stop.build(per_epoch), recipe.schedule.build(Span(total, per_epoch))
+    rule = recipe.stop.build(per_epoch)
+    schedule = (recipe.schedule or CONSTANT).build(Span(total, per_epoch))  # solvers have none
     check_watched(recipe, rule, data, len(valid))
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer, rate = build_optimizer(recipe, model)

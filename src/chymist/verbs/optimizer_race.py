@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from chymist.engine.assembly import HEADLINE
+from chymist.engine.defaults import one_of_several
 from chymist.engine.files import write_file
 from chymist.engine.folder import check_place, whole_folder, write_json
 from chymist.engine.threads import Threads
@@ -100,8 +101,9 @@ def race(
                          do="give some, as in cy.split(data, valid=0.2)")  # fmt: skip
     shared = _shared(recipe)
     recipes = [
-        shared.replace(optimizer=one.replace(lr=rate)) for one in parts.values() for rate in steps
-    ]
+        one_of_several(shared.replace(optimizer=one.replace(lr=rate)), split)
+        for one in parts.values() for rate in steps
+    ]  # fmt: skip
     made = fit_population(recipes, split, seeds, threads=threads, watcher=watcher)
     racers = in_order(_racers(parts, steps, made))
     pairs = against_the_leader(racers)
