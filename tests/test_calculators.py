@@ -91,7 +91,7 @@ def test_numbers_of_parameters_of_the_course() -> None:
     assert counts == [2480, 1860, 620]
     assert round(2480 / (10 * 20 + 20), 2) == 11.27
     both = [
-        (maths.covariance_parameters(d), maths.covariance_parameters(d, shared=True))
+        (maths.covariance_parameters(d), maths.covariance_parameters(d, covariance="shared"))
         for d in (2, 7, 100)
     ]
     assert both == [(6, 3), (56, 28), (10100, 5050)]
@@ -102,6 +102,8 @@ def test_numbers_of_parameters_of_the_course() -> None:
 def test_covariance_parameters_are_the_free_entries(features: int, classes: int) -> None:
     free = len(np.tril_indices(features)[0])
     assert maths.covariance_parameters(features, classes) == classes * free
+    diagonal = maths.covariance_parameters(features, classes, "diagonal")
+    assert diagonal == classes * features
 
 
 def test_sizes_that_make_no_sense() -> None:
@@ -114,6 +116,7 @@ def test_sizes_that_make_no_sense() -> None:
         lambda: maths.convolution_parameters(3, 4, 3, groups=2),
         lambda: maths.recurrent_parameters("elman", 1, 1),
         lambda: maths.covariance_parameters(0),
+        lambda: maths.covariance_parameters(2, covariance="full"),
     ):
         with pytest.raises(UsageError):
             call()

@@ -25,6 +25,12 @@ MODEL_LOSSES = {
 SOLVED_LOSSES = {
     "gaussian": "cross_entropy", "naive_bayes": "cross_entropy", "svm": "hinge", "svr": "mse",
 }  # fmt: skip
+# Models for one task only, and which is for the other.
+OTHER_TASK = {
+    "id3": ("classification", "cart"), "c45": ("classification", "cart"),
+    "gaussian": ("classification", "linear"), "naive_bayes": ("classification", "linear"),
+    "svm": ("classification", "svr"), "svr": ("regression", "svm"),
+}  # fmt: skip
 LINK_LOSSES = {"identity": "mse", "logit": "binary_cross_entropy", "log": "poisson"}
 # How those are trained whose step or penalty belongs to what they are.
 MODEL_OPTIMIZERS = {

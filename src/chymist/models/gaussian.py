@@ -78,23 +78,6 @@ def naive_bayes(shapes: Shapes, smoothing: NonNegative = 1.0) -> nn.Module:
     return NaiveBayes(flat_size(shapes), _classes(shapes, "naive_bayes"), smoothing)
 
 
-def covariance_parameters(features: int, classes: int, covariance: Covariance = "shared") -> int:
-    """Free numbers in the covariances of a Gaussian classifier: d (d + 1) / 2 in each of them.
-
-    Args:
-        features: d.
-        classes: number of classes.
-        covariance: "shared" has one matrix, "separate" one a class, "diagonal" d variances a class.
-
-    Example:
-        >>> covariance_parameters(7, 2, "separate"), covariance_parameters(7, 2)
-        (56, 28)
-    """
-    if covariance == "diagonal":
-        return classes * features
-    return (1 if covariance == "shared" else classes) * features * (features + 1) // 2
-
-
 class Gaussian(nn.Module):
     """Means, roots of the inverse covariances, and log priors as buffers; see `gaussian`.
 

@@ -182,6 +182,23 @@ def branches_of(named: NamedTree, node: int) -> list[tuple[int, str]]:
     return [pair for pair in kids if pair[0] not in bare] + [(bare[0], f"= {len(bare)} others")]
 
 
+def digits(value: float, known: float) -> str:
+    """A number with as few digits as say it.
+
+    Args:
+        value: the number.
+        known: how exactly it is known.
+
+    Example:
+        >>> digits(2.4499998, 3e-7), digits(1000000036.5, 1e-7), digits(3e-9, 1e-24)
+        ('2.45', '1000000036.5', '3e-09')
+    """
+    said = next((text for text in (f"{value:.{n}g}" for n in range(1, 17))
+                 if abs(float(text) - value) <= known), repr(value))  # fmt: skip
+    plain = 1e-4 <= abs(value) < 1e16
+    return np.format_float_positional(float(said), trim="-") if plain else said
+
+
 def conditions(named: NamedTree, node: int) -> list[str]:
     """The condition of each branch of a node: "<= 3.5", "= red", "is other".
 
@@ -191,8 +208,10 @@ def conditions(named: NamedTree, node: int) -> list[str]:
     """
     tree, column = named.tree, int(named.tree.column[node])
     if tree.route[node] < 0:
-        raw = tree.threshold[node] * named.scale[column] + named.shift[column]
-        return [f"<= {raw:.6g}", f"> {raw:.6g}"]
+        moved, shift = tree.threshold[node] * named.scale[column], named.shift[column]
+        known = np.finfo(tree.threshold.dtype).eps * (abs(moved) + abs(shift))
+        raw = digits(float(moved + shift), float(known))
+        return [f"<= {raw}", f"> {raw}"]
     routes, names = tree.routes_of(node), named.categories[column]
     sets = [
         [names[code] for code in np.flatnonzero(routes == n)] for n in range(tree.branches[node])

@@ -302,9 +302,10 @@ def boosting(
 
 
 def _matrix(inputs: Tensor) -> np.ndarray:
-    """Inputs as trees compare them, in single precision: (rows, columns)."""
-    flat: np.ndarray = inputs.detach().flatten(1).float().cpu().numpy()
-    return flat
+    """Inputs as trees compare them, in their precision, single at least: (rows, columns)."""
+    flat = inputs.detach().flatten(1)
+    exact: np.ndarray = (flat if flat.dtype == torch.float64 else flat.float()).cpu().numpy()
+    return exact
 
 
 def _fitting() -> Any:
