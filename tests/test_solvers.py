@@ -13,6 +13,7 @@ from sklearn.discriminant_analysis import (
     LinearDiscriminantAnalysis,
     QuadraticDiscriminantAnalysis,
 )
+from sklearn.linear_model import Ridge
 from sklearn.naive_bayes import GaussianNB
 
 import chymist as cy
@@ -23,9 +24,11 @@ from chymist.engine.defaults import complete
 from chymist.engine.ignored import unread
 from chymist.engine.stored import read_recipe
 from chymist.errors import Diverged, UsageError
+from chymist.models import build_model
+from chymist.models.gaussian import counted_columns
 from chymist.optim import AT_ONCE, ITERATED
-from chymist.parts import registered
-from chymist.values import Recipe, Split
+from chymist.parts import part, registered
+from chymist.values import Recipe, Shapes, Split
 
 NONE = np.array([], np.int64)
 GIVEN = {
@@ -221,3 +224,99 @@ def test_of_dependent_columns_the_shortest_weights_in_raw_units():
     scale = np.std(y)  # the model's target is standardised
     np.testing.assert_allclose(run.model[1].weight[0].detach() * scale, expected, atol=1e-8)
     assert "rank 3 of 5" in run.facts["notes"][0]
+
+
+@pytest.mark.parametrize("l2", [0.0, 3.0])
+def test_rows_of_no_weight_do_not_count_in_least_squares(l2):
+    x, _, y = columns(60)
+    weights = np.where(np.arange(60) % 3 == 0, 0.0, 1.0 + np.arange(60) % 2)
+    kept = weights > 0
+    without = least_squares(x[kept], y[kept, None], l2, weights[kept])
+    for found, expected in zip(least_squares(x, y[:, None], l2, weights), without, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
+    ridge = Ridge(alpha=l2).fit(x[kept], y[kept], weights[kept] / weights[kept].mean())
+    np.testing.assert_allclose(without[0][:, 0], ridge.coef_, rtol=1e-8)
+
+
+def test_rows_of_no_weight_do_not_count_in_newtons_method():
+    x, _, score = columns(60)
+    y = (score + np.random.default_rng(1).logistic(size=60) > 0).astype(int)
+    weights = np.where(np.arange(60) % 3 == 0, 0.0, 1.0)
+    kept = weights > 0
+    given = {"model": "logistic", "optimizer": cy.optim.irls(l2=2.0)}
+    whole = fitted(x, y, "classification", weights, **given).model[1]
+    few = fitted(x[kept], y[kept], "classification", **given).model[1]
+    np.testing.assert_allclose(whole.weight.detach(), few.weight.detach(), rtol=1e-8)
+    # Columns that are one and the same among the rows that count depend on each other.
+    x[kept, 1] = x[kept, 0]
+    free = {**given, "optimizer": "irls"}
+    assert "rank 5 of 6" in fitted(x, y, "classification", weights, **free).facts["notes"][-1]
+
+
+@pytest.mark.parametrize("name", ["gaussian", "naive_bayes"])
+def test_a_class_of_no_weight_is_never_said(name):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(30, 2)), np.arange(30) % 3
+    x[y == 2] += 1000.0
+    model = part("model", name).build(Shapes((2,), 3)).double()
+    with torch.no_grad():
+        model.solve(torch.from_numpy(x), torch.from_numpy(y), torch.from_numpy(y < 2).double())
+        far = model(torch.from_numpy(x)).exp().numpy()
+        assert far[:, 2].max() < 1e-29
+        np.testing.assert_allclose(far.sum(1), 1.0)
+        few = part("model", name).build(Shapes((2,), 2)).double()
+        few.solve(torch.from_numpy(x[y < 2]), torch.from_numpy(y[y < 2]), None)
+        np.testing.assert_allclose(far[:, :2], few(torch.from_numpy(x)).exp().numpy(), atol=1e-12)
+
+
+def test_a_column_of_zeros_is_no_category_of_those_after_it():
+    codes = np.array([0, 1, 2, 1, 0, 2])
+    x = np.c_[np.zeros(6), np.eye(3)[codes]]
+    assert counted_columns(torch.from_numpy(x)) == [range(1), range(1, 4)]
+
+
+@pytest.mark.parametrize("name", sorted(registered("init")))
+@pytest.mark.parametrize("value", [0, -1, 1e300, 10**9, float("nan"), float("inf")])
+def test_weights_start_finite_or_are_refused(name, value):
+    for option in registered("init")[name].options:
+        try:
+            init = part("init", name, **{option: value})
+            model = build_model(part("model", "mlp", hidden=(4,)), Shapes((3,), 2), 0, init)
+        except UsageError as error:
+            assert "\n" not in str(error)  # noqa: PT017
+        else:
+            assert isinstance(model, torch.nn.Module)
+
+
+def test_numbers_that_cannot_be_drawn_and_layers_without_end():
+    for value in (1e300, 3e38):
+        with pytest.raises(UsageError, match="too large to count with, in init"):
+            build_model(part("model", "linear"), Shapes((3,), 1), 0,
+                        part("init", "uniform", bound=value))  # fmt: skip
+    for pieces in (10**9, -1, 0):
+        with pytest.raises(UsageError, match="pieces"):
+            cy.activations.maxout(pieces=pieces)
+
+
+@pytest.mark.parametrize("model", ["id3", "c45", "cart", "random_forest", "boosting"])
+def test_trees_in_double_precision_part_what_single_cannot(model):
+    x, y = (1e9 + np.arange(64.0))[:, None], (np.arange(64) >= 37).astype(int)
+    assert fitted(x, y, "classification", model=model).score.value == 1.0
+    single = fitted(x, y, "classification", model=model, precision="float32")
+    assert single.score.value < 1.0
+
+
+def test_a_threshold_is_told_with_the_digits_it_needs():
+    x, y = (1e9 + np.arange(64.0))[:, None], (np.arange(64) >= 37).astype(int)
+    tree = cy.tree_of(fitted(x, y, "classification", model="cart"))
+    assert "<= 1000000036.5" in str(tree)
+
+
+@pytest.mark.parametrize(("model", "other"), [("c45", "cart"), ("gaussian", "linear"),
+                                              ("svm", "svr")])  # fmt: skip
+def test_advice_for_another_task_names_a_model_that_works(model, other):
+    split = cy.split(cy.load("diabetes"))
+    for loss in (None, "mse", "cross_entropy"):
+        with pytest.raises(UsageError, match=f"'{model}' is for classification.*use {other}"):
+            cy.fit(Recipe(model=model, loss=loss), split)
+    assert cy.fit(Recipe(model=other), split, doctor=False).score.n
