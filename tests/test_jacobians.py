@@ -30,6 +30,7 @@ def test_jacobian_against_torch_func() -> None:
 
 
 def test_jacobian_of_a_chain_is_the_product_of_jacobians() -> None:
+    # Course: W42.
     """A hundred linear layers are one matrix."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(0)
@@ -92,6 +93,7 @@ def test_a_residual_path_keeps_slopes_from_vanishing() -> None:
 
 
 def test_a_linear_recurrence_over_a_thousand_steps() -> None:
+    # Course: W76.
     for w, value, slope in (
         (1.01, 20751.6, 999 * 1.01**998),
         (1, 1, 999),
