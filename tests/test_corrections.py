@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 import chymist as cy
+from chymist.engine.closed_form import least_squares
 from chymist.errors import ChymistError, UsageError
 from chymist.evidence import score
 from chymist.parts import registered
@@ -280,3 +281,69 @@ def test_the_bias_is_the_weight_of_a_constant_input() -> None:
     run = cy.fit(cy.Recipe(model="linear", data=cy.prepare(scale="none")), cy.load((x, y)))
     assert with_one[0] == pytest.approx(5)
     assert cy.predict(run, np.zeros((1, 2)))[0] == pytest.approx(5, abs=1e-3)
+
+
+def test_the_backward_pass_gives_gradients_and_changes_nothing() -> None:
+    # Claim C152; contradiction X50.
+    model = nn.Linear(3, 2)
+    before = [p.detach().clone() for p in model.parameters()]
+    cy.losses.cross_entropy(model(torch.ones(4, 3)), torch.tensor([0, 1, 1, 1])).backward()
+    assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
+    cy.optim.sgd(lr=0.1).build(list(model.parameters())).step()
+    assert not torch.equal(before[0], model.weight)
+
+
+def test_dropout_does_not_work_by_small_weights() -> None:
+    # Claim C020; contradiction X17: with half of the units dropped the weights end larger.
+    split = cy.split(cy.load("digits"), test=0.2, valid=0.2, seed=0)
+    lengths = []
+    for p in (0.0, 0.5):
+        recipe = cy.Recipe(
+            model=cy.models.mlp(hidden=(64,), dropout=p), optimizer=cy.optim.sgd(lr=0.1),
+            schedule="constant", stop="none", length="40 epochs",
+        )  # fmt: skip
+        model = cy.fit(recipe, split).model
+        weights = [v for name, v in model.named_parameters() if name.endswith("weight")]
+        lengths.append([v.detach().norm().item() for v in weights])
+    assert all(dropped > plain for plain, dropped in zip(*lengths, strict=True))
+
+
+def test_leaky_relu_is_no_worse_and_sigmoid_no_better_in_a_shallow_classifier() -> None:
+    # Claims C076, C083; contradiction X44.
+    recipes = {
+        name: cy.Recipe(model=cy.models.mlp(hidden=(32,), activation=name), length="10 epochs")
+        for name in ("relu", "leaky_relu", "sigmoid")
+    }
+    found = cy.compare(recipes, cy.load("digits"), folds=5, seeds=1)
+    pairs = {frozenset((pair.a, pair.b)): pair for pair in found.pairs}
+    leaky = pairs[frozenset(("relu", "leaky_relu"))]
+    assert leaky.better is None
+    assert abs(leaky.difference) < 0.01
+    assert not any(pair.better == "sigmoid" for pair in found.pairs)
+
+
+def test_what_decay_brings_depends_on_the_number_of_rows() -> None:
+    # Claim C426; contradiction X43: much with few rows, next to nothing with many.
+    random = np.random.default_rng(0)
+    truth = random.normal(size=20) / 4
+    new = random.normal(size=(2000, 20))
+
+    def gain(rows: int) -> float:
+        errors = []
+        for l2 in (0.0, 10.0):
+            x = np.random.default_rng(1).normal(size=(rows, 20))
+            y = x @ truth + np.random.default_rng(2).normal(size=rows)
+            weights, bias = least_squares(x, y[:, None], l2)
+            errors.append(float(np.mean((new @ weights[:, 0] + bias[0] - new @ truth) ** 2)))
+        return 1 - errors[1] / errors[0]
+
+    assert gain(25) > 0.5
+    assert abs(gain(5000)) < 0.1
+
+
+def test_weights_are_shared_in_convolutions_only() -> None:
+    # Claim C196: products per weight are 1 in a dense layer, the number of places in the other.
+    dense = cy.shapes(nn.Linear(64, 10), (64,)).rows[0]
+    assert dense.multiply_adds == dense.parameters - dense.biases
+    image = cy.shapes(nn.Conv2d(1, 4, 3), (1, 8, 8)).rows[0]
+    assert image.multiply_adds == 36 * (image.parameters - image.biases)

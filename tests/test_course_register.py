@@ -124,3 +124,26 @@ def test_every_example_stands_in_a_test() -> None:
 def test_ranges() -> None:
     assert expanded("S001, S003-S005 and W9-W11") == ["S001", "S003", "S004", "S005",
                                                       "W9", "W10", "W11"]  # fmt: skip
+
+
+# Claims that are wrong, and contradictions, on the same parts.
+CLAIMS = (
+    "C016 C023 C024 C034 C044 C047 C089 C092 C096 C153 C165 C180 C182 C184 C196 C200 C213 C215"
+    " C218 C247 C269 C285 C305 C317 C337 C344 C372 C374 C389"
+    " X01 X04 X05 X06 X07 X08 X09 X11 X12 X13 X16 X17 X19 X20 X21 X24 X25 X27 X28 X29 X30 X32 X33"
+    " X34 X39 X40 X41 X43 X44 X46 X48 X49 X50"
+)
+
+
+def test_corrections_are_shown_by_tests() -> None:
+    text = (ROOT / "docs" / "corrections.md").read_text("utf-8")
+    found = []
+    for line in text.splitlines():
+        if not re.match(r"\| [CX]\d", line):
+            continue
+        ids, *_, shown = [cell.strip() for cell in line.strip("|").split(" | ")]
+        found += re.findall(r"\b[CX]\d+", ids)
+        (where,) = re.findall(r"`(test_\w+\.py)::(\w+)`", shown)
+        assert f"def {where[1]}(" in (ROOT / "tests" / where[0]).read_text("utf-8"), where
+    assert not sorted(set(CLAIMS.split()) - set(found))
+    assert not sorted({one for one in found if found.count(one) > 1})
