@@ -197,8 +197,9 @@ def lsuv(_: None) -> Draw:
 def from_run(_: None, *, path: str = "", sha256: str = "") -> None:
     """The weights of a finished run, by name and shape: what it learned is where this one starts.
 
-    The recipe of the new run records the hash of the weights, and refuses others. A run that has
-    learned from rows on which the new one is to be scored is refused too.
+    The recipe of the new run records the hash of the weights, and refuses others; an interrupted
+    run needs them again when it is resumed. A run that has learned from rows on which the new one
+    is to be scored is refused too.
 
     Args:
         path: the run folder.
