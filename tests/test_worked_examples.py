@@ -169,3 +169,24 @@ def test_the_mean_of_two_overlaps() -> None:
     overlaps = cy.maths.box_iou([[0, 0, 2, 1], [0, 0, 1, 1]], [[0, 0, 1, 1]])[:, 0]
     assert overlaps.tolist() == [0.5, 1.0]
     assert overlaps.mean() == 0.75
+
+
+def test_two_spellings_of_a_convolution() -> None:
+    # Course: W29, W30.
+    spelled = torch.nn.Conv2d(3, 32, 5, padding=2), torch.nn.Conv2d(3, 32, 5, 1, 2)
+    assert str(spelled[0]) == str(spelled[1])
+    for layer in spelled:
+        row = cy.shapes(layer, (3, 17, 30)).rows[0]
+        assert (row.output_shape, row.parameters) == ((32, 17, 30), 2432)
+
+
+def test_a_perfect_fit_of_ten_rows() -> None:
+    # Course: W54. The sum of squares is 0, and so are both slopes.
+    x = torch.arange(10.0)[:, None]
+    layer = torch.nn.Linear(1, 1)
+    torch.nn.init.constant_(layer.weight, 9.0)
+    torch.nn.init.constant_(layer.bias, 10.0)
+    loss = (10 + 9 * x - layer(x)).square().sum()
+    loss.backward()
+    assert loss.item() == 0
+    assert [p.grad.item() for p in layer.parameters() if p.grad is not None] == [0, 0]
