@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 
 from chymist.engine.ignored import as_read, refuse_unread, unread
+from chymist.engine.start import pinned
 from chymist.errors import InputError, UsageError
 from chymist.optim import WHOLE
 from chymist.parts import Part, part
@@ -89,7 +90,7 @@ def complete(recipe: Recipe, split: Split) -> Recipe:
         schedule=schedule,
         stop=recipe.stop or _stop(model, length, image, len(split.valid)),
         clip=recipe.clip or part("clip", "none"),
-        init=recipe.init or part("init", "default"),
+        init=pinned(recipe.init) if recipe.init else part("init", "default"),
         penalty=recipe.penalty or part("penalty", "none"),
         gradient_noise=recipe.gradient_noise or part("gradient_noise", "none"),
         data=_preparation(recipe, model),
