@@ -33,6 +33,7 @@ class Form:
         predictions: model outputs (batch, outputs) to probabilities (batch, classes) or values.
         initial: expected loss of an uninformed model, from the number of classes; None if unknown.
         counts: whether targets are counts: at least 0, and left in their own unit.
+        estimated: whether predictions of classes are probabilities that the loss estimates.
     """
 
     task: Task
@@ -41,6 +42,7 @@ class Form:
     predictions: Callable[[Tensor], Tensor]
     initial: Callable[[int], float] | None = None
     counts: bool = False
+    estimated: bool = True
 
 
 @register("loss", fixed=3)
@@ -643,6 +645,10 @@ def _of_classes(initial: Callable[[int], float] | None = None) -> Form:
                 lambda z: torch.softmax(z, 1), initial)  # fmt: skip
 
 
+def _of_scores() -> Form:
+    return Form("classification", _one_or_all, lambda t: t.long(), _scores, estimated=False)
+
+
 FORMS: dict[str, Form] = {
     "mse": _of_values(),
     "half_squared": _of_values(),
@@ -655,8 +661,8 @@ FORMS: dict[str, Form] = {
     ),
     "kl": _of_classes(),
     "focal": _of_classes(),
-    "perceptron": Form("classification", _one_or_all, lambda t: t.long(), _scores),
-    "hinge": Form("classification", _one_or_all, lambda t: t.long(), _scores),
+    "perceptron": _of_scores(),
+    "hinge": _of_scores(),
     "poisson": Form("regression", lambda columns: columns, lambda t: t, torch.exp, counts=True),
     "iou": _of_classes(lambda classes: 1 - 1 / (2 * classes - 1)),
     "dice": _of_classes(lambda classes: 1 - 1 / classes),
