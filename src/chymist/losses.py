@@ -167,16 +167,19 @@ def perceptron(outputs: Tensor, targets: Tensor, reduction: Reduction = "mean") 
 
 
 @register("loss", fixed=3)
-def hinge(outputs: Tensor, targets: Tensor, reduction: Reduction = "mean") -> Tensor:
+def hinge(
+    outputs: Tensor, targets: Tensor, reduction: Reduction = "mean", *, margin: Positive = 1.0
+) -> Tensor:
     """Hinge loss: max(0, 1 - y z) of two classes, y = -1 or 1; max(0, 1 + max z_j - z_t) of more.
 
-    The maximum is over j != t (Crammer, Singer). Only with an L2 penalty of the weights
-    (`weight_decay` of `sgd`) is the best linear function the one of largest margin.
+    The 1 is the margin. The maximum is over j != t (Crammer, Singer). Only with an L2 penalty of
+    the weights (`weight_decay` of `sgd`) is the best linear function the one of largest margin.
 
     Args:
         outputs: scores (batch, 1) for two classes, or (batch, classes).
         targets: class indices (batch,).
         reduction: "mean" for the batch mean, "none" for one value per example.
+        margin: by how much the right score has to lead before a row costs nothing.
 
     Returns:
         A scalar, or (batch,).
@@ -190,7 +193,7 @@ def hinge(outputs: Tensor, targets: Tensor, reduction: Reduction = "mean") -> Te
 
     Source: Cortes, Vapnik 1995; more classes: Crammer, Singer 2001.
     """
-    return _margin_loss(outputs, targets, 1.0, reduction)
+    return _margin_loss(outputs, targets, margin, reduction)
 
 
 @register("loss", fixed=3)
