@@ -90,7 +90,7 @@ def test_cross_validation_bags_and_searches_go_on() -> None:
         bagged.predict(cy.load("iris").inputs, probabilities=True)
 
 
-SVM = cy.as_estimator(cy.Recipe(model="linear_svm", length="20 epochs", stop=cy.stop.none()))
+SVM = cy.as_estimator(cy.Recipe(model="linear_svm", length="8 epochs", stop=cy.stop.none()))
 
 
 @parametrize_with_checks([SVM])

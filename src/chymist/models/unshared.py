@@ -75,6 +75,10 @@ def local(inputs: Tensor, weight: Tensor, bias: Tensor | None, side: int) -> Ten
         weight: (K, outputs x places, channels, side, side).
         bias: (K, outputs x places), or None.
         side: of a patch.
+
+    Example:
+        >>> local(torch.ones(1, 1, 1, 1, 2), torch.tensor([2.0, 3.0]).view(1, 2, 1, 1, 1), None, 1)
+        tensor([[[[[2., 3.]]]]])
     """
     members, batch, _, height, width = inputs.shape
     patches = functional.unfold(inputs.flatten(0, 1), side, padding=side // 2)
