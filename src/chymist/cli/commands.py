@@ -171,11 +171,11 @@ def predict(options: argparse.Namespace) -> int:
             do="give --out the name of a file",
         )
     screen = Screen(options.quiet, options.json or is_stream(path))
-    outputs, classes, names, notes = predict_named(options.run, options.rows)
+    outputs, classes, names, notes, estimated = predict_named(options.run, options.rows)
     for note in notes:
         screen.line("Note", note)
     with standard_output() if printed else nullcontext():
-        write_predictions(path, outputs, classes, names)
+        write_predictions(path, outputs, classes, names, estimated)
     screen.line("Result", f"{len(names)} predictions in {path}", result=True)
     if options.json:
         emit({"run": options.run, "rows": len(names), "predictions": str(path)})

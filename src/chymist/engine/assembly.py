@@ -422,7 +422,8 @@ def predictions_for(assembly: Assembly, split: Split, name: str) -> Predictions:
     model, form = assembly.state.model, assembly.form
     outputs = predict_rows(model, form, assembly.preparation, in_turn(assembly.rows(name)))
     values = _like(outputs, split.data.targets)
-    return Predictions(rows, split.data.targets[rows], values, split.groups_of(rows))
+    truth = split.data.targets[rows]
+    return Predictions(rows, truth, values, split.groups_of(rows), form.estimated)
 
 
 def evaluator(

@@ -140,6 +140,10 @@ def check_solvable(recipe: Recipe, model: nn.Module) -> None:
                 f"the model '{recipe.model.name}' is not for this loss", where="loss",
                 received=f"'{recipe.loss.name}'", do=f"use {' or '.join(fitting)}",
             )  # fmt: skip
+        margin = recipe.loss.options.get("margin", 1.0)
+        if margin != 1.0:
+            raise UsageError("a solved machine has the margin 1", where="loss.margin",
+                             received=f"{margin:g}", do="change C")  # fmt: skip
     elif name in ITERATED:
         _check_iterated(recipe, model)
     else:

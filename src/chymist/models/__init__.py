@@ -29,3 +29,4 @@ from chymist.models.trees.modules import c45 as c45
 from chymist.models.trees.modules import cart as cart
 from chymist.models.trees.modules import id3 as id3
 from chymist.models.trees.modules import random_forest as random_forest
+from chymist.models.unshared import Unshared2d as Unshared2d

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -126,6 +126,7 @@ def predict(
 
     Raises:
         InputError: a column is missing or the rows do not fit.
+        UsageError: probabilities of values, or of a loss that estimates none (perceptron, hinge).
 
     Example:
         >>> import chymist as cy
@@ -136,8 +137,8 @@ def predict(
     """
     found = predict_named(run, rows, model=model)
     outputs, classes = found.outputs, found.classes
-    if probabilities and not classes:
-        raise UsageError("a regression has no probabilities", where="probabilities")
+    if probabilities:
+        check_estimated(classes, found.estimated)
     if classes and not probabilities:
         labels: np.ndarray = np.array(classes, dtype=object)[outputs.argmax(1)]
         return labels
@@ -152,12 +153,31 @@ class Predicted(NamedTuple):
         classes: class names; empty for values.
         names: what to call each row.
         notes: what was left aside or never seen in training, in sentences.
+        estimated: whether the loss estimates the probabilities, see `Predictions`.
     """
 
     outputs: np.ndarray
     classes: tuple[str, ...]
     names: list[str]
     notes: list[str]
+    estimated: bool
+
+
+def check_estimated(classes: Sequence[str], estimated: bool) -> None:
+    """Refuse to give probabilities where there are none.
+
+    Raises:
+        UsageError: values are predicted, or the loss estimates no probabilities.
+    """
+    if not classes:
+        raise UsageError("a regression has no probabilities", where="probabilities")
+    if not estimated:
+        raise UsageError(
+            "the model's loss estimates no probabilities",
+            where="probabilities",
+            received="scores",
+            do="ask for labels, or train with cross_entropy",
+        )
 
 
 def predict_named(run: Run | str | Path, rows: Any, *, model: Any = None) -> Predicted:
@@ -182,7 +202,7 @@ def predict_named(run: Run | str | Path, rows: Any, *, model: Any = None) -> Pre
     )
     for column, cells in predictor.preparation.unseen(raw).items():
         notes.append(f"{cells:,} cells of '{column}' hold a value that no training row had")
-    return Predicted(outputs, schema.classes, names, notes)
+    return Predicted(outputs, schema.classes, names, notes, predictor.estimated)
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,6 +218,11 @@ class Predictor:
     def name(self) -> str:
         """Name of the model."""
         return str(self.recipe.model.name)
+
+    @property
+    def estimated(self) -> bool:
+        """Whether shares of classes are probabilities that the loss estimates."""
+        return FORMS[self.recipe.loss.name].estimated
 
     @property
     def monitor(self) -> str | None:
@@ -260,7 +285,8 @@ class Predictor:
         data = split.data
         outputs = self.outputs(in_turn(self.rows(data, rows)))
         groups = split.groups_of(rows)
-        return Predictions(rows, data.targets[rows], _shaped(outputs, data), groups)
+        shaped = _shaped(outputs, data)
+        return Predictions(rows, data.targets[rows], shaped, groups, self.estimated)
 
 
 def _predictor(run: Run) -> Predictor:

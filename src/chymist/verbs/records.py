@@ -97,7 +97,11 @@ def load_run(folder: str | Path, *, model: Any = None, data: Data | None = None)
     result = finished(saved)
     split = saved.split_of(data if data is not None else reload(saved.source))
     predictions = read_predictions(saved.path / "valid.npz")
-    predictions = replace(predictions, groups=split.groups_of(predictions.rows))
+    predictions = replace(
+        predictions,
+        groups=split.groups_of(predictions.rows),
+        estimated=FORMS[saved.recipe.loss.name].estimated,
+    )
     floors = tuple(Floor(f["name"], Score.from_dict(f["score"])) for f in result["floors"])
     stored = read_findings(saved.path)
     history = {**read_series(saved.path / "records.sqlite"), **signals_of(stored)}

@@ -215,7 +215,10 @@ def _in_closed_form(
 
 def _row(made: Predictions, at: int) -> Predictions:
     """What is said of one row."""
-    return Predictions(made.rows[[at]], made.targets[[at]], made.outputs[[at]])
+    return replace(
+        made, rows=made.rows[[at]], targets=made.targets[[at]], outputs=made.outputs[[at]],
+        groups=None,
+    )  # fmt: skip
 
 
 def _in_common(jobs: Sequence[Job], common: Common, order: str, executor: str) -> list[Job]:
@@ -335,7 +338,8 @@ def joined_floors(
 def joined(parts: list[Predictions]) -> Predictions:
     """Predictions of several folds as one."""
     names = ["rows", "targets", "outputs"] + ["groups"] * (parts[0].groups is not None)
-    return Predictions(*(np.concatenate([getattr(p, n) for p in parts]) for n in names))
+    whole = {n: np.concatenate([getattr(p, n) for p in parts]) for n in names}
+    return Predictions(**whole, estimated=all(p.estimated for p in parts))
 
 
 def _job(

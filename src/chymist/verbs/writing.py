@@ -21,9 +21,12 @@ from chymist.verbs.validation import CrossValidation
 
 
 def write_predictions(
-    path: Path, outputs: np.ndarray, classes: Sequence[str], names: Sequence[str]
-) -> None:
+    path: Path, outputs: np.ndarray, classes: Sequence[str], names: Sequence[str],
+    estimated: bool = True,
+) -> None:  # fmt: skip
     """Write predictions of new rows as CSV: row, prediction, and a probability a class.
+
+    Shares that no loss estimated stand under "score(...)" in place of "p(...)".
 
     Text that a spreadsheet would run as a formula (=cmd()) gets a leading apostrophe; numbers,
     and names of classes such as + and -, are written as they are.
@@ -33,13 +36,14 @@ def write_predictions(
         outputs: probabilities (n, classes), or values (n,) or (n, outputs).
         classes: class names; empty for values.
         names: what to call the rows.
+        estimated: whether the shares of classes are probabilities.
 
     Raises:
         InputError: the file cannot be written.
     """
     rows: list[list[object]] = []
     if classes:
-        rows.append(["row", "prediction", *(f"p({name})" for name in classes)])
+        rows.append(["row", "prediction", *_shares(classes, estimated)])
         for name, line in zip(names, outputs, strict=True):
             rows.append([name, classes[int(line.argmax())], *(f"{p:.6g}" for p in line)])
     else:
@@ -149,7 +153,7 @@ def _out_of_fold(found: Predictions, data: Data) -> list[list[object]]:
             "row",
             "target",
             "prediction",
-            *(f"p({name})" for name in data.classes),
+            *_shares(data.classes, found.estimated),
         ]
         rows: list[list[object]] = [heads]
         for row, target, line in zip(found.rows, found.targets, found.outputs, strict=True):
@@ -160,6 +164,11 @@ def _out_of_fold(found: Predictions, data: Data) -> list[list[object]]:
         for row, target, value in zip(found.rows, found.targets, found.outputs, strict=True):
             rows.append([int(row) + 1, *(repr(float(v)) for v in np.ravel([target, value]))])
     return rows
+
+
+def _shares(classes: Sequence[str], estimated: bool) -> list[str]:
+    """Heads of columns for the shares of classes."""
+    return [f"{'p' if estimated else 'score'}({name})" for name in classes]
 
 
 def _write_csv(path: Path, rows: Sequence[Sequence[object]]) -> None:
