@@ -167,7 +167,8 @@ class SupportVectorMachine(nn.Module):
     def _kernel(self, x: Tensor, y: Tensor) -> Tensor:
         """Kernel values (rows of x, rows of y)."""
         if self.kernel == "rbf":
-            return torch.exp(-self.gamma * torch.cdist(x, y).square())
+            middle = y.mean(0) if len(y) else 0.0  # or squares cancel far from zero
+            return torch.exp(-self.gamma * torch.cdist(x - middle, y - middle).square())
         inner: Tensor = x @ y.T
         return inner if self.kernel == "linear" else (self.gamma * inner).pow(self.degree)
 
