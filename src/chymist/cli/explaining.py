@@ -96,7 +96,8 @@ def layers_of(options: argparse.Namespace) -> dict[str, Any]:
     text = f"{found}\nmemory for batches of {options.batch} with {options.optimizer}: {parts}"
     return {
         "model": options.model, "parameters": found.parameters, "biases": found.biases,
-        "multiply_adds": found.multiply_adds, "memory": memory, "layers": rows, "text": text,
+        "multiply_adds": found.multiply_adds, "solved": found.solved, "memory": memory,
+        "layers": rows, "text": text,
     }  # fmt: skip
 
 

@@ -138,6 +138,12 @@ class Gaussian(nn.Module):
             f"given {SINGULAR:g} of the mean variance; a ridge makes it regular"
         ]
 
+    def fitted_numbers(self) -> int:
+        """Means, variances and covariances (once each), and priors."""
+        classes, features = self.means.shape
+        own = covariance_parameters(features, classes, self.covariance)
+        return classes * features + own + classes
+
     def affine(self) -> tuple[Tensor, Tensor]:
         """Weights (classes, features) and intercepts (classes,) of the scores, if S is shared.
 
@@ -205,6 +211,11 @@ class NaiveBayes(nn.Module):
         ], 1)  # fmt: skip
         counted = x @ (self.log_ones - self.log_zeros).T
         return torch.log_softmax(self.constants + counted - far / 2, 1)
+
+    def fitted_numbers(self) -> int:
+        """A mean and a variance, or a probability, of each column and class, and priors."""
+        measured = (self.precisions != 0).any(0)
+        return len(self.means) * (self.means.shape[1] + int(measured.sum()) + 1)
 
     def solve(self, inputs: Tensor, targets: Tensor, weights: Tensor | None) -> None:
         """Count, and estimate means and variances, from all rows."""

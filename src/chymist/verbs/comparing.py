@@ -21,6 +21,7 @@ from chymist.engine.threads import Threads
 from chymist.errors import ChymistError, Diverged, UsageError
 from chymist.evidence import Entry, Pair, compare_entries, comparison_verdict, out_of_fold_score
 from chymist.metrics import Undefined, check_task, measure
+from chymist.models.counting import count_fitted
 from chymist.parts import Part
 from chymist.values import Data, Floor, Predictions, Recipe, Split
 from chymist.verbs.baselines import (
@@ -287,7 +288,7 @@ def _trained(
             run = trained.run
             tables[name] = _Table({
                 "model": run.recipe.model.name, "recipe": run.recipe.to_dict(),
-                "parameters": sum(p.numel() for p in run.state.model.parameters()),
+                "parameters": count_fitted(run.state.model),
                 "executor": "loop" if trained.reason else "population", "reason": trained.reason,
             }, [], [])  # fmt: skip
         found = tables[name]
