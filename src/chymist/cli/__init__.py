@@ -73,13 +73,15 @@ def run(words: Sequence[str]) -> int:
         return 0
     if options.verb is None:
         raise UsageError("no verb", do="known: " + ", ".join(VERBS))
+    from chymist.cli.classical import CLASSICAL
     from chymist.cli.commands import COMMANDS
     from chymist.cli.comparing import COMPARING
     from chymist.cli.curving import CURVING
     from chymist.cli.diagnosing import DIAGNOSING
     from chymist.cli.racing import RACING
 
-    return {**COMMANDS, **COMPARING, **CURVING, **DIAGNOSING, **RACING}[options.verb](options)
+    known = {**COMMANDS, **COMPARING, **CURVING, **DIAGNOSING, **RACING, **CLASSICAL}
+    return known[options.verb](options)
 
 
 def fail(error: ChymistError, words: Sequence[str]) -> int:
