@@ -125,9 +125,12 @@ def _values(text: str) -> dict[str, float]:
     """Numbers by name, from `--at w=2,x=0.5`."""
     found = {}
     for item in listed(text, "--at"):
-        name, _, value = item.partition("=")
+        name, _, value = (part.strip() for part in item.partition("="))
+        if name in found:
+            raise UsageError("a name is given twice", where="--at", received=f"'{name}'",
+                             do="give each name one value")  # fmt: skip
         try:
-            found[name.strip()] = float(value)
+            found[name] = float(value)
         except ValueError:
             raise UsageError("value does not fit", where="--at", received=f"'{item}'",
                              do="write NAME=NUMBER,NAME=NUMBER")  from None  # fmt: skip

@@ -16,10 +16,11 @@ from chymist.parts import Part
 from chymist.reports.charts import Line, histogram, line_chart
 from chymist.reports.markup import Markup
 from chymist.reports.text import BLOCKS, shows
-from chymist.schedules import Span
+from chymist.schedules import Plateau, Span, Watched
 
 POINTS = 161
-STEPS, EPOCH = 100, 10  # of the run whose schedule is drawn, and of a pass over its rows
+STEPS, EPOCH = 100, 4  # of the run whose schedule is drawn, and of a pass over its rows
+FALLING = 5  # epochs before the loss stalls that a plateau is drawn for
 WEIGHT = (128, 256)  # units and fan-in of the layer whose initial weights are drawn
 SIGNS, PLAIN_SIGNS = "●·", "*."
 
@@ -166,7 +167,8 @@ def _loss(part: Part) -> Picture:
 
     title = f"The loss {part} and its derivative"
     if form.task == "regression":
-        return Picture(title, "error y - t", "loss", _with_slope(of_error, 3.0))
+        name = "log of the rate, no event counted" if form.counts else "error y - t"
+        return Picture(title, name, "loss", _with_slope(of_error, 3.0))
     return Picture(
         title, "logit of the right class less the other's", "loss",
         _with_slope(of_margin, 6.0),
@@ -175,11 +177,27 @@ def _loss(part: Part) -> Picture:
 
 def _schedule(part: Part) -> Picture:
     factor = part.build(Span(STEPS, EPOCH))
+    if isinstance(factor, Plateau):
+        return _plateau(part, factor)
     steps = np.arange(STEPS)
     values = np.array([factor(int(step)) for step in steps])
     line = Line("factor", steps.astype(float), values)
-    title = f"The schedule {part} over {STEPS} steps"
+    title = f"The schedule {part} over {STEPS} steps, {EPOCH} an epoch"
     return Picture(title, "step", "factor of the learning rate", (line,))
+
+
+def _plateau(part: Part, rule: Plateau) -> Picture:
+    """A schedule that watches a loss: drawn for one that falls, and then stalls."""
+    epochs = FALLING + 2 * (rule.patience + 1) + 2
+    losses = 0.8 ** np.minimum(np.arange(epochs), FALLING)
+    seen, factors = Watched(), []
+    for loss in losses:
+        factors.append(seen.factor)
+        seen = rule.after(float(loss), seen)
+    places = np.arange(epochs) + 1.0
+    lines = (Line("factor", places, np.array(factors)), Line("loss", places, losses, "s1"))
+    title = f"The schedule {part} where the loss stalls after {FALLING + 1} epochs"
+    return Picture(title, "epoch", "factor of the learning rate", lines)
 
 
 def _penalty(part: Part) -> Picture | None:

@@ -23,7 +23,7 @@ def verdict_section(run: Run) -> Markup:
     )
     body = tag("div", headline, floors_figure(run), class_="head")
     notes = run.facts.get("notes", ())  # a run from before they were kept has none
-    said = [tag("p", safe(text, 400), class_="caution") for text in notes]
+    said = [tag("p", safe(text, 400)) for text in notes]
     return join(tag("p", run.verdict, class_="verdict"), body, *said)
 
 
