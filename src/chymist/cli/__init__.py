@@ -30,6 +30,8 @@ from chymist.errors import (
     printable,
 )
 
+NO_MEMORY = ("not enough memory", "can't allocate memory")
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
@@ -111,8 +113,9 @@ def as_chymist(error: Exception) -> ChymistError:
     found: ChymistError
     if isinstance(error, ChymistError):
         return error
-    if isinstance(error, MemoryError) or "not enough memory" in text:
-        found = OutOfMemory("not enough memory", received=text, do="lower --batch-size")
+    if isinstance(error, MemoryError) or any(sign in text for sign in NO_MEMORY):
+        found = OutOfMemory("not enough memory", received=text,
+                            do="make the batch or the model smaller")  # fmt: skip
     elif isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         found = DiskFull(
             "the disk is full",

@@ -24,7 +24,7 @@ from chymist.parts import Part
 from chymist.reports.style import as_file
 from chymist.reports.text import table
 from chymist.reports.trees import size_text, tree_svg, tree_text
-from chymist.values import Data, Recipe, Split, show
+from chymist.values import Data, Recipe, Split, show, whole_number
 from chymist.verbs.projecting import prepared_matrix
 from chymist.verbs.sources import open_rows
 from chymist.verbs.writing import place_of_file, write_predictions, write_table
@@ -269,11 +269,13 @@ def _rows(options: argparse.Namespace) -> Data | Split:
     """All rows that are not sealed.
 
     Raises:
-        UsageError: an option that makes no sense without folds.
+        UsageError: an option that makes no sense without a model, or a seed below 0.
     """
-    if options.group is not None:
-        raise UsageError(f"{options.verb} takes no --group: rows are taken one by one",
-                         where="--group", do="leave it out")  # fmt: skip
+    whole_number(options.seed, "seed", 0)
+    for name in ("group", "valid", "time"):
+        if getattr(options, name) is not None:
+            raise UsageError(f"{options.verb} takes no --{name}: all rows that are no test rows "
+                             "are read at once", where=f"--{name}", do="leave it out")  # fmt: skip
     data, split = rows_for_folds(options)
     return split or data
 

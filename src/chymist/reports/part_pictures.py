@@ -137,14 +137,16 @@ def _with_slope(function: Callable[[Tensor], Tensor], reach: float) -> tuple[Lin
 
 
 def _activation(part: Part) -> Picture:
-    module = part.build(None).double().eval()
+    # More pieces that are zero change nothing.
+    drawn = part.replace(pieces=2) if part.name == "maxout" else part
+    module = drawn.build(None).double().eval()
     several = part.name in ("softmax", "maxout")  # which need more than one feature
 
     def first(x: Tensor) -> Tensor:
         if not several:
             return torch.as_tensor(module(x))
-        others = [torch.zeros_like(x)] * (module.pieces - 1 if part.name == "maxout" else 1)
-        return torch.as_tensor(module(torch.stack([x, *others], dim=1)))[:, 0]
+        zeros = torch.zeros_like(x)
+        return torch.as_tensor(module(torch.stack([x, zeros], dim=1)))[:, 0]
 
     lines = _with_slope(first, 4.0)
     of = "x, beside zeros" if several else "x"

@@ -105,6 +105,7 @@ def kmeans(
     if distinct < clusters:
         raise UsageError("more clusters than different rows", where="clusters",
                          received=f"{clusters} of {distinct}", do="ask for fewer")  # fmt: skip
+    seed = whole_number(seed, "seed", 0)
     numbers = range(seed, seed + whole_number(seeds, "seeds", 1, 1000))
     starts = [
         KMeans(clusters, n_init=1, random_state=key(n, "kmeans") % 2**32).fit(x) for n in numbers
