@@ -87,6 +87,7 @@ def test_a_shared_covariance_has_the_form_of_logistic_regression():
 
 
 def test_numbers_of_covariance_parameters():
+    # Course: W86.
     for features, (separate, shared) in {2: (6, 3), 7: (56, 28), 100: (10100, 5050)}.items():
         assert covariance_parameters(features, 2, "separate") == separate == features * (
             features + 1)  # fmt: skip

@@ -105,6 +105,7 @@ def test_stacked_norms_have_numbers_of_their_own(affine: bool) -> None:
 
 @pytest.mark.parametrize(("p", "scale"), [(0.5, 2.0), (0.25, 4 / 3), (0.2, 1.25)])
 def test_dropout_keeps_the_mean_and_adds_variance(p: float, scale: float) -> None:
+    # Course: W79.
     x = torch.tensor([3.0, -1.0, 0.5], dtype=torch.float64)
     layer = Dropout(p)
     layer.place(0, 1, "drop")
@@ -117,6 +118,7 @@ def test_dropout_keeps_the_mean_and_adds_variance(p: float, scale: float) -> Non
 
 
 def test_conventions_of_the_number_of_dropout() -> None:
+    # Course: W81.
     assert drop_probability(keep=0.8) == 0.2
     assert keep_probability(drop=0.2) == 0.8
     assert drop_probability(1) == 0

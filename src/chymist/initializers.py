@@ -213,6 +213,25 @@ def lsuv(_: None) -> Draw:
     return lambda weight, random: nn.init.orthogonal_(weight, generator=random)
 
 
+@describer("init")
+def from_run(_: None, *, path: str = "", sha256: str = "") -> None:
+    """The weights of a finished run, by name and shape: what it learned is where this one starts.
+
+    The recipe of the new run records the hash of the weights, and refuses others; an interrupted
+    run needs them again when it is resumed. A run that has learned from rows on which the new one
+    is to be scored is refused too.
+
+    Args:
+        path: the run folder.
+        sha256: of its `model.safetensors`; filled in when the run starts.
+
+    Example:
+        >>> from_run(path="runs/digits-0001")
+        from_run(path='runs/digits-0001')
+    """
+    return None  # the engine reads the weights when the model stands
+
+
 def scale_to_unit_variance(model: nn.Module, inputs: Tensor) -> None:
     """Scale the weights of each affine layer so that its outputs have variance 1.
 

@@ -112,6 +112,8 @@ def finish_fit(
 def evaluate(options: argparse.Namespace) -> int:
     """`chymist evaluate`."""
     screen = screen_of(options)
+    if options.ordering:
+        return ordering(options)
     found = cy.evaluate(options.run, options.split, data=moved_data(options))
     looks = str(found.looks) if found.looks else ""
     screen.line("Score", f"{found.score}{'   ' + looks if looks else ''}", result=True)
@@ -133,6 +135,23 @@ def evaluate(options: argparse.Namespace) -> int:
                 else None,
             }
         )
+    return 0
+
+
+def ordering(options: argparse.Namespace) -> int:
+    """`chymist evaluate --ordering`."""
+    screen = screen_of(options)
+    if options.split not in ("valid", "test"):
+        raise UsageError("unknown part of the rows", where="--split",
+                         received=f"'{options.split}'", do="give valid or test")  # fmt: skip
+    found = cy.error_ordering(options.run, test=options.split == "test", data=moved_data(options))
+    for name, number in found.scores.items():
+        looks = f"   {found.looks}" if name == "test" else ""
+        screen.line("Score", f"{number}{looks}", result=True)
+    for one in found.inequalities:
+        screen.line("Errors", str(one), result=True)
+    if options.json:
+        emit({"run": options.run, **found.to_dict()})
     return 0
 
 

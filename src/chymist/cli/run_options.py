@@ -25,6 +25,10 @@ def evaluate(verb: argparse.ArgumentParser) -> None:
     """`chymist evaluate`."""
     run_on_data(verb)
     verb.add_argument("--split", default="test", metavar="valid|test", help="which rows (test)")
+    verb.add_argument(
+        "--ordering", action="store_true",
+        help="is training error < validation error (< test error, with --split test)?",
+    )  # fmt: skip
 
 
 def predict(verb: argparse.ArgumentParser) -> None:

@@ -21,6 +21,7 @@ from chymist.engine.place import CPU, MEMORY, Place
 from chymist.engine.randomness import unchanged_randomness
 from chymist.engine.rows import Flat, InMemory, Pixels, Rows, Streamed, in_turn
 from chymist.engine.solving import check_solvable
+from chymist.engine.start import warm_start
 from chymist.errors import InputError, UsageError
 from chymist.initializers import scale_to_unit_variance
 from chymist.keys import order
@@ -123,8 +124,7 @@ def assemble(
     columns = len(data.classes) if data.classes else train.targets.shape[1]
     shapes = Shapes(preparation.input_shape, form.outputs(columns), preparation.categories)
     model = build_model(recipe.model, shapes, seed, recipe.init).to(dtype_of(recipe))
-    if recipe.init and recipe.init.name == "lsuv":
-        _scale_by_rows(model, train, recipe, seed)
+    _start_from(model, recipe, split, train, seed)
     if len(shapes.inputs) == 3:  # convolutions run faster with the channels innermost
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     model = model.to(place.device)
@@ -172,6 +172,15 @@ def check_watched(recipe: Recipe, rule: Rule | None, data: Data, valid: int) -> 
             "the schedule watches val_loss, and there are no validation rows", where="schedule",
             do="give some, or let it watch train_loss",
         )  # fmt: skip
+
+
+def _start_from(model: nn.Module, recipe: Recipe, split: Split, rows: Rows, seed: int) -> None:
+    """Initial weights that need rows, or another run."""
+    name = recipe.init.name if recipe.init else "default"
+    if name == "lsuv":
+        _scale_by_rows(model, rows, recipe, seed)
+    elif name == "from_run":
+        warm_start(model, recipe.init, split)
 
 
 def _scale_by_rows(model: nn.Module, rows: Rows, recipe: Recipe, seed: int) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 
+from chymist.engine.start import pinned
 from chymist.errors import InputError, UsageError
 from chymist.optim import AT_ONCE, WHOLE
 from chymist.parts import Part, part
@@ -90,7 +91,7 @@ def complete(recipe: Recipe, split: Split) -> Recipe:
         schedule=recipe.schedule or part("schedule", "constant" if single else "one_cycle"),
         stop=recipe.stop or _stop(model, length, image, len(split.valid)),
         clip=recipe.clip or part("clip", "none"),
-        init=recipe.init or part("init", "default"),
+        init=pinned(recipe.init) if recipe.init else part("init", "default"),
         penalty=recipe.penalty or part("penalty", "none"),
         gradient_noise=recipe.gradient_noise or part("gradient_noise", "none"),
         data=_preparation(recipe, model),

@@ -210,7 +210,9 @@ def _penalty(part: Part) -> Picture | None:
     return Picture(f"The penalty {part} and its derivative", "weight", "penalty", lines)
 
 
-def _init(part: Part) -> Picture:
+def _init(part: Part) -> Picture | None:
+    if part.name == "from_run":  # its weights have the shapes of its own model
+        return None
     draw, weight = part.build(None), torch.empty(WEIGHT)
     random = torch_generator(0, "init", "picture")
     if draw is None:

@@ -81,7 +81,7 @@ def evaluate(
             received=f"'{split}'",
             do=nearest(split, ["train", "valid", "test"]),
         )
-    path, rows_of, predictor = _opened(run, model, data)
+    path, rows_of, predictor = opened(run, model, data)
     whole = rows_of.data
     rows = rows_of.rows(split)
     if not len(rows):
@@ -90,21 +90,18 @@ def evaluate(
             where=whole.name,
             do=f"fit with --{split if split != 'train' else 'valid'} 0.2",
         )
-    inputs = predictor.rows(whole, rows)
-    outputs = predictor.outputs(in_turn(inputs))
-    groups = rows_of.groups_of(rows)
-    found = Predictions(rows, whole.targets[rows], _shaped(outputs, whole), groups)
+    found = predictor.results(rows_of, rows)
     looks = look(whole.fingerprint, rows, run_id(path)) if split == "test" else None
     metric = HEADLINE[whole.task]
     chosen = predictor.monitor if split == "valid" else None
     number = score(found, metric, split, chosen, predictor.seed)
     train, scored = plain_rows(
         predictor.preparation, predictor.recipe.data.options, whole, rows_of.train, rows
-    ) or (predictor.matrix(predictor.rows(whole, rows_of.train)), predictor.matrix(inputs))
+    ) or tuple(predictor.matrix(predictor.rows(whole, part)) for part in (rows_of.train, rows))
     floors = fit_floors(
         train, whole.targets[rows_of.train], scored, rows, found.targets,
         task=whole.task, classes=whole.classes, metric=metric, split=split, seed=predictor.seed,
-        groups=groups,
+        groups=found.groups,
     )  # fmt: skip
     sentence = verdict(predictor.name, found, number, floors, predictor.seed)
     pairs = tuple(Floor(f.name, f.score) for f in floors)
@@ -258,12 +255,19 @@ class Predictor:
         form = FORMS[self.recipe.loss.name]
         return predict_rows(self.module, form, self.preparation, batches)
 
+    def results(self, split: Split, rows: np.ndarray) -> Predictions:
+        """Targets and predictions of some rows of a split."""
+        data = split.data
+        outputs = self.outputs(in_turn(self.rows(data, rows)))
+        groups = split.groups_of(rows)
+        return Predictions(rows, data.targets[rows], _shaped(outputs, data), groups)
+
 
 def _predictor(run: Run) -> Predictor:
     return Predictor(run.model, run.preparation, run.recipe, run.seed)
 
 
-def _opened(run: Run | str | Path, model: Any, data: Data | None) -> tuple[Path, Split, Predictor]:
+def opened(run: Run | str | Path, model: Any, data: Data | None) -> tuple[Path, Split, Predictor]:
     """Folder, rows and predictor of a run or run folder."""
     if isinstance(run, Run):
         return run.path, run.split, _predictor(run)
