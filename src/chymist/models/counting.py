@@ -31,6 +31,10 @@ def numbers_of(module: nn.Module) -> int:
 
     Args:
         module: any module.
+
+    Example:
+        >>> numbers_of(nn.Linear(3, 2))
+        0
     """
     own = getattr(module, "fitted_numbers", None)
     return int(own()) if callable(own) else 0
