@@ -13,9 +13,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from chymist.errors import UsageError
 from chymist.parts import NonNegative, Positive, describer
 
 Draw = Callable[[Tensor, torch.Generator], object]  # fills a weight (units, fan-in, ...) in place
+SINGLE = float(torch.finfo(torch.float32).max)
 AFFINE = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
@@ -56,7 +58,13 @@ def constant(_: None, *, value: float = 0.1) -> Draw:
     Example:
         >>> constant(value=0.5)
         constant(value=0.5)
+
+    Raises:
+        UsageError: the value is no number of single precision.
     """
+    if abs(value) > SINGLE:
+        raise UsageError("out of range", where="init.value", received=f"{value:g}",
+                         do=f"give at most {SINGLE:.3g}")  # fmt: skip
     return lambda weight, random: nn.init.constant_(weight, value)
 
 
@@ -70,7 +78,13 @@ def uniform(_: None, *, bound: NonNegative = 0.05) -> Draw:
     Example:
         >>> uniform(bound=1.0)
         uniform(bound=1.0)
+
+    Raises:
+        UsageError: twice the bound is no number of single precision.
     """
+    if 2 * bound > SINGLE:
+        raise UsageError("out of range", where="init.bound", received=f"{bound:g}",
+                         do=f"give at most {SINGLE / 2:.3g}")  # fmt: skip
     return lambda weight, random: nn.init.uniform_(weight, -bound, bound, random)
 
 
@@ -84,7 +98,13 @@ def normal(_: None, *, std: NonNegative = 0.05) -> Draw:
     Example:
         >>> normal(std=0.01)
         normal(std=0.01)
+
+    Raises:
+        UsageError: the deviation is no number of single precision.
     """
+    if std > SINGLE:
+        raise UsageError("out of range", where="init.std", received=f"{std:g}",
+                         do=f"give at most {SINGLE:.3g}")  # fmt: skip
     return lambda weight, random: nn.init.normal_(weight, 0.0, std, random)
 
 

@@ -88,7 +88,7 @@ def names_of(options: argparse.Namespace) -> list[str]:
     names = listed(options.models, "--models") if options.models else []
     files = listed(options.recipes, "--recipes") if options.recipes else []
     if len(names) + len(files) < 2:
-        raise UsageError("a comparison needs at least two entries", where="chymist compare",
+        raise UsageError("a comparison needs at least two entries", where=f"chymist {options.verb}",
                          received=", ".join(names + files) or "none",
                          do="give --models mlp,softmax or --recipes a.toml,b.toml")  # fmt: skip
     known = [*registered("model"), *BASELINES]
@@ -115,7 +115,8 @@ def entries_of(options: argparse.Namespace, names: list[str], split: Split) -> d
     for option in mine:
         if not any(option in definition("model", name).options for name in networks):
             raise UsageError("no model of the comparison has this option",
-                             where="chymist compare", received=f"'--model.{option}'")  # fmt: skip
+                             where=f"chymist {options.verb}",
+                             received=f"'--model.{option}'")  # fmt: skip
     base = recipe_of(argparse.Namespace(**{**vars(options), "dotted": shared})).to_dict()
     found: dict[str, Any] = {}
     for name in names:

@@ -128,6 +128,24 @@ def part(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--out", metavar="FILE", help="write its picture there, as an SVG")
 
 
+def tree(verb: argparse.ArgumentParser) -> None:
+    """`chymist tree`."""
+    run_on_data(verb)
+    verb.add_argument(
+        "--stability", nargs="?", type=int, const=100, metavar="N",
+        help="grow the tree again on N bootstraps, and say how often each cut is made again (100)",
+    )  # fmt: skip
+    verb.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the draws (0)")
+    verb.add_argument("--depth", type=int, metavar="N", help="levels of cuts that are shown (all)")
+    verb.add_argument("--out", metavar="FILE.svg", help="where to draw it")
+
+
+def support(verb: argparse.ArgumentParser) -> None:
+    """`chymist support`."""
+    run_on_data(verb)
+    verb.add_argument("--out", metavar="FILE.csv", help="write a line for each support vector")
+
+
 def shapes(verb: argparse.ArgumentParser) -> None:
     """`chymist shapes`."""
     verb.add_argument("model", metavar="MODEL", help="name of a model")

@@ -16,6 +16,7 @@ from chymist.engine.assembly import Assembly, forward
 from chymist.engine.defaults import TREES
 from chymist.engine.folder import Saved
 from chymist.engine.threads import using_threads
+from chymist.models.counting import count_fitted
 from chymist.reports.trees import size_text, tree_text
 from chymist.values import Data, Floor, Recipe, Run, Score, Split, show
 from chymist.verbs.designs import note_of_copies
@@ -68,7 +69,8 @@ def print_data(screen: Screen, rows: Split | Data) -> None:
 def print_model(screen: Screen, assembly: Assembly, split: Split) -> None:
     """Model and plan, and the loss before the first step beside what it should be."""
     program, model, recipe = assembly.program, assembly.state.model, assembly.recipe
-    parameters = sum(p.numel() for p in model.parameters())
+    solved = any(hasattr(module, "fitted_numbers") for module in model.modules())
+    parameters = "solved from all rows" if solved else f"{count_fitted(model):,} parameters"
     few = min(256, len(program.rows))
     with using_threads(1):
         outputs = forward(model, [program.rows.take(torch.arange(few))])
@@ -79,7 +81,7 @@ def print_model(screen: Screen, assembly: Assembly, split: Split) -> None:
     screen.line(
         "Model",
         f"{recipe.model} · {inputs} inputs, {assembly.shapes.outputs} outputs · "
-        f"{parameters:,} parameters · initial loss {first:.2f}{hint}",
+        f"{parameters} · initial loss {first:.2f}{hint}",
     )
     per_epoch = program.steps_per_epoch
     rule, threads = program.rule, threads_text(torch.get_num_threads())
@@ -222,6 +224,7 @@ def fit_summary(run: Run) -> dict[str, Any]:
                  "rows": len(data), "train": len(split.train), "valid": len(split.valid),
                  "test": len(split.test)},
         "model": {"name": run.recipe.model.name, "parameters": facts["parameters"]},
+        "notes": list(facts.get("notes", ())),
         "score": run.score.to_dict(),
         "floor": {k: floors[0][k] for k in ("name", "value")} if floors else None,
         "floors": floors,

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from chymist.errors import UsageError
+from chymist.maths.sizes import covariance_parameters
 from chymist.models.shaping import flat_size
 from chymist.parts import NonNegative, describer
 from chymist.values import Shapes
@@ -133,6 +134,12 @@ class Gaussian(nn.Module):
             f"given {SINGULAR:g} of the variance of their columns; a ridge makes it regular"
         ]
 
+    def fitted_numbers(self) -> int:
+        """Means, variances and covariances (once each), and priors."""
+        classes, features = self.means.shape
+        own = covariance_parameters(features, classes, self.covariance)
+        return classes * features + own + classes
+
     def affine(self) -> tuple[Tensor, Tensor]:
         """Weights (classes, features) and intercepts (classes,) of the scores, if S is shared.
 
@@ -212,6 +219,11 @@ class NaiveBayes(nn.Module):
         ], 1)  # fmt: skip
         counted = x @ (self.log_ones - self.log_zeros).T
         return _posteriors(self.constants + counted - far / 2)
+
+    def fitted_numbers(self) -> int:
+        """A mean and a variance, or a probability, of each column and class, and priors."""
+        measured = (self.precisions != 0).any(0)
+        return len(self.means) * (self.means.shape[1] + int(measured.sum()) + 1)
 
     def solve(self, inputs: Tensor, targets: Tensor, weights: Tensor | None) -> None:
         """Count, and estimate means and variances, from all rows."""

@@ -156,6 +156,10 @@ class SupportVectorMachine(nn.Module):
         narrow = "" if self.epsilon is not None else narrow
         return [f"{len(rows):,} of {len(x):,} training rows are support vectors{narrow}"]
 
+    def fitted_numbers(self) -> int:
+        """Dual coefficients that are not 0, and an intercept for each pair."""
+        return int((self.dual != 0).sum()) + len(self.pairs)
+
     def margins(self) -> Tensor:
         """Distance from the boundary of each pair to where the score is 1, 1 / |w|, (pairs,).
 

@@ -123,5 +123,9 @@ def _row(row: LayerRow, total: int) -> list[object]:
 
 def _untrained_note(run: Run, total: int) -> str:
     """Says that frozen parameters are in the count, where there are any."""
-    free = sum(p.numel() for p in run.model.parameters() if p.requires_grad)
+    from chymist.models.counting import (
+        count_fitted,
+    )  # brings torch, and reports are light to import
+
+    free = count_fitted(run.model, trained=True)
     return f"{free:,} of {total:,} parameters are trained." if free != total else ""

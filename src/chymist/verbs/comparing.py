@@ -22,6 +22,7 @@ from chymist.errors import ChymistError, Diverged, UsageError
 from chymist.evidence import Entry, Pair, compare_entries, comparison_verdict, out_of_fold_score
 from chymist.losses import Form
 from chymist.metrics import Undefined, check_task, find, measure
+from chymist.models.counting import count_fitted
 from chymist.parts import Part
 from chymist.values import Data, Floor, Predictions, Recipe, Split
 from chymist.verbs.baselines import (
@@ -288,7 +289,7 @@ def _trained(
             run = trained.run
             tables[name] = _Table({
                 "model": run.recipe.model.name, "recipe": run.recipe.to_dict(),
-                "parameters": sum(p.numel() for p in run.state.model.parameters()),
+                "parameters": count_fitted(run.state.model),
                 "executor": "loop" if trained.reason else "population", "reason": trained.reason,
             }, [], [])  # fmt: skip
         found = tables[name]

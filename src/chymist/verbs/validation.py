@@ -21,6 +21,7 @@ from chymist.errors import Diverged, UsageError
 from chymist.evidence import fit_floors, out_of_fold_score
 from chymist.evidence.bootstrap_error import BootstrapError
 from chymist.metrics import METRICS, measure
+from chymist.models.counting import count_fitted
 from chymist.parts import Part
 from chymist.protocols import Cut, cuts, protocol_of
 from chymist.schedules import monitored
@@ -310,7 +311,7 @@ def _facts(made: Sequence[_Fold], run: Assembly, plan: Plan, seconds: float) -> 
         "plan": plan.to_dict(),
         "seconds": round(seconds, 3), "epochs": sum(one.record["epochs"] for one in made),
         "model": run.recipe.model.name,
-        "parameters": sum(p.numel() for p in run.state.model.parameters()),
+        "parameters": count_fitted(run.state.model),
     }  # fmt: skip
 
 
