@@ -15,7 +15,7 @@ from torch import nn
 
 import chymist as cy
 from chymist.cli import main
-from chymist.models import covariance_parameters
+from chymist.maths import covariance_parameters
 from chymist.models.counting import count_fitted
 
 SPLIT = cy.split(cy.load("wine"), seed=0)
