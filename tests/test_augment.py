@@ -231,7 +231,7 @@ def test_ways_to_write_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
         (
             "diabetes",
             {"augment": "noise", "model": "linear", "optimizer": "closed_form"},
-            "in steps",
+            "not read",
         ),
     ],
 )

@@ -61,11 +61,8 @@ def split(
     """
     given, seed = _given(test, valid, group, time), whole_number(seed, "seed", 0)
     if group is not None and time is not None:
-        raise UsageError(
-            "a split is either grouped or ordered in time",
-            where="group, time",
-            do="give one of them",
-        )
+        raise UsageError("a split is either grouped or ordered in time", where="group, time",
+                         do="give one of them")  # fmt: skip
     groups = None if group is None else group_numbers(data, group)
     if data.task == "language" and groups is not None:
         raise UsageError("a running text is cut in order", where="group", do="leave it out")
@@ -89,7 +86,7 @@ def split(
     standard = [n for n, part in (("validation", kept), ("test", fixed)) if len(part)]
     method += f", standard {' and '.join(standard)} part" if standard else ""
     check_classes(data.targets[train], data.classes, f"the training part ({method} split)")
-    chosen, held = (fixed if len(fixed) else drawn), (kept if len(kept) else validation)
+    chosen, held = fixed if len(fixed) else drawn, kept if len(kept) else validation
     return Split(data, train, held, chosen, seed, method, given, groups)
 
 

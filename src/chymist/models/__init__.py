@@ -10,7 +10,6 @@ from chymist.models.cnn1d import cnn1d as cnn1d
 from chymist.models.cnn1d import text_cnn as text_cnn
 from chymist.models.expansions import polynomial as polynomial
 from chymist.models.expansions import random_features as random_features
-from chymist.models.gaussian import covariance_parameters as covariance_parameters
 from chymist.models.gaussian import gaussian as gaussian
 from chymist.models.gaussian import naive_bayes as naive_bayes
 from chymist.models.graphs import gcn as gcn
@@ -48,3 +47,4 @@ from chymist.models.trees.modules import c45 as c45
 from chymist.models.trees.modules import cart as cart
 from chymist.models.trees.modules import id3 as id3
 from chymist.models.trees.modules import random_forest as random_forest
+from chymist.models.unshared import Unshared2d as Unshared2d

@@ -11,6 +11,7 @@ from chymist.errors import UsageError
 from chymist.models.layers import Dropout
 from chymist.models.norms import Norm, normalizing
 from chymist.models.shaping import image_shape
+from chymist.models.unshared import Unshared2d
 from chymist.parts import Count, Fraction, describer, spelled
 from chymist.values import Shapes
 
@@ -24,7 +25,7 @@ def cnn(
     shapes: Shapes, *, channels: tuple[Count, ...] = (32, 64, 64),
     hidden: tuple[Count, ...] = (128,), dropout: Fraction = 0.3, activation: str = "relu",
     norm: Norm = "batch", kernel: Count = 3, stride: Count = 1, dilation: Count = 1,
-    groups: Count = 1, padding: Padding = "same", pooling: Pooling = "max",
+    groups: Count = 1, padding: Padding = "same", pooling: Pooling = "max", shared: bool = True,
 ) -> nn.Module:  # fmt: skip
     """Convolutional network: blocks of 3x3 convolution, pooling, batch norm, ReLU; dense layers.
 
@@ -39,15 +40,19 @@ def cnn(
         activation: what stands in the place of ReLU, by name or with options ("elu(alpha=0.5)").
         norm: what stands in the place of batch norm: "layer", "instance", "group", "rms" or "none".
             Dense layers have no instances; they get layer normalisation then.
-        kernel: side of the convolutions.
+        kernel: side of the convolutions in pixels, an odd number.
         stride: how far a convolution moves from place to place.
         dilation: distance of the values that a convolution sees; 1 is side by side.
         groups: into how many groups channels are cut, of which each is seen by its own filters; of
             all convolutions but the first.
-        padding: "same" adds zeros, so that an odd kernel and a stride of 1 keep height and width;
-            "valid" adds none.
+        padding: "same" adds zeros, so that a stride of 1 keeps height and width; "valid" adds none.
         pooling: "max", "average", or "none": then a block halves height and width by its stride
             alone.
+        shared: whether all places of an image share the weights; else each has its own
+            (`models.Unshared2d`).
+
+    Raises:
+        UsageError: no images, or an even kernel.
 
     Example:
         >>> cnn().build(Shapes((1, 8, 8), 10))(__import__("torch").zeros(2, 1, 8, 8)).shape
@@ -56,6 +61,7 @@ def cnn(
     Source: LeCun et al. 1998; batch normalisation: Ioffe, Szegedy 2015, arXiv:1502.03167.
     """
     depth, height, width = image_shape(shapes, "cnn")
+    _check_kernel(kernel, shared, (stride, dilation, groups, padding) == (1, 1, 1, "same"))
     layers: list[nn.Module] = []
     pieces = widening(spelled("activation", activation).build(None))
     bias = norm != "batch"  # whose mean would take it away
@@ -63,7 +69,11 @@ def cnn(
     for place, size in enumerate(channels):
         cut = groups if place else 1
         _check_groups(cut, depth, size * pieces)
-        layers.append(nn.Conv2d(depth, size * pieces, kernel, stride, added, dilation, cut, bias))
+        layers.append(
+            nn.Conv2d(depth, size * pieces, kernel, stride, added, dilation, cut, bias)
+            if shared
+            else Unshared2d(depth, size * pieces, kernel, height, width, bias)
+        )
         height, width = (
             _places(n, added, dilation * (kernel - 1), stride) for n in (height, width)
         )
@@ -83,6 +93,17 @@ def cnn(
         features = size
     layers += [Dropout(dropout)] if dropout else []
     return nn.Sequential(*layers, nn.Linear(features, shapes.outputs))
+
+
+def _check_kernel(kernel: int, shared: bool, plain: bool) -> None:
+    """Refuse an even kernel, and options of convolutions where weights are not shared."""
+    if kernel % 2 == 0:
+        raise UsageError("the kernel has no middle", where="model.kernel", received=f"{kernel}",
+                         do="give an odd number: 1, 3, 5, ...")  # fmt: skip
+    if not (shared or plain):
+        raise UsageError("weights that are not shared have no such option", where="model.shared",
+                         received="stride, dilation, groups or padding",
+                         do="leave them out")  # fmt: skip
 
 
 def _places(side: int, added: int, reach: int, stride: int) -> int:
