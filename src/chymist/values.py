@@ -20,7 +20,7 @@ import numpy as np
 import tomli_w
 
 from chymist.errors import InputError, UsageError, nearest
-from chymist.parts import PALETTE, Part, convert, own, part
+from chymist.parts import PALETTE, Part, convert, in_order, own, part
 
 Kind = Literal["number", "category", "date", "text", "id"]
 Task = Literal["classification", "regression", "tagging", "language"]
@@ -269,8 +269,10 @@ PRECISIONS = ("float32", "float64", "bfloat16", "float16")
 MOST_DOTS = 32  # of one key in a recipe file; a right one has a single dot at most
 PART_FIELDS = (
     "data", "model", "init", "loss", "penalty", "optimizer", "schedule", "clip", "gradient_noise",
-    "stop",
+    "stop", "augment",
 )  # fmt: skip
+
+SEVERAL = ("augment",)  # slots that take several parts, one after the other
 
 
 @dataclass(frozen=True)
@@ -288,6 +290,8 @@ class Recipe:
         stop: early stopping, or "none".
         clip: gradient clipping, or "none".
         gradient_noise: noise that is added to the gradient, or "none".
+        augment: how training rows are changed, anew in every epoch: a part
+            (`cy.augment.crop(padding=4)`), its name, a list of several, or "none".
         data: preparation of the columns (`cy.prepare(...)`).
         precision: "float32", "float64", or "bfloat16" or "float16": products in reduced precision
             (autocast), weights and moments in float32; float16 scales the gradients.
@@ -319,6 +323,7 @@ class Recipe:
     init: Any = None
     penalty: Any = None
     gradient_noise: Any = None
+    augment: Any = None
 
     def __post_init__(self) -> None:
         for name in PART_FIELDS:
@@ -472,12 +477,15 @@ class Predictions:
         targets: class indices (n,) or values (n,) or (n, outputs), in the units of the data.
         outputs: class probabilities (n, classes), or values like targets.
         groups: number of each row's group, (n,), if rows of a group are not independent.
+        estimated: whether shares of classes are probabilities that the loss estimates; those made
+            of the scores of a perceptron or a support vector machine keep their order only.
     """
 
     rows: np.ndarray
     targets: np.ndarray
     outputs: np.ndarray
     groups: np.ndarray | None = None
+    estimated: bool = True
 
     @property
     def labels(self) -> np.ndarray:
@@ -599,8 +607,8 @@ def _as_part(slot: str, value: Any) -> Part | None:
     """What a user may put into a slot of the recipe, as a part."""
     if value is None or isinstance(value, Part):
         return value
-    if isinstance(value, str):
-        return part(slot, value)
+    if isinstance(value, str) or (slot in SEVERAL and isinstance(value, list | tuple)):
+        return _part_from(slot, value)
     if isinstance(value, Mapping):
         return _part_from(slot, value)
     if slot == "model" and callable(value):
@@ -612,6 +620,8 @@ def _as_part(slot: str, value: Any) -> Part | None:
 
 def _part_from(slot: str, value: Any) -> Part:
     """A part from its plain form: a name, or a table with `name` and options."""
+    if slot in SEVERAL and not isinstance(value, Mapping):
+        return in_order(slot, value)
     if not isinstance(value, Mapping):
         return part(slot, str(value))
     options = dict(value)

