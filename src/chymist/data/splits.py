@@ -64,7 +64,7 @@ def split(
         raise UsageError("a split is either grouped or ordered in time", where="group, time",
                          do="give one of them")  # fmt: skip
     groups = None if group is None else group_numbers(data, group)
-    if data.train_rows is not None and not given:
+    if data.train_rows is not None and not given and group is None and time is None:
         return _standard(data, seed)
     if data.task == "language" and groups is not None:
         raise UsageError("a running text is cut in order", where="group", do="leave it out")
