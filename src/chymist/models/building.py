@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from chymist.errors import ChymistError, InputError, OutOfMemory, UsageError
 from chymist.initializers import AFFINE, Draw
 from chymist.keys import key, torch_generator
+from chymist.models.unshared import Unshared2d
 from chymist.parts import Part
 from chymist.values import Shapes
 
@@ -93,7 +94,18 @@ def initialize(module: nn.Module, seed: int, draw: Draw | None = None) -> None:
                     elif kind == "bias":
                         values.zero_()
                     else:
-                        draw(values, generator)
+                        _draw(layer, values, draw, generator)
+
+
+def _draw(layer: nn.Module, weight: Tensor, draw: Draw, generator: torch.Generator) -> None:
+    """Fill a weight; one that is not shared place by place, as a unit sees its own place alone."""
+    if not isinstance(layer, Unshared2d):
+        draw(weight, generator)
+        return
+    for place in weight.unflatten(0, (-1, math.prod(layer.places))).unbind(1):
+        whole = torch.empty_like(place, memory_format=torch.contiguous_format)
+        draw(whole, generator)
+        place.copy_(whole)
 
 
 @contextmanager
