@@ -125,8 +125,9 @@ def test_scores_equal_those_of_scikit_learn(name, kernel, options):
     data = cy.load(name)
     run, x = fitted(cy.models.svm(kernel=kernel, **options), data)
     x = x.reshape(len(x), -1).astype(np.float64)
-    oracle = SVC(kernel=kernel, **options).fit(x, data.targets)
-    expected = oracle.decision_function(x).reshape(len(x), -1)
+    moved = x - x.mean(0) if kernel == "linear" else x  # the same problem, solved by other steps
+    oracle = SVC(kernel=kernel, **options).fit(moved, data.targets)
+    expected = oracle.decision_function(moved).reshape(len(x), -1)
     with torch.no_grad():
         found = run.model(torch.from_numpy(x)).numpy()
     np.testing.assert_allclose(found, expected, atol=1e-6)

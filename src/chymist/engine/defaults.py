@@ -94,7 +94,7 @@ def complete(recipe: Recipe, split: Split) -> Recipe:
         penalty=recipe.penalty or part("penalty", "none"),
         gradient_noise=recipe.gradient_noise or part("gradient_noise", "none"),
         data=_preparation(recipe, model),
-        precision=recipe.precision or "float32",
+        precision=recipe.precision or ("float64" if model.name in TREES else "float32"),
         accumulate=recipe.accumulate or 1,
     )
     return as_read(full)
