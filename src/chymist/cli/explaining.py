@@ -23,7 +23,8 @@ from chymist.verbs.writing import place_of_file
 def list_parts() -> dict[str, Any]:
     """All parts by kind."""
     parts = {kind: sorted(registered(kind)) for kind in PALETTE}
-    lines = [f"{kind:<12}{', '.join(names)}" for kind, names in parts.items()]
+    width = max(map(len, parts)) + 2
+    lines = [f"{kind:<{width}}{', '.join(names)}" for kind, names in parts.items()]
     return {"parts": parts, "text": "\n".join([*lines, "", "chymist part NAME explains one."])}
 
 
@@ -87,15 +88,17 @@ def layers_of(options: argparse.Namespace) -> dict[str, Any]:
             )
         plain = merged(plain, {"model": {option: value}})
     found = cy.shapes(Recipe.from_dict(plain).model, sizes, options.outputs)
-    memory = found.memory(options.batch, options.optimizer)
+    memory = {} if found.solved else found.memory(options.batch, options.optimizer)
     rows = [
         {"name": r.name, "kind": r.kind, "output": list(r.output_shape), "units": r.units,
          "parameters": r.parameters, "biases": r.biases, "multiply_adds": r.multiply_adds,
          "receptive_field": r.receptive_field}
         for r in found.rows
     ]  # fmt: skip
-    parts = ", ".join(f"{name} {size(b)}" for name, b in memory.items())
-    text = f"{found}\nmemory for batches of {options.batch} with {options.optimizer}: {parts}"
+    text = str(found)
+    if memory:
+        parts = ", ".join(f"{name} {size(b)}" for name, b in memory.items())
+        text += f"\nmemory for batches of {options.batch} with {options.optimizer}: {parts}"
     return {
         "model": options.model, "parameters": found.parameters, "biases": found.biases,
         "multiply_adds": found.multiply_adds, "solved": found.solved, "memory": memory,
