@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import inspect
 from collections.abc import Mapping
 from math import prod
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import chymist as cy
 from chymist.cli.inputs import count, merged
@@ -47,7 +48,7 @@ def describe_part(
     found = {kind: registered(kind)[name] for kind in kinds if name in registered(kind)}
     if not found:
         names = [n for kind in kinds for n in registered(kind)]
-        raise UsageError("unknown part", received=f"'{name}'", do=nearest(name, names))
+        raise UsageError("unknown part", received=f"'{name}'", do=_where_it_is(name, names))
     bare = "(" not in text
     pictures = {
         kind: picture_of(Part(kind, name) if bare else spelled(kind, text)) for kind in found
@@ -63,6 +64,24 @@ def describe_part(
     }
     written = {} if out is None else {"picture": out}
     return {"part": name, "options": options, **written, "text": "\n\n".join(parts)}
+
+
+def _where_it_is(name: str, names: list[str]) -> str:
+    """What to do about a name that is no part: it may be an option, its value, or a function."""
+    entries = [(kind, entry) for kind in PALETTE for entry in registered(kind).values()]
+    for kind, entry in entries:
+        if name in entry.options:
+            return f"it is an option of {entry.name}: chymist part {entry.name}, --{kind}.{name}"
+    for kind, entry in entries:
+        hints = get_type_hints(inspect.unwrap(entry.build)) if name else {}
+        for option in entry.options:
+            if name in get_args(hints.get(option)):
+                return f"it is a value of an option of {entry.name}: --{kind}.{option} {name}"
+    if name and not name.startswith("_") and inspect.isfunction(getattr(cy.losses, name, None)):
+        return f"it is a function for your own loop: cy.losses.{name}"
+    if difflib.get_close_matches(name, names, n=1, cutoff=0.6):
+        return nearest(name, names)
+    return "chymist part lists them all"
 
 
 def layers_of(options: argparse.Namespace) -> dict[str, Any]:
