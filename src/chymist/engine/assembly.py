@@ -16,7 +16,7 @@ from chymist import metrics
 from chymist.data.preparation import Preparation, fit_preparation
 from chymist.data.weights import row_weights
 from chymist.engine.closed_form import TRIED
-from chymist.engine.defaults import OTHER_TASK, TREES
+from chymist.engine.defaults import TREES
 from chymist.engine.ignored import CONSTANT
 from chymist.engine.loop import Program, State, scaler, steps_per_epoch
 from chymist.engine.place import CPU, MEMORY, Place
@@ -300,13 +300,8 @@ def check_loss(recipe: Recipe, data: Data) -> Form:
     """What the loss expects, after checking that it suits the data.
 
     Raises:
-        UsageError: a loss or a model for another task, or a loss for another number of classes.
+        UsageError: a loss for another task or number of classes.
     """
-    own = recipe.model is not None and recipe.model.factory is None
-    task, other = OTHER_TASK.get(recipe.model.name, ("", "")) if own else ("", "")
-    if task not in ("", data.task):
-        raise UsageError(f"the model '{recipe.model.name}' is for {task}", where="model",
-                         received=f"{data.task} data", do=f"use {other}")  # fmt: skip
     form = FORMS[recipe.loss.name]
     if form.task != data.task:
         raise UsageError(

@@ -255,4 +255,7 @@ def _notes(racers: Sequence[Racer], seeds: int) -> list[str]:
         notes.append(f"* the best rate of {', '.join(edge)} is at the end of those that were tried")
     if seeds < 2:
         notes.append("one seed has no spread: nothing can be told apart")
+    elif len(racers) > 1:
+        notes.append("the table's intervals are of each loss by itself; the verdict rests on the "
+                     "differences, seed by seed, corrected for their number")  # fmt: skip
     return notes
