@@ -54,7 +54,7 @@ SOLVED = {
 # Tested in test_architectures.py, and in test_steps.py.
 ELSEWHERE = {
     "alexnet", "alexnet_small", "cnn1d", "highway", "keras_cnn", "lenet5_1998",
-    "network_in_network", "resnet18", "resnet20", "resnet32", "resnet50", "text_cnn", "vgg16",
+    "efficientnet_lite0", "network_in_network", "resnet18", "resnet20", "resnet32", "resnet50", "text_cnn", "vgg16",
     "vgg16_small", "gcn", "gru", "lstm", "rnn",
 }  # fmt: skip
 
