@@ -51,7 +51,7 @@ WITHOUT_EXAMPLE = {
     ),
     "works on a model or a file, shown by the verbs": (
         "models/building.py:build_model models/building.py:initialize "
-        "models/efficientnet.py:published_weights data/images.py:pictures_data "
+        "data/images.py:pictures_data "
         "data/named_images.py:cifar10 data/named_images.py:hymenoptera "
         "evidence/ledger.py:ledger_file"
     ),
