@@ -58,12 +58,20 @@ class Graph:
             listed twice.
         weights: of each edge, float32 (edges,), or None if all are 1.
         features: what is known of each node, (nodes, features), or None.
+        owners: where rows are whole graphs, the number of the graph that each node belongs to,
+            ascending from 0, int64 (nodes,); None where rows are nodes.
     """
 
     nodes: int
     edges: np.ndarray
     weights: np.ndarray | None = None
     features: np.ndarray | None = None
+    owners: np.ndarray | None = None
+
+    @property
+    def rows(self) -> int:
+        """How many rows of data it makes: its nodes, or the graphs that they belong to."""
+        return self.nodes if self.owners is None else int(self.owners[-1]) + 1
 
     def __repr__(self) -> str:
         return f"Graph({self.nodes} nodes, {self.edges.shape[1]} edges)"
@@ -82,7 +90,7 @@ class Data:
         inputs: table: raw columns by name, each (rows,); array: float (rows, ...);
             image: uint8 or float (rows, height, width, channels); sequence: float (rows, steps,
             features); text: texts as objects (rows,); tokens: int64 (rows, steps); graph: the
-            numbers of its nodes, int64 (nodes, 1).
+            numbers of its nodes, or of the graphs that they belong to, int64 (rows, 1).
         targets: class indices int64 (rows,), or float64 (rows,) or (rows, outputs); for tagging
             class indices int64 (rows, steps), -1 where a step has none.
         classes: class names in index order; empty for regression.
@@ -95,6 +103,7 @@ class Data:
         graph: among the rows of a graph, or the features of sequences; None elsewhere.
         vocabulary: what the numbers of tokens mean.
         valid_rows: rows of the standard validation part, or None.
+        train_rows: rows of the standard training part, where some rows are in no part; or None.
     """
 
     name: str
@@ -112,6 +121,7 @@ class Data:
     graph: Graph | None = None
     vocabulary: tuple[str, ...] = ()
     valid_rows: np.ndarray | None = None
+    train_rows: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.targets)

@@ -26,6 +26,7 @@ def load_source(options: argparse.Namespace) -> Data:
         test=test,
         missing=options.missing,
         image_size=options.image_size,
+        graph=options.graph,
     )
 
 

@@ -41,6 +41,10 @@ def source(verb: argparse.ArgumentParser) -> None:
         "--image-size", type=int, metavar="N", help="scale and cut images to N x N pixels"
     )
     group.add_argument(
+        "--graph", metavar="FILE",
+        help="edges or adjacency (CSV): the rows are the nodes of this graph",
+    )  # fmt: skip
+    group.add_argument(
         "--missing", metavar="median",
         help="allow NaN in arrays; it is filled as --data.missing says (with the median)",
     )  # fmt: skip

@@ -64,6 +64,8 @@ def split(
         raise UsageError("a split is either grouped or ordered in time", where="group, time",
                          do="give one of them")  # fmt: skip
     groups = None if group is None else group_numbers(data, group)
+    if data.train_rows is not None and not given:
+        return _standard(data, seed)
     if data.task == "language" and groups is not None:
         raise UsageError("a running text is cut in order", where="group", do="leave it out")
     open_rows, fixed, kept = np.arange(len(data)), np.array([], np.int64), np.array([], np.int64)
@@ -73,7 +75,7 @@ def split(
         test = 0 if data.test_rows is None else None  # all others are for training
     if data.test_rows is not None and test in (None, 0):
         fixed = np.sort(data.test_rows).astype(np.int64) if test is None else fixed
-        open_rows = np.setdiff1d(open_rows, data.test_rows)
+        open_rows = np.setdiff1d(usable_rows(data), kept)
         test = 0
     share = DEFAULT if valid is None else valid
     sizes = _sizes(len(open_rows), DEFAULT if test is None else test, share, data.name)
@@ -94,6 +96,32 @@ def _latest(data: Data, rows: np.ndarray, time: Any) -> np.ndarray:
     """Places of rows from the last to the first, in time or in their own order."""
     when = np.arange(len(data)) if time is None else moments(data, time)
     return np.argsort(when[rows], kind="stable")[::-1]
+
+
+def _standard(data: Data, seed: int) -> Split:
+    """The standard parts of data of which some rows are in none."""
+    empty = np.array([], np.int64)
+    train, valid, test = (
+        empty if rows is None else np.sort(rows).astype(np.int64)
+        for rows in (data.train_rows, data.valid_rows, data.test_rows)
+    )
+    check_classes(data.targets[train], data.classes, "the standard training part")
+    return Split(data, train, valid, test, seed, "standard parts")
+
+
+def usable_rows(data: Data) -> np.ndarray:
+    """Rows that may be for training or validation: not the standard test part, nor in no part.
+
+    Example:
+        >>> import chymist as cy
+        >>> len(usable_rows(cy.load("iris")))
+        150
+    """
+    if data.train_rows is not None:
+        valid = [] if data.valid_rows is None else [data.valid_rows]
+        return np.sort(np.concatenate([data.train_rows, *valid])).astype(np.int64)
+    rows = np.arange(len(data))
+    return rows if data.test_rows is None else np.setdiff1d(rows, data.test_rows)
 
 
 def hold_out(
@@ -178,8 +206,7 @@ def folds(
     Source: Stone 1974; Kohavi 1995.
     """
     if rows is None:
-        rows = np.arange(len(data))
-        rows = rows if data.test_rows is None else np.setdiff1d(rows, data.test_rows)
+        rows = usable_rows(data)
     if folds != "loo" and (not isinstance(folds, int) or isinstance(folds, bool) or folds < 2):
         raise UsageError(
             "at least two folds are needed",

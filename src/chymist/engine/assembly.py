@@ -177,7 +177,8 @@ def shapes_of(preparation: Preparation, outputs: int, data: Data, recipe: Recipe
     """What the model of a run is told of its inputs and outputs."""
     known = None
     if data.graph is not None:
-        known = graph_inputs(data.graph, recipe.data.options.get("scale", "auto"))
+        steps = preparation.steps if data.kind == "graph" else ()
+        known = graph_inputs(data.graph, recipe.data.options.get("scale", "auto"), steps)
     return Shapes(preparation.input_shape, outputs, preparation.categories,
                   len(preparation.vocabulary), known, data.task in STEPWISE)  # fmt: skip
 

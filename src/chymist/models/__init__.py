@@ -13,7 +13,10 @@ from chymist.models.expansions import polynomial as polynomial
 from chymist.models.expansions import random_features as random_features
 from chymist.models.gaussian import gaussian as gaussian
 from chymist.models.gaussian import naive_bayes as naive_bayes
+from chymist.models.graphs import gat as gat
 from chymist.models.graphs import gcn as gcn
+from chymist.models.graphs import gin as gin
+from chymist.models.graphs import sage as sage
 from chymist.models.known_cnns import alexnet as alexnet
 from chymist.models.known_cnns import alexnet_small as alexnet_small
 from chymist.models.known_cnns import keras_cnn as keras_cnn

@@ -18,9 +18,11 @@ from torch.nn import functional
 
 from chymist.activations import Maxout, RReLU, Sign, Step, Swish
 from chymist.models.blocks import ANY_AXES, JOINTS
+from chymist.models.graphs import GraphNetwork
 from chymist.models.layers import Dropout, Residual
 from chymist.models.norms import RMSNorm, scaled
 from chymist.models.stacked_conv import StackedConv
+from chymist.models.stacked_graphs import StackedGraphNetwork
 from chymist.models.stacked_parts import Stacked, Unstackable
 from chymist.models.unshared import StackedUnshared, Unshared2d
 from chymist.noise import Keyed
@@ -311,6 +313,8 @@ def stack(
             stack([module.get_submodule(name) for module in modules], convolution) for name in names
         )
         return type(first)(OrderedDict(zip(names, layers, strict=True)))
+    if isinstance(first, GraphNetwork):
+        return StackedGraphNetwork(modules, StackedLinear)  # type: ignore[arg-type]
     if type(first) is nn.Embedding and _is_special(first):
         raise Unstackable("Embedding has a stacked form without padding, norm and sparseness only")
     form = convolution if type(first) in CONVOLUTIONS else FORMS.get(type(first))

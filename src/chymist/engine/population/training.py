@@ -26,6 +26,7 @@ from chymist.engine.rows import InMemory
 from chymist.errors import Diverged
 from chymist.models.chain import chained
 from chymist.models.stacked import StackedBatchNorm, StackedNoise, numbers_of
+from chymist.models.stacked_graphs import StackedBits
 from chymist.models.stacked_wide import stack_wide
 from chymist.penalties import Penalty, constrain, pull
 from chymist.schedules import WITHOUT_EPOCHS, Plateau
@@ -100,7 +101,9 @@ class Crew:
         self.model = form([run.state.model for run in runs]).train()
         self.numbers = numbers_of(getattr(self.model, "held", self.model))
         self.norms = [m for m in self.model.modules() if isinstance(m, StackedBatchNorm)]
-        self.dropouts = [m for m in self.model.modules() if isinstance(m, StackedNoise)]
+        self.dropouts = [
+            m for m in self.model.modules() if isinstance(m, StackedNoise | StackedBits)
+        ]
         self.at = runs[0].state.step  # members of a crew have taken equally many
         plans = [_plan_of(place, run) for place, run in enumerate(runs)]
         distinct = list(dict.fromkeys(plans))
