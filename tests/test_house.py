@@ -51,6 +51,8 @@ WITHOUT_EXAMPLE = {
     ),
     "works on a model or a file, shown by the verbs": (
         "models/building.py:build_model models/building.py:initialize "
+        "data/images.py:pictures_data "
+        "data/named_images.py:cifar10 data/named_images.py:hymenoptera "
         "evidence/ledger.py:ledger_file"
     ),
     "works on the arrays of a tree that was grown, shown by the models": (

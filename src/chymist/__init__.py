@@ -32,6 +32,7 @@ _PUBLIC = {
     "compare": "chymist.verbs", "compare_runs": "chymist.verbs", "Comparison": "chymist.verbs",
     "search": "chymist.verbs", "show_batch": "chymist.verbs",
     "diagnose": "chymist.verbs", "why": "chymist.doctor.texts",
+    "pretrained_features": "chymist.verbs",
     "list_runs": "chymist.verbs", "as_estimator": "chymist.verbs.estimator",
     "coefficients": "chymist.verbs", "leave_one_out": "chymist.verbs",
     "learning_curve": "chymist.verbs", "validation_curve": "chymist.verbs",
@@ -125,6 +126,7 @@ if TYPE_CHECKING:
     from chymist.verbs import mistake_bound as mistake_bound
     from chymist.verbs import pca as pca
     from chymist.verbs import predict as predict
+    from chymist.verbs import pretrained_features as pretrained_features
     from chymist.verbs import prove as prove
     from chymist.verbs import race as race
     from chymist.verbs import resume as resume

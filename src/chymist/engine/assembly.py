@@ -32,6 +32,7 @@ from chymist.initializers import scale_to_unit_variance
 from chymist.keys import order
 from chymist.losses import FORMS, Form
 from chymist.models import build_model
+from chymist.models.efficientnet import Backbone
 from chymist.optim import is_solved
 from chymist.schedules import Span, monitored
 from chymist.stop import Rule, check_monitor
@@ -216,6 +217,8 @@ def _start_from(
 ) -> None:
     """Initial weights that need rows, or another run."""
     name = recipe.init.name if recipe.init else "default"
+    if isinstance(model, Backbone) and model.pretrained and name != "from_run":
+        model.restore()
     if name == "lsuv":
         _scale_by_rows(model, prepared.train, recipe, seed)
     elif name == "from_run":
@@ -321,7 +324,9 @@ def build_optimizer(
     if not parameters:
         do = "use the optimizer direct" if hasattr(model, "solve") else ""
         raise InputError("the model has no parameters to train", received=recipe.model.name, do=do)
-    optimizer = recipe.optimizer.build(parameters)
+    groups = [{"params": group, "factor": factor} for factor, group in model.factors()] if (
+        isinstance(model, Backbone)) else parameters  # fmt: skip
+    optimizer = recipe.optimizer.build(groups)
     by_velocity = isinstance(optimizer, torch.optim.SGD) and optimizer.param_groups[0]["momentum"]
     if recipe.precision == "float16" and by_velocity:
         # A first step that overflows is not taken, and torch would keep the velocity unset.

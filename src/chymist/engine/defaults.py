@@ -62,6 +62,7 @@ NODE_LENGTH, GRAPH_LENGTH = Length(200, "epochs"), Length(100, "epochs")
 
 # Trees are grown at once, and read columns as they are: no scale, missing cells, categories.
 TREES = ("id3", "c45", "cart", "random_forest", "boosting")
+RAW_PIXELS = ("efficientnet_lite0",)
 RAW_COLUMNS = {"missing": "keep", "encode": "integer", "scale": "none"}
 
 # Images: batches of 64, of 128 from so many rows on; few passes, at least so many steps.
@@ -227,6 +228,11 @@ def _optimizer(model: Part, free: bool) -> Part:
 def _preparation(recipe: Recipe, model: Part) -> Part:
     """What the user gave; for trees, columns as they are wherever that says nothing."""
     given = recipe.data.options if recipe.data else {}
+    if model.name in RAW_PIXELS and model.factory is None:
+        if given.get("scale", "none") not in ("none", "auto"):
+            raise UsageError(f"the model '{model.name}' scales pixels itself", where="data.scale",
+                             received=f"'{given['scale']}'", do="leave it out")  # fmt: skip
+        return part("data", "prepare", **{**given, "scale": "none"})
     return part("data", "prepare", **(RAW_COLUMNS if model.name in TREES else {}) | given)
 
 

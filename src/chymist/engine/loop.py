@@ -166,7 +166,7 @@ def train(program: Program, state: State) -> Generator[Event]:
 
             rate = rate_of(program, state, state.step)
             for group in optimizer.param_groups:
-                group["lr"] = rate
+                group["lr"] = rate * group.get("factor", 1.0)
                 for parameter in group["params"]:  # as zero_grad does, without its bookkeeping
                     parameter.grad = None
             value = 0.0

@@ -8,6 +8,7 @@ from chymist.models.building import initialize as initialize
 from chymist.models.cnn import cnn as cnn
 from chymist.models.cnn1d import cnn1d as cnn1d
 from chymist.models.cnn1d import text_cnn as text_cnn
+from chymist.models.efficientnet import efficientnet_lite0 as efficientnet_lite0
 from chymist.models.expansions import polynomial as polynomial
 from chymist.models.expansions import random_features as random_features
 from chymist.models.forecasters import forecaster as forecaster

@@ -18,6 +18,7 @@ from chymist.verbs.conforming import intervals as intervals
 from chymist.verbs.curves import learning_curve as learning_curve
 from chymist.verbs.decomposing import bias_variance as bias_variance
 from chymist.verbs.diagnosing import diagnose as diagnose
+from chymist.verbs.embedding import pretrained_features as pretrained_features
 from chymist.verbs.evolving import evolve as evolve
 from chymist.verbs.fitting import fit as fit
 from chymist.verbs.fitting import resume as resume

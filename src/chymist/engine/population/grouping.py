@@ -11,6 +11,7 @@ from chymist.engine.assembly import Assembly
 from chymist.engine.population.update import COLUMNS
 from chymist.engine.randomness import unchanged_randomness
 from chymist.engine.rows import InMemory
+from chymist.models.efficientnet import Backbone
 from chymist.models.stacked import CONVOLUTIONS, stack
 from chymist.models.stacked_parts import Unstackable
 from chymist.models.vmapped import check_vmapped
@@ -124,6 +125,8 @@ def _hindrance(run: Assembly) -> str:
         return "its rows are streamed"
     if run.program.weights is not None and not bool(run.program.weights.all()):
         return "some of its rows weigh nothing"  # a batch of such rows makes no step
+    if isinstance(model, Backbone):
+        return "its parts are frozen or learn at rates of their own"
     for layer in model.modules():
         if layer._forward_hooks or layer._forward_pre_hooks:
             return f"{type(layer).__name__} has hooks"
