@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from chymist.data.preparation import fit_preparation
+from chymist.data.stepwise import check_measured
 from chymist.errors import InputError, UsageError
 from chymist.keys import generator
 from chymist.parts import Part
@@ -138,6 +139,7 @@ def prepared_matrix(data: Data | Split | np.ndarray, prepare: Part | None = None
     """
     if isinstance(data, Data | Split):
         whole, rows, _ = open_rows(data)
+        check_measured(whole, "this needs")
         fitted = fit_preparation(whole, rows, prepare.options if prepare else {})
         made: Any = fitted.inputs(whole.take(rows), np.float64)
     else:
