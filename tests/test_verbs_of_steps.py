@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import chymist as cy
-from chymist.errors import UsageError
+from chymist.errors import InputError, UsageError
 from tests.test_population_steps import language, sequences, tags, texts
 from tests.test_steps import nodes
 
@@ -88,3 +88,40 @@ def test_texts_that_are_alike_are_counted() -> None:
 
     data = cy.load((["a b", "c", "a b", ""], ["x", "y", "x", "y"]), kind="text")
     assert copies_across(data, np.arange(4)).tolist() == [0, 2]
+
+
+def test_rounding_that_a_recurrence_blows_up_does_not_look_like_rows_that_meet() -> None:
+    draw = np.random.default_rng(1)
+    x = 0.01 * draw.normal(size=(200, 200, 1))
+    x[:, 0, 0] = draw.normal(size=200)
+    data = cy.load((x, (x[:, 0, 0] > 0).astype(int)), kind="sequence")
+    wild = cy.Recipe(
+        model=cy.models.rnn(hidden=(32,)), init=cy.part("init", "orthogonal", gain=1.6),
+        optimizer=cy.optim.sgd(lr=0.01), length="2 epochs",
+    )  # fmt: skip
+    found = cy.fit(wild, data).findings
+    assert "loss_activation_mismatch" not in {finding.code for finding in found}
+
+
+def sums() -> cy.Data:
+    x = np.random.default_rng(0).normal(size=(400, 10, 3))
+    return cy.load((x, (x[:, :, 0].sum(1) > 0).astype(int)), kind="sequence")
+
+
+def opinions() -> cy.Data:
+    draw = np.random.default_rng(0)
+    made = [" ".join(draw.choice(["good", "bad", "film", "a"], draw.integers(2, 8)))
+            for _ in range(400)]  # fmt: skip
+    return cy.load((made, ["ny"[t.count("good") > t.count("bad")] for t in made]), kind="text")
+
+
+@pytest.mark.parametrize("make", [sums, opinions, language, tags, nodes])
+def test_short_healthy_runs_have_no_findings(make: Callable[[], cy.Data]) -> None:
+    model = "gcn" if make is nodes else cy.models.gru(hidden=(16,), embedding=8)
+    assert not cy.fit(cy.Recipe(model=model, length="8 epochs"), make()).findings
+
+
+def test_what_a_reduced_precision_cannot_do_is_one_line() -> None:
+    carrying = cy.Recipe(model=cy.models.lstm(hidden=(4,), carry=True), length="1 epochs")
+    with pytest.raises(InputError, match="fails on the first batch"):
+        cy.fit(carrying.replace(precision="float16"), language(), doctor=False)
