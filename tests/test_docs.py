@@ -27,6 +27,7 @@ PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").g
         "docs/calculators.md",
         "docs/maths.md",
         "docs/palette.md",
+        "docs/images.md",
     ],
 )
 def test_the_python_of_a_page_runs(
@@ -43,12 +44,6 @@ def test_the_python_of_a_page_runs(
 def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8")):
         assert target.startswith("http") or (page.parent / target).exists(), target
-
-
-def test_the_page_of_the_course_names_what_exists() -> None:
-    text = (ROOT / "docs" / "course.md").read_text("utf-8")
-    for name in re.findall(r"`(test_\w+\.py)", text):
-        assert (ROOT / "tests" / name).exists(), name
 
 
 def test_the_page_of_defaults_agrees_with_the_table() -> None:

@@ -29,12 +29,14 @@ _PUBLIC = {
     "resume": "chymist.verbs", "evaluate": "chymist.verbs",
     "predict": "chymist.verbs", "cross_validate": "chymist.verbs", "load_run": "chymist.verbs",
     "compare": "chymist.verbs", "compare_runs": "chymist.verbs", "Comparison": "chymist.verbs",
-    "search": "chymist.verbs", "diagnose": "chymist.verbs", "why": "chymist.doctor.texts",
+    "search": "chymist.verbs", "show_batch": "chymist.verbs",
+    "diagnose": "chymist.verbs", "why": "chymist.doctor.texts",
     "list_runs": "chymist.verbs", "as_estimator": "chymist.verbs.estimator",
     "coefficients": "chymist.verbs", "leave_one_out": "chymist.verbs",
     "learning_curve": "chymist.verbs", "validation_curve": "chymist.verbs",
     "capacity": "chymist.verbs", "suitability": "chymist.verbs",
-    "effects": "chymist.verbs", "families": "chymist.verbs", "bias_variance": "chymist.verbs",
+    "effects": "chymist.verbs", "error_ordering": "chymist.verbs",
+    "families": "chymist.verbs", "bias_variance": "chymist.verbs",
     "apply": "chymist.verbs", "prove": "chymist.verbs", "fix": "chymist.verbs",
     "tree_of": "chymist.verbs", "tree_stability": "chymist.verbs",
     "support_vectors": "chymist.verbs", "mistake_bound": "chymist.evidence",
@@ -43,14 +45,15 @@ _PUBLIC = {
     "shapes": "chymist.verbs.sizing",
     "Remedy": "chymist.doctor",
     "watch": "chymist.doctor", "watch_experiments": "chymist.doctor", "Finding": "chymist.doctor",
-    "activations": "", "clip": "", "gradient_noise": "", "gradients": "", "initializers": "",
-    "losses": "", "maths": "",
+    "activations": "", "augment": "", "clip": "", "gradient_noise": "", "gradients": "",
+    "initializers": "", "losses": "", "maths": "",
     "metrics": "", "models": "", "optim": "", "penalties": "", "protocols": "", "schedules": "",
     "space": "", "stop": "",
 }  # fmt: skip
 
 if TYPE_CHECKING:
     from chymist import activations as activations
+    from chymist import augment as augment
     from chymist import clip as clip
     from chymist import gradient_noise as gradient_noise
     from chymist import gradients as gradients
@@ -104,6 +107,7 @@ if TYPE_CHECKING:
     from chymist.verbs import crossing as crossing
     from chymist.verbs import diagnose as diagnose
     from chymist.verbs import effects as effects
+    from chymist.verbs import error_ordering as error_ordering
     from chymist.verbs import evaluate as evaluate
     from chymist.verbs import evolve as evolve
     from chymist.verbs import families as families
@@ -123,6 +127,7 @@ if TYPE_CHECKING:
     from chymist.verbs import race as race
     from chymist.verbs import resume as resume
     from chymist.verbs import search as search
+    from chymist.verbs import show_batch as show_batch
     from chymist.verbs import suitability as suitability
     from chymist.verbs import support_vectors as support_vectors
     from chymist.verbs import tree_of as tree_of

@@ -26,13 +26,14 @@ def load_source(options: argparse.Namespace) -> Data:
         test=test,
         missing=options.missing,
         image_size=options.image_size,
+        graph=options.graph,
     )
 
 
 def split_of(options: argparse.Namespace, data: Data) -> Split:
     """Cut the rows as the options say."""
     test = number(options.test) if options.test else None
-    valid = 0.2
+    valid = None
     if options.valid is not None:
         given = number(options.valid)
         if given is None:
@@ -184,5 +185,8 @@ def pairs(text: str, where: str) -> dict[str, str]:
                 received=f"'{item}'",
                 do="write NAME=KIND,NAME=KIND",
             )
+        if name.strip() in found:
+            raise UsageError("a name is given twice", where=where, received=f"'{name.strip()}'",
+                             do="give each name once")  # fmt: skip
         found[name.strip()] = value.strip()
     return found

@@ -12,7 +12,7 @@ import numpy as np
 import chymist as cy
 from chymist.cli.commands import emit, rows_for_folds, screen_of, threads_of, width
 from chymist.cli.inputs import folds_given, recipe_of
-from chymist.cli.options import RECIPE_OPTIONS
+from chymist.cli.shared_options import RECIPE_OPTIONS
 from chymist.cli.summaries import near, print_data, print_plan
 from chymist.cli.terminal import Band, Screen
 from chymist.engine.defaults import complete
@@ -100,7 +100,7 @@ def recipe_and_space(
 def command_of_best(options: argparse.Namespace) -> str:
     """The command that trains the best recipe; `{}` stands for the path of its file."""
     words = ["chymist", "fit", options.source]
-    for name in ("target", "test", "group", "columns", "missing", "header", "image_size"):
+    for name in ("target", "test", "group", "columns", "missing", "header", "image_size", "graph"):
         value = getattr(options, name)
         if value is not None:
             words += [f"--{name.replace('_', '-')}", str(value)]

@@ -18,18 +18,24 @@ from chymist.data.catalogue import (
     ALIASES,
     DIGESTS,
     EMBEDDED,
+    GRAPHS,
     MNIST,
     MNIST_ORIGIN,
     MNIST_TEXT,
+    PHOTOS,
     TABLES,
     TARGETS,
 )
 from chymist.data.cells import short
+from chymist.data.graph_sets import READERS as GRAPH_READERS
+from chymist.data.named_images import READERS as PHOTO_READERS
 from chymist.data.tables import read_bytes, read_table, stacked
 from chymist.data.tabular import Wanted, finished, mapping_data, table_data
 from chymist.data.targets import Targets
 from chymist.errors import InputError
 from chymist.values import Data
+
+SETS = {**GRAPHS, **PHOTOS}  # with readers of their own
 
 
 def named_sets() -> dict[str, str]:
@@ -39,7 +45,9 @@ def named_sets() -> dict[str, str]:
         >>> named_sets()["iris"]
         'iris flowers, 150 rows, 4 numbers, 3 classes'
     """
-    found = {**EMBEDDED, "mnist": MNIST_TEXT, **{name: t.text for name, t in TABLES.items()}}
+    tables = {name: known.text for name, known in TABLES.items()}
+    others = {name: known.text for name, known in SETS.items()}
+    found = {**EMBEDDED, "mnist": MNIST_TEXT, **tables, **others}
     return dict(sorted(found.items()))
 
 
@@ -63,6 +71,12 @@ def load_named(name: str, wanted: Wanted) -> Data:
         return replace(_embedded(name, wanted), source=source)
     if name == "mnist":
         return replace(_mnist(wanted.name), source=source)
+    if name in SETS:
+        known_files = SETS[name]
+        paths = find_files(name, known_files.files, known_files.folder, known_files.origin)
+        data = {**GRAPH_READERS, **PHOTO_READERS}[name](paths, wanted.name)
+        notes = (*data.notes, *_checked(paths, known_files.files))
+        return replace(data, source=source, notes=notes)
     known = TABLES[name]
     names = known.names.split(",") if known.names else None
     paths = find_files(name, known.files, known.folder, known.origin)

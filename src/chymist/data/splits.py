@@ -21,7 +21,7 @@ def split(
     data: Data,
     *,
     test: float | int | None = None,
-    valid: float | int = DEFAULT,
+    valid: float | int | None = None,
     seed: int = 0,
     group: Any = None,
     time: Any = None,
@@ -30,12 +30,16 @@ def split(
 
     Classes keep their proportions to within one row (stratified), and a class of one row stays in
     the training part. A share f of n rows is ceil(f n) rows. Of data with a standard test part,
-    the shares are those of the other rows, and the test part is kept unless `test` is given.
+    the shares are those of the other rows, and the test part is kept unless `test` is given; so is
+    a standard validation part, unless `test` or `valid` is given (without a standard test part
+    there is none then). A running text is cut in its own
+    order: the last rows are for test, those before them for validation.
 
     Args:
         data: the rows.
         test: share in [0, 1) or number of test rows; None is the standard test part, else 0.2.
-        valid: share in [0, 1), at most 5,000 rows, or number of validation rows.
+        valid: share in [0, 1), at most 5,000 rows, or number of validation rows; None is the
+            standard validation part, else 0.2.
         seed: seed of the draw.
         group: name of a column, or labels (rows,); rows of a group stay together.
         time: name of a date or number column, or values (rows,): the last rows are for test,
@@ -57,28 +61,67 @@ def split(
     """
     given, seed = _given(test, valid, group, time), whole_number(seed, "seed", 0)
     if group is not None and time is not None:
-        raise UsageError(
-            "a split is either grouped or ordered in time",
-            where="group, time",
-            do="give one of them",
-        )
+        raise UsageError("a split is either grouped or ordered in time", where="group, time",
+                         do="give one of them")  # fmt: skip
     groups = None if group is None else group_numbers(data, group)
-    open_rows, fixed = np.arange(len(data)), np.array([], np.int64)
+    if data.train_rows is not None and not given:
+        return _standard(data, seed)
+    if data.task == "language" and groups is not None:
+        raise UsageError("a running text is cut in order", where="group", do="leave it out")
+    open_rows, fixed, kept = np.arange(len(data)), np.array([], np.int64), np.array([], np.int64)
+    if data.valid_rows is not None and valid is None and test is None:
+        kept = np.sort(data.valid_rows).astype(np.int64)
+        open_rows, valid = np.setdiff1d(open_rows, kept), 0
+        test = 0 if data.test_rows is None else None  # all others are for training
     if data.test_rows is not None and test in (None, 0):
-        fixed = np.sort(data.test_rows) if test is None else fixed
-        open_rows = np.setdiff1d(open_rows, data.test_rows)
+        fixed = np.sort(data.test_rows).astype(np.int64) if test is None else fixed
+        open_rows = np.setdiff1d(usable_rows(data), kept)
         test = 0
-    sizes = _sizes(len(open_rows), DEFAULT if test is None else test, valid, data.name)
-    if time is not None:
-        latest = np.argsort(moments(data, time)[open_rows], kind="stable")[::-1]
-        parts, method = _cut(latest, sizes), "time"
+    share = DEFAULT if valid is None else valid
+    sizes = _sizes(len(open_rows), DEFAULT if test is None else test, share, data.name)
+    if time is not None or data.task == "language":
+        latest = _latest(data, open_rows, time)
+        parts, method = _cut(latest, sizes), "in order" if time is None else "time"
     else:
         parts, method = _drawn(data, open_rows, sizes, seed, groups)
     drawn, validation, train = (open_rows[np.sort(part)] for part in parts)
-    method += ", standard test part" if len(fixed) else ""
+    standard = [n for n, part in (("validation", kept), ("test", fixed)) if len(part)]
+    method += f", standard {' and '.join(standard)} part" if standard else ""
     check_classes(data.targets[train], data.classes, f"the training part ({method} split)")
-    chosen = fixed.astype(np.int64) if len(fixed) else drawn
-    return Split(data, train, validation, chosen, seed, method, given, groups)
+    chosen, held = fixed if len(fixed) else drawn, kept if len(kept) else validation
+    return Split(data, train, held, chosen, seed, method, given, groups)
+
+
+def _latest(data: Data, rows: np.ndarray, time: Any) -> np.ndarray:
+    """Places of rows from the last to the first, in time or in their own order."""
+    when = np.arange(len(data)) if time is None else moments(data, time)
+    return np.argsort(when[rows], kind="stable")[::-1]
+
+
+def _standard(data: Data, seed: int) -> Split:
+    """The standard parts of data of which some rows are in none."""
+    empty = np.array([], np.int64)
+    train, valid, test = (
+        empty if rows is None else np.sort(rows).astype(np.int64)
+        for rows in (data.train_rows, data.valid_rows, data.test_rows)
+    )
+    check_classes(data.targets[train], data.classes, "the standard training part")
+    return Split(data, train, valid, test, seed, "standard parts")
+
+
+def usable_rows(data: Data) -> np.ndarray:
+    """Rows that may be for training or validation: not the standard test part, nor in no part.
+
+    Example:
+        >>> import chymist as cy
+        >>> len(usable_rows(cy.load("iris")))
+        150
+    """
+    if data.train_rows is not None:
+        valid = [] if data.valid_rows is None else [data.valid_rows]
+        return np.sort(np.concatenate([data.train_rows, *valid])).astype(np.int64)
+    rows = np.arange(len(data))
+    return rows if data.test_rows is None else np.setdiff1d(rows, data.test_rows)
 
 
 def hold_out(
@@ -124,7 +167,7 @@ def _drawn(
 
 def _given(test: Any, valid: Any, group: Any, time: Any) -> dict[str, Any]:
     """The arguments that differ from the defaults, as far as they can be written down."""
-    asked = {"test": test, "valid": None if valid == DEFAULT else valid}
+    asked = {"test": test, "valid": valid}
     asked |= {"group": group, "time": time}
     return {name: value for name, value in asked.items() if isinstance(value, int | float | str)}
 
@@ -163,8 +206,7 @@ def folds(
     Source: Stone 1974; Kohavi 1995.
     """
     if rows is None:
-        rows = np.arange(len(data))
-        rows = rows if data.test_rows is None else np.setdiff1d(rows, data.test_rows)
+        rows = usable_rows(data)
     if folds != "loo" and (not isinstance(folds, int) or isinstance(folds, bool) or folds < 2):
         raise UsageError(
             "at least two folds are needed",
@@ -172,17 +214,15 @@ def folds(
             received=repr(folds),
             do='give a number from 2, or "loo"',
         )
+    if data.task == "language":
+        return _pieces(rows, folds)
     _check_singles(data, rows)
     labels = group_numbers(data, group)[rows] if group is not None else None
     units = len(rows) if labels is None else len(np.unique(labels))
     count = units if folds == "loo" else folds
     if units < count or count < 2:
-        raise InputError(
-            "fewer rows or groups than folds",
-            where=data.name,
-            received=f"{units}, {count} folds",
-            do="use fewer folds",
-        )
+        raise InputError("fewer rows or groups than folds", where=data.name,
+                         received=f"{units}, {count} folds", do="use fewer folds")  # fmt: skip
     if labels is not None:
         number = _dealt_groups(labels, count, seed)
         _check_folds(data, data.targets[rows], number)
@@ -193,6 +233,15 @@ def folds(
             data.targets[rows] if data.task == "classification" else None, len(rows), count, seed
         )
     return [np.sort(rows[number == fold]) for fold in range(count)]
+
+
+def _pieces(rows: np.ndarray, folds: int | str) -> list[np.ndarray]:
+    """Rows that follow each other, cut into pieces: a text is held out in them."""
+    count = len(rows) if folds == "loo" else int(folds)
+    if len(rows) < count:
+        raise InputError("fewer rows than folds", received=f"{len(rows)}, {count} folds",
+                         do="use fewer folds")  # fmt: skip
+    return np.array_split(rows, count)
 
 
 def _check_singles(data: Data, rows: np.ndarray) -> None:

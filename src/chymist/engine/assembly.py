@@ -13,15 +13,18 @@ import torch
 from torch import Tensor, nn
 
 from chymist import metrics
+from chymist.augment import Augment, check_suits
 from chymist.data.graphs import graph_inputs
 from chymist.data.preparation import Preparation, fit_preparation
 from chymist.data.weights import row_weights
-from chymist.engine.defaults import TREES
+from chymist.engine.defaults import OTHER_TASK, TREES
+from chymist.engine.ignored import CONSTANT
 from chymist.engine.loop import Program, State, scaler, steps_per_epoch
 from chymist.engine.place import CPU, MEMORY, Place
 from chymist.engine.randomness import unchanged_randomness
 from chymist.engine.rows import Flat, InMemory, Pixels, Rows, Streamed, as_inputs, in_turn
 from chymist.engine.solving import check_solvable
+from chymist.engine.start import warm_start
 from chymist.engine.steps import STEPWISE, carries, step_evaluator, step_predictions, stepwise
 from chymist.errors import InputError, UsageError
 from chymist.initializers import scale_to_unit_variance
@@ -126,8 +129,7 @@ def assemble(
     columns = len(data.classes) if data.classes else train.targets.shape[1]
     shapes = shapes_of(preparation, form.outputs(columns), data, recipe)
     model = build_model(recipe.model, shapes, seed, recipe.init).to(dtype_of(recipe))
-    if recipe.init and recipe.init.name == "lsuv":
-        _scale_by_rows(model, train, recipe, seed)
+    _start_from(model, recipe, split, train, seed)
     if len(shapes.inputs) == 3:  # convolutions run faster with the channels innermost
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     model = model.to(place.device)
@@ -140,27 +142,42 @@ def assemble(
     accumulate = recipe.accumulate or 1
     per_epoch = steps_per_epoch(rows, batch_size * accumulate)
     total = recipe.length.steps(per_epoch)
-    rule, schedule = recipe.stop.build(per_epoch), recipe.schedule.build(Span(total, per_epoch))
+    rule = recipe.stop.build(per_epoch)
+    schedule = (recipe.schedule or CONSTANT).build(Span(total, per_epoch))  # solvers have none
     check_watched(recipe, rule, data, len(valid))
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer, rate = build_optimizer(recipe, model)
     program = Program(
         train, apply, loss, schedule, recipe.clip.build(parameters),
         evaluator(loss, form, preparation, data, split.valid, valid, batch_size), rule, batch_size,
-        total,
-        seed, accumulate, weights_of(recipe, split, train.targets.device), None,
+        total, seed, accumulate, weights_of(recipe, split, train.targets.device), None,
         recipe.penalty.build(None) if recipe.penalty else None,
         recipe.gradient_noise.build(seed) if recipe.gradient_noise else None, carries(model),
+        augment_of(recipe, data, seed, shapes.outputs),
     )  # fmt: skip
     state = State(model, optimizer, rate, scaler(place.device.type, recipe.precision == "float16"))
     return Assembly(recipe, program, state, preparation, form, shapes, train, valid)
+
+
+def augment_of(recipe: Recipe, data: Data, seed: int, outputs: int) -> Augment | None:
+    """What a run does with each batch of training rows; None where they stay as they are.
+
+    Raises:
+        UsageError: an augmentation does not suit the data or the loss.
+    """
+    if not recipe.augment:
+        return None
+    check_suits(recipe.augment, data.kind, data.task, recipe.loss.name)
+    steps = recipe.augment.build(None)
+    return Augment(steps, seed, outputs) if steps else None
 
 
 def shapes_of(preparation: Preparation, outputs: int, data: Data, recipe: Recipe) -> Shapes:
     """What the model of a run is told of its inputs and outputs."""
     known = None
     if data.graph is not None:
-        known = graph_inputs(data.graph, recipe.data.options.get("scale", "auto"))
+        steps = preparation.steps if data.kind == "graph" else ()
+        known = graph_inputs(data.graph, recipe.data.options.get("scale", "auto"), steps)
     return Shapes(preparation.input_shape, outputs, preparation.categories,
                   len(preparation.vocabulary), known, data.task in STEPWISE)  # fmt: skip
 
@@ -191,6 +208,15 @@ def check_watched(recipe: Recipe, rule: Rule | None, data: Data, valid: int) -> 
             "the schedule watches val_loss, and there are no validation rows", where="schedule",
             do="give some, or let it watch train_loss",
         )  # fmt: skip
+
+
+def _start_from(model: nn.Module, recipe: Recipe, split: Split, rows: Rows, seed: int) -> None:
+    """Initial weights that need rows, or another run."""
+    name = recipe.init.name if recipe.init else "default"
+    if name == "lsuv":
+        _scale_by_rows(model, rows, recipe, seed)
+    elif name == "from_run":
+        warm_start(model, recipe.init, split)
 
 
 def _scale_by_rows(model: nn.Module, rows: Rows, recipe: Recipe, seed: int) -> None:
@@ -303,8 +329,13 @@ def check_loss(recipe: Recipe, data: Data) -> Form:
     """What the loss expects, after checking that it suits the data.
 
     Raises:
-        UsageError: a loss for another task, or for another number of classes.
+        UsageError: a loss or a model for another task, or a loss for another number of classes.
     """
+    own = recipe.model is not None and recipe.model.factory is None
+    task, other = OTHER_TASK.get(recipe.model.name, ("", "")) if own else ("", "")
+    if task not in ("", data.task):
+        raise UsageError(f"the model '{recipe.model.name}' is for {task}", where="model",
+                         received=f"{data.task} data", do=f"use {other}")  # fmt: skip
     form = FORMS[recipe.loss.name]
     if form.task != ("classification" if data.task in STEPWISE else data.task):
         raise UsageError(
@@ -430,7 +461,8 @@ def predictions_for(assembly: Assembly, split: Split, name: str) -> Predictions:
         return step_predictions(model, form, assembly.rows(name), rows, split.data, lanes)
     outputs = predict_rows(model, form, assembly.preparation, in_turn(assembly.rows(name)))
     values = _like(outputs, split.data.targets)
-    return Predictions(rows, split.data.targets[rows], values, split.groups_of(rows))
+    truth = split.data.targets[rows]
+    return Predictions(rows, truth, values, split.groups_of(rows), form.estimated)
 
 
 def evaluator(

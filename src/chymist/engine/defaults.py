@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import math
 
+from chymist.engine.ignored import as_read, refuse_unread, unread
+from chymist.engine.start import pinned
 from chymist.errors import InputError, UsageError
-from chymist.optim import AT_ONCE, WHOLE
+from chymist.optim import WHOLE
 from chymist.parts import Part, part
-from chymist.values import Length, Recipe, Split
+from chymist.values import Data, Length, Recipe, Split
 
 MODELS = {
     "image": "cnn", "table": "mlp", "array": "mlp", "sequence": "gru", "text": "gru",
@@ -30,6 +32,12 @@ MODEL_LOSSES = {
 SOLVED_LOSSES = {
     "gaussian": "cross_entropy", "naive_bayes": "cross_entropy", "svm": "hinge", "svr": "mse",
 }  # fmt: skip
+# Models for one task only, and which is for the other.
+OTHER_TASK = {
+    "id3": ("classification", "cart"), "c45": ("classification", "cart"),
+    "gaussian": ("classification", "linear"), "naive_bayes": ("classification", "linear"),
+    "svm": ("classification", "svr"), "svr": ("regression", "svm"),
+}  # fmt: skip
 LINK_LOSSES = {"identity": "mse", "logit": "binary_cross_entropy", "log": "poisson"}
 # How those are trained whose step or penalty belongs to what they are.
 MODEL_OPTIMIZERS = {
@@ -41,6 +49,13 @@ MODEL_OPTIMIZERS = {
 
 # Fixed features, then one affine map: for mse they are solved in closed form.
 EXPANSIONS = ("polynomial", "random_features")
+
+# Networks on graphs: (rate, strength of l2, what it is on); weights start as Glorot and Bengio say.
+GRAPH_OPTIMIZERS = {
+    "gcn": (0.01, 2.5e-4, "first"), "gat": (0.005, 2.5e-4, "all"), "sage": (0.01, 2.5e-4, "all"),
+    "gin": (0.01, 0.0, "all"),
+}  # fmt: skip
+NODE_LENGTH, GRAPH_LENGTH = Length(200, "epochs"), Length(100, "epochs")
 
 # Trees are grown at once, and read columns as they are: no scale, missing cells, categories.
 TREES = ("id3", "c45", "cart", "random_forest", "boosting")
@@ -60,7 +75,10 @@ def complete(recipe: Recipe, split: Split) -> Recipe:
         split: the rows; defaults depend on the kind of data, the task and the number of rows.
 
     Returns:
-        A recipe without None.
+        A recipe without None, but for the schedule of a solver, which has none.
+
+    Raises:
+        UsageError: something is given that the optimiser would not read.
 
     Example:
         >>> import chymist as cy
@@ -68,40 +86,77 @@ def complete(recipe: Recipe, split: Split) -> Recipe:
         >>> full.model, full.batch_size, str(full.length)
         (mlp(), 16, '200 epochs')
     """
-    data, rows = split.data, len(split.train)
-    model = recipe.model or part("model", MODELS[data.kind])
+    chosen = _chosen(recipe, split)
+    refuse_unread(chosen)
+    single = chosen.model.name == "perceptron" and recipe.optimizer is None  # Rosenblatt's rule
+    recipe, model, optimizer = chosen, chosen.model, chosen.optimizer
+    rows, image = len(split.train), split.data.kind == "image"
+    usual = 1 if single else _image_batch(rows) if image else _table_batch(rows)
+    batch_size = recipe.batch_size or usual
+    nodes = split.data.kind == "graph" and not _of_graphs(split.data)
+    if optimizer.name in WHOLE or (nodes and recipe.batch_size is None):
+        batch_size = "all"  # every step passes over all nodes of a graph
+    length = recipe.length or _length(image, rows, batch_size)
+    schedule = recipe.schedule or part("schedule", "constant" if single else "one_cycle")
+    full = recipe.replace(
+        batch_size=batch_size,
+        length=length,
+        schedule=schedule,
+        stop=recipe.stop or _stop(model, length, image, len(split.valid)),
+        clip=recipe.clip or part("clip", "none"),
+        init=pinned(recipe.init) if recipe.init else part("init", "default"),
+        penalty=recipe.penalty or part("penalty", "none"),
+        gradient_noise=recipe.gradient_noise or part("gradient_noise", "none"),
+        augment=recipe.augment or part("augment", "none"),
+        data=_preparation(recipe, model),
+        precision=recipe.precision or "float32",
+        accumulate=recipe.accumulate or 1,
+    )
+    return as_read(full)
+
+
+def one_of_several(recipe: Recipe, split: Split) -> Recipe:
+    """A recipe whose options were given for several models, without those that its own ignores.
+
+    Args:
+        recipe: what the user gave.
+        split: the rows, which say what optimiser it will have.
+    """
+    return recipe.replace(**dict.fromkeys(unread(_chosen(recipe, split))))
+
+
+def _of_graphs(data: Data) -> bool:
+    """Whether the rows are graphs, not nodes of one."""
+    return data.graph is not None and data.graph.owners is not None
+
+
+def _chosen(recipe: Recipe, split: Split) -> Recipe:
+    """A recipe with model, loss and optimiser."""
+    data = split.data
+    whole = _of_graphs(data)
+    model = recipe.model or part("model", "gin" if whole else MODELS[data.kind])
+    recipe = _on_graph(recipe, model, whole)
     loss = recipe.loss or part("loss", loss_of(model) or LOSSES[data.task])
     _check_link(model, loss)
     solvable = loss.name == "mse" and model.name in ("linear", *EXPANSIONS)
     free = recipe.penalty is None or recipe.penalty.name == "none"
-    exact = solvable and free and recipe.optimizer is None
-    optimizer = recipe.optimizer or (
-        part("optimizer", "closed_form") if exact else _optimizer(model, free)
-    )
-    image = data.kind == "image"
-    single = model.name == "perceptron" and recipe.optimizer is None  # Rosenblatt's rule
-    usual = 1 if single else _image_batch(rows) if image else _table_batch(rows)
-    batch_size = recipe.batch_size or usual
-    if optimizer.name in WHOLE or (data.kind == "graph" and recipe.batch_size is None):
-        batch_size = "all"  # every step passes over all nodes of a graph
-    length = recipe.length or _length(image, rows, batch_size)
-    if optimizer.name in AT_ONCE:
-        batch_size, length = "all", Length(1, "steps")
+    exact = part("optimizer", "closed_form") if solvable and free else _optimizer(model, free)
+    return recipe.replace(model=model, loss=loss, optimizer=recipe.optimizer or exact)
+
+
+def _on_graph(recipe: Recipe, model: Part, whole: bool) -> Recipe:
+    """A recipe for a network on a graph as its paper has it, where the recipe says nothing."""
+    if model.factory is not None or model.name not in GRAPH_OPTIMIZERS:
+        return recipe
+    rate, strength, layers = GRAPH_OPTIMIZERS[model.name]
+    usual = part("penalty", "l2", strength=strength, layers=layers)
     return recipe.replace(
-        model=model,
-        loss=loss,
-        optimizer=optimizer,
-        batch_size=batch_size,
-        length=length,
-        schedule=recipe.schedule or part("schedule", "constant" if single else "one_cycle"),
-        stop=recipe.stop or _stop(model, length, image, len(split.valid)),
-        clip=recipe.clip or part("clip", "none"),
-        init=recipe.init or part("init", "default"),
-        penalty=recipe.penalty or part("penalty", "none"),
-        gradient_noise=recipe.gradient_noise or part("gradient_noise", "none"),
-        data=_preparation(recipe, model),
-        precision=recipe.precision or "float32",
-        accumulate=recipe.accumulate or 1,
+        optimizer=recipe.optimizer or part("optimizer", "adam", lr=rate),
+        penalty=recipe.penalty or (usual if strength else None),
+        schedule=recipe.schedule or part("schedule", "constant"),
+        init=recipe.init or part("init", "xavier_uniform"),
+        length=recipe.length or (GRAPH_LENGTH if whole else NODE_LENGTH),
+        stop=recipe.stop or part("stop", "none"),
     )
 
 

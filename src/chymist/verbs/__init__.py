@@ -26,6 +26,8 @@ from chymist.verbs.leaving_out import leave_one_out as leave_one_out
 from chymist.verbs.loading import loading_throughput as loading_throughput
 from chymist.verbs.memorising import capacity as capacity
 from chymist.verbs.optimizer_race import race as race
+from chymist.verbs.ordering import ErrorOrdering as ErrorOrdering
+from chymist.verbs.ordering import error_ordering as error_ordering
 from chymist.verbs.paired_curves import Crossing as Crossing
 from chymist.verbs.paired_curves import crossing as crossing
 from chymist.verbs.populating import fit_population as fit_population
@@ -39,6 +41,7 @@ from chymist.verbs.records import list_runs as list_runs
 from chymist.verbs.records import load_run as load_run
 from chymist.verbs.searching import search as search
 from chymist.verbs.sensing import effects as effects
+from chymist.verbs.showing import show_batch as show_batch
 from chymist.verbs.suiting import suitability as suitability
 from chymist.verbs.trees import tree_of as tree_of
 from chymist.verbs.trees import tree_stability as tree_stability
