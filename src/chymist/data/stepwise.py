@@ -127,6 +127,9 @@ def check_single(data: Data, who: str) -> None:
 
     Raises:
         UsageError: every step has a target.
+
+    Example:
+        >>> check_single(Data("one", "array", "classification", np.eye(2), np.arange(2)), "this needs")
     """
     if data.task in ("tagging", "language"):
         raise UsageError(f"{who} one target a row", where="data", received=f"{data.task} data",
@@ -142,6 +145,9 @@ def check_measured(data: Data, who: str) -> None:
 
     Raises:
         UsageError: the inputs are names.
+
+    Example:
+        >>> check_measured(Data("one", "array", "classification", np.eye(2), np.arange(2)), "this needs")
     """
     if data.kind in ("text", "tokens", "graph"):
         raise UsageError(f"{who} measured numbers", where="data",
