@@ -129,7 +129,8 @@ def check_single(data: Data, who: str) -> None:
         UsageError: every step has a target.
 
     Example:
-        >>> check_single(Data("one", "array", "classification", np.eye(2), np.arange(2)), "this needs")
+        >>> data = Data("one", "array", "classification", np.eye(2), np.arange(2))
+        >>> check_single(data, "this needs")
     """
     if data.task in ("tagging", "language"):
         raise UsageError(f"{who} one target a row", where="data", received=f"{data.task} data",
@@ -147,7 +148,8 @@ def check_measured(data: Data, who: str) -> None:
         UsageError: the inputs are names.
 
     Example:
-        >>> check_measured(Data("one", "array", "classification", np.eye(2), np.arange(2)), "this needs")
+        >>> data = Data("one", "array", "classification", np.eye(2), np.arange(2))
+        >>> check_measured(data, "this needs")
     """
     if data.kind in ("text", "tokens", "graph"):
         raise UsageError(f"{who} measured numbers", where="data",
