@@ -222,7 +222,7 @@ def bootstrap(sample: Sample, times: Count = 200, stratify: bool = False) -> lis
 
     Source: Efron 1983; Efron, Tibshirani 1997.
     """
-    if stratify and (sample.groups is not None or not sample.data.classes):
+    if stratify and (sample.groups is not None or not sample.data.row_classes):
         raise UsageError("there are no classes to draw from", where="protocol.stratify",
                          received="groups, or regression", do="leave it out")  # fmt: skip
     return [_bootstrapped(sample, repeat, stratify) for repeat in range(times)]
@@ -389,7 +389,7 @@ def _subsets(units: int, p: int, limit: int | None, sample: Sample, what: str) -
 
 def _bootstrapped(sample: Sample, repeat: int, stratify: bool) -> Cut:
     """One bootstrap that holds every class and leaves some rows out."""
-    rows, classes = sample.rows, len(sample.data.classes)
+    rows, classes = sample.rows, len(sample.data.row_classes)
     targets = sample.data.targets[rows] if classes else np.zeros(len(rows), np.int64)
     present = np.unique(targets)
     unit = np.arange(len(rows))
@@ -414,7 +414,7 @@ def _bootstrapped(sample: Sample, repeat: int, stratify: bool) -> Cut:
 
 def _check_classes(sample: Sample, made: list[Cut]) -> None:
     """Refuse a cut whose training rows lack a class."""
-    names = sample.data.classes
+    names = sample.data.row_classes
     if not names:
         return
     present = np.unique(sample.data.targets[sample.rows])

@@ -133,6 +133,11 @@ class Data:
     def __hash__(self) -> int:
         return hash(self.fingerprint)
 
+    @property
+    def row_classes(self) -> tuple[str, ...]:
+        """Names of the classes that rows have, one each; empty where steps have them, or none."""
+        return self.classes if self.targets.ndim == 1 else ()
+
     def class_counts(self, rows: np.ndarray | None = None) -> np.ndarray:
         """How often each class occurs in some rows, or in all; at every step that has a target."""
         targets = (self.targets if rows is None else self.targets[rows]).ravel()

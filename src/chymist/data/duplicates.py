@@ -95,6 +95,8 @@ def _features(data: Data) -> Iterator[Words]:
 def _picked(flat: np.ndarray, columns: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Some columns of some rows as words."""
     picked = flat[rows[:, None], columns]
+    if picked.dtype == object:  # texts
+        return _words(picked[:, 0], np.arange(len(picked)))
     if picked.dtype.itemsize > 1:
         return _bits(picked)
     packed = np.zeros((len(picked), -(-len(columns) // 8) * 8), picked.dtype)

@@ -11,7 +11,7 @@ from chymist.data.cells import short
 from chymist.data.features import fit_scale
 from chymist.data.graphs import fit_nodes
 from chymist.data.texts import Tokens, as_text, fit_length, fit_vocabulary, tokenized
-from chymist.errors import InputError
+from chymist.errors import InputError, UsageError
 from chymist.values import Data
 
 
@@ -116,3 +116,42 @@ def check_shape(raw: Any, shape: tuple[int, ...]) -> None:
     if found != tuple(shape):
         raise InputError("inputs have another shape than the training rows", where="new rows",
                          received=short(f"shape {found}"), do=f"give {shape}")  # fmt: skip
+
+
+def check_single(data: Data, who: str) -> None:
+    """Refuse data with a target at every step where one target a row is meant.
+
+    Args:
+        data: the data.
+        who: needs it, with a verb: "bagging needs".
+
+    Raises:
+        UsageError: every step has a target.
+
+    Example:
+        >>> data = Data("one", "array", "classification", np.eye(2), np.arange(2))
+        >>> check_single(data, "this needs")
+    """
+    if data.task in ("tagging", "language"):
+        raise UsageError(f"{who} one target a row", where="data", received=f"{data.task} data",
+                         do="cross_validate, compare and search know targets of steps")  # fmt: skip
+
+
+def check_measured(data: Data, who: str) -> None:
+    """Refuse tokens and nodes, whose numbers are names, where measured numbers are meant.
+
+    Args:
+        data: the data.
+        who: needs them, with a verb: "k-means needs".
+
+    Raises:
+        UsageError: the inputs are names.
+
+    Example:
+        >>> data = Data("one", "array", "classification", np.eye(2), np.arange(2))
+        >>> check_measured(data, "this needs")
+    """
+    if data.kind in ("text", "tokens", "graph"):
+        raise UsageError(f"{who} measured numbers", where="data",
+                         received=f"data of kind '{data.kind}'",
+                         do="give the features as a matrix")  # fmt: skip

@@ -50,7 +50,7 @@ def nested_subsets(
         _, number = np.unique(groups[rows], return_inverse=True)
         place = generator(seed, "subsets of groups").permutation(number.max() + 1)
         order = order[np.argsort(place[number[order]], kind="stable")]
-    elif data.classes:
+    elif data.row_classes:
         order, least = _mixed(data.targets[rows], order), len(np.unique(data.targets[rows]))
     for size in sizes:
         if not least <= size <= len(rows):

@@ -41,7 +41,8 @@ def row_weights(data: Data, rows: np.ndarray, how: str = NONE) -> np.ndarray | N
     if how == BALANCED:
         if data.task != "classification":
             raise UsageError("balanced weights are for classes", where="data.weights",
-                             received="a regression", do="give the name of a column")  # fmt: skip
+                             received=f"data of the task {data.task}",
+                             do="give the name of a column")  # fmt: skip
         counts = np.bincount(data.targets[rows], minlength=len(data.classes))
         made: np.ndarray = len(rows) / ((counts > 0).sum() * counts[data.targets[rows]])
         return made

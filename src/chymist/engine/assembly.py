@@ -390,7 +390,7 @@ def check_first_batch(
     few, targets = rows.take(torch.arange(count)), rows.targets
     _tried(_copied(model).train(), few)
     _check_outputs(model, _tried(model.eval(), few), targets, expected)
-    value = loss(apply(model, few), targets[:count])
+    value = loss(_tried(model, few, apply), targets[:count])
     if not bool(torch.isfinite(value)):
         raise InputError(
             "the loss is not finite before the first step",
@@ -425,10 +425,12 @@ def _check_outputs(model: nn.Module, outputs: Any, targets: Tensor, expected: in
         )
 
 
-def _tried(model: nn.Module, inputs: Tensor) -> Any:
-    """What the model returns, or its failure in one line."""
+def _tried(
+    model: nn.Module, inputs: Tensor, apply: Callable[[nn.Module, Tensor], Tensor] | None = None
+) -> Any:
+    """What the model returns, as it is or as it is applied in training, or its failure."""
     try:
-        return model(inputs)
+        return apply(model, inputs) if apply else model(inputs)
     except (RuntimeError, TypeError, ValueError, LookupError, AttributeError,
             AssertionError) as error:  # fmt: skip
         reason = (str(error).splitlines() or [type(error).__name__])[0][:120]

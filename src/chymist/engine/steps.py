@@ -42,8 +42,9 @@ def stepwise(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
         flat, goals = outputs.flatten(0, 1), targets.flatten()
         kept = goals >= 0
         if reduction == "mean":
-            whole = bool(kept.all())
-            return loss(flat, goals) if whole else loss(flat[kept], goals[kept])
+            if bool(kept.all()):
+                return loss(flat, goals)
+            return loss(flat[kept], goals[kept]) if bool(kept.any()) else 0 * flat.sum()
         each = loss(flat, goals.clamp(min=0), reduction="none").view_as(targets)
         there = kept.view_as(targets).to(each.dtype)
         return (each * there).sum(1) / there.sum(1).clamp(min=1)

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from chymist.errors import UsageError
@@ -39,6 +40,8 @@ class Recurrent(nn.Module):
     ) -> None:  # fmt: skip
         super().__init__()
         self.tokens, self.each = shapes.vocabulary > 0, shapes.each_step
+        # Read from the start, a step with a target does not know what fills the text up behind it.
+        self.packs = self.tokens and not (self.each and not bidirectional)
         width = embedding if self.tokens else shapes.inputs[1]
         if self.tokens:
             self.embedding = nn.Embedding(shapes.vocabulary, width)
@@ -57,21 +60,27 @@ class Recurrent(nn.Module):
 
         Where every step has a target: to (batch, steps, outputs).
         """
-        lengths = (inputs != 0).sum(1).clamp(min=1).cpu() if self.tokens else None
+        steps, lengths = inputs.shape[1], None
+        if self.packs:
+            lengths = lengths_of(inputs).cpu()
+            inputs = inputs[:, : int(lengths.max())]
         values: Any = self.embedding(inputs) if self.tokens else inputs
         last = values
         for place, layer in enumerate(self.layers):
             values = self.drops[place](values)
             start = self.start(place, values)
-            if lengths is not None and start is None:
+            if lengths is not None:
                 values = pack_padded_sequence(values, lengths, True, enforce_sorted=False)
             values, end = layer(values, start)
-            if lengths is not None and start is None:
+            if lengths is not None:
                 values, _ = pad_packed_sequence(values, True, total_length=inputs.shape[1])
             self.keep(place, end)
             state = end[0] if isinstance(end, tuple) else end  # (directions, batch, units)
             last = state.transpose(0, 1).flatten(1)
-        made: Tensor = self.head(self.drops[-1](values if self.each else last))
+        values = self.drops[-1](values if self.each else last)
+        if self.each and values.shape[1] < steps:
+            values = functional.pad(values, (0, 0, 0, steps - values.shape[1]))
+        made: Tensor = self.head(values)
         return made
 
     def start(self, place: int, values: Tensor) -> Any:
@@ -80,6 +89,20 @@ class Recurrent(nn.Module):
 
     def keep(self, place: int, state: Any) -> None:
         """What becomes of the state that a layer ends with."""
+
+
+def lengths_of(tokens: Tensor) -> Tensor:
+    """Steps of each row up to its last token that is not 0, at least 1.
+
+    Args:
+        tokens: numbers of tokens, (rows, steps).
+
+    Example:
+        >>> lengths_of(torch.tensor([[2, 0, 3, 0], [0, 0, 0, 0]]))
+        tensor([3, 1])
+    """
+    places = torch.arange(1, tokens.shape[1] + 1, device=tokens.device)
+    return ((tokens != 0) * places).amax(1).clamp(min=1)
 
 
 class Carrying(Recurrent):
@@ -91,6 +114,7 @@ class Carrying(Recurrent):
 
     def __init__(self, *options: Any) -> None:
         super().__init__(*options)
+        self.packs = False
         self.forget()
 
     def forget(self) -> None:

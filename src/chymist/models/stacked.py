@@ -21,9 +21,11 @@ from chymist.models.blocks import ANY_AXES, JOINTS
 from chymist.models.graphs import GraphNetwork
 from chymist.models.layers import Dropout, Residual
 from chymist.models.norms import RMSNorm, scaled
+from chymist.models.recurrent import Recurrent
 from chymist.models.stacked_conv import StackedConv
 from chymist.models.stacked_graphs import StackedGraphNetwork
 from chymist.models.stacked_parts import Stacked, Unstackable
+from chymist.models.stacked_recurrent import StackedEmbedding, StackedRecurrence, StackedRecurrent
 from chymist.models.unshared import StackedUnshared, Unshared2d
 from chymist.noise import Keyed
 
@@ -190,17 +192,6 @@ class StackedPReLU(Stacked):
         return torch.where(inputs > 0, inputs, inputs * self.weight.view(shape))
 
 
-class StackedEmbedding(Stacked):
-    """One table of embeddings for each of K members."""
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Indices (K, batch, ...) to (K, batch, ..., size)."""
-        size = self.weight.shape[1]
-        offsets = torch.arange(self.members, device=inputs.device) * size
-        found = inputs + offsets.view(-1, *[1] * (inputs.ndim - 1))
-        return functional.embedding(found, self.weight.flatten(0, 1))
-
-
 class StackedNoise(nn.Module):
     """Keyed layers of K members: each draws what it would draw alone.
 
@@ -233,6 +224,11 @@ class StackedNoise(nn.Module):
 
 class StackedDropout(StackedNoise):
     """Dropout of K members; their probabilities may differ."""
+
+    @property
+    def acts(self) -> bool:
+        """Whether any member drops anything."""
+        return any(layer.p > 0 for layer in self.layers if isinstance(layer, Dropout))
 
 
 class StackedRReLU(StackedNoise):
@@ -273,6 +269,9 @@ FORMS: dict[type[nn.Module], Callable[[Sequence[Any]], nn.Module]] = {
     nn.BatchNorm2d: StackedBatchNorm,
     nn.LayerNorm: StackedLayerNorm,
     nn.Embedding: StackedEmbedding,
+    nn.RNN: StackedRecurrence,
+    nn.GRU: StackedRecurrence,
+    nn.LSTM: StackedRecurrence,
     nn.GroupNorm: StackedGroupNorm,
     RMSNorm: StackedRMSNorm,
     nn.PReLU: StackedPReLU,
@@ -313,6 +312,8 @@ def stack(
             stack([module.get_submodule(name) for module in modules], convolution) for name in names
         )
         return type(first)(OrderedDict(zip(names, layers, strict=True)))
+    if type(first) is Recurrent:
+        return _recurrent(modules)
     if isinstance(first, GraphNetwork):
         return StackedGraphNetwork(modules, StackedLinear)  # type: ignore[arg-type]
     if type(first) is nn.Embedding and _is_special(first):
@@ -327,6 +328,22 @@ def stack(
     if type(first) in PER_ROW:
         return PerRow(copy.deepcopy(first))
     raise Unstackable(f"{type(first).__name__} has no stacked form")
+
+
+def _recurrent(modules: Sequence[nn.Module]) -> StackedRecurrent:
+    """Recurrent networks as one; their layers stand in lists."""
+    options = {name for name in vars(modules[0]) if not name.startswith("_")}
+    if options - {"training", *StackedRecurrent.OPTIONS}:
+        raise Unstackable("a recurrent network with further options has no stacked form")
+    parts: dict[str, nn.Module] = {}
+    for name, child in modules[0].named_children():
+        members = [module.get_submodule(name) for module in modules]
+        if isinstance(child, nn.ModuleList):
+            parts[name] = nn.ModuleList(map(stack, zip(*members, strict=True)))
+        else:
+            parts[name] = stack(members)
+    plain: Any = modules[0]
+    return StackedRecurrent(plain, parts)
 
 
 def numbers_of(model: nn.Module) -> dict[str, Tensor]:
@@ -347,4 +364,25 @@ def numbers_of(model: nn.Module) -> dict[str, Tensor]:
                 if values is not None:
                     plain = layer.plain(name, values.detach())
                     found[f"{prefix}.{name}" if prefix else name] = plain
+    return found
+
+
+def member_of(model: nn.Module, numbers: dict[str, Tensor], place: int) -> dict[str, Tensor]:
+    """The numbers of one member, under their plain names.
+
+    Args:
+        model: the stacked model.
+        numbers: as `numbers_of` gives them.
+        place: of the member.
+
+    Example:
+        >>> pair = stack([nn.Embedding(3, 2), nn.Embedding(5, 2)])
+        >>> [tuple(member_of(pair, numbers_of(pair), k)["weight"].shape) for k in (0, 1)]
+        [(3, 2), (5, 2)]
+    """
+    found = {}
+    for name, values in numbers.items():
+        prefix, _, own = name.rpartition(".")
+        layer: Any = model.get_submodule(prefix)
+        found[name] = layer.own(own, place, values)
     return found

@@ -30,7 +30,7 @@ class Stacked(nn.Module):
         super().__init__()
         self.members = len(layers)
         for name, first in layers[0].named_parameters(recurse=False):
-            values = torch.stack([layer.get_parameter(name).detach() for layer in layers])
+            values = self.joined([layer.get_parameter(name).detach() for layer in layers])
             self.register_parameter(name, nn.Parameter(values, first.requires_grad))
         for name in dict(layers[0].named_buffers(recurse=False)):
             values = torch.stack([layer.get_buffer(name) for layer in layers])
@@ -38,6 +38,10 @@ class Stacked(nn.Module):
         for name in [*layers[0]._parameters, *layers[0]._buffers]:
             if not hasattr(self, name):  # bias=False leaves None under the name
                 setattr(self, name, None)
+
+    def joined(self, values: Sequence[Tensor]) -> Tensor:
+        """A parameter of all members as one tensor."""
+        return torch.stack(list(values))
 
     def plain(self, name: str, values: Tensor) -> Tensor:
         """Numbers of the shape that a parameter has here, seen as (K, *shape of the plain layer).
@@ -47,3 +51,13 @@ class Stacked(nn.Module):
             values: its numbers, or its gradient or moments.
         """
         return values
+
+    def own(self, name: str, place: int, values: Tensor) -> Tensor:
+        """A member's part of numbers that are seen as `plain` gives them: a view.
+
+        Args:
+            name: of the parameter or buffer.
+            place: of the member.
+            values: (K, *shape of the plain layer).
+        """
+        return values[place]

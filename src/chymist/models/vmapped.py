@@ -64,6 +64,8 @@ def check_vmapped(module: nn.Module, inputs: Tensor) -> None:
     Example:
         >>> check_vmapped(nn.Linear(3, 2), torch.zeros(4, 3))
     """
+    if any(buffer.layout != torch.strided for buffer in module.buffers()):
+        raise Unstackable(f"{type(module).__name__} holds sparse numbers")
     plain = copy.deepcopy(module).train()
     pair = Vmapped([plain, plain]).train()
     with warnings.catch_warnings():

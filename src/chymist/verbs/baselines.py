@@ -8,13 +8,19 @@ from typing import Any
 import numpy as np
 
 from chymist.data.preparation import fit_preparation
+from chymist.data.stepwise import check_measured, check_single
+from chymist.engine.steps import MANY, two_chances
 from chymist.errors import InputError, UsageError, nearest
+from chymist.evidence.step_floors import step_floors
 from chymist.metrics import find
 from chymist.parts import Part, part
 from chymist.values import Data, Predictions, Split, Task
 
 SEEDS = 2**32  # scikit-learn takes seeds below
-FLOORS = {"classification": "majority class", "regression": "mean of the training rows"}
+FLOORS = {
+    "classification": "majority class", "regression": "mean of the training rows",
+    "tagging": "most frequent class", "language": "most frequent class",
+}  # fmt: skip
 
 
 def named_baseline(name: str, task: Task) -> Any:
@@ -79,11 +85,37 @@ def fold_matrices(split: Split, preparation: Part | None) -> tuple[np.ndarray, n
     They are prepared as for a model: fitted on the training rows only; images are flattened.
     """
     data, options = split.data, preparation.options if preparation else {}
+    check_single(data, "an estimator needs")
+    check_measured(data, "an estimator needs")
     fitted = fit_preparation(data, split.train, part("data", "prepare", **options).options)
     train, held = (
         fitted.inputs(data.take(rows)).reshape(len(rows), -1) for rows in (split.train, split.test)
     )
     return train, held
+
+
+def step_baseline(split: Split) -> Predictions:
+    """How often each class occurs at the steps of the training rows, for those held out.
+
+    Args:
+        split: a fold of data with a target at every step.
+
+    Example:
+        >>> data = Data("t", "tokens", "tagging", np.ones((3, 2)), np.array([[0, 1], [1, 1], [0, -1]]),
+        ...             ("a", "b"))
+        >>> split = Split(data, np.array([0, 1]), np.array([], int), np.array([2]))
+        >>> step_baseline(split).outputs.round(2).tolist()
+        [[0.25, 0.75]]
+    """  # noqa: E501
+    data = split.data
+    goals, classes = data.targets[split.test], len(data.classes)
+    there = goals >= 0
+    found = step_floors(None, data.targets[split.train], None, there, classes)
+    outputs, known = next(iter(found.values())), goals[there]
+    if classes > MANY:
+        outputs, known = two_chances(outputs, known), np.zeros_like(known)
+    owner = np.broadcast_to(split.test[:, None], there.shape)[there]
+    return Predictions(owner, known, outputs, owner)
 
 
 def baseline_predictions(

@@ -17,6 +17,7 @@ from chymist.engine.assembly import HEADLINE, check_loss
 from chymist.engine.defaults import complete
 from chymist.engine.events import Epoch
 from chymist.engine.population import Plan
+from chymist.engine.steps import STEPWISE
 from chymist.engine.threads import Threads
 from chymist.errors import ChymistError, Diverged, UsageError
 from chymist.evidence import Entry, Pair, compare_entries, comparison_verdict, out_of_fold_score
@@ -32,6 +33,7 @@ from chymist.verbs.baselines import (
     fold_matrices,
     is_estimator,
     named_baseline,
+    step_baseline,
 )
 from chymist.verbs.comparison import Comparison
 from chymist.verbs.designs import SEEDS, Design, Folds, design_of, starts_at_random
@@ -332,7 +334,10 @@ def _fitted(
             matrices = np.zeros((len(split.train), 1)), np.zeros((len(split.test), 1))
         for name, estimator in estimators.items():
             began, found = perf_counter(), tables[name]
-            result = baseline_predictions(name, estimator, matrices, split, metric)
+            if design.data.task in STEPWISE and name == FLOOR:
+                result = step_baseline(split)
+            else:
+                result = baseline_predictions(name, estimator, matrices, split, metric)
             record = found.add(result, metric, entry=name, repeat=cut.repeat, fold=cut.fold)
             found.seconds += perf_counter() - began
             if name != FLOOR:

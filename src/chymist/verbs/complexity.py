@@ -13,6 +13,7 @@ import numpy as np
 from chymist.engine.assembly import HEADLINE, predictions_for
 from chymist.engine.defaults import complete
 from chymist.engine.population import Plan
+from chymist.engine.steps import STEPWISE
 from chymist.engine.threads import Threads
 from chymist.errors import Diverged, UsageError
 from chymist.evidence import out_of_fold_score
@@ -312,7 +313,7 @@ def _by_heart(trained: Trained) -> _Heart:
     run, split = trained.run, trained.job.split
     data, rows = split.data, np.concatenate([split.train, split.test])
     count = len(split.train)
-    if len(np.unique(split.train)) < count:
+    if len(np.unique(split.train)) < count or data.task in STEPWISE:
         return {}
     parts = plain_rows(run.preparation, run.recipe.data.options, data, split.train, split.test) or [
         np.asarray(run.matrix(some)[np.arange(len(some))]) for some in (run.train, trained.held)

@@ -214,7 +214,7 @@ def _design(
         for repeat in range(seeds)
     ]
     full = min(len(rows) - len(one) for repeat in held for one in repeat)
-    classes = len(np.unique(data.targets[rows])) if data.classes else 0
+    classes = len(np.unique(data.targets[rows])) if data.row_classes else 0
     numbers = default_sizes(full, classes) if sizes is None else _numbers(sizes, full)
     train: list[list[list[np.ndarray]]] = []
     for repeat, parts in enumerate(held):
@@ -223,7 +223,7 @@ def _design(
             rest, own = np.setdiff1d(rows, one), key(seed + repeat, "subsets of fold", fold)
             wanted = [len(rest) if n == full else n for n in numbers]
             train[-1].append(nested_subsets(data, rest, wanted, seed=own, groups=groups))
-            check_classes(data.targets[train[-1][-1][0]], data.classes, "the smallest size")
+            check_classes(data.targets[train[-1][-1][0]], data.row_classes, "the smallest size")
     return _Design(data, groups, HEADLINE[data.task], seed, numbers, held, train)
 
 

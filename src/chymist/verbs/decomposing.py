@@ -11,6 +11,7 @@ import numpy as np
 
 from chymist.data import folds as make_folds
 from chymist.data.splits import hold_out
+from chymist.data.stepwise import check_single
 from chymist.data.subsets import nested_subsets
 from chymist.engine.events import Epoch
 from chymist.engine.threads import Threads
@@ -120,6 +121,7 @@ def bias_variance(
     tally = Tally()
     seed, members = whole_number(seed, "seed", 0), whole_number(members, "members", 3, 10**6)
     whole, rows, sealed = open_rows(data)
+    check_single(whole, "bias and variance need")
     groups = groups_of(data, group)
     rest, held = hold_out(whole, rows, test, seed=seed, groups=groups)
     jobs, stopping = [], stops_early(recipe)

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from chymist.data import duplicates_across
+from chymist.engine.steps import STEPWISE
 from chymist.errors import UsageError
 from chymist.metrics import Undefined, measure
 from chymist.optim import AT_ONCE
@@ -139,6 +140,8 @@ class Design:
 
         def has(cut: Cut) -> bool:
             targets = self.data.targets[cut.held]
+            if self.data.task in STEPWISE:
+                targets = targets[targets >= 0]
             said = np.full((len(targets), classes), 1 / classes) if classes else 0.0 * targets
             try:
                 measure(Predictions(cut.held, targets, said), metric)
@@ -150,7 +153,8 @@ class Design:
 
     def notes(self) -> Iterator[str]:
         """What is to be known of the rows, in sentences."""
-        counts = np.bincount(self.data.targets[self.rows]) if self.data.classes else np.array([])
+        single = bool(self.data.row_classes)
+        counts = np.bincount(self.data.targets[self.rows]) if single else np.array([])
         few = np.flatnonzero((counts > 0) & (counts < self.folds))
         if len(few) and self.protocol.name == "kfold" and not self.single:
             name, rows = self.data.classes[few[0]], counts[few[0]]

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from chymist.data.preparation import Preparation, fit_preparation
+from chymist.data.stepwise import check_measured, check_single
 from chymist.errors import InputError, UsageError, nearest
 from chymist.evidence import out_of_fold_score
 from chymist.evidence.approximate_leave_one_out import Audit, approximate_softmax
@@ -109,6 +110,8 @@ def leave_one_out(
     began = perf_counter()
     seed, audit = whole_number(seed, "seed", 0), whole_number(audit, "audit", 1, 10**6)
     whole, rows, sealed = open_rows(data)
+    check_single(whole, "leaving rows out needs")
+    check_measured(whole, "the closed form needs")
     _check(whole, data, model)
     x, scaled = _columns(whole, rows, model, prepare)
     targets, metric = whole.targets[rows], headline(whole.task)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chymist.data.preparation import fit_preparation
+from chymist.data.stepwise import check_single
 from chymist.engine.assembly import predictions_for
 from chymist.engine.defaults import complete
 from chymist.engine.ignored import unread
@@ -199,6 +200,7 @@ def _drawn(
         InputError: too few rows.
     """
     whole, rows, _ = open_rows(data)
+    check_single(whole, "capacity needs")
     options = recipe.data.options if recipe.data else {}
     inputs = fit_preparation(whole, rows, options).inputs(whole.take(rows))
     rows = rows[np.sort(np.unique(inputs.reshape(len(rows), -1), axis=0, return_index=True)[1])]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from chymist.data.preparation import fit_preparation
+from chymist.data.stepwise import check_measured
 from chymist.errors import InputError, UsageError
 from chymist.keys import generator
 from chymist.parts import Part
@@ -178,6 +179,7 @@ def prepared_matrix(
     refuse_columns(data)
     if isinstance(data, Data | Split):
         whole, rows, _ = open_rows(data)
+        check_measured(whole, "this needs")
         fitted = fit_preparation(whole, rows, prepare.options if prepare else {})
         made: Any = fitted.inputs(whole.take(rows), np.float64)
         names = fitted.feature_names

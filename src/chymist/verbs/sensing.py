@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from chymist.data import hold_out
+from chymist.data.stepwise import check_single
 from chymist.engine.assembly import predictions_for
 from chymist.engine.defaults import complete
 from chymist.engine.population import Plan
@@ -281,6 +282,7 @@ def _labelled(data: Data | Split, count: int, seed: int) -> Split:
         InputError: not classes, or fewer rows.
     """
     whole, usable, _ = open_rows(data)
+    check_single(whole, "labels to be learnt by heart need")
     if not whole.classes:
         raise InputError("values cannot be learnt by heart as labels can", where=whole.name,
                          received="regression data", do="give data with classes")  # fmt: skip

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from chymist.data import hold_out
 from chymist.data.preparation import fit_preparation
+from chymist.data.stepwise import check_measured, check_single
 from chymist.engine.defaults import complete, linear_for
 from chymist.engine.threads import Threads
 from chymist.evidence import Pair
@@ -106,6 +107,9 @@ def suitability(
     Source: the course's criteria, number of rows and local correlation; Grinsztajn et al. 2022,
         Why do tree-based models still outperform deep learning on tabular data?
     """
+    whole = data.data if isinstance(data, Split) else data
+    check_single(whole, "the question needs")
+    check_measured(whole, "the question needs")
     split = _drawn(data, whole_number(rows, "rows", 10), whole_number(seed, "seed", 0))
     whole = split.data
     entries: dict[str, Any] = {

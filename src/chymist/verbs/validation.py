@@ -279,12 +279,13 @@ def _facts_of_rows(
 ) -> dict[str, Any]:
     """What is to be known of the rows and how they were cut."""
     folds = len(parts) // (parts[-1].repeat + 1) if protocol.name == "kfold" else 0
-    counts = [int((data.targets[rows] == c).sum()) for c in range(len(data.classes))]
+    names = data.row_classes
+    counts = [int((data.targets[rows] == c).sum()) for c in range(len(names))]
     return {
         "protocol": str(protocol), "duplicates": duplicates_across(data, rows, groups),
         "never_held": len(np.setdiff1d(rows, np.concatenate([cut.held for cut in parts]))),
         "rare_classes": [
-            name for name, n in zip(data.classes, counts, strict=True) if 0 < n < folds
+            name for name, n in zip(names, counts, strict=True) if 0 < n < folds
         ],
     }  # fmt: skip
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import nn
 
 from chymist.engine.assembly import Assembly
 from chymist.engine.population.update import COLUMNS
 from chymist.engine.randomness import unchanged_randomness
 from chymist.engine.rows import InMemory
 from chymist.models.efficientnet import Backbone
+from chymist.models.recurrent import Recurrent
 from chymist.models.stacked import CONVOLUTIONS, stack
 from chymist.models.stacked_parts import Unstackable
 from chymist.models.vmapped import check_vmapped
 from chymist.noise import Keyed
 from chymist.optim import is_solved
+
+MANY_OUTPUTS = 2**21  # numbers that a member gives in a step, where every step has classes
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,17 +98,22 @@ def _signature(run: Assembly) -> object:
     """What members trained together have in common."""
     recipe, program = run.recipe, run.program
     optimizer = [(k, v) for k, v in recipe.optimizer.items if k not in COLUMNS]
+    model, rows = run.state.model, run.train
+    ragged = isinstance(model, Recurrent) and model.tokens  # each knows words of its own
     shapes = [
-        (name, tuple(p.shape), p.requires_grad) for name, p in run.state.model.named_parameters()
+        (name, () if ragged and name == "embedding.weight" else tuple(p.shape), p.requires_grad)
+        for name, p in model.named_parameters()
     ]
+    own_options = (Keyed, nn.Embedding) if ragged else (Keyed,)
     settings = [
-        type(layer).__name__ + ("" if isinstance(layer, Keyed) else layer.extra_repr())
-        for layer in run.state.model.modules()
+        type(layer).__name__ + ("" if isinstance(layer, own_options) else layer.extra_repr())
+        for layer in model.modules()
     ]  # dropout: the probabilities may differ
     # What a user's own forward does cannot be read from its layers: one factory, one kind.
     own = id(recipe.model.factory) if recipe.model.source else None
-    rows = run.train  # raw images of one member do not go with prepared ones of another
-    held = (rows.inputs.shape[1:], rows.inputs.dtype) if isinstance(rows, InMemory) else ()
+    held: tuple[object, ...] = (rows.targets.shape[1:],)
+    if isinstance(rows, InMemory):  # raw images of one member do not go with prepared ones
+        held += (() if ragged else rows.inputs.shape[1:], rows.inputs.dtype)
     return str((
         held, shapes, settings, recipe.loss, recipe.optimizer.name, optimizer, recipe.clip,
         recipe.precision, recipe.batch_size, program.accumulate, run.state.step,
@@ -117,6 +127,11 @@ def _hindrance(run: Assembly) -> str:
     model = run.state.model
     if is_solved(run.recipe):
         return "it is solved, not trained in steps"
+    if run.program.lanes:
+        return "its state goes on from batch to batch"
+    if run.shapes.each_step and run.program.batch_size * math.prod(
+        (*run.train.targets.shape[1:], run.shapes.outputs)) > MANY_OUTPUTS:  # fmt: skip
+        return "it gives too many numbers at once"
     if run.program.accumulate > 1:
         return "it accumulates gradients"
     if run.recipe.precision in ("bfloat16", "float16"):

@@ -129,7 +129,7 @@ class Plan:
             forms: what they can be trained as, beside the loop.
             workers: processes that they could be trained in one by one; 1 is none.
         """
-        if tuple(forms) == (STACKED,) and step_work(runs[0]) < SURE:
+        if tuple(forms) == (STACKED,) and is_sure(runs[0]):
             return STACKED
         key = _key(runs)
         if key not in self.known and forms:
@@ -256,10 +256,21 @@ def _copied(run: Assembly) -> Assembly:
     return replace(run, program=program, state=State(model, optimizer, rate))
 
 
+def is_sure(run: Assembly) -> bool:
+    """Whether stacked products surely win; torch may have one kernel for all steps of a row."""
+    recurrent = any(isinstance(layer, nn.RNNBase) for layer in run.state.model.modules())
+    return not recurrent and step_work(run) < SURE
+
+
 def step_work(run: Assembly) -> float:
     """Multiply-adds of the forward pass of one step of a run."""
     one = run.train.take(torch.tensor([0]))
-    return multiply_adds(run.state.model, one) * run.program.batch_size
+    model = run.state.model
+    adds = multiply_adds(model, one)
+    for layer in model.modules():
+        if isinstance(layer, nn.RNNBase):
+            adds += one.shape[1] * sum(p.numel() for p in layer.parameters())
+    return adds * run.program.batch_size
 
 
 def _described(runs: Sequence[Assembly]) -> str:

@@ -25,7 +25,7 @@ from chymist.engine.population.visits import Batch, Reader, StackedRows
 from chymist.engine.rows import InMemory
 from chymist.errors import Diverged
 from chymist.models.chain import chained
-from chymist.models.stacked import StackedBatchNorm, StackedNoise, numbers_of
+from chymist.models.stacked import StackedBatchNorm, StackedNoise, member_of, numbers_of
 from chymist.models.stacked_graphs import StackedBits
 from chymist.models.stacked_wide import stack_wide
 from chymist.penalties import Penalty, constrain, pull
@@ -99,7 +99,8 @@ class Crew:
         self.open = [True] * len(runs)
         self.batch_size = max(run.program.batch_size for run in runs)  # less only if that is all
         self.model = form([run.state.model for run in runs]).train()
-        self.numbers = numbers_of(getattr(self.model, "held", self.model))
+        self.held = getattr(self.model, "held", self.model)
+        self.numbers = numbers_of(self.held)
         self.norms = [m for m in self.model.modules() if isinstance(m, StackedBatchNorm)]
         self.dropouts = [
             m for m in self.model.modules() if isinstance(m, StackedNoise | StackedBits)
@@ -141,7 +142,7 @@ class Crew:
     def write_back(self, place: int, moments: bool = False) -> None:
         """Give a member's own state what it has now; the moments only if it is to go on."""
         state = self.runs[place].state
-        state.model.load_state_dict({n: values[place] for n, values in self.numbers.items()})
+        state.model.load_state_dict(member_of(self.held, self.numbers, place))
         state.step = self.at
         state.loss_sum, state.loss_rows = float(self.sums[place]), int(self.seen[place])
         if moments:
@@ -185,7 +186,8 @@ class Crew:
         losses = self.runs[0].program.loss(
             self.model(batch.inputs).flatten(0, 1), batch.targets, reduction="none"
         )
-        shares = _shares(batch, losses)
+        each = self.runs[0].shapes.each_step and batch.shares is None
+        shares = _shares(with_steps(batch) if each else batch, losses)
         values = (losses.detach() * shares).view(len(self.runs), -1).sum(1).cpu().numpy()
         lost = [] if np.isfinite(values).all() else self._lost(values, rates)
         torch.autograd.backward(losses, shares)
@@ -299,6 +301,11 @@ def _plan_of(place: int, run: Assembly) -> object:
     per_epoch = 0 if described.name in WITHOUT_EPOCHS else program.steps_per_epoch
     return (run.state.rate, str(described), program.total_steps, per_epoch,
             place if watching else None)  # fmt: skip
+
+
+def with_steps(batch: Batch) -> Batch:
+    """A batch of which each row counts as often as it has steps with a target."""
+    return replace(batch, shares=(batch.targets >= 0).sum(1))
 
 
 def _shares(batch: Batch, losses: Tensor) -> Tensor:

@@ -36,13 +36,14 @@ class Update:
         self, model: nn.Module, optimizers: Sequence[Part], apart: bool, counted: bool = False
     ) -> None:
         trained = [
-            (parameter, partial(layer.plain, name))
+            (parameter, partial(layer.plain, name), partial(layer.own, name))
             for layer in model.modules()
             for name, parameter in layer._parameters.items()
             if isinstance(layer, Stacked) and parameter is not None and parameter.requires_grad
         ]
-        self.parameters = [parameter for parameter, _ in trained]
-        self.plain = [plain for _, plain in trained]
+        self.parameters = [parameter for parameter, _, _ in trained]
+        self.plain = [plain for _, plain, _ in trained]
+        self.own = [own for _, _, own in trained]
         first = optimizers[0]
         decays = [decay_of(part) for part in optimizers]
         ruled = counted or differ(optimizers)
@@ -72,8 +73,8 @@ class Update:
     def gradients(self, place: int) -> list[Tensor | None]:
         """Gradients of a member, as views, in the order of its own parameters."""
         return [
-            None if parameter.grad is None else plain(parameter.grad)[place]
-            for parameter, plain in zip(self.parameters, self.plain, strict=True)
+            None if parameter.grad is None else own(place, plain(parameter.grad))
+            for parameter, plain, own in zip(self.parameters, self.plain, self.own, strict=True)
         ]
 
     def weights(self) -> list[Pair]:
@@ -118,7 +119,8 @@ class Update:
         Args:
             members: over their parameters in the order of the stacked ones.
         """
-        for number, (moved, plain) in enumerate(zip(self.moved, self.plain, strict=True)):
+        views = zip(self.moved, self.plain, self.own, strict=True)
+        for number, (moved, plain, own) in enumerate(views):
             found = [m.state[m.param_groups[0]["params"][number]] for m in members]
             for name in dict.fromkeys(name for state in found for name in state):
                 if name == "step":
@@ -132,7 +134,7 @@ class Update:
                     held = torch.zeros_like(moved, requires_grad=False)  # fused steps walk raw
                     for place, state in enumerate(found):  # memory
                         if name in state:
-                            plain(held)[place].copy_(state[name])
+                            own(place, plain(held)).copy_(state[name])
                 self.optimizer.state[moved][name] = held
 
     def moments(self) -> list[Tensor]:
@@ -142,8 +144,9 @@ class Update:
 
     def give_back(self, place: int, member: torch.optim.Optimizer) -> None:
         """Leave a member's own optimiser with the moments that it has now."""
-        own = member.param_groups[0]["params"]
-        for parameter, moved, plain in zip(own, self.moved, self.plain, strict=True):
+        parameters = member.param_groups[0]["params"]
+        views = zip(parameters, self.moved, self.plain, self.own, strict=True)
+        for parameter, moved, plain, own in views:
             for name, value in self.optimizer.state[moved].items():
                 if name in self.drops[place]:
                     continue
@@ -152,7 +155,7 @@ class Update:
                     member.state[parameter][name] = taken.to(torch.float32, copy=True)
                 else:
                     kept = torch.empty_like(parameter, requires_grad=False)
-                    member.state[parameter][name] = kept.copy_(plain(value)[place])
+                    member.state[parameter][name] = kept.copy_(own(place, plain(value)))
 
 
 def clip_members(clip: Part, parameters: Sequence[nn.Parameter]) -> None:

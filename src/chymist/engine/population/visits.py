@@ -10,6 +10,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from chymist.engine.rows import InMemory
 from chymist.keys import order
@@ -73,7 +74,7 @@ class StackedRows:
                 starts[key] = length
                 sources.append(member.inputs)
                 length += len(member.inputs)
-        self.source = sources[0] if len(sources) == 1 else torch.cat(sources)
+        self.source = sources[0] if len(sources) == 1 else torch.cat(filled_up(sources))
         self.finishes = [member.finish for member in rows]  # folds are scaled each by their own
         counts = [len(member) for member in rows]
         own = [
@@ -152,6 +153,15 @@ class StackedRows:
             return whole.view(*shape, *whole.shape[1:])
         parts = zip(self.finishes, inputs.unflatten(0, shape), strict=True)
         return torch.stack([finish(part) if finish else part for finish, part in parts])
+
+
+def filled_up(sources: Sequence[Tensor]) -> list[Tensor]:
+    """Numbers of tokens (rows, steps) of different lengths, the shorter filled up with 0."""
+    most = max(source.shape[1] for source in sources) if sources[0].ndim == 2 else 0
+    return [
+        functional.pad(source, (0, most - source.shape[1])) if source.shape[1] < most else source
+        for source in sources
+    ]
 
 
 def visits_of(reader: Reader, size: int, steps: int) -> np.ndarray:
