@@ -95,6 +95,8 @@ class Data:
         graph: among the rows of a graph, or the features of sequences; None elsewhere.
         vocabulary: what the numbers of tokens mean.
         valid_rows: rows of the standard validation part, or None.
+        labels: what else is known of each row and is no input, (rows,) by name: rows may be
+            grouped by it.
     """
 
     name: str
@@ -112,6 +114,7 @@ class Data:
     graph: Graph | None = None
     vocabulary: tuple[str, ...] = ()
     valid_rows: np.ndarray | None = None
+    labels: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.targets)

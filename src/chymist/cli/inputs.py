@@ -26,13 +26,17 @@ def load_source(options: argparse.Namespace) -> Data:
         test=test,
         missing=options.missing,
         image_size=options.image_size,
+        kind=options.kind,
+        tokens=options.tokens,
+        steps=options.steps,
+        horizon=options.horizon,
     )
 
 
 def split_of(options: argparse.Namespace, data: Data) -> Split:
     """Cut the rows as the options say."""
     test = number(options.test) if options.test else None
-    valid = 0.2
+    valid = None
     if options.valid is not None:
         given = number(options.valid)
         if given is None:

@@ -24,12 +24,15 @@ from chymist.data.catalogue import (
     TABLES,
     TARGETS,
 )
+from chymist.data.catalogue_steps import STEP_DIGESTS, STEP_SETS
 from chymist.data.cells import short
-from chymist.data.tables import read_bytes, read_table, stacked
+from chymist.data.tables import Cells, read_bytes, read_table, stacked
 from chymist.data.tabular import Wanted, finished, mapping_data, table_data
 from chymist.data.targets import Targets
 from chymist.errors import InputError
 from chymist.values import Data
+
+_PUBLISHED = {**DIGESTS, **STEP_DIGESTS}
 
 
 def named_sets() -> dict[str, str]:
@@ -40,6 +43,7 @@ def named_sets() -> dict[str, str]:
         'iris flowers, 150 rows, 4 numbers, 3 classes'
     """
     found = {**EMBEDDED, "mnist": MNIST_TEXT, **{name: t.text for name, t in TABLES.items()}}
+    found |= {name: known.text for name, known in STEP_SETS.items()}
     return dict(sorted(found.items()))
 
 
@@ -63,13 +67,15 @@ def load_named(name: str, wanted: Wanted) -> Data:
         return replace(_embedded(name, wanted), source=source)
     if name == "mnist":
         return replace(_mnist(wanted.name), source=source)
+    if name in STEP_SETS:
+        from chymist.data.step_sets import load_step_set
+
+        data = load_step_set(name, wanted)
+        files, folder = STEP_SETS[name].files, STEP_SETS[name].folder
+        paths = find_files(name, files, folder, STEP_SETS[name].origin)
+        return replace(data, source=source, notes=(*data.notes, *_checked(paths, files)))
     known = TABLES[name]
-    names = known.names.split(",") if known.names else None
-    paths = find_files(name, known.files, known.folder, known.origin)
-    cells = read_table(paths[0], names=names, header=None if names else True)
-    first = len(cells) if len(paths) > 1 else None
-    for path in paths[1:]:
-        cells = stacked(cells, read_table(path, names=names))
+    cells, paths, first = named_cells(name)
     kept = TARGETS.get(name) if wanted.target is None else wanted.target
     given = replace(
         wanted,
@@ -80,6 +86,25 @@ def load_named(name: str, wanted: Wanted) -> Data:
     )
     data = table_data(replace(cells, header=True), given, source)
     return replace(data, notes=(*data.notes, *_checked(paths, known.files)))
+
+
+def named_cells(name: str) -> tuple[Cells, list[Path], int | None]:
+    """The cells of a named table, its files, and the first row of its test part.
+
+    Args:
+        name: its name.
+
+    Raises:
+        InputError: its files are not on this machine, or damaged.
+    """
+    known = TABLES[name]
+    names = known.names.split(",") if known.names else None
+    paths = find_files(name, known.files, known.folder, known.origin)
+    cells = read_table(paths[0], names=names, header=None if names else True)
+    first = len(cells) if len(paths) > 1 else None
+    for path in paths[1:]:
+        cells = stacked(cells, read_table(path, names=names))
+    return cells, paths, first
 
 
 def find_files(name: str, files: tuple[str, ...], folder: str, origin: str) -> list[Path]:
@@ -109,7 +134,7 @@ def find_files(name: str, files: tuple[str, ...], folder: str, origin: str) -> l
         ]
         present = [path for path in tried if path.is_file()]
         found += present[:1]
-        absent += [] if present else [f"{file} (SHA-256 {DIGESTS[file]})"]
+        absent += [] if present else [f"{file} (SHA-256 {_PUBLISHED[file]})"]
     if absent:
         raise InputError(
             f"the files of the data set '{name}' are not on this machine",
@@ -218,7 +243,7 @@ def _embedded(name: str, wanted: Wanted) -> Data:
 def _checked(paths: list[Path], files: tuple[str, ...]) -> list[str]:
     """A note for each file whose content is not the published one."""
     return [
-        f"{path.name} differs from the published file (SHA-256 {DIGESTS[file][:12]}...)"
+        f"{path.name} differs from the published file (SHA-256 {_PUBLISHED[file][:12]}...)"
         for path, file in zip(paths, files, strict=True)
-        if hashlib.sha256(read_bytes(path)).hexdigest() != DIGESTS[file]
+        if hashlib.sha256(read_bytes(path)).hexdigest() != _PUBLISHED[file]
     ]

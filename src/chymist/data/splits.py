@@ -21,7 +21,7 @@ def split(
     data: Data,
     *,
     test: float | int | None = None,
-    valid: float | int = DEFAULT,
+    valid: float | int | None = None,
     seed: int = 0,
     group: Any = None,
     time: Any = None,
@@ -30,12 +30,15 @@ def split(
 
     Classes keep their proportions to within one row (stratified), and a class of one row stays in
     the training part. A share f of n rows is ceil(f n) rows. Of data with a standard test part,
-    the shares are those of the other rows, and the test part is kept unless `test` is given.
+    the shares are those of the other rows, and the test part is kept unless `test` is given; so is
+    a standard validation part, unless `test` or `valid` is given. A running text is cut in its own
+    order: the last rows are for test, those before them for validation.
 
     Args:
         data: the rows.
         test: share in [0, 1) or number of test rows; None is the standard test part, else 0.2.
-        valid: share in [0, 1), at most 5,000 rows, or number of validation rows.
+        valid: share in [0, 1), at most 5,000 rows, or number of validation rows; None is the
+            standard validation part, else 0.2.
         seed: seed of the draw.
         group: name of a column, or labels (rows,); rows of a group stay together.
         time: name of a date or number column, or values (rows,): the last rows are for test,
@@ -63,22 +66,35 @@ def split(
             do="give one of them",
         )
     groups = None if group is None else group_numbers(data, group)
-    open_rows, fixed = np.arange(len(data)), np.array([], np.int64)
+    if data.task == "language" and groups is not None:
+        raise UsageError("a running text is cut in order", where="group", do="leave it out")
+    open_rows, fixed, kept = np.arange(len(data)), np.array([], np.int64), np.array([], np.int64)
+    if data.valid_rows is not None and valid is None and test is None:
+        kept = np.sort(data.valid_rows).astype(np.int64)
+        open_rows, valid = np.setdiff1d(open_rows, kept), 0
     if data.test_rows is not None and test in (None, 0):
-        fixed = np.sort(data.test_rows) if test is None else fixed
+        fixed = np.sort(data.test_rows).astype(np.int64) if test is None else fixed
         open_rows = np.setdiff1d(open_rows, data.test_rows)
         test = 0
-    sizes = _sizes(len(open_rows), DEFAULT if test is None else test, valid, data.name)
-    if time is not None:
-        latest = np.argsort(moments(data, time)[open_rows], kind="stable")[::-1]
-        parts, method = _cut(latest, sizes), "time"
+    share = DEFAULT if valid is None else valid
+    sizes = _sizes(len(open_rows), DEFAULT if test is None else test, share, data.name)
+    if time is not None or data.task == "language":
+        latest = _latest(data, open_rows, time)
+        parts, method = _cut(latest, sizes), "in order" if time is None else "time"
     else:
         parts, method = _drawn(data, open_rows, sizes, seed, groups)
     drawn, validation, train = (open_rows[np.sort(part)] for part in parts)
-    method += ", standard test part" if len(fixed) else ""
+    standard = "standard validation and test part" if len(kept) else "standard test part"
+    method = f"{method}, {standard}" if len(fixed) else method
     check_classes(data.targets[train], data.classes, f"the training part ({method} split)")
-    chosen = fixed.astype(np.int64) if len(fixed) else drawn
-    return Split(data, train, validation, chosen, seed, method, given, groups)
+    chosen, held = (fixed if len(fixed) else drawn), (kept if len(kept) else validation)
+    return Split(data, train, held, chosen, seed, method, given, groups)
+
+
+def _latest(data: Data, rows: np.ndarray, time: Any) -> np.ndarray:
+    """Places of rows from the last to the first, in time or in their own order."""
+    when = np.arange(len(data)) if time is None else moments(data, time)
+    return np.argsort(when[rows], kind="stable")[::-1]
 
 
 def hold_out(
@@ -124,7 +140,7 @@ def _drawn(
 
 def _given(test: Any, valid: Any, group: Any, time: Any) -> dict[str, Any]:
     """The arguments that differ from the defaults, as far as they can be written down."""
-    asked = {"test": test, "valid": None if valid == DEFAULT else valid}
+    asked = {"test": test, "valid": valid}
     asked |= {"group": group, "time": time}
     return {name: value for name, value in asked.items() if isinstance(value, int | float | str)}
 
@@ -172,17 +188,15 @@ def folds(
             received=repr(folds),
             do='give a number from 2, or "loo"',
         )
+    if data.task == "language":
+        return _pieces(rows, folds)
     _check_singles(data, rows)
     labels = group_numbers(data, group)[rows] if group is not None else None
     units = len(rows) if labels is None else len(np.unique(labels))
     count = units if folds == "loo" else folds
     if units < count or count < 2:
-        raise InputError(
-            "fewer rows or groups than folds",
-            where=data.name,
-            received=f"{units}, {count} folds",
-            do="use fewer folds",
-        )
+        raise InputError("fewer rows or groups than folds", where=data.name,
+                         received=f"{units}, {count} folds", do="use fewer folds")  # fmt: skip
     if labels is not None:
         number = _dealt_groups(labels, count, seed)
         _check_folds(data, data.targets[rows], number)
@@ -193,6 +207,15 @@ def folds(
             data.targets[rows] if data.task == "classification" else None, len(rows), count, seed
         )
     return [np.sort(rows[number == fold]) for fold in range(count)]
+
+
+def _pieces(rows: np.ndarray, folds: int | str) -> list[np.ndarray]:
+    """Rows that follow each other, cut into pieces: a text is held out in them."""
+    count = len(rows) if folds == "loo" else int(folds)
+    if len(rows) < count:
+        raise InputError("fewer rows than folds", received=f"{len(rows)}, {count} folds",
+                         do="use fewer folds")  # fmt: skip
+    return np.array_split(rows, count)
 
 
 def _check_singles(data: Data, rows: np.ndarray) -> None:
@@ -369,7 +392,9 @@ def _dealt_groups(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
 
 def _labels(data: Data, given: Any, where: str) -> np.ndarray:
     """A column of the data by name, or labels that the user gives; none may be missing."""
-    if isinstance(given, str):
+    if isinstance(given, str) and given in data.labels:
+        cells = data.labels[given]
+    elif isinstance(given, str):
         names = tuple(column.name for column in data.columns)
         at = column_index(given, names, where)
         cells = data.inputs[:, at] if isinstance(data.inputs, np.ndarray) else data.inputs[given]

@@ -6,16 +6,23 @@ The same table stands in `docs/defaults.md`.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from chymist.errors import InputError, UsageError
 from chymist.optim import AT_ONCE, WHOLE
 from chymist.parts import Part, part
-from chymist.values import Length, Recipe, Split
+from chymist.values import Data, Length, Recipe, Split
 
 MODELS = {
     "image": "cnn", "table": "mlp", "array": "mlp", "sequence": "gru", "text": "gru",
     "tokens": "lstm", "graph": "gcn",
 }  # fmt: skip
+
+# Where every step of a text has a target.
+STEP_MODELS: dict[str, tuple[str, dict[str, Any]]] = {
+    "language": ("lstm", {"hidden": (256,), "carry": True}),
+    "tagging": ("lstm", {"bidirectional": True, "dropout": 0.3}),
+}
 
 LOSSES = {
     "classification": "cross_entropy", "regression": "mse", "tagging": "cross_entropy",
@@ -69,7 +76,8 @@ def complete(recipe: Recipe, split: Split) -> Recipe:
         (mlp(), 16, '200 epochs')
     """
     data, rows = split.data, len(split.train)
-    model = recipe.model or part("model", MODELS[data.kind])
+    model = recipe.model or _model(data)
+    _check_ahead(model, data)
     loss = recipe.loss or part("loss", loss_of(model) or LOSSES[data.task])
     _check_link(model, loss)
     solvable = loss.name == "mse" and model.name in ("linear", *EXPANSIONS)
@@ -103,6 +111,22 @@ def complete(recipe: Recipe, split: Split) -> Recipe:
         precision=recipe.precision or "float32",
         accumulate=recipe.accumulate or 1,
     )
+
+
+def _model(data: Data) -> Part:
+    """The usual model for a kind of data and a task."""
+    if data.task in STEP_MODELS and data.kind in ("text", "tokens"):
+        name, options = STEP_MODELS[data.task]
+        return part("model", name, **options)
+    return part("model", MODELS[data.kind])
+
+
+def _check_ahead(model: Part, data: Data) -> None:
+    """Refuse a model that has read what it is to say."""
+    if data.task == "language" and model.options.get("bidirectional"):
+        raise UsageError("a model that reads from the end has seen the next token",
+                         where="model.bidirectional", received="true",
+                         do="leave it out")  # fmt: skip
 
 
 def loss_of(model: Part) -> str | None:

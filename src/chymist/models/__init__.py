@@ -9,6 +9,7 @@ from chymist.models.cnn import cnn as cnn
 from chymist.models.cnn import lenet5 as lenet5
 from chymist.models.expansions import polynomial as polynomial
 from chymist.models.expansions import random_features as random_features
+from chymist.models.gates import gates as gates
 from chymist.models.gaussian import covariance_parameters as covariance_parameters
 from chymist.models.gaussian import gaussian as gaussian
 from chymist.models.gaussian import naive_bayes as naive_bayes

@@ -15,8 +15,11 @@ from chymist.errors import InputError
 from chymist.initializers import AFFINE, Draw
 from chymist.keys import key, torch_generator
 from chymist.models.graphs import GRAPH_MODELS, OnFeatures
+from chymist.models.peephole import Peephole
 from chymist.parts import Part
 from chymist.values import Shapes
+
+EMBEDDED = 0.1  # deviation of embeddings; of 1, which is torch's, questions are learned worse
 
 
 def build_model(model: Part, shapes: Shapes, seed: int, init: Part | None = None) -> nn.Module:
@@ -77,21 +80,23 @@ def initialize(module: nn.Module, seed: int, draw: Draw | None = None) -> None:
 
     The distribution is torch's own default for linear and convolutional layers; only the source
     of the randomness is different. Biases of layers without fan-in and normalisation layers keep
-    their constants.
+    their constants. Recurrent layers draw U(-1/sqrt(units), 1/sqrt(units)), embeddings a normal
+    distribution of deviation 0.1, or 1/sqrt(width) where the last map shares them.
 
     Args:
         module: the module, changed in place.
         seed: seed of the run.
-        draw: fills the weights instead; biases are 0 then.
+        draw: fills the weights instead, those of recurrent layers gate by gate; biases are 0 then.
 
     Source: torch.nn.Linear.reset_parameters (Kaiming uniform with a = sqrt(5)).
     """
     for name, layer in module.named_modules():
         if isinstance(layer, nn.Embedding):
             with torch.no_grad():
-                layer.weight.normal_(generator=torch_generator(seed, "init", f"{name}.weight"))
-        if isinstance(layer, (*AFFINE, nn.RNNBase)):
-            recurrent = isinstance(layer, nn.RNNBase)
+                generator = torch_generator(seed, "init", f"{name}.weight")
+                layer.weight.normal_(0, getattr(layer, "spread", EMBEDDED), generator=generator)
+        if isinstance(layer, (*AFFINE, nn.RNNBase, Peephole)):
+            recurrent = isinstance(layer, nn.RNNBase | Peephole)
             size: Any = layer.hidden_size if recurrent else layer.weight[0].numel()  # type: ignore[index]
             bound = 1 / math.sqrt(size)
             for kind, values in layer.named_parameters(recurse=False):
@@ -102,7 +107,8 @@ def initialize(module: nn.Module, seed: int, draw: Draw | None = None) -> None:
                     elif kind.startswith("bias"):
                         values.zero_()
                     else:
-                        draw(values, generator)
+                        for gate in values.split(layer.hidden_size if recurrent else len(values)):
+                            draw(gate, generator)
 
 
 def _own(factory: Callable[..., Any], shapes: Shapes) -> Any:

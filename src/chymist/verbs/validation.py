@@ -364,7 +364,8 @@ def fold_split(
     train, stop, seed = cut.train, np.array([], np.int64), seed + cut.repeat
     if stopping:
         rows = np.unique(train)
-        kept = replace(data, inputs=data.take(rows), targets=data.targets[rows], test_rows=None)
+        kept = replace(data, inputs=data.take(rows), targets=data.targets[rows], test_rows=None,
+                       valid_rows=None)  # fmt: skip
         names, order = (None if a is None else a[rows] for a in (groups, moments))
         parts = make_split(kept, test=0, valid=STOP_SHARE, seed=seed, group=names, time=order)
         stop = rows[parts.valid]
