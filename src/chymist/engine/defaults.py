@@ -57,6 +57,9 @@ RAW_COLUMNS = {"missing": "keep", "encode": "integer", "scale": "none"}
 LARGE_IMAGE_SET, IMAGE_EPOCHS, IMAGE_STEPS = 10_000, 4, 340
 # Tables: batches of about a 16th of the rows between two bounds, passes, at least so many steps.
 TABLE_BATCHES, TABLE_EPOCHS, TABLE_STEPS = (16, 256), 15, 1000
+# Texts and tokens: rows of a batch, passes, at least so many steps.
+STEP_BATCHES = {"text": 32, "tokens": 32}
+STEP_LENGTHS = {"text": (8, 500), "tokens": (6, 500)}
 
 
 def complete(recipe: Recipe, split: Split) -> Recipe:
@@ -89,10 +92,12 @@ def complete(recipe: Recipe, split: Split) -> Recipe:
     image = data.kind == "image"
     single = model.name == "perceptron" and recipe.optimizer is None  # Rosenblatt's rule
     usual = 1 if single else _image_batch(rows) if image else _table_batch(rows)
+    if data.kind in STEP_BATCHES and not single:
+        usual = STEP_BATCHES[data.kind]
     batch_size = recipe.batch_size or usual
     if optimizer.name in WHOLE or (data.kind == "graph" and recipe.batch_size is None):
         batch_size = "all"  # every step passes over all nodes of a graph
-    length = recipe.length or _length(image, rows, batch_size)
+    length = recipe.length or _length(_usual_length(data), rows, batch_size)
     if optimizer.name in AT_ONCE:
         batch_size, length = "all", Length(1, "steps")
     return recipe.replace(
@@ -181,10 +186,17 @@ def _table_batch(rows: int) -> int:
     return size
 
 
-def _length(image: bool, rows: int, batch_size: int | str) -> Length:
+def _usual_length(data: Data) -> tuple[int, int]:
+    """Passes over the rows, and steps at least."""
+    if data.kind == "image":
+        return IMAGE_EPOCHS, IMAGE_STEPS
+    return STEP_LENGTHS.get(data.kind, (TABLE_EPOCHS, TABLE_STEPS))
+
+
+def _length(usual: tuple[int, int], rows: int, batch_size: int | str) -> Length:
     """Some passes over the rows, more of them where an epoch has few steps."""
     per_epoch = max(1, rows // batch_size) if isinstance(batch_size, int) else 1
-    epochs, steps = (IMAGE_EPOCHS, IMAGE_STEPS) if image else (TABLE_EPOCHS, TABLE_STEPS)
+    epochs, steps = usual
     return Length(max(epochs, math.ceil(steps / per_epoch)), "epochs")
 
 

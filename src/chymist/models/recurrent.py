@@ -87,29 +87,38 @@ class Recurrent(nn.Module):
         Where every step has a target: to (batch, steps, outputs).
         """
         values, lengths = self.read(inputs)
+        both = lengths is not None and getattr(self.layers[0], "bidirectional", False)
         last = values
         for place, layer in enumerate(self.layers):
             values = self.drops[place](values)
-            start = self.start(place, values)
-            if lengths is not None and start is None:
-                values = pack_padded_sequence(values, lengths, True, enforce_sorted=False)
-            values, end = layer(values, start)
-            if lengths is not None and start is None:
-                values, _ = pad_packed_sequence(values, True, total_length=inputs.shape[1])
+            if both:  # the second direction begins with the last token, not with what fills up
+                values = pack_padded_sequence(values, lengths, True, enforce_sorted=False)  # type: ignore[arg-type]
+            values, end = layer(values, self.start(place, values))
+            if both:
+                values, _ = pad_packed_sequence(values, True)
             self.keep(place, end)
             state = end[0] if isinstance(end, tuple) else end  # (directions, batch, units)
             last = state.transpose(0, 1).flatten(1)
-        if not self.each and self.pool != "last":
+        if self.each:
+            made: Tensor = self.head(self.drops[-1](values))
+            return F.pad(made, (0, 0, 0, inputs.shape[1] - made.shape[1]))
+        if self.pool != "last":
             last = pooled(values, lengths, self.pool)
-        made: Tensor = self.head(self.drops[-1](values if self.each else last))
+        elif lengths is not None and not both:
+            last = values[torch.arange(len(values)), lengths - 1]
+        made = self.head(self.drops[-1](last))
         return made
 
     def read(self, inputs: Tensor) -> tuple[Any, Tensor | None]:
-        """What the first layer gets, (batch, steps, features), and the lengths of texts."""
+        """What the first layer gets, (batch, steps, features), and the lengths of texts.
+
+        Steps beyond the longest text of the batch are left out.
+        """
         if not self.tokens:
             return inputs, None
         first = inputs if inputs.ndim == 2 else inputs[:, :, 0]
-        return self.embedding(inputs).flatten(2), (first != 0).sum(1).clamp(min=1).cpu()
+        lengths = (first != 0).sum(1).clamp(min=1).cpu()
+        return self.embedding(inputs[:, : int(lengths.max())]).flatten(2), lengths
 
     def start(self, place: int, values: Tensor) -> Any:
         """The state that a layer begins with; None is zero."""
@@ -146,6 +155,10 @@ class Carrying(Recurrent):
         for place in range(len(self.layers)):
             for part in range(2 if isinstance(self.layers[place], nn.LSTM | Peephole) else 1):
                 self.register_buffer(f"state_{place}_{part}", torch.zeros(0))
+
+    def read(self, inputs: Tensor) -> tuple[Any, Tensor | None]:
+        """All steps, (batch, steps, features): a running text is filled up at its very end only."""
+        return (self.embedding(inputs).flatten(2) if self.tokens else inputs), None
 
     def start(self, place: int, values: Tensor) -> Any:
         """The kept state where it is of as many rows, or zero."""
