@@ -585,7 +585,8 @@ def _check_depth(text: str) -> None:
         raise ValueError(f"a key of more than {MOST_DOTS} parts")
 
 
-SHARES = frozenset({"accuracy", "balanced_accuracy", "f1_macro", "f1_micro", "error"})
+SHARES = frozenset({"accuracy", "balanced_accuracy", "f1_macro", "f1_micro", "error",
+                     "chunk_f1"})  # fmt: skip
 
 
 def _as_part(slot: str, value: Any) -> Part | None:
