@@ -97,6 +97,7 @@ def applied(name: str, *values: float) -> list[float]:
 
 
 def test_numbers_of_the_course() -> None:
+    # Course: W57, W58, W59, W60.
     assert applied("sigmoid", 0, -1, 1) == pytest.approx([0.5, 0.268941, 0.731059], abs=1e-6)
     assert applied("leaky_relu", -1, 2) == pytest.approx([-0.01, 2])
     assert applied("prelu", -4, 3) == [-1, 3]
@@ -114,6 +115,7 @@ def test_the_maximum_is_leaky_for_slopes_from_0_to_1(slope: float, x: float) -> 
 
 
 def test_softmax_and_its_jacobian() -> None:
+    # Course: W61.
     softmax = cy.activations.softmax().build(None)
     x = torch.tensor([[1.0, 2.0, 3.0]], dtype=torch.float64)
     assert softmax(x)[0].tolist() == pytest.approx([0.090031, 0.244728, 0.665241], abs=1e-6)

@@ -66,6 +66,7 @@ def test_parameters_of_recurrent_layers(kind: str, inputs: int, units: int) -> N
 
 
 def test_sizes_of_the_course() -> None:
+    # Course: W03, W04, W05, W06, W07, W08, W09, W12, W13, W14, W15, W17, W26, W27, W29, W31, W32, W95.
     size, parameters = maths.convolution_size, maths.convolution_parameters
     assert [size(28, 3), size(26, 2, 2), size(13, 3), size(11, 2, 2)] == [26, 13, 11, 5]
     assert 50 * size(11, 2, 2) ** 2 == 1250
@@ -87,11 +88,12 @@ def test_sizes_of_the_course() -> None:
 
 
 def test_numbers_of_parameters_of_the_course() -> None:
+    # Course: W47, W48, W86.
     counts = [maths.recurrent_parameters(kind, 10, 20) for kind in ("lstm", "gru", "rnn")]
     assert counts == [2480, 1860, 620]
     assert round(2480 / (10 * 20 + 20), 2) == 11.27
     both = [
-        (maths.covariance_parameters(d), maths.covariance_parameters(d, shared=True))
+        (maths.covariance_parameters(d), maths.covariance_parameters(d, covariance="shared"))
         for d in (2, 7, 100)
     ]
     assert both == [(6, 3), (56, 28), (10100, 5050)]
@@ -102,6 +104,8 @@ def test_numbers_of_parameters_of_the_course() -> None:
 def test_covariance_parameters_are_the_free_entries(features: int, classes: int) -> None:
     free = len(np.tril_indices(features)[0])
     assert maths.covariance_parameters(features, classes) == classes * free
+    diagonal = maths.covariance_parameters(features, classes, "diagonal")
+    assert diagonal == classes * features
 
 
 def test_sizes_that_make_no_sense() -> None:
@@ -114,6 +118,7 @@ def test_sizes_that_make_no_sense() -> None:
         lambda: maths.convolution_parameters(3, 4, 3, groups=2),
         lambda: maths.recurrent_parameters("elman", 1, 1),
         lambda: maths.covariance_parameters(0),
+        lambda: maths.covariance_parameters(2, covariance="full"),
     ):
         with pytest.raises(UsageError):
             call()
@@ -135,6 +140,7 @@ def test_pooling_against_torch(seed: int, rows: int, columns: int, size: int, st
 
 
 def test_pooling_of_the_course() -> None:
+    # Course: W06, W28.
     matrix = [[1, 1, 2, 4], [5, 6, 7, 8], [3, 2, 1, 0], [1, 2, 3, 4]]
     assert maths.pool(matrix).tolist() == [[6, 8], [3, 4]]
     assert maths.pool(matrix, kind="mean").tolist() == [[3.25, 5.25], [2, 2]]
@@ -172,6 +178,7 @@ def test_gated_memory_is_an_lstm(seed: int, steps: int, units: int) -> None:
 
 
 def test_gates_of_the_course() -> None:
+    # Course: W43, W44.
     x1 = [1, 3, 2, 4, 2, 1, 3, 6, 1]
     x2 = np.array([0, 1, 0, 1, 0, 0, -1, 1, 0])
     x3 = np.array([0, 0, 0, 0, 0, 1, 0, 0, 1])
@@ -182,6 +189,7 @@ def test_gates_of_the_course() -> None:
 
 
 def test_gates_that_are_never_quite_open() -> None:
+    # Course: W45, W46.
     x1, x2, x3 = np.array([(3, 1, 0), (4, 1, 0), (2, 0, 0), (1, 0, 1), (3, -1, 0)]).T
     found = maths.gated_memory(x1, 100 * x2 - 10, 100 * x2 + 10, 100 * x3 - 10)
     assert found.memory[:4].round(6).tolist() == [3, 7, 6.999773, 6.999501]
@@ -232,6 +240,7 @@ def test_mean_overlap_against_sklearn(seed: int, classes: int) -> None:
 
 
 def test_boxes_of_the_course() -> None:
+    # Course: W90, W91.
     assert round(float(maths.box_iou([0, 0, 2, 2], [1, 1, 3, 3])), 6) == 0.142857
     apart = maths.numerical_gradient(
         lambda box: 1 - float(maths.box_iou(box, [5, 5, 6, 6])), [0, 0, 2, 2]
@@ -262,6 +271,7 @@ def test_no_boxes() -> None:
 
 
 def test_range_of_half_precision() -> None:
+    # Course: W49.
     half = torch.finfo(torch.float16)
     assert (half.smallest_normal, half.max, half.eps) == (6.103515625e-05, 65504, 9.765625e-04)
     subnormal = torch.tensor(6e-8, dtype=torch.float16).item()

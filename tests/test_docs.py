@@ -46,12 +46,6 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert target.startswith("http") or (page.parent / target).exists(), target
 
 
-def test_the_page_of_the_course_names_what_exists() -> None:
-    text = (ROOT / "docs" / "course.md").read_text("utf-8")
-    for name in re.findall(r"`(test_\w+\.py)", text):
-        assert (ROOT / "tests" / name).exists(), name
-
-
 def test_the_page_of_defaults_agrees_with_the_table() -> None:
     from chymist.engine import defaults
 

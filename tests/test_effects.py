@@ -15,7 +15,7 @@ import chymist as cy
 from chymist.cli import main
 from chymist.errors import InputError, UsageError
 from chymist.evidence.trends import trend
-from chymist.verbs.sensing import BASE
+from chymist.verbs.sensing import BASE, CAPTIONS, IMAGE_VALUES, VALUES
 
 NOISE = np.random.default_rng(3).normal(0, 0.01, (5, 6))
 
@@ -88,6 +88,42 @@ def test_wider_networks_learn_more_by_heart_and_dropout_less() -> None:
     assert rate.diverged == (0, 5)
     assert rate.sentence.endswith("; 5 diverged")
     assert found.facts["executor"] == "population"
+
+
+def test_an_option_that_the_base_lacks_takes_the_part_that_has_it() -> None:
+    values = {
+        "loss.gamma": [0.0, 5.0],
+        "loss.margin": [0.5, 2.0],
+        "loss.label_smoothing": [0.0, 0.5],
+    }
+    found = cy.effects(cy.load("iris"), values=values, repeats=2, rows=40)
+    gamma, margin, smoothing = found.effects
+    assert np.allclose(gamma.scores[0], smoothing.scores[0])  # focal with 0 is cross-entropy
+    assert gamma.caption.endswith("focal is cross-entropy")
+    # A net that is trained with its own loss keeps it where that has the option.
+    from chymist.verbs.sensing import _recipes
+
+    split = cy.split(cy.load("iris"))
+    own = BASE.replace(loss=cy.parts.part("loss", "focal", gamma=1.0))
+    assert [r.loss.name for r in _recipes(own, "loss.gamma", [2.0], split) if r.loss] == ["focal"]
+    assert [r.loss.name for r in _recipes(own, "loss.margin", [2.0], split) if r.loss] == ["hinge"]
+    assert margin.parameters[0] == gamma.parameters[0]
+
+
+def test_a_kernel_is_tried_on_images_only() -> None:
+    data = cy.load("digits")
+    found = cy.effects(data, values={"model.kernel": [1, 3, 5]}, repeats=2, rows=30)
+    assert found.effects[0].parameters == tuple(
+        8 * (k * k + 1) + 8 * 16 * 10 + 10 for k in (1, 3, 5)
+    )
+    with pytest.raises(UsageError, match="needs images"):
+        cy.effects(cy.load("iris"), values={"model.kernel": [1, 3]}, repeats=2, rows=30)
+    with pytest.raises(UsageError, match="no middle"):
+        cy.effects(data, values={"model.kernel": [2, 3]}, repeats=2, rows=30)
+
+
+def test_every_hyperparameter_of_the_table_has_a_caption() -> None:
+    assert set(CAPTIONS) == {*VALUES, *IMAGE_VALUES}
 
 
 def test_a_share_is_that_of_a_run_alone() -> None:

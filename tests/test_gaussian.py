@@ -15,7 +15,7 @@ from sklearn.naive_bayes import BernoulliNB, CategoricalNB, GaussianNB
 
 import chymist as cy
 from chymist.errors import UsageError
-from chymist.models import covariance_parameters
+from chymist.maths import covariance_parameters
 from chymist.models.gaussian import counted_columns
 from chymist.parts import part
 from chymist.values import Shapes, Split
@@ -87,10 +87,11 @@ def test_a_shared_covariance_has_the_form_of_logistic_regression():
 
 
 def test_numbers_of_covariance_parameters():
+    # Course: W86.
     for features, (separate, shared) in {2: (6, 3), 7: (56, 28), 100: (10100, 5050)}.items():
         assert covariance_parameters(features, 2, "separate") == separate == features * (
             features + 1)  # fmt: skip
-        assert covariance_parameters(features, 2, "shared") == shared
+        assert covariance_parameters(features, 2, covariance="shared") == shared
         assert covariance_parameters(features, 2, "diagonal") == 2 * features
     made = cy.models.gaussian(covariance="separate").build(Shapes((7,), 2))
     assert made.roots.shape == (2, 7, 7)

@@ -32,6 +32,7 @@ def tensor(seed: int, *shape: int) -> Tensor:
 
 
 def test_the_sigmoid_graph_of_the_course() -> None:
+    # Course: W01, W02.
     for found in (
         cy.gradients.graph(SIGMOID, AT),
         cy.gradients.graph("sigmoid(w0*x0 + w1*x1 + w2)", AT, expand=True),
@@ -66,6 +67,7 @@ def test_waves_are_what_can_run_at_the_same_time() -> None:
 
 
 def test_a_function_three_times_over() -> None:
+    # Course: W41.
     for x, expected in ((0, 21), (1, 29)):
         found = cy.gradients.graph("2*(2*(2*x + 3) + 3) + 3", {"x": x})
         assert (found.value, float(found["x"].gradient)) == (expected, 8)

@@ -37,7 +37,7 @@ DRAWN = {
     "he_normal": ("norm", 2 / IN),
     "he_normal(slope=1)": ("norm", 1 / IN),
 }
-OTHERS = ("zero", "constant", "orthogonal", "lsuv")
+OTHERS = ("zero", "constant", "orthogonal", "lsuv", "from_run")
 MODEL = cy.models.mlp(hidden=(OUT,))
 
 

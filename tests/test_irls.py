@@ -196,7 +196,8 @@ def test_newton_ends_where_the_gradient_is_zero(classes, columns, seed):
     x = torch.from_numpy(np.c_[rng.normal(size=(30, columns)), np.ones(30)])
     t = torch.from_numpy(rng.integers(classes, size=30))
     weights = torch.from_numpy(rng.random(30))
-    objective = Objective(x, t, cross_entropy, weights / weights.mean(), 0.3)
+    objective = Objective(x, t, cross_entropy, weights / weights.mean(),
+                          torch.tensor([0.3] * columns + [0.0]).double())  # fmt: skip
     iterates = list(newton(objective, classes))
     values = [found.value for found in iterates]
     gradient, hessian = objective.derivatives(iterates[-1].theta)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 import chymist as cy
-from chymist.errors import InputError
+from chymist.errors import InputError, UsageError
 from chymist.keys import torch_generator
 
 
@@ -30,6 +30,7 @@ def test_jacobian_against_torch_func() -> None:
 
 
 def test_jacobian_of_a_chain_is_the_product_of_jacobians() -> None:
+    # Course: W42.
     """A hundred linear layers are one matrix."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(0)
@@ -92,6 +93,7 @@ def test_a_residual_path_keeps_slopes_from_vanishing() -> None:
 
 
 def test_a_linear_recurrence_over_a_thousand_steps() -> None:
+    # Course: W76.
     for w, value, slope in (
         (1.01, 20751.6, 999 * 1.01**998),
         (1, 1, 999),
@@ -152,3 +154,46 @@ def test_points_of_every_kind() -> None:
         cy.gradients.hessian(nn.Linear(100, 100), "mse", (torch.ones(1, 100), torch.ones(1, 100)))
     with pytest.raises(InputError, match="outputs are not"):
         cy.gradients.jacobian(nn.Flatten(0), torch.ones(2, 3))
+
+
+def test_both_layouts_of_a_jacobian() -> None:
+    """S441: numerator layout has the index of y first, denominator layout that of x."""
+    model, (inputs, _) = perceptron()
+    first = cy.gradients.jacobian(model, inputs)
+    second = cy.gradients.jacobian(model, inputs, layout="denominator")
+    np.testing.assert_array_equal(second, first.transpose(0, 2, 1))
+    weights = model[0].weight.detach().numpy()
+    slope = cy.gradients.jacobian(model[0], inputs, layout="denominator")
+    np.testing.assert_allclose(slope, np.broadcast_to(weights.T, slope.shape))
+
+
+def test_the_gradient_of_a_scalar_is_a_row_or_a_column() -> None:
+    """S441: for y = x^T A x it is x^T (A + A^T), or (A + A^T) x; the chain rule turns round."""
+    matrix, inputs = tensor(7, 3, 3), tensor(8, 4, 3)
+
+    class Quadratic(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return ((x @ matrix) * x).sum(1, keepdim=True)
+
+    row = cy.gradients.jacobian(Quadratic(), inputs)
+    column = cy.gradients.jacobian(Quadratic(), inputs, layout="denominator")
+    assert (row.shape, column.shape) == ((4, 1, 3), (4, 3, 1))
+    np.testing.assert_allclose(column[:, :, 0], (inputs @ (matrix + matrix.T)).numpy())
+    inner = nn.Linear(3, 3).double()
+    cy.models.initialize(inner, seed=5)
+    made = inner(inputs).detach()
+    for layout, parts in (("numerator", (1, 0)), ("denominator", (0, 1))):
+        whole = cy.gradients.jacobian(nn.Sequential(inner, Quadratic()), inputs, layout=layout)
+        factors = (
+            cy.gradients.jacobian(inner, inputs, layout=layout),
+            cy.gradients.jacobian(Quadratic(), made, layout=layout),
+        )
+        np.testing.assert_allclose(whole, factors[parts[0]] @ factors[parts[1]], rtol=1e-10)
+
+
+def test_the_layout_of_images_and_a_wrong_name() -> None:
+    model = nn.Sequential(nn.Flatten(), nn.Linear(12, 2))
+    found = cy.gradients.jacobian(model, torch.zeros(5, 3, 2, 2), layout="denominator")
+    assert found.shape == (5, 3, 2, 2, 2)
+    with pytest.raises(UsageError, match="numerator"):
+        cy.gradients.jacobian(model, torch.zeros(5, 3, 2, 2), layout="numeratr")  # type: ignore[arg-type]

@@ -301,7 +301,6 @@ def test_leave_one_out_of_a_closed_form_is_not_trained(diabetes, monkeypatch, ca
 def test_folds_that_have_no_closed_form_are_trained(diabetes):
     few = cy.load((matrix(diabetes)[:30], diabetes.targets[:30]))
     for recipe, more in [
-        (cy.Recipe(model="linear", precision="bfloat16"), {}),
         (cy.Recipe(model="linear", data=cy.prepare(scale="minmax")), {}),
         (cy.Recipe(model="linear"), {"group": np.arange(30) // 3}),
     ]:

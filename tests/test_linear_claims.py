@@ -42,12 +42,14 @@ def line(weight: float, bias: float) -> nn.Linear:
 
 
 def test_softmax_regression_of_four_inputs_and_three_outputs_has_15_parameters():
+    # Course: W34.
     model = build_model(part("model", "softmax"), Shapes((4,), 3), 0)
     assert [tuple(p.shape) for p in model.parameters()] == [(3, 4), (3,)]
     assert sum(p.numel() for p in model.parameters()) == 15
 
 
 def test_affine_maps_of_affine_maps_are_affine():
+    # Course: W41, W42.
     once = line(2.0, 3.0)
     x = torch.tensor([[0.0], [1.0]], dtype=torch.float64)
     assert once(once(once(x)))[:, 0].tolist() == [21.0, 29.0]
@@ -63,12 +65,14 @@ def test_affine_maps_of_affine_maps_are_affine():
 
 
 def test_candidate_lines():
+    # Course: W53.
     x = torch.tensor([[1.0], [10.0]], dtype=torch.float64)
     found = [line(w, b)(x)[:, 0].tolist() for b, w in ((10.0, 9.0), (9.8, 9.2), (-0.8, -1.2))]
     np.testing.assert_allclose(found, [[19, 100], [19, 101.8], [-2, -12.8]], atol=1e-12)
 
 
 def test_the_gradient_of_ten_squared_errors_and_their_mean():
+    # Course: W54, W55.
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(2, 10))
     layer = line(0.7, -0.2)
@@ -82,6 +86,7 @@ def test_the_gradient_of_ten_squared_errors_and_their_mean():
 
 
 def test_a_linear_regression_that_starts_at_zero_learns():
+    # Course: W72.
     x = torch.tensor([[1.0], [2.0], [3.0]], dtype=torch.float64)
     layer = line(0.0, 0.0)
     (layer(x) - 2 * x).square().mean().div(2).backward()
@@ -117,6 +122,7 @@ def test_descent_of_a_linear_regression_has_one_end_unless_columns_depend():
 
 
 def test_perceptron_and_hinge_losses_of_the_example():
+    # Course: W73.
     scores, right = torch.tensor([[0.5], [-0.5]]), torch.tensor([1, 1])
     assert losses.perceptron(scores, right, "none").tolist() == [0.0, 0.5]
     assert losses.hinge(scores, right, "none").tolist() == [0.5, 1.5]
@@ -125,6 +131,7 @@ def test_perceptron_and_hinge_losses_of_the_example():
 
 
 def test_the_printed_logistic_loss_rewards_being_wrong():
+    # Course: W74.
     logit = torch.logit(torch.tensor([[0.9], [0.9]], dtype=torch.float64))
     wanted = torch.tensor([[1.0], [0.0]], dtype=torch.float64)
     printed = wanted * torch.sigmoid(logit).log()
@@ -134,6 +141,7 @@ def test_the_printed_logistic_loss_rewards_being_wrong():
 
 
 def test_training_error_falls_with_the_degree_on_nested_sets():
+    # Course: W84.
     rng = np.random.default_rng(0)
     x = rng.uniform(-1, 1, size=30)
     y = np.sin(3 * x) + 0.3 * rng.normal(size=30)

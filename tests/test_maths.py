@@ -60,6 +60,7 @@ def test_matrix_norms(seed: int, rows: int, columns: int, kind: int | str) -> No
 
 
 def test_norms_of_the_course() -> None:
+    # Course: W65, W66, W67, W68.
     norms = [
         [round(maths.vector_norm(x, p), 6) for p in (0, 1, 2, 3, np.inf)] for x in ((1, 2), (3, 4))
     ]
@@ -124,6 +125,7 @@ def test_mutual_information_against_sklearn(seed: int, rows: int, columns: int) 
 
 
 def test_information_of_the_course() -> None:
+    # Course: W35, W36, W37, W38, W39, W63, W64.
     assert round(maths.gini([0.5, 0.5]), 6) == 0.5
     assert maths.entropy([0.5, 0.5], "bits") == 1
     assert maths.gini([1, 0]) == maths.entropy([1, 0]) == 0
@@ -222,6 +224,7 @@ def test_sigmoid_derivative_against_autograd() -> None:
 
 
 def test_softmax_of_the_course() -> None:
+    # Course: W61, W62, W96.
     jacobian = maths.softmax_jacobian([1, 2, 3])
     assert special.softmax([1, 2, 3]).round(6).tolist() == [0.090031, 0.244728, 0.665241]
     assert jacobian.diagonal().round(6).tolist() == [0.081925, 0.184836, 0.222695]
@@ -262,6 +265,7 @@ def test_slopes_of_a_quadratic(seed: int, size: int) -> None:
 
 
 def test_slopes_of_the_course() -> None:
+    # Course: W88, W89.
     def bowl(x: np.ndarray) -> float:
         return float(x @ x)
 
@@ -281,6 +285,7 @@ def test_slopes_of_the_course() -> None:
 
 
 def test_convexity_of_the_course() -> None:
+    # Course: W71.
     assert maths.midpoint_convex(lambda x: x**2, 0, 2)
     assert not maths.midpoint_convex(lambda x: -(x**2), 0, 2)
     rng = generator(0, "pairs")
@@ -293,6 +298,7 @@ def test_convexity_of_the_course() -> None:
 
 
 def test_products_of_many_factors() -> None:
+    # Course: W75, W76.
     assert round(1.1**100, 1) == 13780.6
     assert f"{0.9**100:.3e}" == "2.656e-05"
     steepest = float(maths.sigmoid_derivative(0.0))

@@ -118,7 +118,7 @@ def test_the_table_of_metrics():
     assert [m.name for m in metrics.METRICS.values() if m.headline] == ["accuracy", "rmse"]
     for name, metric in metrics.METRICS.items():
         assert metric.function is getattr(metrics, name)
-        assert metric.needs in ("labels", "probabilities", "values")
+        assert metric.needs in ("labels", "scores", "probabilities", "values")
     falling = {m.name for m in metrics.METRICS.values() if not m.greater_is_better}
     assert falling == {"error", "log_loss", "perplexity", "rmse", "mae"}
 

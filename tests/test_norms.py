@@ -105,6 +105,7 @@ def test_stacked_norms_have_numbers_of_their_own(affine: bool) -> None:
 
 @pytest.mark.parametrize(("p", "scale"), [(0.5, 2.0), (0.25, 4 / 3), (0.2, 1.25)])
 def test_dropout_keeps_the_mean_and_adds_variance(p: float, scale: float) -> None:
+    # Course: W79.
     x = torch.tensor([3.0, -1.0, 0.5], dtype=torch.float64)
     layer = Dropout(p)
     layer.place(0, 1, "drop")
@@ -117,6 +118,7 @@ def test_dropout_keeps_the_mean_and_adds_variance(p: float, scale: float) -> Non
 
 
 def test_conventions_of_the_number_of_dropout() -> None:
+    # Course: W81.
     assert drop_probability(keep=0.8) == 0.2
     assert keep_probability(drop=0.2) == 0.8
     assert drop_probability(1) == 0
@@ -133,3 +135,50 @@ def test_conventions_of_the_number_of_dropout() -> None:
 def test_the_conventions_are_inverse(thousandths: int) -> None:
     drop = thousandths / 1001
     assert drop_probability(keep_probability(drop)) == pytest.approx(drop, abs=1e-11)
+
+
+# --- sequences of different lengths, padded: batch statistics beside those of a step (S248) ---
+
+CHANNELS, MEAN = 16, 0.5
+
+
+def padded(own: torch.Tensor, seed: int, rows: int = 32, long: int = 50) -> torch.Tensor:
+    """A sequence (steps, channels) first in a batch (rows, long, channels) of drawn ones."""
+    made = torch.Generator().manual_seed(seed)
+    batch = torch.zeros(rows, long, CHANNELS)
+    batch[0, : len(own)] = own
+    for row, length in enumerate(torch.randint(5, 51, (rows - 1,), generator=made).tolist(), 1):
+        batch[row, :length] = MEAN + torch.randn(length, CHANNELS, generator=made)
+    return batch
+
+
+def normed(kind: str, batch: torch.Tensor, steps: int) -> torch.Tensor:
+    """The first sequence of a batch in training, (steps, channels)."""
+    (layer,) = normalizing(kind, CHANNELS)
+    turned = kind == "batch"  # its channels come before the steps
+    made = layer(batch.transpose(1, 2)).transpose(1, 2) if turned else layer(batch)
+    return made[0, :steps].detach()
+
+
+def test_padding_moves_what_batch_normalisation_gives_and_not_what_layer_normalisation_does() -> (
+    None
+):
+    own = MEAN + torch.randn(20, CHANNELS, generator=torch.Generator().manual_seed(1))
+    for kind, moved in (("layer", 0.0), ("batch", 0.451)):
+        plain, with_zeros = (normed(kind, padded(own, 2, long=long), 20) for long in (50, 100))
+        far = (plain - with_zeros).square().mean().sqrt() / plain.square().mean().sqrt()
+        assert float(far) == pytest.approx(moved, abs=0.005)
+    # By formula: of a share p of real steps, mean p m and variance p (s^2 + m^2) - p^2 m^2.
+    batch = padded(own, 2, long=100)
+    real = batch[batch.any(2)]
+    share = len(real) / (32 * 100)
+    m, var = real.mean(0), real.var(0, unbiased=False)
+    expected = (own - share * m) / (share * (var + m**2) - (share * m) ** 2 + 1e-5).sqrt()
+    assert torch.allclose(normed("batch", batch, 20), expected, atol=1e-4)
+
+
+def test_other_rows_of_the_batch_move_what_batch_normalisation_gives() -> None:
+    own = MEAN + torch.randn(20, CHANNELS, generator=torch.Generator().manual_seed(1))
+    for kind, rows, expected in (("layer", 8, 0.0), ("batch", 8, 0.099), ("batch", 32, 0.057)):
+        said = torch.stack([normed(kind, padded(own, seed, rows), 20) for seed in range(3, 43)])
+        assert float(said.std(0).mean() / said.std()) == pytest.approx(expected, abs=0.003)

@@ -31,6 +31,7 @@ def positions(optimizer: Part, gradients: list[float], start: float = 0.0) -> li
 
 
 def test_gradient_descent_goes_against_the_slope() -> None:
+    # Course: W97, W98.
     assert positions(cy.optim.sgd(lr=0.1), [0.5], 1.0)[-1] == pytest.approx(0.95, abs=1e-12)
     assert positions(cy.optim.bgd(lr=0.1), [-3.0], 1.0)[-1] == pytest.approx(1.3, abs=1e-12)
     assert positions(cy.optim.sgd(lr=0.1), [3.0], 1.0)[-1] == pytest.approx(0.7, abs=1e-12)
@@ -39,6 +40,7 @@ def test_gradient_descent_goes_against_the_slope() -> None:
 @given(st.floats(1e-3, 1e3), st.sampled_from([-1, 1]))
 @settings(max_examples=30, deadline=None)
 def test_steps_of_adagrad_shorten_whatever_the_gradient(size: float, sign: int) -> None:
+    # Course: W51.
     found = positions(cy.optim.adagrad(lr=1.0, eps=1e-15), [sign * size] * 5)
     lengths = [abs(b - a) for a, b in itertools.pairwise(found)]
     assert lengths == pytest.approx([1, 0.70710678, 0.57735027, 0.5, 0.44721360], abs=1e-7)
@@ -57,6 +59,7 @@ def test_adagrad_by_hand_and_without_a_gradient() -> None:
 @given(st.floats(1e-3, 1e3), st.sampled_from([-1, 1]))
 @settings(max_examples=30, deadline=None)
 def test_first_steps_of_adam_and_rmsprop(size: float, sign: int) -> None:
+    # Course: W77.
     """Adam's is lr; without the correction of its means it would be 3.16 lr, and RMSProp's is 10."""
     adam = positions(cy.optim.adam(lr=1e-3, eps=1e-15), [sign * size])[-1]
     assert adam == pytest.approx(-sign * 1e-3, rel=1e-9)
@@ -84,6 +87,7 @@ def test_rmsprop_with_a_beta_of_adam_is_adam_without_its_correction() -> None:
 
 
 def test_decay_shrinks_a_weight() -> None:
+    # Course: W78.
     for optimizer in (cy.optim.sgd(lr=0.1, weight_decay=1e-4),
                       cy.optim.adamw(lr=0.1, weight_decay=1e-4)):  # fmt: skip
         assert positions(optimizer, [0.0], 1.0)[-1] == pytest.approx(0.99999, abs=1e-12)
@@ -147,6 +151,7 @@ def test_momentum_is_faster_where_curvatures_differ() -> None:
 
 
 def test_the_noise_of_a_batch_falls_with_its_root() -> None:
+    # Course: W82.
     """Batches are drawn without replacement, so the root is that of (1 / B) (n - B) / (n - 1)."""
     rows, epochs = 4096, 60
     values = np.random.default_rng(0).normal(size=rows)  # gradients of single rows

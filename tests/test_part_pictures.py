@@ -14,7 +14,9 @@ import torch
 import chymist as cy
 from chymist.cli import main
 from chymist.parts import Part, part, registered, spelled
+from chymist.reports.charts import Line, line_chart
 from chymist.reports.part_pictures import DRAWN, STEPS, picture_of
+from chymist.reports.style import as_file
 
 ALL = [Part(kind, name) for kind in DRAWN for name in sorted(registered(kind))]
 BOUNDS = ("none", "max_norm", "l2_ball")  # no curve of a weight
@@ -23,7 +25,7 @@ BOUNDS = ("none", "max_norm", "l2_ball")  # no curve of a weight
 @pytest.mark.parametrize("one", ALL, ids=lambda one: f"{one.kind}-{one.name}")
 def test_every_small_part_has_a_picture(one: Part) -> None:
     picture = picture_of(one)
-    if one.kind == "penalty" and one.name in BOUNDS:
+    if (one.kind == "penalty" and one.name in BOUNDS) or one.name == "from_run":
         assert picture is None
         return
     assert picture is not None
@@ -57,6 +59,53 @@ def test_curves_are_those_of_the_parts() -> None:
     default = picture_of(cy.initializers.default()).values
     assert np.abs(default).max() == pytest.approx(1 / 16, rel=1e-3)
     assert torch.get_default_dtype() == torch.float32
+
+
+def test_a_plateau_is_drawn_for_a_loss_that_stalls() -> None:
+    factor, loss = picture_of(cy.schedules.plateau(patience=3, factor=0.5)).lines
+    stalled = int(np.flatnonzero(np.diff(loss.y) < 0)[-1]) + 1  # its last new best value
+    rule, best, waited, rate, expected = 3, math.inf, 0, 1.0, []
+    for value in loss.y:  # as torch's ReduceLROnPlateau does
+        expected.append(rate)
+        waited = 0 if value < best * (1 - 1e-4) else waited + 1
+        best = min(best, value)
+        if waited > rule:
+            rate, waited = rate / 2, 0
+    np.testing.assert_allclose(factor.y, expected)
+    assert factor.y[stalled + rule + 1 : stalled + rule + 3].tolist() == [1.0, 0.5]
+    assert factor.y[-1] <= 0.25
+
+
+def test_step_decay_is_drawn_with_its_steps() -> None:
+    (factor,) = picture_of(cy.schedules.step_decay()).lines
+    np.testing.assert_allclose(np.unique(factor.y), [0.01, 0.1, 1.0])
+
+
+def test_long_names_have_room_in_wide_letters() -> None:
+    lines = [
+        Line(name, np.arange(3.0), np.array([1.0, 0.5, end]), kind)
+        for name, end, kind in (
+            ("cross_entropy", 0.0, "s1"), ("half_squared", 0.001, "s2"), ("mae", 0.0, "s3"),
+        )
+    ]  # fmt: skip
+    chart = ElementTree.fromstring(as_file(line_chart("x", lines, "x", "y", zero=True)))
+    width = float(chart.get("width"))
+    texts = {t.text: t for t in chart.iter("{http://www.w3.org/2000/svg}text")}
+    places = []
+    for line in lines:
+        label = texts[line.name]
+        assert float(label.get("x")) + 6.8 * len(line.name) <= width  # DejaVu Sans at 12.5 pixels
+        places.append(float(label.get("y")))
+    apart = np.diff(sorted(places))
+    assert (apart >= 15).all()
+    assert max(places) < float(texts["0"].get("y")) + 4  # above the axis and its numbers
+
+
+def test_a_file_of_its_own_has_letters_of_the_size_that_they_were_placed_for() -> None:
+    text = as_file(picture_of(cy.activations.relu()).svg())
+    assert "font:16px" not in text
+    assert "font-size:14.5px" not in text
+    assert 'font-size="12.5"' in text
 
 
 def test_the_command_shows_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -59,6 +59,7 @@ def test_a_schedule_equals_torch(name: str) -> None:
 
 
 def test_inverse_root_by_hand() -> None:
+    # Course: W50.
     rate = cy.schedules.inverse_sqrt(per="step").build(Span(5))
     assert [rate(t) for t in range(5)] == pytest.approx(
         [1, 0.707107, 0.577350, 0.5, 0.447214], abs=1e-6

@@ -59,6 +59,7 @@ def test_lbfgs_takes_the_steps_of_torch() -> None:
 @given(st.floats(0.01, 100), st.floats(-50, 50), st.floats(-50, 50))
 @settings(max_examples=50, deadline=None)
 def test_one_step_of_newton_reaches_the_minimum_of_a_parabola(a: float, c: float, x: float) -> None:
+    # Course: W52.
     weight = nn.Parameter(torch.tensor([x], dtype=torch.float64))
     steps = newton_steps([weight], lambda: a * (weight - c).square().sum(), 0.0, 1e-9)
     next(steps)
@@ -156,7 +157,7 @@ def test_what_the_solvers_refuse() -> None:
         cy.fit(cy.Recipe(model=cy.models.mlp(hidden=(500,)), optimizer="newton"), split)
     with pytest.raises(UsageError, match="exact losses"):
         cy.fit(cy.Recipe(model="softmax", optimizer="newton", precision="bfloat16"), split)
-    with pytest.raises(UsageError, match="acts in steps"):
+    with pytest.raises(UsageError, match="does not read this, in gradient_noise"):
         cy.fit(cy.Recipe(model="softmax", optimizer="lbfgs",
                          gradient_noise=cy.gradient_noise.annealed()), split)  # fmt: skip
     with pytest.raises(InputError, match="no parameters"):

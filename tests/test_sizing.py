@@ -41,6 +41,7 @@ def vgg16() -> nn.Module:
 
 
 def test_the_two_blocks_of_the_lecture() -> None:
+    # Course: W03, W04, W05, W06, W07, W08, W09, W10, W11, W12.
     model = nn.Sequential(
         nn.Conv2d(1, 25, 3), nn.MaxPool2d(2), nn.Conv2d(25, 50, 3), nn.MaxPool2d(2), nn.Flatten()
     )
@@ -56,6 +57,7 @@ def test_the_two_blocks_of_the_lecture() -> None:
 
 
 def test_the_first_program_of_the_course() -> None:
+    # Course: W15, W16, W17, W18, W19, W20, W21.
     found = cy.shapes(keras_demo(), (1, 28, 28))
     shapes = [row.output_shape for row in found.rows if row.kind != "Dropout"]
     assert shapes == [(32, 26, 26), (32, 13, 13), (64, 11, 11), (64, 5, 5), (1600,), (64,), (10,)]
@@ -65,6 +67,7 @@ def test_the_first_program_of_the_course() -> None:
 
 
 def test_single_layers_of_the_course() -> None:
+    # Course: W26, W27, W29, W30, W31, W32, W33, W95.
     layers = [
         (nn.Conv2d(3, 32, 5, 1, 2), (3, 17, 30), (32, 17, 30), 2432),
         (nn.Conv2d(1, 6, 5), (1, 28, 28), (6, 24, 24), 156),
@@ -81,6 +84,7 @@ def test_single_layers_of_the_course() -> None:
 
 
 def test_vgg16_without_its_weights() -> None:
+    # Course: W87.
     with torch.device("meta"):
         model = vgg16()
     found = cy.shapes(model, (3, 224, 224))

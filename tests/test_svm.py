@@ -193,3 +193,16 @@ def test_svms_go_through_folders_folds_and_comparisons(tmp_path):
     recipes = {name: cy.Recipe(model=name) for name in ("svm", "gaussian", "naive_bayes")}
     found = cy.compare(recipes, data, folds=5)
     assert {entry.name for entry in found.entries} == set(recipes)
+
+
+def test_a_kernel_far_from_zero_is_that_of_scikit_learn():
+    from sklearn.metrics.pairwise import rbf_kernel
+
+    draw = np.random.default_rng(0)
+    near, other = draw.normal(size=(30, 3)), draw.normal(size=(20, 3))
+    far = 1e4  # squares of float32 rows would be known to within 10 there
+    module = cy.models.svm().build(cy.Shapes((3,), 2))
+    module.gamma = torch.tensor(0.5)
+    rows, support = (torch.tensor(part + far, dtype=torch.float32) for part in (near, other))
+    wanted = rbf_kernel(rows.double().numpy(), support.double().numpy(), gamma=0.5)
+    assert np.abs(module._kernel(rows, support).numpy() - wanted).max() < 1e-5

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 import chymist as cy
+from chymist.verbs.sensing import IMAGE_VALUES
 from chymist.verbs.triples import Family
 
 PAGE = Path(__file__).parent.parent / "docs" / "choosing.md"
@@ -35,6 +36,7 @@ def effect_table() -> str:
     digits = cy.load("digits")
     pixels = np.asarray(digits.inputs, float).reshape(len(digits), -1)
     heads, cells = cy.effects(cy.load((pixels, digits.targets))).rows()
+    cells += cy.effects(digits, values=IMAGE_VALUES).rows()[1]
     rows: list[list[object]] = [[*heads], ["---"] * len(heads), *cells]
     return "\n".join(f"| {' | '.join(str(cell) for cell in row)} |" for row in rows)
 

@@ -35,7 +35,8 @@ _PUBLIC = {
     "coefficients": "chymist.verbs", "leave_one_out": "chymist.verbs",
     "learning_curve": "chymist.verbs", "validation_curve": "chymist.verbs",
     "capacity": "chymist.verbs", "suitability": "chymist.verbs",
-    "effects": "chymist.verbs", "families": "chymist.verbs", "bias_variance": "chymist.verbs",
+    "effects": "chymist.verbs", "error_ordering": "chymist.verbs",
+    "families": "chymist.verbs", "bias_variance": "chymist.verbs",
     "apply": "chymist.verbs", "prove": "chymist.verbs", "fix": "chymist.verbs",
     "tree_of": "chymist.verbs", "tree_stability": "chymist.verbs",
     "support_vectors": "chymist.verbs", "mistake_bound": "chymist.evidence",
@@ -106,6 +107,7 @@ if TYPE_CHECKING:
     from chymist.verbs import crossing as crossing
     from chymist.verbs import diagnose as diagnose
     from chymist.verbs import effects as effects
+    from chymist.verbs import error_ordering as error_ordering
     from chymist.verbs import evaluate as evaluate
     from chymist.verbs import evolve as evolve
     from chymist.verbs import families as families

@@ -19,7 +19,7 @@ from chymist.errors import InputError, UsageError
 from chymist.noise import Keyed
 from chymist.parts import NonNegative, Positive, describer
 
-Pieces = Annotated[int, msgspec.Meta(ge=2)]
+Pieces = Annotated[int, msgspec.Meta(ge=2, le=1000)]
 
 
 class Step(nn.Module):
@@ -405,7 +405,7 @@ def maxout(_: None, *, pieces: Pieces = 2) -> nn.Module:
     `pieces` times as wide, so that `hidden=(64,)` gives 64 units.
 
     Args:
-        pieces: values of which the greatest is passed on, at least 2.
+        pieces: values of which the greatest is passed on, 2 to 1000.
 
     Example:
         >>> maxout(pieces=2).build(None)(torch.tensor([[1.0, 3.0, -2.0, -5.0]]))

@@ -13,9 +13,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from chymist.errors import UsageError
 from chymist.parts import NonNegative, Positive, describer
 
 Draw = Callable[[Tensor, torch.Generator], object]  # fills a weight (units, fan-in, ...) in place
+SINGLE = float(torch.finfo(torch.float32).max)
 AFFINE = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
@@ -56,7 +58,13 @@ def constant(_: None, *, value: float = 0.1) -> Draw:
     Example:
         >>> constant(value=0.5)
         constant(value=0.5)
+
+    Raises:
+        UsageError: the value is no number of single precision.
     """
+    if abs(value) > SINGLE:
+        raise UsageError("out of range", where="init.value", received=f"{value:g}",
+                         do=f"give at most {SINGLE:.3g}")  # fmt: skip
     return lambda weight, random: nn.init.constant_(weight, value)
 
 
@@ -70,7 +78,13 @@ def uniform(_: None, *, bound: NonNegative = 0.05) -> Draw:
     Example:
         >>> uniform(bound=1.0)
         uniform(bound=1.0)
+
+    Raises:
+        UsageError: twice the bound is no number of single precision.
     """
+    if 2 * bound > SINGLE:
+        raise UsageError("out of range", where="init.bound", received=f"{bound:g}",
+                         do=f"give at most {SINGLE / 2:.3g}")  # fmt: skip
     return lambda weight, random: nn.init.uniform_(weight, -bound, bound, random)
 
 
@@ -84,7 +98,13 @@ def normal(_: None, *, std: NonNegative = 0.05) -> Draw:
     Example:
         >>> normal(std=0.01)
         normal(std=0.01)
+
+    Raises:
+        UsageError: the deviation is no number of single precision.
     """
+    if std > SINGLE:
+        raise UsageError("out of range", where="init.std", received=f"{std:g}",
+                         do=f"give at most {SINGLE:.3g}")  # fmt: skip
     return lambda weight, random: nn.init.normal_(weight, 0.0, std, random)
 
 
@@ -191,6 +211,25 @@ def lsuv(_: None) -> Draw:
     Source: Mishkin, Matas 2016, All you need is a good init, arXiv:1511.06422.
     """
     return lambda weight, random: nn.init.orthogonal_(weight, generator=random)
+
+
+@describer("init")
+def from_run(_: None, *, path: str = "", sha256: str = "") -> None:
+    """The weights of a finished run, by name and shape: what it learned is where this one starts.
+
+    The recipe of the new run records the hash of the weights, and refuses others; an interrupted
+    run needs them again when it is resumed. A run that has learned from rows on which the new one
+    is to be scored is refused too.
+
+    Args:
+        path: the run folder.
+        sha256: of its `model.safetensors`; filled in when the run starts.
+
+    Example:
+        >>> from_run(path="runs/digits-0001")
+        from_run(path='runs/digits-0001')
+    """
+    return None  # the engine reads the weights when the model stands
 
 
 def scale_to_unit_variance(model: nn.Module, inputs: Tensor) -> None:

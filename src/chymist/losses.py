@@ -33,6 +33,7 @@ class Form:
         predictions: model outputs (batch, outputs) to probabilities (batch, classes) or values.
         initial: expected loss of an uninformed model, from the number of classes; None if unknown.
         counts: whether targets are counts: at least 0, and left in their own unit.
+        estimated: whether predictions of classes are probabilities that the loss estimates.
     """
 
     task: Task
@@ -41,6 +42,7 @@ class Form:
     predictions: Callable[[Tensor], Tensor]
     initial: Callable[[int], float] | None = None
     counts: bool = False
+    estimated: bool = True
 
 
 @register("loss", fixed=3)
@@ -165,16 +167,19 @@ def perceptron(outputs: Tensor, targets: Tensor, reduction: Reduction = "mean") 
 
 
 @register("loss", fixed=3)
-def hinge(outputs: Tensor, targets: Tensor, reduction: Reduction = "mean") -> Tensor:
+def hinge(
+    outputs: Tensor, targets: Tensor, reduction: Reduction = "mean", *, margin: Positive = 1.0
+) -> Tensor:
     """Hinge loss: max(0, 1 - y z) of two classes, y = -1 or 1; max(0, 1 + max z_j - z_t) of more.
 
-    The maximum is over j != t (Crammer, Singer). Only with an L2 penalty of the weights
-    (`weight_decay` of `sgd`) is the best linear function the one of largest margin.
+    The 1 is the margin. The maximum is over j != t (Crammer, Singer). Only with an L2 penalty of
+    the weights (`weight_decay` of `sgd`) is the best linear function the one of largest margin.
 
     Args:
         outputs: scores (batch, 1) for two classes, or (batch, classes).
         targets: class indices (batch,).
         reduction: "mean" for the batch mean, "none" for one value per example.
+        margin: by how much the right score has to lead before a row costs nothing.
 
     Returns:
         A scalar, or (batch,).
@@ -188,7 +193,7 @@ def hinge(outputs: Tensor, targets: Tensor, reduction: Reduction = "mean") -> Te
 
     Source: Cortes, Vapnik 1995; more classes: Crammer, Singer 2001.
     """
-    return _margin_loss(outputs, targets, 1.0, reduction)
+    return _margin_loss(outputs, targets, margin, reduction)
 
 
 @register("loss", fixed=3)
@@ -643,6 +648,10 @@ def _of_classes(initial: Callable[[int], float] | None = None) -> Form:
                 lambda z: torch.softmax(z, 1), initial)  # fmt: skip
 
 
+def _of_scores() -> Form:
+    return Form("classification", _one_or_all, lambda t: t.long(), _scores, estimated=False)
+
+
 FORMS: dict[str, Form] = {
     "mse": _of_values(),
     "half_squared": _of_values(),
@@ -655,8 +664,8 @@ FORMS: dict[str, Form] = {
     ),
     "kl": _of_classes(),
     "focal": _of_classes(),
-    "perceptron": Form("classification", _one_or_all, lambda t: t.long(), _scores),
-    "hinge": Form("classification", _one_or_all, lambda t: t.long(), _scores),
+    "perceptron": _of_scores(),
+    "hinge": _of_scores(),
     "poisson": Form("regression", lambda columns: columns, lambda t: t, torch.exp, counts=True),
     "iou": _of_classes(lambda classes: 1 - 1 / (2 * classes - 1)),
     "dice": _of_classes(lambda classes: 1 - 1 / classes),

@@ -17,7 +17,7 @@ from chymist.errors import InputError, UsageError, nearest
 from chymist.values import Predictions, Task
 
 Array = np.ndarray
-Needs = Literal["labels", "probabilities", "values"]
+Needs = Literal["labels", "scores", "probabilities", "values"]
 
 
 class Undefined(InputError):
@@ -400,7 +400,7 @@ class Metric:
     Args:
         name: its name.
         task: the task it is for.
-        needs: "labels", "probabilities" or "values".
+        needs: "labels", "scores" (shares in their order), "probabilities" or "values".
         greater_is_better: direction.
         function: (targets, labels or probabilities or values) -> number.
         headline: whether it is the one shown first for its task.
@@ -422,7 +422,7 @@ METRICS: dict[str, Metric] = {
         Metric("balanced_accuracy", "classification", "labels", True, balanced_accuracy),
         Metric("f1_macro", "classification", "labels", True, f1_macro),
         Metric("f1_micro", "classification", "labels", True, f1_micro),
-        Metric("auc", "classification", "probabilities", True, auc),
+        Metric("auc", "classification", "scores", True, auc),
         Metric("log_loss", "classification", "probabilities", False, log_loss),
         Metric("perplexity", "language", "probabilities", False, perplexity),
         Metric("rmse", "regression", "values", False, rmse, headline=True),
@@ -478,6 +478,10 @@ def measure(predictions: Predictions, name: str) -> float:
         0.5
     """
     metric = check_task(predictions, name)
+    if metric.needs == "probabilities" and not predictions.estimated:
+        raise Undefined(f"'{name}' needs probabilities", where="metric",
+                        received="scores of a loss that estimates none",
+                        do="use accuracy or auc, or train with cross_entropy")  # fmt: skip
     given = predictions.labels if metric.needs == "labels" else predictions.outputs
     return metric.function(predictions.targets, given)
 

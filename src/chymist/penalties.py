@@ -220,6 +220,34 @@ def constrain(penalties: Sequence[Penalty], weights: Sequence[Pair]) -> None:
             weight.mul_(_along(shares, weight))
 
 
+def held(penalty: Penalty | None, model: nn.Module) -> float:
+    """How far a bound holds the weights: the share of the units of the layer that is held most.
+
+    Args:
+        penalty: built, or None.
+        model: its weights count, as in `weights_of`.
+
+    Returns:
+        0 without a bound; 1 where the bound of all weights together is reached.
+
+    Example:
+        >>> layer = nn.Linear(2, 2)
+        >>> _ = layer.weight.data.copy_(torch.tensor([[3.0, 4.0], [0.3, 0.4]]))
+        >>> held(Penalty(unit=5.0), layer), held(Penalty(radius=9.0), layer)
+        (0.5, 0.0)
+    """
+    bounds, weights = penalty or Penalty(), [w for w, _ in weights_of(model)]
+    if not weights:
+        return 0.0
+    shares = [float((w.flatten(2).norm(dim=2) > _NEARLY * bounds.unit).float().mean())
+              for w in weights]  # fmt: skip
+    size = math.hypot(*(float(w.norm()) for w in weights))
+    return max(*shares, float(size > _NEARLY * bounds.radius))
+
+
+_NEARLY = 0.9  # of a bound, at which weights stand that a bound holds: a decay pulls them back
+
+
 def _shrinking(bounds: Tensor, norms: Tensor) -> Tensor:
     """Factors that bring norms down to their bounds; those below stay."""
     return torch.where(norms > bounds, bounds / norms, torch.ones_like(norms))

@@ -465,12 +465,15 @@ class Predictions:
         targets: class indices (n,) or values (n,) or (n, outputs), in the units of the data.
         outputs: class probabilities (n, classes), or values like targets.
         groups: number of each row's group, (n,), if rows of a group are not independent.
+        estimated: whether shares of classes are probabilities that the loss estimates; those made
+            of the scores of a perceptron or a support vector machine keep their order only.
     """
 
     rows: np.ndarray
     targets: np.ndarray
     outputs: np.ndarray
     groups: np.ndarray | None = None
+    estimated: bool = True
 
     @property
     def labels(self) -> np.ndarray:

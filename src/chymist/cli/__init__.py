@@ -30,6 +30,8 @@ from chymist.errors import (
     printable,
 )
 
+NO_MEMORY = ("not enough memory", "can't allocate memory")
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
@@ -73,13 +75,15 @@ def run(words: Sequence[str]) -> int:
         return 0
     if options.verb is None:
         raise UsageError("no verb", do="known: " + ", ".join(VERBS))
+    from chymist.cli.classical import CLASSICAL
     from chymist.cli.commands import COMMANDS
     from chymist.cli.comparing import COMPARING
     from chymist.cli.curving import CURVING
     from chymist.cli.diagnosing import DIAGNOSING
     from chymist.cli.racing import RACING
 
-    return {**COMMANDS, **COMPARING, **CURVING, **DIAGNOSING, **RACING}[options.verb](options)
+    known = {**COMMANDS, **COMPARING, **CURVING, **DIAGNOSING, **RACING, **CLASSICAL}
+    return known[options.verb](options)
 
 
 def fail(error: ChymistError, words: Sequence[str]) -> int:
@@ -109,8 +113,9 @@ def as_chymist(error: Exception) -> ChymistError:
     found: ChymistError
     if isinstance(error, ChymistError):
         return error
-    if isinstance(error, MemoryError) or "not enough memory" in text:
-        found = OutOfMemory("not enough memory", received=text, do="lower --batch-size")
+    if isinstance(error, MemoryError) or any(sign in text for sign in NO_MEMORY):
+        found = OutOfMemory("not enough memory", received=text,
+                            do="make the batch or the model smaller")  # fmt: skip
     elif isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         found = DiskFull(
             "the disk is full",

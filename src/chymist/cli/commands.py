@@ -112,6 +112,8 @@ def finish_fit(
 def evaluate(options: argparse.Namespace) -> int:
     """`chymist evaluate`."""
     screen = screen_of(options)
+    if options.ordering:
+        return ordering(options)
     found = cy.evaluate(options.run, options.split, data=moved_data(options))
     looks = str(found.looks) if found.looks else ""
     screen.line("Score", f"{found.score}{'   ' + looks if looks else ''}", result=True)
@@ -136,6 +138,23 @@ def evaluate(options: argparse.Namespace) -> int:
     return 0
 
 
+def ordering(options: argparse.Namespace) -> int:
+    """`chymist evaluate --ordering`."""
+    screen = screen_of(options)
+    if options.split not in ("valid", "test"):
+        raise UsageError("unknown part of the rows", where="--split",
+                         received=f"'{options.split}'", do="give valid or test")  # fmt: skip
+    found = cy.error_ordering(options.run, test=options.split == "test", data=moved_data(options))
+    for name, number in found.scores.items():
+        looks = f"   {found.looks}" if name == "test" else ""
+        screen.line("Score", f"{number}{looks}", result=True)
+    for one in found.inequalities:
+        screen.line("Errors", str(one), result=True)
+    if options.json:
+        emit({"run": options.run, **found.to_dict()})
+    return 0
+
+
 def predict(options: argparse.Namespace) -> int:
     """`chymist predict`."""
     from chymist.engine.files import STANDARD_OUTPUT, is_stream
@@ -152,11 +171,11 @@ def predict(options: argparse.Namespace) -> int:
             do="give --out the name of a file",
         )
     screen = Screen(options.quiet, options.json or is_stream(path))
-    outputs, classes, names, notes = predict_named(options.run, options.rows)
+    outputs, classes, names, notes, estimated = predict_named(options.run, options.rows)
     for note in notes:
         screen.line("Note", note)
     with standard_output() if printed else nullcontext():
-        write_predictions(path, outputs, classes, names)
+        write_predictions(path, outputs, classes, names, estimated)
     screen.line("Result", f"{len(names)} predictions in {path}", result=True)
     if options.json:
         emit({"run": options.run, "rows": len(names), "predictions": str(path)})

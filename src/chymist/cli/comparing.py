@@ -19,11 +19,12 @@ from chymist.cli.commands import (
 from chymist.cli.inputs import folds_given, recipe_of
 from chymist.cli.summaries import print_data, print_plan
 from chymist.cli.terminal import LABEL, Band, Screen
+from chymist.engine.defaults import one_of_several
 from chymist.engine.events import Epoch
 from chymist.engine.folder import check_place, in_free_folder
 from chymist.errors import UsageError, nearest
 from chymist.parts import definition, listed, registered
-from chymist.values import Recipe, Task, show
+from chymist.values import Recipe, Split, show
 from chymist.verbs.baselines import BASELINES, named_baseline
 from chymist.verbs.comparison import Comparison
 
@@ -35,7 +36,7 @@ def compare(options: argparse.Namespace) -> int:
     screen, folds = screen_of(options), folds_given(options, 10)
     names = names_of(options)
     data, split = rows_for_folds(options)
-    entries = entries_of(options, names, data.task)
+    entries = entries_of(options, names, split or cy.split(data))
     if options.out:
         check_place(Path(options.out))
     print_data(screen, split or data)
@@ -87,7 +88,7 @@ def names_of(options: argparse.Namespace) -> list[str]:
     names = listed(options.models, "--models") if options.models else []
     files = listed(options.recipes, "--recipes") if options.recipes else []
     if len(names) + len(files) < 2:
-        raise UsageError("a comparison needs at least two entries", where="chymist compare",
+        raise UsageError("a comparison needs at least two entries", where=f"chymist {options.verb}",
                          received=", ".join(names + files) or "none",
                          do="give --models mlp,softmax or --recipes a.toml,b.toml")  # fmt: skip
     known = [*registered("model"), *BASELINES]
@@ -98,8 +99,10 @@ def names_of(options: argparse.Namespace) -> list[str]:
     return names
 
 
-def entries_of(options: argparse.Namespace, names: list[str], task: Task) -> dict[str, Any]:
+def entries_of(options: argparse.Namespace, names: list[str], split: Split) -> dict[str, Any]:
     """The entries by name; recipe options apply to all networks, `--model.x` to those that have x.
+
+    Of options for all of them, a model that is solved takes those that its solver reads.
 
     Raises:
         UsageError: an option that no model has.
@@ -112,15 +115,17 @@ def entries_of(options: argparse.Namespace, names: list[str], task: Task) -> dic
     for option in mine:
         if not any(option in definition("model", name).options for name in networks):
             raise UsageError("no model of the comparison has this option",
-                             where="chymist compare", received=f"'--model.{option}'")  # fmt: skip
+                             where=f"chymist {options.verb}",
+                             received=f"'--model.{option}'")  # fmt: skip
     base = recipe_of(argparse.Namespace(**{**vars(options), "dotted": shared})).to_dict()
     found: dict[str, Any] = {}
     for name in names:
         if name in networks:
             own = {k: v for k, v in mine.items() if k in definition("model", name).options}
-            entry: Any = Recipe.from_dict({**base, "model": {"name": name, **own}})
+            mine_too = Recipe.from_dict({**base, "model": {"name": name, **own}})
+            entry: Any = one_of_several(mine_too, split)
         else:
-            entry = named_baseline(name, task)
+            entry = named_baseline(name, split.data.task)
         found[_free(name, found)] = entry
     for file in listed(options.recipes, "--recipes") if options.recipes else []:
         plain = argparse.Namespace(**{**vars(options), "dotted": shared, "recipe": file})

@@ -163,6 +163,9 @@ def effects(options: argparse.Namespace) -> int:
         screen.line("Effect", f"{one.name}: {one.sentence}", result=True)
     heads, cells = found.rows()
     screen.block(table(cells, heads, width() - 8))
+    for one in found.effects:
+        if one.caption:
+            screen.line("Note", f"{one.name}: {one.caption}")
     if options.json:
         emit(found.to_dict())
     return 0

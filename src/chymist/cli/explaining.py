@@ -5,18 +5,19 @@ from __future__ import annotations
 import argparse
 import inspect
 from collections.abc import Mapping
-from pathlib import Path
+from math import prod
 from typing import Any
 
 import chymist as cy
-from chymist.cli.inputs import merged
+from chymist.cli.inputs import count, merged
 from chymist.engine.files import write_through
-from chymist.errors import InputError, UsageError, nearest
+from chymist.errors import UsageError, nearest
 from chymist.parts import PALETTE, Definition, Part, listed, registered, spelled
 from chymist.reports.numbers import size
 from chymist.reports.part_pictures import Picture, picture_of
 from chymist.reports.style import as_file
 from chymist.values import Recipe
+from chymist.verbs.writing import place_of_file
 
 
 def list_parts() -> dict[str, Any]:
@@ -69,7 +70,8 @@ def layers_of(options: argparse.Namespace) -> dict[str, Any]:
         sizes = tuple(int(n) for n in options.input.lower().split("x"))
     except ValueError:
         sizes = ()
-    if not sizes or min(sizes) < 1 or options.outputs < 1:
+    count(options.outputs, "--outputs")
+    if not sizes or min(sizes) < 1 or max(prod(sizes), options.outputs) >= 2**63:
         raise UsageError(
             "not a shape",
             where="--input",
@@ -96,7 +98,8 @@ def layers_of(options: argparse.Namespace) -> dict[str, Any]:
     text = f"{found}\nmemory for batches of {options.batch} with {options.optimizer}: {parts}"
     return {
         "model": options.model, "parameters": found.parameters, "biases": found.biases,
-        "multiply_adds": found.multiply_adds, "memory": memory, "layers": rows, "text": text,
+        "multiply_adds": found.multiply_adds, "solved": found.solved, "memory": memory,
+        "layers": rows, "text": text,
     }  # fmt: skip
 
 
@@ -104,9 +107,10 @@ def graph_of(options: argparse.Namespace) -> dict[str, Any]:
     """A formula as a computational graph; drawn where `--out` says."""
     from chymist.gradients import graph
 
+    place = place_of_file(options.out) if options.out else None
     found = graph(options.formula, _values(options.at), options.expand)
-    if options.out:
-        write_through(Path(options.out), as_file(found.svg()).encode())
+    if place:
+        write_through(place, as_file(found.svg()).encode())
     nodes = [
         {"name": n.name, "is": found.formula(n), "value": n.value.item(),
          "gradient": None if n.gradient is None else n.gradient.item()}
@@ -124,9 +128,12 @@ def _values(text: str) -> dict[str, float]:
     """Numbers by name, from `--at w=2,x=0.5`."""
     found = {}
     for item in listed(text, "--at"):
-        name, _, value = item.partition("=")
+        name, _, value = (part.strip() for part in item.partition("="))
+        if name in found:
+            raise UsageError("a name is given twice", where="--at", received=f"'{name}'",
+                             do="give each name one value")  # fmt: skip
         try:
-            found[name.strip()] = float(value)
+            found[name] = float(value)
         except ValueError:
             raise UsageError("value does not fit", where="--at", received=f"'{item}'",
                              do="write NAME=NUMBER,NAME=NUMBER")  from None  # fmt: skip
@@ -142,11 +149,7 @@ def _write(pictures: Mapping[str, Picture], name: str, out: str) -> None:
         raise UsageError("parts of several kinds have a picture", where="--out",
                          received=f"'{name}'", do=f"add --kind {min(pictures)}")  # fmt: skip
     (picture,) = pictures.values()
-    try:
-        Path(out).write_text(as_file(picture.svg()), encoding="utf-8")
-    except OSError as error:
-        raise InputError("the picture cannot be written", where=out,
-                         received=str(error.strerror)) from None  # fmt: skip
+    write_through(place_of_file(out), as_file(picture.svg()).encode())
 
 
 def _describe(kind: str, entry: Definition) -> str:

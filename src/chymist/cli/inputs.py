@@ -188,5 +188,8 @@ def pairs(text: str, where: str) -> dict[str, str]:
                 received=f"'{item}'",
                 do="write NAME=KIND,NAME=KIND",
             )
+        if name.strip() in found:
+            raise UsageError("a name is given twice", where=where, received=f"'{name.strip()}'",
+                             do="give each name once")  # fmt: skip
         found[name.strip()] = value.strip()
     return found

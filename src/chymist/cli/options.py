@@ -6,13 +6,11 @@ import argparse
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from chymist.cli import classical_options as classical
 from chymist.cli import run_options as of_runs
+from chymist.cli import shared_options as shared
+from chymist.cli.shared_options import RECIPE_OPTIONS
 from chymist.errors import UsageError, nearest
-
-RECIPE_OPTIONS = (
-    "model", "loss", "optimizer", "schedule", "batch-size", "length", "stop", "clip", "data",
-    "precision", "accumulate", "init", "penalty", "gradient-noise",
-)  # fmt: skip
 
 EXAMPLES = {
     "fit": "chymist fit table.csv --target price --model mlp --model.hidden 128,64",
@@ -35,6 +33,13 @@ EXAMPLES = {
     "runs": "chymist runs",
     "show": "chymist show runs/digits-0001",
     "report": "chymist report runs/digits-0001",
+    "pca": "chymist pca wine --share 0.9 --out wine-pca.svg",
+    "kmeans": "chymist kmeans iris --clusters 3 --out clusters.csv",
+    "crossing": "chymist crossing wine --models gaussian,softmax --sizes 0.2,1.0",
+    "mistake-bound": "chymist mistake-bound iris --against setosa",
+    "bag": "chymist bag wine --model cart --members 25",
+    "tree": "chymist tree runs/iris-0001 --stability --out tree.svg",
+    "support": "chymist support runs/wine-0001 --out vectors.csv",
     "part": "chymist part gelu --out gelu.svg",
     "shapes": "chymist shapes cnn --input 1x28x28 --outputs 10",
     "graph": "chymist graph 'sigmoid(w*x + b)' --at w=2,x=0.5,b=-1 --expand --out graph.svg",
@@ -61,11 +66,23 @@ VERBS = {
     "runs": "list runs, cross-validations, comparisons and searches",
     "show": "show what a run gave",
     "report": "write a run's report anew",
+    "pca": "find the directions of greatest variance, and how many are worth keeping",
+    "kmeans": "group rows around centres, and say whether another start finds the same",
+    "crossing": "say which of two models is better with how many training rows",
+    "mistake-bound": "bound the mistakes of a perceptron by margin and radius of the rows",
+    "bag": "train on bootstraps of the training rows, and score the average",
+    "tree": "show the tree of a run, and how sure its cuts are",
+    "support": "list the support vectors of a run, and its margins",
     "part": "explain a part of a recipe (a model, loss, optimiser, ...)",
     "shapes": "show a model layer by layer, before training",
     "graph": "show a formula as a graph, with values forward and gradients backward",
     "sets": "list the data sets known by name",
 }
+
+DOTTED = (
+    "fit", "cv", "compare", "search", "curve", "capacity", "race", "bag", "crossing", "shapes",
+    "pca", "kmeans", "mistake-bound",
+)  # fmt: skip
 
 
 class Parser(argparse.ArgumentParser):
@@ -132,21 +149,12 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
             received=f"'{rest[0]}'",
             do=advice,
         )
-    if dotted and options.verb not in (
-        "fit",
-        "cv",
-        "compare",
-        "search",
-        "curve",
-        "capacity",
-        "race",
-        "shapes",
-    ):
+    if dotted and options.verb not in DOTTED:
         raise UsageError(
             "unknown option",
             where=f"chymist {options.verb}",
             received=f"'--{next(iter(dotted))}'",
-            do="recipe options are for fit, cv, compare, search and curve",
+            do=f"recipe options are for {', '.join(DOTTED)}",
         )
     options.dotted = dotted
     return options
@@ -211,85 +219,16 @@ def _actions(parser: argparse.ArgumentParser, verb: str | None) -> list[argparse
     return parser._actions
 
 
-def _source(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument(
-        "source", metavar="SOURCE",
-        help="a named set (digits), a CSV, Parquet, NPZ or NPY file, a folder or zip of images",
-    )  # fmt: skip
-    group = verb.add_argument_group("data")
-    group.add_argument(
-        "--target", metavar="COL", help="target column: its name, else its number (default: last)"
-    )
-    group.add_argument(
-        "--test", metavar="FILE|FRACTION", help="test file, or share of all rows (0.2)"
-    )
-    group.add_argument("--valid", metavar="FRACTION", help="share of all rows for validation (0.2)")
-    group.add_argument("--group", metavar="COL", help="rows with equal values stay together")
-    group.add_argument(
-        "--time", metavar="COL", help="order rows by time; the last ones are test rows"
-    )
-    group.add_argument(
-        "--split-seed", type=int, metavar="N", help="seed of the cut into parts (that of the run)"
-    )
-    group.add_argument(
-        "--columns", metavar="NAME=KIND,...",
-        help="override kinds: number, category, date, text, id; a name with a comma is quoted: "
-        """'"a, b"=id,c=text'""",
-    )  # fmt: skip
-    group.add_argument(
-        "--image-size", type=int, metavar="N", help="scale and cut images to N x N pixels"
-    )
-    group.add_argument(
-        "--missing", metavar="median",
-        help="allow NaN in arrays; it is filled as --data.missing says (with the median)",
-    )  # fmt: skip
-    _steps(group)
-    group.add_argument(
-        "--header", choices=("yes", "no"), help="whether a CSV has a header (detected)"
-    )
-
-
-def _steps(group: Any) -> None:
-    group.add_argument(
-        "--kind", choices=("text", "language", "sequence"),
-        help="a file with a column of texts, a running text, or a table in order of time",
-    )  # fmt: skip
-    group.add_argument(
-        "--tokens", choices=("characters", "words", "spaces"),
-        help="how a running text is cut (characters)",
-    )  # fmt: skip
-    group.add_argument("--steps", type=int, metavar="N", help="tokens or times of a row")
-    group.add_argument("--horizon", type=int, metavar="N", help="times that are forecast (1)")
-
-
-def _recipe(verb: argparse.ArgumentParser, model: bool = True) -> None:
-    group = verb.add_argument_group(
-        "recipe", "options of a part follow its name with a dot: --model mlp --model.hidden 128,64"
-    )
-    group.add_argument("--recipe", metavar="FILE", help="a TOML recipe; options below override it")
-    for option in RECIPE_OPTIONS:
-        if option != "data" and (model or option != "model"):
-            group.add_argument(f"--{option}", metavar=_PLAIN.get(option, "NAME"))
-
-
-_PLAIN = {
-    "batch-size": "N",
-    "length": '"10 epochs"',
-    "precision": "float32|float64|bfloat16|float16",
-    "accumulate": "N",
-}
-
-
 def _fit(verb: argparse.ArgumentParser) -> None:
-    _source(verb)
-    _recipe(verb)
+    shared.source(verb)
+    shared.recipe(verb)
     run = verb.add_argument_group("run")
     run.add_argument("--seed", type=int, default=0, metavar="N", help="seed of everything (0)")
-    _threads(run)
+    shared.threads(run)
     run.add_argument(
         "--device", metavar="NAME", help="cpu, cuda or cuda:1 (a GPU if there is one, else cpu)"
     )
-    _workers(run)
+    shared.workers(run)
     of_runs.language(run)
     run.add_argument("--out", metavar="DIR", help="the run folder (runs/<data>-NNNN)")
     run.add_argument(
@@ -302,53 +241,24 @@ def _fit(verb: argparse.ArgumentParser) -> None:
     )
 
 
-def _workers(group: Any) -> None:
-    group.add_argument(
-        "--workers", type=int, metavar="N",
-        help="processes that prepare batches (none while all rows fit into memory)",
-    )  # fmt: skip
-
-
-def _threads(group: Any) -> None:
-    group.add_argument(
-        "--threads", type=int, metavar="N", help="threads of torch (one for small work, else all)"
-    )
-
-
-def _folds(group: Any, default: int) -> None:
-    group.add_argument("--folds", metavar="K|loo", help=f"folds, or one row a fold ({default})")
-    group.add_argument(
-        "--protocol", metavar="NAME",
-        help="in place of folds: bootstrap, monte_carlo, leave_p_out, leave_groups_out or "
-        "time_series; its options follow as --protocol.times 50",
-    )  # fmt: skip
-
-
-def _plan(group: Any) -> None:
-    group.add_argument(
-        "--plan", metavar="FILE", help="pin the forms of populations to those of a file"
-    )
-    group.add_argument("--explain-plan", action="store_true", help="say what was measured for it")
-
-
 def _cv(verb: argparse.ArgumentParser) -> None:
-    _source(verb)
-    _recipe(verb)
+    shared.source(verb)
+    shared.recipe(verb)
     run = verb.add_argument_group("run")
-    _folds(run, 10)
+    shared.folds(run, 10)
     run.add_argument("--repeats", type=int, metavar="R", help="cut into folds R times (1)")
     run.add_argument(
         "--order", choices=("own", "shared"), default="own",
         help="shared: all models read the same batches; none is then what fit gives (own)",
     )  # fmt: skip
-    _plan(run)
+    shared.plan(run)
     run.add_argument("--seed", type=int, default=0, metavar="N", help="first repeat's seed (0)")
-    _threads(run)
+    shared.threads(run)
     run.add_argument("--out", metavar="DIR", help="folder for the result (runs/<data>-cv-NNNN)")
 
 
 def _compare(verb: argparse.ArgumentParser) -> None:
-    _source(verb)
+    shared.source(verb)
     entries = verb.add_argument_group("entries")
     entries.add_argument(
         "--models", metavar="NAME,...",
@@ -356,17 +266,17 @@ def _compare(verb: argparse.ArgumentParser) -> None:
         "svm, tree, forest, boosting, knn, bayes",
     )  # fmt: skip
     entries.add_argument("--recipes", metavar="FILE,...", help="TOML recipes, named by their files")
-    _recipe(verb, model=False)
+    shared.recipe(verb, model=False)
     run = verb.add_argument_group("run")
-    _folds(run, 10)
+    shared.folds(run, 10)
     run.add_argument(
         "--seeds", type=int, metavar="S",
         help="cut and initialise S times (3; 1 if nothing starts from random weights)",
     )  # fmt: skip
     run.add_argument("--seed", type=int, default=0, metavar="N", help="the first seed (0)")
     run.add_argument("--metric", metavar="NAME", help="what to compare by (accuracy, or rmse)")
-    _plan(run)
-    _threads(run)
+    shared.plan(run)
+    shared.threads(run)
     run.add_argument(
         "--out", metavar="DIR", help="folder for the result (runs/<data>-compare-NNNN)"
     )
@@ -378,8 +288,8 @@ def _compare_runs(verb: argparse.ArgumentParser) -> None:
 
 
 def _search(verb: argparse.ArgumentParser) -> None:
-    _source(verb)
-    _recipe(verb)
+    shared.source(verb)
+    shared.recipe(verb)
     how = verb.add_argument_group(
         "search",
         "any recipe option may be a range, 0..0.5 or 1e-4..1e-1:log, or a choice, '32|128,64'",
@@ -393,21 +303,21 @@ def _search(verb: argparse.ArgumentParser) -> None:
         help="configurations optuna proposes at once (8)",
     )  # fmt: skip
     how.add_argument("--trials", type=int, default=32, metavar="N", help="configurations (32)")
-    _folds(how, 5)
+    shared.folds(how, 5)
     how.add_argument("--seeds", type=int, metavar="S", help="cut and initialise S times (1)")
     how.add_argument("--seed", type=int, default=0, metavar="N", help="the first seed (0)")
     how.add_argument(
         "--nested", type=int, default=0, metavar="K",
         help="K outer folds for an honest score of the whole search (none)",
     )  # fmt: skip
-    _plan(how)
-    _threads(how)
+    shared.plan(how)
+    shared.threads(how)
     how.add_argument("--out", metavar="DIR", help="folder for the result (runs/<data>-search-NNNN)")
 
 
 def _curve(verb: argparse.ArgumentParser) -> None:
-    _source(verb)
-    _recipe(verb)
+    shared.source(verb)
+    shared.recipe(verb)
     run = verb.add_argument_group("run")
     run.add_argument(
         "--sizes", metavar="SIZE,...",
@@ -415,18 +325,18 @@ def _curve(verb: argparse.ArgumentParser) -> None:
         "or give a recipe option several values, as in search: --model.hidden '8|32|128'",
     )  # fmt: skip
     run.add_argument("--folds", type=int, default=5, metavar="K", help="folds (5)")
-    _several(run, 1, "cut and initialise S times (1)")
+    shared.several(run, 1, "cut and initialise S times (1)")
 
 
 def _capacity(verb: argparse.ArgumentParser) -> None:
-    _source(verb)
-    _recipe(verb)
-    _several(verb.add_argument_group("run"), 6, "sets of labels (6)")
+    shared.source(verb)
+    shared.recipe(verb)
+    shared.several(verb.add_argument_group("run"), 6, "sets of labels (6)")
 
 
 def _race(verb: argparse.ArgumentParser) -> None:
-    _source(verb)
-    _recipe(verb)
+    shared.source(verb)
+    shared.recipe(verb)
     run = verb.add_argument_group("race")
     run.add_argument(
         "--optimizers", metavar="NAME,...",
@@ -435,35 +345,28 @@ def _race(verb: argparse.ArgumentParser) -> None:
     run.add_argument("--rates", metavar="X,...", help="learning rates (ten, 1e-4 to 3.2)")
     run.add_argument("--seeds", type=int, default=5, metavar="S", help="seeds of each (5)")
     run.add_argument("--seed", type=int, default=0, metavar="N", help="the first seed (0)")
-    _threads(run)
+    shared.threads(run)
     run.add_argument("--out", metavar="DIR", help="folder for the result (runs/<data>-race-NNNN)")
 
 
 def _suitability(verb: argparse.ArgumentParser) -> None:
-    _source(verb)
+    shared.source(verb)
     run = verb.add_argument_group("run")
     run.add_argument("--rows", type=int, default=1000, metavar="N", help="most rows (1000)")
     run.add_argument("--folds", type=int, default=5, metavar="K", help="folds (5)")
-    _several(run, 3, "cut and initialise S times (3)")
+    shared.several(run, 3, "cut and initialise S times (3)")
 
 
 def _effects(verb: argparse.ArgumentParser) -> None:
-    _source(verb)
+    shared.source(verb)
     run = verb.add_argument_group("run")
     run.add_argument("--rows", type=int, default=200, metavar="N", help="random labels (200)")
-    _several(run, 5, "sets of labels (5)")
-
-
-def _several(run: Any, seeds: int, text: str) -> None:
-    run.add_argument("--seeds", type=int, default=seeds, metavar="S", help=text)
-    run.add_argument("--seed", type=int, default=0, metavar="N", help="the first seed (0)")
-    _plan(run)
-    _threads(run)
+    shared.several(run, 5, "sets of labels (5)")
 
 
 def _resume(verb: argparse.ArgumentParser) -> None:
     of_runs.run_on_data(verb)
-    _workers(verb)
+    shared.workers(verb)
     of_runs.language(verb)
 
 
@@ -476,5 +379,8 @@ _ADD = {
     "search": _search,
     "curve": _curve, "capacity": _capacity, "race": _race,
     "suitability": _suitability, "effects": _effects,
+    "pca": classical.pca, "kmeans": classical.kmeans, "crossing": classical.crossing,
+    "mistake-bound": classical.mistake_bound, "bag": classical.bag,
+    "tree": of_runs.tree, "support": of_runs.support,
     "diagnose": of_runs.diagnose, "why": of_runs.why,
 }  # fmt: skip

@@ -25,6 +25,10 @@ def evaluate(verb: argparse.ArgumentParser) -> None:
     """`chymist evaluate`."""
     run_on_data(verb)
     verb.add_argument("--split", default="test", metavar="valid|test", help="which rows (test)")
+    verb.add_argument(
+        "--ordering", action="store_true",
+        help="is training error < validation error (< test error, with --split test)?",
+    )  # fmt: skip
 
 
 def predict(verb: argparse.ArgumentParser) -> None:
@@ -134,6 +138,24 @@ def part(verb: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     verb.add_argument("--kind", metavar="KIND", help="of the part, where two have the same name")
     verb.add_argument("--out", metavar="FILE", help="write its picture there, as an SVG")
+
+
+def tree(verb: argparse.ArgumentParser) -> None:
+    """`chymist tree`."""
+    run_on_data(verb)
+    verb.add_argument(
+        "--stability", nargs="?", type=int, const=100, metavar="N",
+        help="grow the tree again on N bootstraps, and say how often each cut is made again (100)",
+    )  # fmt: skip
+    verb.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the draws (0)")
+    verb.add_argument("--depth", type=int, metavar="N", help="levels of cuts that are shown (all)")
+    verb.add_argument("--out", metavar="FILE.svg", help="where to draw it")
+
+
+def support(verb: argparse.ArgumentParser) -> None:
+    """`chymist support`."""
+    run_on_data(verb)
+    verb.add_argument("--out", metavar="FILE.csv", help="write a line for each support vector")
 
 
 def shapes(verb: argparse.ArgumentParser) -> None:

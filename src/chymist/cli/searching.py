@@ -12,7 +12,7 @@ import numpy as np
 import chymist as cy
 from chymist.cli.commands import emit, rows_for_folds, screen_of, threads_of, width
 from chymist.cli.inputs import folds_given, recipe_of
-from chymist.cli.options import RECIPE_OPTIONS
+from chymist.cli.shared_options import RECIPE_OPTIONS
 from chymist.cli.summaries import near, print_data, print_plan
 from chymist.cli.terminal import Band, Screen
 from chymist.engine.defaults import complete

@@ -16,6 +16,7 @@ from chymist.engine.assembly import Assembly, forward
 from chymist.engine.defaults import TREES
 from chymist.engine.folder import Saved
 from chymist.engine.threads import using_threads
+from chymist.models.counting import count_fitted
 from chymist.reports.trees import size_text, tree_text
 from chymist.values import Data, Floor, Recipe, Run, Score, Split, show
 from chymist.verbs.designs import note_of_copies
@@ -72,7 +73,8 @@ def print_data(screen: Screen, rows: Split | Data) -> None:
 def print_model(screen: Screen, assembly: Assembly, split: Split) -> None:
     """Model and plan, and the loss before the first step beside what it should be."""
     program, model, recipe = assembly.program, assembly.state.model, assembly.recipe
-    parameters = sum(p.numel() for p in model.parameters())
+    solved = any(hasattr(module, "fitted_numbers") for module in model.modules())
+    parameters = "solved from all rows" if solved else f"{count_fitted(model):,} parameters"
     few = min(8 if assembly.shapes.each_step else 256, len(program.rows))
     with using_threads(1):
         outputs = forward(model, [program.rows.take(torch.arange(few))])
@@ -83,15 +85,16 @@ def print_model(screen: Screen, assembly: Assembly, split: Split) -> None:
     screen.line(
         "Model",
         f"{recipe.model} · {inputs} inputs, {assembly.shapes.outputs} outputs · "
-        f"{parameters:,} parameters · initial loss {first:.2f}{hint}",
+        f"{parameters} · initial loss {first:.2f}{hint}",
     )
     per_epoch = program.steps_per_epoch
     rule, threads = program.rule, threads_text(torch.get_num_threads())
     stop = f" · best {rule.monitor} is kept" if rule else ""
+    schedule = f" · {recipe.schedule.name}" if recipe.schedule else ""
     screen.line(
         "Plan",
         f"{recipe.length}, {per_epoch:,} steps each · batch {program.batch_size} · "
-        f"{recipe.optimizer} · {recipe.schedule.name}{stop} · {threads}",
+        f"{recipe.optimizer}{schedule}{stop} · {threads}",
     )
     for column, cells in assembly.preparation.filled.items():
         screen.line("Note", f"{cells:,} empty cells of '{column}' in the training rows are filled")
@@ -173,14 +176,14 @@ def print_saved(screen: Screen, saved: Saved, language: str) -> None:
     """A run as its folder tells it; findings in a language."""
     result = saved.result
     screen.line("Run", f"{saved.path} · {result.get('status', 'not finished')}", result=True)
-    recipe = saved.recipe
+    recipe, schedule = saved.recipe, saved.recipe.schedule or "no schedule"
     counts = " · ".join(f"{len(saved.split[n]):,} {n}" for n in ("train", "valid", "test"))
     screen.line(
         "Data", f"{saved.schema.name} · {counts} · fingerprint {saved.schema.fingerprint[:12]}"
     )
     screen.line(
         "Recipe",
-        f"{recipe.model} · {recipe.loss} · {recipe.optimizer} · {recipe.schedule} · "
+        f"{recipe.model} · {recipe.loss} · {recipe.optimizer} · {schedule} · "
         f"batch {recipe.batch_size} · {recipe.length} · stop {recipe.stop}",
     )
     if result.get("status") == "finished":
@@ -228,6 +231,7 @@ def fit_summary(run: Run) -> dict[str, Any]:
                  "rows": len(data), "train": len(split.train), "valid": len(split.valid),
                  "test": len(split.test)},
         "model": {"name": run.recipe.model.name, "parameters": facts["parameters"]},
+        "notes": list(facts.get("notes", ())),
         "score": run.score.to_dict(),
         "floor": {k: floors[0][k] for k in ("name", "value")} if floors else None,
         "floors": floors,

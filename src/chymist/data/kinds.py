@@ -195,7 +195,8 @@ def _infer(
     numbers = to_numbers(cells)
     if numbers is not None:
         whole = unique and bool((numbers == np.floor(numbers)).all())
-        run = whole and len(cells) >= 10 and bool((np.diff(numbers) == 1).all())
+        with np.errstate(invalid="ignore"):  # between infinite cells, which are refused later
+            run = whole and len(cells) >= 10 and bool((np.diff(numbers) == 1).all())
         if whole and (named or (run and first and numbers[0] in (0, 1))):
             return "id", "not used: numbers the rows"
         return "number", ""

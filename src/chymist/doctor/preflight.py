@@ -42,7 +42,8 @@ class Facts:
         draws: whether the same rows give other outputs in eval() mode.
         frozen: parameters that are not trained by intent.
         fresh: layers whose weights are as they are drawn, never trained.
-        decay: largest weight decay of the optimiser.
+        decay: largest weight decay of the optimiser, or what an L2 penalty of the loss comes to.
+        absolute: norm of the pull of an L1 penalty on the weights.
         adaptive: whether it divides gradients by their size, as Adam does.
         climbs: whether the optimiser makes the loss larger on purpose.
         floor: loss of the best constant prediction of the rows of the first look.
@@ -72,6 +73,7 @@ class Facts:
     frozen: tuple[str, ...] = ()
     fresh: tuple[str, ...] = ()
     decay: float = 0.0
+    absolute: float = 0.0
     adaptive: bool = False
     climbs: bool = False
     floor: float = math.nan
@@ -141,7 +143,9 @@ def _of_loss(
     outputs = first.outputs.to(targets.device)
     try:
         facts = read_loss(loss_fn, outputs[:64], targets[:64])
-        floor = constant_loss(loss_fn, facts.link, outputs, targets, known)
+        floor = math.nan  # nothing at all has loss 0 where the loss scales
+        if not facts.scales:
+            floor = constant_loss(loss_fn, facts.link, outputs, targets, known)
     except FAILS:
         return {}
     return {"loss": facts, "floor": floor}

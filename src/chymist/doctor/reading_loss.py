@@ -35,6 +35,8 @@ class LossFacts:
         normalizes: whether probabilities are divided by their sum first.
         broadcasts: whether rows are compared with the targets of other rows.
         inverted: whether wrong outputs have the lower loss.
+        scales: whether outputs of twice the size have twice the loss, whatever they are, as with
+            the perceptron's: then no outputs, which are 0, have none.
     """
 
     link: Link = "unknown"
@@ -42,6 +44,7 @@ class LossFacts:
     normalizes: bool = False
     broadcasts: bool = False
     inverted: bool = False
+    scales: bool = False
 
 
 def read_loss(loss_fn: LossFunction, outputs: Tensor, targets: Tensor) -> LossFacts:
@@ -62,7 +65,11 @@ def read_loss(loss_fn: LossFunction, outputs: Tensor, targets: Tensor) -> LossFa
     if facts.link == "unknown" and not facts.broadcasts:
         other = _read(lambda out, y: -loss_fn(out, y), outputs, targets)
         return replace(other, inverted=True) if other.link != "unknown" else facts
-    return replace(facts, inverted=_inverted(loss_fn, facts.link, outputs, targets))
+    return replace(
+        facts,
+        inverted=_inverted(loss_fn, facts.link, outputs, targets),
+        scales=_scales(loss_fn, outputs, targets),
+    )
 
 
 def hard_labels(targets: Tensor, link: Link) -> Tensor:
@@ -160,6 +167,19 @@ def _inverted(loss_fn: LossFunction, link: Link, outputs: Tensor, targets: Tenso
         return False
     best, others = _asked(loss_fn, right, targets), [_asked(loss_fn, w, targets) for w in wrong]
     return best is not None and all(o is not None and o < best - 1e-6 for o in others)
+
+
+def _scales(loss_fn: LossFunction, outputs: Tensor, targets: Tensor) -> bool:
+    """Whether a loss, which is never negative, grows with its outputs as they do."""
+    if targets.is_floating_point() and not bool(targets.any()):
+        return False  # errors are outputs then
+    made = torch.Generator().manual_seed(0)
+    scores = torch.randn(outputs.shape, generator=made, dtype=torch.float32).to(outputs)
+    for some in (scores, -scores):
+        one, four = _asked(loss_fn, some, targets), _asked(loss_fn, 4 * some, targets)
+        if one is None or not one > 0 or not _close(four, 4 * one):
+            return False
+    return True
 
 
 def _of_classes(loss_fn: LossFunction, outputs: Tensor, targets: Tensor) -> LossFacts:

@@ -53,6 +53,7 @@ class Record:
         references, apart: what cheap learners reach, and how well a classifier tells training from
             validation rows, once it was asked for.
         pairs: what was seen of rows of batches that stand in `train`.
+        held: share of the units of a layer whose weights a bound holds at the end.
         failures: what could not be worked out, by the name of the rule or signal.
         spent, elapsed: seconds of the doctor, and of all.
     """
@@ -75,6 +76,7 @@ class Record:
     references: list[Reference | None] = field(default_factory=list, init=False)
     apart: list[float] = field(default_factory=list, init=False)
     pairs: list[Pairs] = field(default_factory=list, init=False)
+    held: float = field(default=0.0, init=False)
     failures: dict[str, str] = field(default_factory=dict, init=False)
     spent: float = field(default=0.0, init=False)
     elapsed: float = field(default=0.0, init=False)

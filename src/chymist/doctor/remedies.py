@@ -43,7 +43,7 @@ STEPWISE: Changes = {
     "length": "100 epochs",
 }
 SPLIT_CHANGES = ("split.without_copies", "split.redraw", "split.without_suspects", "split.without")
-RAILS = ("sigmoid", "tanh")  # activations with two ends at which nothing moves
+RAILS = ("sigmoid", "tanh", "step", "sign")  # activations with ends at which nothing moves
 SCALED = ("auto", "standard")  # what `data.scale` may be for inputs to be standardised
 
 

@@ -16,12 +16,14 @@ from chymist import metrics
 from chymist.data.graphs import graph_inputs
 from chymist.data.preparation import Preparation, fit_preparation
 from chymist.data.weights import row_weights
-from chymist.engine.defaults import TREES
+from chymist.engine.defaults import OTHER_TASK, TREES
+from chymist.engine.ignored import CONSTANT
 from chymist.engine.loop import Program, State, scaler, steps_per_epoch
 from chymist.engine.place import CPU, MEMORY, Place
 from chymist.engine.randomness import unchanged_randomness
 from chymist.engine.rows import Flat, InMemory, Pixels, Rows, Streamed, as_inputs, in_turn
 from chymist.engine.solving import check_solvable
+from chymist.engine.start import warm_start
 from chymist.engine.steps import STEPWISE, carries, step_evaluator, step_predictions, stepwise
 from chymist.errors import InputError, UsageError
 from chymist.initializers import scale_to_unit_variance
@@ -126,8 +128,7 @@ def assemble(
     columns = len(data.classes) if data.classes else train.targets.shape[1]
     shapes = shapes_of(preparation, form.outputs(columns), data, recipe)
     model = build_model(recipe.model, shapes, seed, recipe.init).to(dtype_of(recipe))
-    if recipe.init and recipe.init.name == "lsuv":
-        _scale_by_rows(model, train, recipe, seed)
+    _start_from(model, recipe, split, train, seed)
     if len(shapes.inputs) == 3:  # convolutions run faster with the channels innermost
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     model = model.to(place.device)
@@ -140,7 +141,8 @@ def assemble(
     accumulate = recipe.accumulate or 1
     per_epoch = steps_per_epoch(rows, batch_size * accumulate)
     total = recipe.length.steps(per_epoch)
-    rule, schedule = recipe.stop.build(per_epoch), recipe.schedule.build(Span(total, per_epoch))
+    rule = recipe.stop.build(per_epoch)
+    schedule = (recipe.schedule or CONSTANT).build(Span(total, per_epoch))  # solvers have none
     check_watched(recipe, rule, data, len(valid))
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer, rate = build_optimizer(recipe, model)
@@ -191,6 +193,15 @@ def check_watched(recipe: Recipe, rule: Rule | None, data: Data, valid: int) -> 
             "the schedule watches val_loss, and there are no validation rows", where="schedule",
             do="give some, or let it watch train_loss",
         )  # fmt: skip
+
+
+def _start_from(model: nn.Module, recipe: Recipe, split: Split, rows: Rows, seed: int) -> None:
+    """Initial weights that need rows, or another run."""
+    name = recipe.init.name if recipe.init else "default"
+    if name == "lsuv":
+        _scale_by_rows(model, rows, recipe, seed)
+    elif name == "from_run":
+        warm_start(model, recipe.init, split)
 
 
 def _scale_by_rows(model: nn.Module, rows: Rows, recipe: Recipe, seed: int) -> None:
@@ -303,8 +314,13 @@ def check_loss(recipe: Recipe, data: Data) -> Form:
     """What the loss expects, after checking that it suits the data.
 
     Raises:
-        UsageError: a loss for another task, or for another number of classes.
+        UsageError: a loss or a model for another task, or a loss for another number of classes.
     """
+    own = recipe.model is not None and recipe.model.factory is None
+    task, other = OTHER_TASK.get(recipe.model.name, ("", "")) if own else ("", "")
+    if task not in ("", data.task):
+        raise UsageError(f"the model '{recipe.model.name}' is for {task}", where="model",
+                         received=f"{data.task} data", do=f"use {other}")  # fmt: skip
     form = FORMS[recipe.loss.name]
     if form.task != ("classification" if data.task in STEPWISE else data.task):
         raise UsageError(
@@ -430,7 +446,8 @@ def predictions_for(assembly: Assembly, split: Split, name: str) -> Predictions:
         return step_predictions(model, form, assembly.rows(name), rows, split.data, lanes)
     outputs = predict_rows(model, form, assembly.preparation, in_turn(assembly.rows(name)))
     values = _like(outputs, split.data.targets)
-    return Predictions(rows, split.data.targets[rows], values, split.groups_of(rows))
+    truth = split.data.targets[rows]
+    return Predictions(rows, truth, values, split.groups_of(rows), form.estimated)
 
 
 def evaluator(

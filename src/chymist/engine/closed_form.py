@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from chymist.engine.columns import Columns
 from chymist.errors import UsageError
 
-ALIKE = 1e-7  # of a column's length, what single precision cannot tell from nothing
+ALIKE = 1e-7  # of a singular value of columns of length 1: below it single precision has none
 ILL_CONDITIONED = 30.0  # Belsley's bound of a strong dependence
 
 
@@ -19,10 +20,12 @@ def least_squares(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Weights and intercept that minimise |X W + b - T|^2 + l2 |W|^2.
 
-    With weights v of rows, n sum_i v_i |x_i W + b - t_i|^2 / sum_i v_i stands for the first term.
+    With weights v of rows, n sum_i v_i |x_i W + b - t_i|^2 / sum_i v_i stands for the first term,
+    with n the number of rows that weigh anything.
 
-    Inputs and targets are centred, so that the intercept is not penalised and the factorisation is
-    better conditioned; a rank-deficient X gives the solution of smallest norm.
+    Inputs and targets are centred, so that the intercept is not penalised, and columns are scaled
+    to length 1, so that their units do not matter; a rank-deficient X gives the solution of
+    smallest norm.
 
     Args:
         inputs: X, (rows, features).
@@ -40,17 +43,16 @@ def least_squares(
 
     Source: Golub, Van Loan, Matrix Computations, chapter 5.
     """
-    x, t = inputs.astype(np.float64), targets.astype(np.float64)
-    x_mean, t_mean = np.average(x, 0, weights), np.average(t, 0, weights)
-    x, t = x - x_mean, t - t_mean
-    if weights is not None:
-        roots = np.sqrt(weights / weights.mean())[:, None]
-        x, t = roots * x, roots * t
+    counted = np.ones(len(inputs)) if weights is None else weights.astype(np.float64)
+    inputs, targets, counted = (rows[counted > 0] for rows in (inputs, targets, counted))
+    columns = Columns.of(inputs, counted, l2)
+    t = targets.astype(np.float64)
+    t_mean = np.average(t, 0, counted)
+    x, t = columns.roots * columns.rows, columns.roots * (t - t_mean)
     if l2:
-        x = np.vstack([x, np.sqrt(l2) * np.eye(x.shape[1])])
+        x = np.vstack([x, np.diag(np.sqrt(columns.penalties))])
         t = np.vstack([t, np.zeros((x.shape[1], t.shape[1]))])
-    found = np.linalg.lstsq(x, t, rcond=None)[0]
-    return found, t_mean - x_mean @ found
+    return columns.raw(np.linalg.lstsq(x, t, rcond=None)[0], t_mean)
 
 
 def solve_least_squares(
@@ -99,12 +101,11 @@ def dependence(x: np.ndarray, weights: np.ndarray | None = None) -> list[str]:
 
     Source: Belsley, Kuh, Welsch 1980, Regression diagnostics, section 3.2.
     """
-    x = x.astype(np.float64) - np.average(x, 0, weights)
-    if weights is not None:
-        x = np.sqrt(weights)[:, None] * x
-    lengths = np.sqrt(np.square(x).sum(0))
-    x = x[:, lengths > ALIKE * max(lengths.max(), 1e-300)]
-    x = x / np.sqrt(np.square(x).sum(0))
+    counted = np.ones(len(x)) if weights is None else weights.astype(np.float64)
+    columns = Columns.of(x[counted > 0], counted[counted > 0])
+    x = columns.roots * columns.rows
+    lengths = np.square(x).sum(0)
+    x = x[:, lengths > 0]
     # Squares of the singular values; those below the rounding of single precision are none.
     squares = np.linalg.eigvalsh(x.T @ x) if x.size else np.zeros(0)
     rank = int((squares > ALIKE**2).sum())

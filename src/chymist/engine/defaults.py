@@ -8,8 +8,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from chymist.engine.ignored import as_read, refuse_unread, unread
+from chymist.engine.start import pinned
 from chymist.errors import InputError, UsageError
-from chymist.optim import AT_ONCE, WHOLE
+from chymist.optim import WHOLE
 from chymist.parts import Part, part
 from chymist.values import Data, Length, Recipe, Split
 
@@ -36,6 +38,12 @@ MODEL_LOSSES = {
 # Models that are solved in a way of their own.
 SOLVED_LOSSES = {
     "gaussian": "cross_entropy", "naive_bayes": "cross_entropy", "svm": "hinge", "svr": "mse",
+}  # fmt: skip
+# Models for one task only, and which is for the other.
+OTHER_TASK = {
+    "id3": ("classification", "cart"), "c45": ("classification", "cart"),
+    "gaussian": ("classification", "linear"), "naive_bayes": ("classification", "linear"),
+    "svm": ("classification", "svr"), "svr": ("regression", "svm"),
 }  # fmt: skip
 LINK_LOSSES = {"identity": "mse", "logit": "binary_cross_entropy", "log": "poisson"}
 # How those are trained whose step or penalty belongs to what they are.
@@ -70,7 +78,10 @@ def complete(recipe: Recipe, split: Split) -> Recipe:
         split: the rows; defaults depend on the kind of data, the task and the number of rows.
 
     Returns:
-        A recipe without None.
+        A recipe without None, but for the schedule of a solver, which has none.
+
+    Raises:
+        UsageError: something is given that the optimiser would not read.
 
     Example:
         >>> import chymist as cy
@@ -78,44 +89,56 @@ def complete(recipe: Recipe, split: Split) -> Recipe:
         >>> full.model, full.batch_size, str(full.length)
         (mlp(), 16, '200 epochs')
     """
-    data, rows = split.data, len(split.train)
-    model = recipe.model or _model(data)
-    _check_ahead(model, data)
-    loss = recipe.loss or part("loss", loss_of(model) or LOSSES[data.task])
-    _check_link(model, loss)
-    solvable = loss.name == "mse" and model.name in ("linear", *EXPANSIONS)
-    free = recipe.penalty is None or recipe.penalty.name == "none"
-    exact = solvable and free and recipe.optimizer is None
-    optimizer = recipe.optimizer or (
-        part("optimizer", "closed_form") if exact else _optimizer(model, free)
-    )
-    image = data.kind == "image"
+    chosen = _chosen(recipe, split)
+    refuse_unread(chosen)
+    model, optimizer, rows = chosen.model, chosen.optimizer, len(split.train)
+    image = split.data.kind == "image"
     single = model.name == "perceptron" and recipe.optimizer is None  # Rosenblatt's rule
     usual = 1 if single else _image_batch(rows) if image else _table_batch(rows)
-    if data.kind in STEP_BATCHES and not single:
-        usual = STEP_BATCHES[data.kind]
+    if split.data.kind in STEP_BATCHES and not single:
+        usual = STEP_BATCHES[split.data.kind]
     batch_size = recipe.batch_size or usual
-    if optimizer.name in WHOLE or (data.kind == "graph" and recipe.batch_size is None):
+    if optimizer.name in WHOLE or (split.data.kind == "graph" and recipe.batch_size is None):
         batch_size = "all"  # every step passes over all nodes of a graph
-    length = recipe.length or _length(_usual_length(data), rows, batch_size)
-    if optimizer.name in AT_ONCE:
-        batch_size, length = "all", Length(1, "steps")
-    return recipe.replace(
-        model=model,
-        loss=loss,
-        optimizer=optimizer,
+    length = recipe.length or _length(_usual_length(split.data), rows, batch_size)
+    schedule = recipe.schedule or part("schedule", "constant" if single else "one_cycle")
+    full = chosen.replace(
         batch_size=batch_size,
         length=length,
-        schedule=recipe.schedule or part("schedule", "constant" if single else "one_cycle"),
+        schedule=schedule,
         stop=recipe.stop or _stop(model, length, image, len(split.valid)),
         clip=recipe.clip or part("clip", "none"),
-        init=recipe.init or part("init", "default"),
+        init=pinned(recipe.init) if recipe.init else part("init", "default"),
         penalty=recipe.penalty or part("penalty", "none"),
         gradient_noise=recipe.gradient_noise or part("gradient_noise", "none"),
         data=_preparation(recipe, model),
         precision=recipe.precision or "float32",
         accumulate=recipe.accumulate or 1,
     )
+    return as_read(full)
+
+
+def one_of_several(recipe: Recipe, split: Split) -> Recipe:
+    """A recipe whose options were given for several models, without those that its own ignores.
+
+    Args:
+        recipe: what the user gave.
+        split: the rows, which say what optimiser it will have.
+    """
+    return recipe.replace(**dict.fromkeys(unread(_chosen(recipe, split))))
+
+
+def _chosen(recipe: Recipe, split: Split) -> Recipe:
+    """A recipe with model, loss and optimiser."""
+    data = split.data
+    model = recipe.model or _model(data)
+    _check_ahead(model, data)
+    loss = recipe.loss or part("loss", loss_of(model) or LOSSES[data.task])
+    _check_link(model, loss)
+    solvable = loss.name == "mse" and model.name in ("linear", *EXPANSIONS)
+    free = recipe.penalty is None or recipe.penalty.name == "none"
+    exact = part("optimizer", "closed_form") if solvable and free else _optimizer(model, free)
+    return recipe.replace(model=model, loss=loss, optimizer=recipe.optimizer or exact)
 
 
 def _model(data: Data) -> Part:

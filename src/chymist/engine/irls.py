@@ -4,41 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from chymist.engine.halving import shortened
+
 Loss = Callable[..., Tensor]  # (outputs, targets, reduction="none") -> (rows,)
 
-SUFFICIENT = 1e-4  # share of the predicted fall that a step has to bring (Armijo)
-HALVINGS = 60
 CONVERGED = 1e-13  # fall that the next step promises, as a share of the objective
 CERTAIN = 20.0  # log-odds of a row beyond which no data of any size speak
 
 
 @dataclass(frozen=True, eq=False)
 class Objective:
-    """n sum_i v_i loss_i / sum_i v_i + l2 |W|^2 / 2 of theta = (W, b).
+    """n sum_i v_i loss_i / sum_i v_i + sum_j l_j |W_j|^2 / 2 of theta = (W, b).
 
     Args:
         features: rows with a last column of ones, float64 (n, p + 1).
         targets: as the loss takes them.
         loss: of outputs (n, m).
         weights: v of rows, (n,), with mean 1.
-        l2: penalty; the intercept, which is the last row of theta, has none.
+        penalties: l of the rows of theta, (p + 1,); the last one, the intercept, has 0.
     """
 
     features: Tensor
     targets: Tensor
     loss: Loss
     weights: Tensor
-    l2: float
+    penalties: Tensor
 
     def value(self, theta: Tensor) -> float:
         """The objective at theta (p + 1, m)."""
         each = self.loss(self.features @ theta, self.targets, reduction="none")
-        return float((each * self.weights).sum() + self.l2 / 2 * theta[:-1].square().sum())
+        return float((each * self.weights).sum() + (self.penalties @ theta.square()).sum() / 2)
 
     def derivatives(self, theta: Tensor) -> tuple[Tensor, Tensor]:
         """Gradient (p + 1, m) and Hessian (p + 1, m, p + 1, m), both exact.
@@ -55,8 +56,6 @@ class Objective:
                 for j in range(slopes.shape[1])
             ], 1)  # fmt: skip
         slopes, x = slopes.detach(), self.features
-        penalized = torch.full((x.shape[1],), self.l2, dtype=x.dtype)
-        penalized[-1] = 0.0
         p, m = theta.shape
         hessian = x.new_empty(p, m, p, m)
         for j in range(m):
@@ -64,8 +63,8 @@ class Objective:
                 block = x.T @ (bends[:, j, k, None] * x)
                 hessian[:, j, :, k] = block
                 hessian[:, k, :, j] = block
-            hessian[:, j, :, j].diagonal().add_(penalized)
-        return x.T @ slopes + penalized[:, None] * theta, hessian
+            hessian[:, j, :, j].diagonal().add_(self.penalties)
+        return x.T @ slopes + self.penalties[:, None] * theta, hessian
 
 
 class Iterate(NamedTuple):
@@ -105,18 +104,20 @@ def newton(objective: Objective, outputs: int) -> Generator[Iterate]:
         size = gradient.numel()
         inverse = torch.linalg.pinv(hessian.reshape(size, size), hermitian=True)
         step = -(inverse @ gradient.reshape(size)).reshape(theta.shape)
-        promise, length = -float((gradient * step).sum()) / 2, 1.0
-        for _ in range(HALVINGS):
-            after = objective.value(theta + length * step)
-            # What is smaller than the rounding of the sum cannot be asked for.
-            if after <= value - 2 * SUFFICIENT * length * promise + 1e-12 * abs(value):
-                break
-            length /= 2
-        theta, value = theta + length * step, after
-        yield Iterate(theta, value, length, done)
-        if done:
+        slope = float((gradient * step).sum())
+        # What is smaller than the rounding of the sum cannot be asked for.
+        found = shortened(partial(_along, objective, theta, step), value, slope, 1e-12 * abs(value))
+        length, value = found or (0.0, value)
+        theta = theta + length * step
+        yield Iterate(theta, value, length, done or found is None)
+        if done or found is None:
             return
-        done = promise <= CONVERGED * (1 + abs(value))
+        done = -slope / 2 <= CONVERGED * (1 + abs(value))
+
+
+def _along(objective: Objective, theta: Tensor, step: Tensor, length: float) -> float:
+    """The objective a share of a step away."""
+    return objective.value(theta + length * step)
 
 
 def separated(outputs: Tensor, targets: Tensor, weights: Tensor) -> bool:

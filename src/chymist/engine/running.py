@@ -19,6 +19,7 @@ from chymist.engine.solving import separable_note, solve
 from chymist.engine.space import Patience
 from chymist.engine.store import Recorder
 from chymist.errors import Interrupted
+from chymist.models.counting import count_fitted
 from chymist.optim import is_solved
 from chymist.values import Recipe
 
@@ -146,7 +147,7 @@ def facts_of(assembly: Assembly, seconds: float, steps: int) -> dict[str, Any]:
         "best_epoch": round(state.best_step / per_epoch, 2) if state.best is not None else None,
         "samples_per_second": round(steps / per_epoch * rows / max(seconds, 1e-9), 1),
         "waiting_for_data": round(state.waited / max(seconds, 1e-9), 4),
-        "parameters": sum(p.numel() for p in state.model.parameters()),
+        "parameters": count_fitted(state.model),
         "threads": torch.get_num_threads(),
         "notes": [*state.notes, *separable_note(program, state.model, assembly.recipe)],
     }

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
+from chymist.engine.halving import shortened
 from chymist.errors import Diverged, UsageError
 
 Loss = Callable[[], Tensor]  # of all rows at the weights as they stand
@@ -16,7 +17,6 @@ MOST_PARAMETERS = 3000  # of a model whose whole Hessian is computed and factori
 MOST_LOOKS = 26  # at the loss in a step of L-BFGS; the line search of torch takes 25 by default
 AT_A_TIME = 128  # rows of a Hessian
 SMALLEST_SHIFT, GROWTH = 1e-3, 10.0
-HALVINGS, ENOUGH = 30, 1e-4  # of a step that is too long; share of the promised fall that must come
 
 
 def lbfgs_steps(
@@ -140,12 +140,14 @@ def _go_along(
     """
     with torch.no_grad():
         start = parameters_to_vector(parameters)
-        for halving in range(HALVINGS):
-            share = 0.5**halving
+
+        def look(share: float) -> float:
             vector_to_parameters(start + share * direction, parameters)
-            after = float(loss())
-            if after <= value + ENOUGH * share * slope and after < value:
-                return True
+            return float(loss())
+
+        found = shortened(look, value, slope)
+        if found is not None and found[1] < value:
+            return True
         vector_to_parameters(start, parameters)
     return False
 

@@ -11,11 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from chymist.engine.closed_form import dependence, given, only_layer, solve_least_squares
+from chymist.engine.columns import Columns
 from chymist.engine.events import Epoch, Event, Step
 from chymist.engine.irls import CERTAIN, Objective, newton, separated
-from chymist.engine.loop import Program, State, diverged, mean_loss, remember
+from chymist.engine.loop import Program, State, mean_loss, remember
 from chymist.engine.second_order import MOST_PARAMETERS, lbfgs_steps, newton_steps
-from chymist.errors import InputError, UsageError
+from chymist.errors import Diverged, InputError, UsageError
 from chymist.noise import Keyed
 from chymist.optim import AT_ONCE, ITERATED
 from chymist.parts import definition
@@ -100,7 +101,10 @@ def solve(program: Program, state: State, recipe: Recipe) -> Generator[Event]:
         with torch.no_grad():
             before = float(loss())
         if not math.isfinite(before):
-            raise diverged(state.step, before, 1.0)
+            raise Diverged(
+                "the loss is not finite", where=f"{recipe.optimizer.name}, step {state.step}",
+                received=str(before), do="scale inputs and targets, or give it a penalty",
+            )  # fmt: skip
         values = {"train_loss": before, **program.evaluate(model)}
         best = remember(program, state, values)
         state.stopped = state.stopped or done
@@ -123,14 +127,6 @@ def check_solvable(recipe: Recipe, model: nn.Module) -> None:
             "a penalty acts in steps", where="penalty", received=f"'{recipe.penalty}'",
             do="use another optimizer, or its own l2 or weight_decay",
         )  # fmt: skip
-    if recipe.gradient_noise and recipe.gradient_noise.name != "none":
-        raise UsageError(
-            "gradient noise acts in steps", where="gradient_noise",
-            received=f"'{recipe.gradient_noise}'", do="use another optimizer",
-        )  # fmt: skip
-    if recipe.schedule and recipe.schedule.name == "plateau":
-        raise UsageError("a solver has no rate that could be lowered", where="schedule",
-                         received="'plateau'", do="leave it out")  # fmt: skip
     name = recipe.optimizer.name
     if name == "direct":
         if not callable(getattr(model, "solve", None)):
@@ -144,6 +140,10 @@ def check_solvable(recipe: Recipe, model: nn.Module) -> None:
                 f"the model '{recipe.model.name}' is not for this loss", where="loss",
                 received=f"'{recipe.loss.name}'", do=f"use {' or '.join(fitting)}",
             )  # fmt: skip
+        margin = recipe.loss.options.get("margin", 1.0)
+        if margin != 1.0:
+            raise UsageError("a solved machine has the margin 1", where="loss.margin",
+                             received=f"{margin:g}", do="change C")  # fmt: skip
     elif name in ITERATED:
         _check_iterated(recipe, model)
     else:
@@ -238,18 +238,21 @@ def _in_closed_form(problem: Problem) -> Iterator[bool]:
 def _by_irls(problem: Problem) -> Iterator[bool]:
     """Newton's method from zero; every iteration reads all rows."""
     (l2, most), layer = problem.options, only_layer(problem.model)
-    objective, loss = _objective(problem, layer, l2), problem.recipe.loss
+    (objective, columns), loss = _objective(problem, layer, l2), problem.recipe.loss
     odds = loss.name in ODDS and not l2 and not loss.options
     for step, found in enumerate(newton(objective, layer.out_features), 1):
+        weights, intercepts = columns.raw(found.theta[:-1].numpy(), found.theta[-1].numpy())
         with torch.no_grad():
-            layer.weight.copy_(found.theta[:-1].T)
-            layer.bias.copy_(found.theta[-1])
+            layer.weight.copy_(torch.from_numpy(weights.T))
+            layer.bias.copy_(torch.from_numpy(intercepts))
         outputs = objective.features @ found.theta
         apart = odds and separated(outputs, objective.targets, objective.weights)
         last = apart or step == most or found.last
         if last:
             problem.notes.extend(_notes(found.last or apart, apart, odds, outputs, step))
-            problem.notes.extend(dependence(objective.features[:, :-1].numpy()) if not l2 else [])
+            problem.notes.extend(
+                dependence(columns.rows, columns.roots[:, 0] ** 2) if not l2 else []
+            )
         yield last
 
 
@@ -266,15 +269,25 @@ def _notes(ended: bool, apart: bool, odds: bool, outputs: Tensor, step: int) -> 
     return []
 
 
-def _objective(problem: Problem, layer: nn.Linear, l2: float) -> Objective:
-    """The sum over all rows, in double precision on the CPU."""
+def _objective(problem: Problem, layer: nn.Linear, l2: float) -> tuple[Objective, Columns]:
+    """The sum over the rows that weigh anything, in double precision on the CPU.
+
+    It is one of scaled columns, which say what those of the model are.
+    """
     features = given(problem.model, layer, problem.inputs).flatten(1).double().cpu()
-    features = torch.cat([features, torch.ones(len(features), 1, dtype=torch.float64)], 1)
-    targets = problem.targets
-    wanted = targets.double() if targets.is_floating_point() else targets
     weights = torch.ones(len(features)) if problem.weights is None else problem.weights
     weights = weights.double().cpu()
-    return Objective(features, wanted.cpu(), problem.row_loss, weights / weights.mean(), l2)
+    kept = weights > 0
+    columns = Columns.of(features[kept].numpy(), weights[kept].numpy(), l2)
+    targets = problem.targets.cpu()[kept]
+    scaled = torch.from_numpy(columns.rows)
+    ones, free = scaled.new_ones(len(scaled), 1), scaled.new_zeros(1)
+    wanted = targets.double() if targets.is_floating_point() else targets
+    return Objective(
+        torch.cat([scaled, ones], 1), wanted, problem.row_loss,
+        weights[kept] / weights[kept].mean(),
+        torch.cat([torch.from_numpy(columns.penalties), free]),
+    ), columns  # fmt: skip
 
 
 def _by_lbfgs(problem: Problem) -> Iterator[bool]:

@@ -18,7 +18,9 @@ import numpy as np
 from chymist.data import Schema
 from chymist.data.preparation import Preparation
 from chymist.engine.files import read_file
+from chymist.engine.ignored import as_read
 from chymist.errors import ChymistError, InputError
+from chymist.optim import is_solved
 from chymist.values import Recipe
 
 T = TypeVar("T")
@@ -212,6 +214,9 @@ def read_recipe(path: Path) -> Recipe:
         raise damaged(path, str(error)) from None
     # Runs made before there were these have one pass, no noise, no penalty, and the usual start.
     younger = {"accumulate", "gradient_noise", "init", "penalty"}
+    if recipe.optimizer is not None:
+        recipe = as_read(recipe)
+        younger |= {"schedule"} if is_solved(recipe) else set()
     missing = [
         name for name, value in vars(recipe).items() if value is None and name not in younger
     ]

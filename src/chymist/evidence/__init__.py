@@ -6,8 +6,8 @@ What lives here: `intervals` (Wilson, BCa, DeLong), `scores` (a metric with its 
 permutations), `conformal` (intervals and label sets for new rows), `decomposition` (bias and
 variance), `leave_one_out` (in closed form), `approximate_leave_one_out` (one Newton step, audited),
 `margins` (what bounds a perceptron's mistakes),
-`comparison` (several recipes on the same folds), `searches` (what a search shows), `ledger` (looks
-at test rows).
+`comparison` (several recipes on the same folds), `ordering` (training, validation,
+test), `searches` (what a search shows), `ledger` (looks at test rows).
 It reads per-example results and knows nothing of how they were made. It may import `metrics`,
 `values`, `keys` and `errors`; the engine and the verbs import it. scikit-learn and SciPy are
 imported inside the functions that need them.
@@ -40,6 +40,8 @@ from chymist.evidence.ledger import look as look
 from chymist.evidence.ledger import peek as peek
 from chymist.evidence.margins import MistakeBound as MistakeBound
 from chymist.evidence.margins import mistake_bound as mistake_bound
+from chymist.evidence.ordering import Inequality as Inequality
+from chymist.evidence.ordering import inequality as inequality
 from chymist.evidence.resampled import Practical as Practical
 from chymist.evidence.resampled import bayesian_correlated_t as bayesian_correlated_t
 from chymist.evidence.resampled import corrected_t as corrected_t

@@ -3,11 +3,13 @@
 What lives here: `graph` (computational graphs with values forward and gradients backward),
 `expressions` (formulas given as text), `recording` (what torch calculates, step by step),
 `checking` (gradients against finite differences), `matrices` (Jacobian, Hessian, curvature),
-`by_hand` (the formulas of perceptron, softmax and two-layer network, written out). It reads models
-and draws with `reports`; it changes no model.
+`ascent` (an input that an output likes), `by_hand` (the formulas of perceptron, softmax and
+two-layer network, written out). It reads models and draws with `reports`; it changes no model.
 """
 
 from chymist.gradients import by_hand as by_hand
+from chymist.gradients.ascent import Ascent as Ascent
+from chymist.gradients.ascent import ascend as ascend
 from chymist.gradients.checking import GradientCheck as GradientCheck
 from chymist.gradients.checking import check as check
 from chymist.gradients.graph import Graph as Graph

@@ -5,39 +5,52 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from chymist.errors import InputError
+from chymist.errors import InputError, UsageError, nearest
 from chymist.gradients.losses import Loss, as_double, loss_function
 
 MOST = 3000  # parameters of a Hessian: its entries are their square
 
+Layout = Literal["numerator", "denominator"]
 
-def jacobian(model: nn.Module, inputs: Tensor) -> np.ndarray:
+
+def jacobian(model: nn.Module, inputs: Tensor, layout: Layout = "numerator") -> np.ndarray:
     """Jacobian of each row's outputs with respect to its inputs, d y_k / d x_j, in float64.
 
-    Rows are taken apart, as they are in evaluation mode.
+    Rows are taken apart, as they are in evaluation mode. Books differ in which index comes first.
+    In numerator layout it is that of y: d(Wx)/dx = W, the gradient of one output is a row (1, n),
+    and the chain rule multiplies from the left. In denominator layout it is that of x:
+    d(Wx)/dx = W^T, the gradient is a column (n, 1), and the chain rule multiplies from the right.
 
     Args:
         model: any module with outputs (batch, outputs).
         inputs: (batch, ...).
+        layout: "numerator" or "denominator".
 
     Returns:
-        (batch, outputs, ...).
+        (batch, outputs, ...), or (batch, ..., outputs) in denominator layout.
 
     Raises:
         InputError: the outputs are not (batch, outputs).
+        UsageError: there is no such layout.
 
     Example:
         >>> layer = nn.Linear(3, 2)
         >>> found = jacobian(layer, torch.ones(4, 3))
         >>> found.shape, bool(np.allclose(found[0], layer.weight.detach()))
         ((4, 2, 3), True)
+        >>> jacobian(layer, torch.ones(4, 3), layout="denominator").shape
+        (4, 3, 2)
     """
+    if layout not in get_args(Layout):
+        raise UsageError("unknown layout", where="jacobian", received=repr(layout),
+                         do=nearest(str(layout), get_args(Layout)))  # fmt: skip
     twin = copy.deepcopy(model).cpu().double().eval()
     points = as_double(inputs).requires_grad_()
     outputs = twin(points)
@@ -47,7 +60,7 @@ def jacobian(model: nn.Module, inputs: Tensor) -> np.ndarray:
     rows = [
         torch.autograd.grad(column.sum(), points, retain_graph=True)[0] for column in outputs.t()
     ]
-    return torch.stack(rows, 1).numpy()
+    return torch.stack(rows, 1 if layout == "numerator" else points.ndim).numpy()
 
 
 def hessian(model: nn.Module, loss: Loss, batch: tuple[Tensor, Tensor]) -> np.ndarray:

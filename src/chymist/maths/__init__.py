@@ -2,8 +2,9 @@
 
 What lives here: `norms`, `information` (entropy and its kin), `probability` (joint tables),
 `calculus` (slopes, Jacobians, convexity), `relations`, `sizes` (of layers, by formula), `pooling`,
-`gates` (a gated memory by hand), `boxes` (overlap). NumPy and SciPy only. What NumPy says in one
-word (products, sums along an axis, eigenvalues) is not wrapped.
+`gates` (a gated memory by hand), `boxes` (overlap), `lines` (candidate functions, all of a grid or
+downhill), `similarity` (do similar rows get similar outputs). NumPy and SciPy only.
+What NumPy says in one word (products, sums along an axis, eigenvalues) is not wrapped.
 """
 
 from chymist.maths.boxes import box_corners as box_corners
@@ -22,6 +23,11 @@ from chymist.maths.information import entropy as entropy
 from chymist.maths.information import gini as gini
 from chymist.maths.information import kl_divergence as kl_divergence
 from chymist.maths.information import mutual_information as mutual_information
+from chymist.maths.lines import FoundLine as FoundLine
+from chymist.maths.lines import brute_force as brute_force
+from chymist.maths.lines import descend as descend
+from chymist.maths.lines import goodness as goodness
+from chymist.maths.lines import meeting_point as meeting_point
 from chymist.maths.norms import matrix_norm as matrix_norm
 from chymist.maths.norms import vector_norm as vector_norm
 from chymist.maths.pooling import pool as pool
@@ -34,6 +40,9 @@ from chymist.maths.probability import sample as sample
 from chymist.maths.probability import variance as variance
 from chymist.maths.relations import equivalence_classes as equivalence_classes
 from chymist.maths.relations import relation_properties as relation_properties
+from chymist.maths.similarity import inconsistency as inconsistency
+from chymist.maths.similarity import neighbor_weights as neighbor_weights
+from chymist.maths.similarity import smoothness as smoothness
 from chymist.maths.sizes import convolution_parameters as convolution_parameters
 from chymist.maths.sizes import convolution_size as convolution_size
 from chymist.maths.sizes import covariance_parameters as covariance_parameters

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from chymist.errors import UsageError
+from chymist.errors import UsageError, nearest
 
 _SETS = {"rnn": 1, "gru": 3, "lstm": 4}  # of weights: one for each gate, one for the candidate
 
@@ -127,25 +127,38 @@ def recurrent_parameters(
     return _SETS[kind] * (inputs * units + units**2 + biases * units)
 
 
-def covariance_parameters(features: int, classes: int = 2, shared: bool = False) -> int:
-    """Free numbers in the covariance matrices of classes, d (d + 1) / 2 for each matrix.
+def covariance_parameters(
+    features: int,
+    classes: int = 2,
+    covariance: Literal["separate", "shared", "diagonal"] = "separate",
+) -> int:
+    """Free numbers in the covariances of a Gaussian classifier, d (d + 1) / 2 for each matrix.
 
     A covariance matrix is symmetric: the number grows with the square of the number of features.
 
     Args:
         features: d.
         classes: how many classes there are.
-        shared: whether they share one matrix.
+        covariance: as of `cy.models.gaussian`, whose default is one shared matrix: "separate" has a
+            matrix for each class, "shared" one for all of them, "diagonal" d variances a class.
 
     Raises:
-        UsageError: a size that makes no sense.
+        UsageError: a size that makes no sense, or another covariance.
 
     Example:
-        >>> covariance_parameters(7), covariance_parameters(7, shared=True)
+        >>> covariance_parameters(7), covariance_parameters(7, covariance="shared")
         (56, 28)
     """
     _check(features=features, classes=classes)
-    return (1 if shared else classes) * features * (features + 1) // 2
+    kinds = {
+        "separate": classes * features * (features + 1) // 2,
+        "shared": features * (features + 1) // 2,
+        "diagonal": classes * features,
+    }
+    if covariance not in kinds:
+        raise UsageError("unknown covariance", where="covariance", received=repr(covariance)[:60],
+                         do=nearest(str(covariance), kinds))  # fmt: skip
+    return kinds[covariance]
 
 
 def _check(**sizes: int) -> None:

@@ -10,7 +10,6 @@ from chymist.models.cnn import lenet5 as lenet5
 from chymist.models.expansions import polynomial as polynomial
 from chymist.models.expansions import random_features as random_features
 from chymist.models.gates import gates as gates
-from chymist.models.gaussian import covariance_parameters as covariance_parameters
 from chymist.models.gaussian import gaussian as gaussian
 from chymist.models.gaussian import naive_bayes as naive_bayes
 from chymist.models.graphs import gcn as gcn
@@ -35,3 +34,4 @@ from chymist.models.trees.modules import c45 as c45
 from chymist.models.trees.modules import cart as cart
 from chymist.models.trees.modules import id3 as id3
 from chymist.models.trees.modules import random_forest as random_forest
+from chymist.models.unshared import Unshared2d as Unshared2d

@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import nn
 
-from chymist.errors import InputError
+from chymist.errors import ChymistError, InputError, OutOfMemory, UsageError
 from chymist.initializers import AFFINE, Draw
 from chymist.keys import key, torch_generator
 from chymist.models.graphs import GRAPH_MODELS, OnFeatures
@@ -62,7 +63,8 @@ def build_model(model: Part, shapes: Shapes, seed: int, init: Part | None = None
         )
     draw = None if init is None else init.build(None)
     if model.factory is None or draw:
-        initialize(module, seed, draw)
+        with _bounded(init or model, "init" if init else "model"):
+            initialize(module, seed, draw)
     return module.train()
 
 
@@ -70,7 +72,10 @@ def _built(model: Part, shapes: Shapes) -> Any:
     """A model of the palette or of the user's own; on a graph, others are given the features."""
     features = None if shapes.graph is None else shapes.graph.features
     if features is None or model.name in GRAPH_MODELS:
-        return model.build(shapes) if model.factory is None else _own(model.factory, shapes)
+        if model.factory is not None:
+            return _own(model.factory, shapes)
+        with _bounded(model, "model"):
+            return model.build(shapes)
     plain = shapes._replace(inputs=tuple(features.shape[1:]), graph=None)
     return OnFeatures(_built(model, plain), features)
 
@@ -109,6 +114,27 @@ def initialize(module: nn.Module, seed: int, draw: Draw | None = None) -> None:
                     else:
                         for gate in values.split(layer.hidden_size if recurrent else len(values)):
                             draw(gate, generator)
+
+
+@contextmanager
+def _bounded(part: Part, where: str) -> Iterator[None]:
+    """Options that no memory or number can hold are told in one line.
+
+    Raises:
+        OutOfMemory: there is no room for what they ask for.
+        UsageError: their numbers cannot be counted with.
+    """
+    received = str(part)[:120]
+    try:
+        yield
+    except (RuntimeError, MemoryError, ValueError, OverflowError) as error:
+        if isinstance(error, ChymistError):
+            raise
+        if isinstance(error, MemoryError) or "allocate" in str(error):
+            raise OutOfMemory("there is not enough memory for this", where=where,
+                              received=received, do="make it smaller") from error  # fmt: skip
+        raise UsageError("a number is too large to count with", where=where, received=received,
+                         do="give smaller ones") from error  # fmt: skip
 
 
 def _own(factory: Callable[..., Any], shapes: Shapes) -> Any:

@@ -9,6 +9,7 @@ from chymist.errors import UsageError
 from chymist.models.layers import Dropout
 from chymist.models.norms import Norm, normalizing
 from chymist.models.shaping import image_shape
+from chymist.models.unshared import Unshared2d
 from chymist.parts import Count, Fraction, describer, spelled
 from chymist.values import Shapes
 
@@ -22,6 +23,8 @@ def cnn(
     dropout: Fraction = 0.3,
     activation: str = "relu",
     norm: Norm = "batch",
+    kernel: Count = 3,
+    shared: bool = True,
 ) -> nn.Module:
     """Convolutional network: blocks of 3x3 convolution, pooling, batch norm, ReLU; dense layers.
 
@@ -36,6 +39,12 @@ def cnn(
         activation: what stands in the place of ReLU, by name or with options ("elu(alpha=0.5)").
         norm: what stands in the place of batch norm: "layer", "instance", "group", "rms" or "none".
             Dense layers have no instances; they get layer normalisation then.
+        kernel: side of the convolutions in pixels, an odd number; the border is padded with 0.
+        shared: whether all places of an image share the weights; else each has its own
+            (`models.Unshared2d`).
+
+    Raises:
+        UsageError: no images, or an even kernel.
 
     Example:
         >>> cnn().build(Shapes((1, 8, 8), 10))(__import__("torch").zeros(2, 1, 8, 8)).shape
@@ -44,11 +53,18 @@ def cnn(
     Source: LeCun et al. 1998; batch normalisation: Ioffe, Szegedy 2015, arXiv:1502.03167.
     """
     depth, height, width = image_shape(shapes, "cnn")
+    if kernel % 2 == 0:
+        raise UsageError("the kernel has no middle", where="model.kernel", received=f"{kernel}",
+                         do="give an odd number: 1, 3, 5, ...")  # fmt: skip
     layers: list[nn.Module] = []
     pieces = widening(spelled("activation", activation).build(None))
     bias = norm != "batch"  # whose mean would take it away
     for size in channels:
-        layers.append(nn.Conv2d(depth, size * pieces, 3, padding=1, bias=bias))
+        layers.append(
+            nn.Conv2d(depth, size * pieces, kernel, padding=kernel // 2, bias=bias)
+            if shared
+            else Unshared2d(depth, size * pieces, kernel, height, width, bias)
+        )
         if min(height, width) > 4:
             layers.append(nn.MaxPool2d(2))
             height, width = height // 2, width // 2

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from chymist.errors import UsageError
+from chymist.maths.sizes import covariance_parameters
 from chymist.models.shaping import flat_size
 from chymist.parts import NonNegative, describer
 from chymist.values import Shapes
 
 Covariance = Literal["shared", "separate", "diagonal"]
 
-SINGULAR = 1e-6  # of the mean variance, what a direction without variance is given
-NEVER = 1e-30  # prior of a class that no training row has
-WIDENED = 1e-9  # of the greatest variance, what naive Bayes adds to all
+SINGULAR = 1e-6  # of the variances of its columns, what a direction without variance is given
+NEVER = 1e-30  # probability of a class that no training row has, whatever the row
+ABSENT = -1e30  # score of such a class
+WIDENED = 1e-9  # of the variance of a column in all classes, what naive Bayes adds to each
+ROUNDING = 1e-14  # of the numbers in a column, what a spread is that is none
 
 
 @describer("model")
@@ -55,8 +60,8 @@ def naive_bayes(shapes: Shapes, smoothing: NonNegative = 1.0) -> nn.Module:
 
     Columns of zeros and ones are counted, the 0/1 columns of a category together (categorical),
     single ones by themselves (Bernoulli); all others are Gaussian with mean and variance of the
-    class (the mean square deviation, + 1e-9 of the greatest variance of a column). A category that
-    no training row had says nothing. Found from all rows at once (optimiser `direct`); outputs are
+    class (the mean square deviation, + 1e-9 of that in all classes). A category that no training
+    row had says nothing. Found from all rows at once (optimiser `direct`); outputs are
     log posteriors (batch, classes), for the loss `cross_entropy`.
 
     Args:
@@ -74,26 +79,13 @@ def naive_bayes(shapes: Shapes, smoothing: NonNegative = 1.0) -> nn.Module:
     return NaiveBayes(flat_size(shapes), _classes(shapes, "naive_bayes"), smoothing)
 
 
-def covariance_parameters(features: int, classes: int, covariance: Covariance = "shared") -> int:
-    """Free numbers in the covariances of a Gaussian classifier: d (d + 1) / 2 in each of them.
-
-    Args:
-        features: d.
-        classes: number of classes.
-        covariance: "shared" has one matrix, "separate" one a class, "diagonal" d variances a class.
-
-    Example:
-        >>> covariance_parameters(7, 2, "separate"), covariance_parameters(7, 2)
-        (56, 28)
-    """
-    if covariance == "diagonal":
-        return classes * features
-    return (1 if covariance == "shared" else classes) * features * (features + 1) // 2
-
-
 class Gaussian(nn.Module):
-    """Means, roots of the inverse covariances, and log priors as buffers; see `gaussian`."""
+    """Means, roots of the inverse covariances, and log priors as buffers; see `gaussian`.
 
+    Means are told from the center of all rows, so that columns far from zero keep their digits.
+    """
+
+    center: Tensor
     means: Tensor
     roots: Tensor
     log_determinants: Tensor
@@ -105,6 +97,7 @@ class Gaussian(nn.Module):
         self.losses = ("cross_entropy",)
         matrices = 1 if covariance == "shared" else classes
         shape = (classes, inputs) if covariance == "diagonal" else (matrices, inputs, inputs)
+        self.register_buffer("center", torch.zeros(inputs))
         self.register_buffer("means", torch.zeros(classes, inputs))
         self.register_buffer("roots", torch.zeros(shape))
         self.register_buffer("log_determinants", torch.zeros(matrices))
@@ -112,22 +105,25 @@ class Gaussian(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Log posteriors (batch, classes)."""
-        scores = self.log_priors - (self._distances(x.flatten(1)) + self.log_determinants) / 2
-        return torch.log_softmax(scores, 1)
+        distances = self._distances(x.flatten(1) - self.center)
+        return _posteriors(self.log_priors - (distances + self.log_determinants) / 2)
 
     def solve(self, inputs: Tensor, targets: Tensor, weights: Tensor | None) -> list[str]:
         """Estimate all of it from rows; returns what is to be said of the covariances."""
-        x, counts, shares = _counted(inputs, targets, weights, len(self.means))
+        rows = _counted(inputs, targets, weights, len(self.means))
+        counts, shares = rows.counts, rows.shares
+        self.center.copy_(rows.mean)
+        x = rows.inputs - self.center.double()
         means = shares.T @ x / counts.clamp(min=NEVER)[:, None]
         self.means.copy_(means)
-        self.log_priors.copy_((counts / counts.sum()).clamp(min=NEVER).log())
-        centred = x - means[targets]
-        within = shares.sum(1)
-        pooled = max(float((within[:, None] * centred**2).sum() / within.sum() / x.shape[1]), 1e-12)
+        self.log_priors.copy_(_log_priors(counts))
+        centred, within = x - means[rows.targets], shares.sum(1)
+        lengths = rows.lengths(centred, self.ridge)
+        centred = centred / lengths
         if self.covariance == "shared":
-            ranks = [self._estimate(0, centred, within, pooled)]
+            ranks = [self._estimate(0, centred, within, lengths)]
         else:
-            ranks = [self._estimate(k, centred, share, pooled) for k, share in enumerate(shares.T)]
+            ranks = [self._estimate(k, centred, share, lengths) for k, share in enumerate(shares.T)]
         poor = [rank for rank in ranks if rank < x.shape[1]]
         if not poor:
             return []
@@ -135,8 +131,14 @@ class Gaussian(nn.Module):
         which = "the shared covariance is" if self.covariance == "shared" else several
         return [
             f"{which} singular (rank {min(poor)} of {x.shape[1]}): directions without variance are "
-            f"given {SINGULAR:g} of the mean variance; a ridge makes it regular"
+            f"given {SINGULAR:g} of the variance of their columns; a ridge makes it regular"
         ]
+
+    def fitted_numbers(self) -> int:
+        """Means, variances and covariances (once each), and priors."""
+        classes, features = self.means.shape
+        own = covariance_parameters(features, classes, self.covariance)
+        return classes * features + own + classes
 
     def affine(self) -> tuple[Tensor, Tensor]:
         """Weights (classes, features) and intercepts (classes,) of the scores, if S is shared.
@@ -151,7 +153,8 @@ class Gaussian(nn.Module):
             raise UsageError("the scores are not linear", where="model.covariance",
                              received=f"'{self.covariance}'", do="use shared")  # fmt: skip
         weights = self.means @ self.roots[0] @ self.roots[0].T
-        return weights, self.log_priors - (weights * self.means).sum(1) / 2
+        places = self.means.double() / 2 + self.center.double()
+        return weights, self.log_priors - (weights * places).sum(1)
 
     def _distances(self, x: Tensor) -> Tensor:
         """Squared Mahalanobis distances to the means, (batch, classes)."""
@@ -162,26 +165,35 @@ class Gaussian(nn.Module):
             found.append(moved.square().sum(1))
         return torch.stack(found, 1)
 
-    def _estimate(self, at: int, x: Tensor, share: Tensor, pooled: float) -> int:
-        """One covariance, as the root of its inverse; returns its rank."""
-        lowest, total = SINGULAR * pooled, float(share.sum())
+    def _estimate(self, at: int, x: Tensor, share: Tensor, lengths: Tensor) -> int:
+        """One covariance of scaled columns, as the root of its inverse; returns its rank."""
+        total, ridge = float(share.sum()), self.ridge / lengths.square()
         if int((share > 0).sum()) < 2:  # one row or none has no spread: that of all classes
-            x, share, total = pooled**0.5 * torch.eye(x.shape[1]).to(x), x.new_ones(x.shape[1]), 1.0
+            x, share, total = torch.eye(x.shape[1]).to(x), x.new_ones(x.shape[1]), 1.0
+            ridge = torch.zeros_like(ridge)
         if self.covariance == "diagonal":
-            variances = (share[:, None] * x**2).sum(0) / total + self.ridge
-            self.roots[at] = variances.clamp(min=lowest).rsqrt()
+            variances = (share[:, None] * x**2).sum(0) / total + ridge
+            self.roots[at] = variances.clamp(min=SINGULAR).rsqrt() / lengths
         else:
             matrix = x.T @ (share[:, None] * x) / total
-            matrix.diagonal().add_(self.ridge)
+            matrix.diagonal().add_(ridge)
             variances, directions = torch.linalg.eigh(matrix)
-            self.roots[at] = directions * variances.clamp(min=lowest).rsqrt()
-        self.log_determinants[at] = variances.clamp(min=lowest).log().sum()
-        return int((variances > lowest).sum())
+            root = directions * variances.clamp(min=SINGULAR).rsqrt()
+            self.roots[at] = root / lengths[:, None]
+        volume = variances.clamp(min=SINGULAR).log().sum() + 2 * lengths.log().sum()
+        self.log_determinants[at] = volume
+        return int((variances > SINGULAR).sum())
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: Any) -> None:
+        """Read older ones, whose means are told from zero."""
+        state_dict.setdefault(prefix + "center", torch.zeros_like(self.center))
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
 
 class NaiveBayes(nn.Module):
     """Gaussian columns and counted columns; what a column is not has zeros. See `naive_bayes`."""
 
+    center: Tensor
     means: Tensor
     precisions: Tensor
     log_ones: Tensor
@@ -192,6 +204,7 @@ class NaiveBayes(nn.Module):
         super().__init__()
         self.smoothing = smoothing
         self.losses = ("cross_entropy",)
+        self.register_buffer("center", torch.zeros(inputs))
         for name in ("means", "precisions", "log_ones", "log_zeros"):
             self.register_buffer(name, torch.zeros(classes, inputs))
         self.register_buffer("constants", torch.full((classes,), 1 / classes).log())
@@ -199,28 +212,39 @@ class NaiveBayes(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Log posteriors (batch, classes)."""
         x = x.flatten(1)
+        moved = x - self.center
         far = torch.stack([
-            ((x - mean).square() * precision).sum(1)
+            ((moved - mean).square() * precision).sum(1)
             for mean, precision in zip(self.means, self.precisions, strict=True)
         ], 1)  # fmt: skip
         counted = x @ (self.log_ones - self.log_zeros).T
-        return torch.log_softmax(self.constants + counted - far / 2, 1)
+        return _posteriors(self.constants + counted - far / 2)
+
+    def fitted_numbers(self) -> int:
+        """A mean and a variance, or a probability, of each column and class, and priors."""
+        measured = (self.precisions != 0).any(0)
+        return len(self.means) * (self.means.shape[1] + int(measured.sum()) + 1)
 
     def solve(self, inputs: Tensor, targets: Tensor, weights: Tensor | None) -> None:
         """Count, and estimate means and variances, from all rows."""
-        x, counts, shares = _counted(inputs, targets, weights, len(self.means))
-        known = counts.clamp(min=NEVER)[:, None]
-        means, a = shares.T @ x / known, self.smoothing
-        spread = torch.stack([(shares[:, k, None] * (x - means[k]) ** 2).sum(0)
+        rows, a = _counted(inputs, targets, weights, len(self.means)), self.smoothing
+        x, counts, shares = rows.inputs, rows.counts, rows.shares
+        groups = counted_columns(x)
+        self.center.copy_(rows.mean)
+        for group in groups:
+            self.center[group.start : group.stop] = 0.0
+        moved, known = x - self.center.double(), counts.clamp(min=NEVER)[:, None]
+        means = shares.T @ moved / known
+        spread = torch.stack([(shares[:, k, None] * (moved - means[k]) ** 2).sum(0)
                               for k in range(len(counts))]) / known  # fmt: skip
-        overall = shares.sum(1)[:, None]
-        middle = (overall * x).sum(0) / overall.sum()
-        widest = float(((overall * (x - middle) ** 2).sum(0) / overall.sum()).max())
-        variances = spread + max(WIDENED * widest, 1e-12)
-        precisions, log_variances = 1 / variances, variances.log()
+        whole = rows.variances
+        variances = spread + WIDENED * whole
+        flat = whole == 0  # a column of one number says nothing
+        precisions = torch.where(flat, 0.0, 1 / variances)
+        log_variances = torch.where(flat, 0.0, variances.log())
         log_ones, log_zeros = torch.zeros_like(means), torch.zeros_like(means)
-        ones = means * counts[:, None]
-        for group in counted_columns(x):
+        ones = shares.T @ x
+        for group in groups:
             of = slice(group.start, group.stop)
             precisions[:, of], log_variances[:, of] = 0.0, 0.0
             kinds = max(len(group), 2)
@@ -229,18 +253,24 @@ class NaiveBayes(nn.Module):
             if len(group) == 1 and bool((x[:, of] == 0).any()):
                 zeros = counts[:, None] - ones[:, of]
                 log_zeros[:, of] = ((zeros + a) / total).clamp(min=NEVER).log()
-        priors = (counts / counts.sum()).clamp(min=NEVER).log()
+        constants = _log_priors(counts) + log_zeros.sum(1) - log_variances.sum(1) / 2
         self.means.copy_(means)
-        self.precisions.copy_(precisions)
+        self.precisions.copy_(precisions.where(counts[:, None] > 0, 0.0))
         self.log_ones.copy_(log_ones)
         self.log_zeros.copy_(log_zeros)
-        self.constants.copy_(priors + log_zeros.sum(1) - log_variances.sum(1) / 2)
+        self.constants.copy_(constants.where(counts > 0, ABSENT))
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: Any) -> None:
+        """Read older ones, whose means are told from zero."""
+        state_dict.setdefault(prefix + "center", torch.zeros_like(self.center))
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
 
 def counted_columns(x: Tensor) -> list[range]:
     """Columns of zeros and ones: those of one category together, others by themselves.
 
-    The columns of a category stand side by side, and one of them is 1 in every row.
+    The columns of a category stand side by side, and one of them is 1 in every row; a column of
+    zeros alone before them is none of them.
 
     Example:
         >>> counted_columns(torch.tensor([[1.0, 0, 0.5, 1], [0.0, 1, 0.2, 0], [0.0, 1, 0.1, 1]]))
@@ -253,7 +283,7 @@ def counted_columns(x: Tensor) -> list[range]:
             at += 1
             continue
         stop, total = at + 1, x[:, at].clone()
-        while stop < len(binary) and binary[stop] and not bool((total == 1).all()):
+        while bool(total.any()) and stop < len(binary) and binary[stop] and bool((total < 1).any()):
             total += x[:, stop]
             if bool((total > 1).any()):
                 break
@@ -271,20 +301,80 @@ def _classes(shapes: Shapes, name: str) -> int:
     return shapes.outputs
 
 
-def _counted(
-    inputs: Tensor, targets: Tensor, weights: Tensor | None, classes: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Flat rows, weight of each class, and weight of each row in each class, in double precision.
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """The rows that weigh anything, in double precision.
 
-    Weights are scaled to a mean of 1 among the rows that have any: a row of weight 0 is not there.
+    Args:
+        inputs: (rows, features).
+        targets: classes, (rows,).
+        shares: weight of each row in each class, (rows, classes); their mean is 1.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    shares: Tensor
+
+    @property
+    def counts(self) -> Tensor:
+        """Weight of each class, (classes,)."""
+        return self.shares.sum(0)
+
+    @property
+    def mean(self) -> Tensor:
+        """Of each column, (features,)."""
+        return self.averaged(self.inputs)
+
+    @property
+    def variances(self) -> Tensor:
+        """Of each column over all classes, (features,); 0 where it is one number."""
+        found = self.averaged((self.inputs - self.mean) ** 2)
+        return found.where(found > self._rounding, 0.0)
+
+    def averaged(self, x: Tensor) -> Tensor:
+        """The mean of rows of any numbers by their weights."""
+        weights = self.shares.sum(1)
+        return weights @ x / weights.sum()
+
+    def lengths(self, centred: Tensor, ridge: float) -> Tensor:
+        """The unit of each column: its deviation within the classes, else over all of them, else 1.
+
+        Args:
+            centred: inputs without the means of their classes.
+            ridge: added to every variance.
+        """
+        within = self.averaged(centred**2)
+        within = within.where(within > self._rounding, 0.0) + ridge
+        found = within.where(within > 0, self.variances)
+        return found.where(found > 0, 1.0).sqrt()
+
+    @property
+    def _rounding(self) -> Tensor:
+        return (ROUNDING * self.inputs.abs().amax(0)) ** 2
+
+
+def _counted(inputs: Tensor, targets: Tensor, weights: Tensor | None, classes: int) -> _Rows:
+    """Flat rows that weigh anything, and what they weigh.
 
     Raises:
         UsageError: the targets are no classes.
     """
     if targets.is_floating_point():
         raise UsageError("the model is for classes", where="loss", do="use cross_entropy")
-    x = inputs.flatten(1).double()
-    shares = nn.functional.one_hot(targets, classes).double()
-    if weights is not None:
-        shares = shares * (weights.double() / weights[weights > 0].double().mean())[:, None]
-    return x, shares.sum(0), shares
+    x, shares = inputs.flatten(1).double(), nn.functional.one_hot(targets, classes).double()
+    if weights is None:
+        return _Rows(x, targets, shares)
+    kept = weights > 0
+    share = weights[kept].double()
+    return _Rows(x[kept], targets[kept], shares[kept] * (share / share.mean())[:, None])
+
+
+def _log_priors(counts: Tensor) -> Tensor:
+    """Log shares of the classes; of one that has no row a score that none has."""
+    shares = (counts / counts.sum()).clamp(min=NEVER).log()
+    return shares.where(counts > 0, ABSENT)
+
+
+def _posteriors(scores: Tensor) -> Tensor:
+    """Log posteriors from scores; a class without rows has 1e-30, however far a row lies."""
+    return torch.log_softmax(scores, 1).masked_fill(scores < ABSENT / 2, math.log(NEVER))

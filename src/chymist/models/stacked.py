@@ -21,6 +21,7 @@ from chymist.models.layers import Dropout, Residual
 from chymist.models.norms import RMSNorm, scaled
 from chymist.models.stacked_conv import StackedConv
 from chymist.models.stacked_parts import Stacked, Unstackable
+from chymist.models.unshared import StackedUnshared, Unshared2d
 from chymist.noise import Keyed
 
 ELEMENTWISE = (
@@ -273,6 +274,7 @@ FORMS: dict[type[nn.Module], Callable[[Sequence[Any]], nn.Module]] = {
     nn.PReLU: StackedPReLU,
     Dropout: StackedDropout,
     RReLU: StackedRReLU,
+    Unshared2d: StackedUnshared,
 }
 
 

@@ -156,6 +156,10 @@ class SupportVectorMachine(nn.Module):
         narrow = "" if self.epsilon is not None else narrow
         return [f"{len(rows):,} of {len(x):,} training rows are support vectors{narrow}"]
 
+    def fitted_numbers(self) -> int:
+        """Dual coefficients that are not 0, and an intercept for each pair."""
+        return int((self.dual != 0).sum()) + len(self.pairs)
+
     def margins(self) -> Tensor:
         """Distance from the boundary of each pair to where the score is 1, 1 / |w|, (pairs,).
 
@@ -167,7 +171,8 @@ class SupportVectorMachine(nn.Module):
     def _kernel(self, x: Tensor, y: Tensor) -> Tensor:
         """Kernel values (rows of x, rows of y)."""
         if self.kernel == "rbf":
-            return torch.exp(-self.gamma * torch.cdist(x, y).square())
+            middle = y.mean(0) if len(y) else 0.0  # or squares cancel far from zero
+            return torch.exp(-self.gamma * torch.cdist(x - middle, y - middle).square())
         inner: Tensor = x @ y.T
         return inner if self.kernel == "linear" else (self.gamma * inner).pow(self.degree)
 

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
+from chymist.optim import is_solved
 from chymist.reports.layers import LayerRow
 from chymist.reports.markup import (
     ROWS,
@@ -56,10 +57,13 @@ def model_section(
         "model", "init", "loss", "penalty", "optimizer", "schedule", "batch_size", "length", "stop",
         "clip", "gradient_noise",
     )  # fmt: skip
-    chosen = [slot for slot in slots if getattr(recipe, slot) is not None]
+    chosen = {slot: getattr(recipe, slot) for slot in slots}
+    if is_solved(recipe):
+        chosen["schedule"] = "none"
     card = pairs([
         ("parameters", f"{total:,}"),
-        *((s.replace("_", " "), str(getattr(recipe, s)).removesuffix("()")) for s in chosen),
+        *((slot.replace("_", " "), str(value).removesuffix("()"))
+          for slot, value in chosen.items() if value is not None),
     ])  # fmt: skip
     rows = [_row(row, total) for row in layers[: ROWS - 1]]
     if len(layers) < ROWS:
@@ -119,5 +123,9 @@ def _row(row: LayerRow, total: int) -> list[object]:
 
 def _untrained_note(run: Run, total: int) -> str:
     """Says that frozen parameters are in the count, where there are any."""
-    free = sum(p.numel() for p in run.model.parameters() if p.requires_grad)
+    from chymist.models.counting import (
+        count_fitted,
+    )  # brings torch, and reports are light to import
+
+    free = count_fitted(run.model, trained=True)
     return f"{free:,} of {total:,} parameters are trained." if free != total else ""

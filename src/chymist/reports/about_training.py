@@ -162,7 +162,8 @@ def _only_epoch(run: Run, names: list[str]) -> Markup:
         if len(value):
             rows.append([f"{words} {metric_name(metric)}", show(metric, float(value[0]))])
     made = table(["after the only epoch", "value"], rows, {1})
-    return join(tag("p", "There was one epoch: a single point is no curve."), made)
+    once = "Solved in one step" if run.facts.get("steps") == 1 else "There was one epoch"
+    return join(tag("p", f"{once}: a single point is no curve."), made)
 
 
 def _loss_lines(run: Run) -> list[Line]:

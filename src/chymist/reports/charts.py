@@ -137,7 +137,7 @@ def line_chart(
     places = np.concatenate([one.x for one in lines] or [np.zeros(0)])
     log = wide(values) and not zero
     level = [floor.value] if floor else []
-    x = Scale(*_tight(places), LEFT, WIDTH - RIGHT)
+    x = Scale(*_tight(places), LEFT, WIDTH - _end_room(lines))
     low, high = span(np.append(values, level), log, zero)
     high = min(high, 1.0) if percent and np.nanmax(values, initial=0.0) <= 1 else high
     y = Scale(low, high, HEIGHT - BOTTOM, TOP, log)
@@ -150,7 +150,7 @@ def line_chart(
         parts.append(line(at, y.start, at, y.end, "best"))
         parts.append(label(best.name, at, y.end - 13, side))
     parts += [_curve(one, x, y) for one in lines]
-    parts.append(_end_labels(lines, y))
+    parts.append(_end_labels(lines, x.end + 7, y))
     return drawing(description, HEIGHT, *parts)
 
 
@@ -318,7 +318,7 @@ def fit(name: str, most: int) -> str:
 
 def _label_room(names: Sequence[str], most: int) -> float:
     """Pixels that the longest name needs at the left."""
-    return 14 + 8.0 * max((min(len(name), most) for name in names), default=0)
+    return 14 + 8.8 * max((min(len(name), most) for name in names), default=0)
 
 
 def _bar(x: float, y: float, width: float, height: float) -> Markup:
@@ -370,15 +370,27 @@ def _points(
     return [(x(float(at)), y(float(v))) for at, row in zip(c.x, corners, strict=True) for v in row]
 
 
-def _end_labels(lines: Sequence[Line], y: Scale) -> Markup:
-    """Names at the right, pushed apart where they would overlap."""
+def _end_room(lines: Sequence[Line]) -> float:
+    """Pixels that the longest name needs at the right, where letters are wide."""
+    return max([float(RIGHT), *(10 + 7.0 * len(one.name) for one in lines if not one.faint)])
+
+
+def _end_labels(lines: Sequence[Line], left: float, y: Scale) -> Markup:
+    """Names at the right, pushed apart where they would overlap, and up from the axis."""
     ends = []
     for drawn in lines:
         finite = drawn.y[np.isfinite(drawn.y)]
         if len(finite) and not drawn.faint:
             ends.append((y(float(finite[-1])), drawn))
-    parts, above = [], -100.0
-    for at, drawn in sorted(ends, key=lambda pair: pair[0]):
+    ends.sort(key=lambda pair: pair[0])
+    places, above = [], -100.0
+    for at, _ in ends:
         above = max(at + 4, above + 15)
-        parts.append(label(drawn.name, WIDTH - RIGHT + 7, above, kind=drawn.kind))
-    return join(*parts)
+        places.append(above)
+    below = y.start + 19
+    for number in reversed(range(len(places))):
+        places[number] = below = min(places[number], below - 15)
+    return join(*(
+        label(drawn.name, left, at, kind=drawn.kind)
+        for at, (_, drawn) in zip(places, ends, strict=True)
+    ))  # fmt: skip

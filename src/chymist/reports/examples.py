@@ -55,9 +55,12 @@ def _intro(run: Run, order: np.ndarray, losses: np.ndarray) -> str:
     if not run.data.classes:
         return f"The {rows}error of {len(losses):,}. {numbers}"
     wrong = int((run.predictions.labels[order] != run.predictions.targets[order]).sum())
+    given = "probability given to the truth"
+    if not run.predictions.estimated:
+        given = "softmax of the scores (sigmoid of two classes), which is no probability"
     return (
         f"The {rows}loss of {len(losses):,}; {wrong} of them {'is' if wrong == 1 else 'are'} "
-        f"wrong. Loss is −ln of the probability given to the truth. {numbers}"
+        f"wrong. Loss is −ln of the {given}. {numbers}"
     )
 
 

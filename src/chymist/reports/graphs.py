@@ -65,11 +65,11 @@ def graph_picture(boxes: Sequence[Box]) -> Markup:
     )
     height = 40 + DOWN * max(lines) + 44
     key = join(label("value, forward", 8, height - 6, kind="s3"),
-               label("gradient, backward", 112, height - 6, kind="s2"))  # fmt: skip
+               label("gradient, backward", 124, height - 6, kind="s2"))  # fmt: skip
     words = "Computational graph. " + "; ".join(
         f"{box.text}: value {box.above}, gradient {box.below or 'none'}" for box in boxes
     )
-    return drawing(words, height, *parts, key, width=max(width, 250))
+    return drawing(words, height, *parts, key, width=max(width, 270))
 
 
 def _columns(boxes: Sequence[Box]) -> list[int]:
@@ -128,7 +128,7 @@ def _starts(boxes: Sequence[Box], columns: Sequence[int]) -> list[float]:
 
 
 def _reach(box: Box) -> float:
-    return 6.8 * max(len(box.above), len(box.below))
+    return 7.2 * max(len(box.above), len(box.below))
 
 
 def _half(box: Box) -> float:

@@ -25,7 +25,8 @@ class LayerRow:
         kind: its class ("Conv2d").
         output_shape: shape of its first output for one input, without the batch; empty if it is
             not called.
-        parameters: numbers in its parameters that no row before it has counted.
+        parameters: numbers in its parameters that no row before it has counted, and what a solved
+            model holds in its buffers.
         biases: how many of these are in parameters whose name says bias.
         multiply_adds: of its products and convolutions, for one input (a multiply-add is two
             floating-point operations).
@@ -64,9 +65,9 @@ def layer_table(
 
     Layers are modules without children, and modules that hold parameters or carry out products of
     their own. A module that is called twice has one row, and a parameter that is used twice counts
-    once, so that the counts add up to `sum(p.numel() for p in model.parameters())`. The model is
-    left as it was: mode, hooks, buffers and the global random state. On the device "meta" nothing
-    is calculated, so that a model of any size is listed at once.
+    once; solved models have theirs in buffers, so that the counts add up to `count_fitted(model)`.
+    The model is left as it was: mode, hooks, buffers and the global random state. On the device
+    "meta" nothing is calculated, so that a model of any size is listed at once.
 
     Args:
         model: any module.
@@ -85,6 +86,8 @@ def layer_table(
         >>> [(row.kind, row.output_shape, row.parameters) for row in layer_table(model, (3,))]
         [('Linear', (4,), 16), ('ReLU', (4,), 0), ('Linear', (2,), 10)]
     """
+    from chymist.models.counting import numbers_of  # brings torch
+
     traced = _trace(model, tuple(input_shape), costs)
     called = {id(call.module) for call in traced}
     names = {id(module): name for name, module in model.named_modules()}
@@ -95,7 +98,7 @@ def layer_table(
         module = call.module
         own = [(n, p) for n, p in module.named_parameters(recurse=False) if id(p) not in counted]
         counted |= {id(p) for _, p in own}
-        fresh = sum(p.numel() for _, p in own)
+        fresh = sum(p.numel() for _, p in own) + numbers_of(module)
         leaf = id(module) in called and not any(module.children())
         if fresh or leaf or call.multiply_adds:
             rows.append(

@@ -16,10 +16,11 @@ from chymist.parts import Part
 from chymist.reports.charts import Line, histogram, line_chart
 from chymist.reports.markup import Markup
 from chymist.reports.text import BLOCKS, shows
-from chymist.schedules import Span
+from chymist.schedules import Plateau, Span, Watched
 
 POINTS = 161
-STEPS, EPOCH = 100, 10  # of the run whose schedule is drawn, and of a pass over its rows
+STEPS, EPOCH = 100, 4  # of the run whose schedule is drawn, and of a pass over its rows
+FALLING = 5  # epochs before the loss stalls that a plateau is drawn for
 WEIGHT = (128, 256)  # units and fan-in of the layer whose initial weights are drawn
 SIGNS, PLAIN_SIGNS = "●·", "*."
 
@@ -136,14 +137,16 @@ def _with_slope(function: Callable[[Tensor], Tensor], reach: float) -> tuple[Lin
 
 
 def _activation(part: Part) -> Picture:
-    module = part.build(None).double().eval()
+    # More pieces that are zero change nothing.
+    drawn = part.replace(pieces=2) if part.name == "maxout" else part
+    module = drawn.build(None).double().eval()
     several = part.name in ("softmax", "maxout")  # which need more than one feature
 
     def first(x: Tensor) -> Tensor:
         if not several:
             return torch.as_tensor(module(x))
-        others = [torch.zeros_like(x)] * (module.pieces - 1 if part.name == "maxout" else 1)
-        return torch.as_tensor(module(torch.stack([x, *others], dim=1)))[:, 0]
+        zeros = torch.zeros_like(x)
+        return torch.as_tensor(module(torch.stack([x, zeros], dim=1)))[:, 0]
 
     lines = _with_slope(first, 4.0)
     of = "x, beside zeros" if several else "x"
@@ -166,7 +169,8 @@ def _loss(part: Part) -> Picture:
 
     title = f"The loss {part} and its derivative"
     if form.task == "regression":
-        return Picture(title, "error y - t", "loss", _with_slope(of_error, 3.0))
+        name = "log of the rate, no event counted" if form.counts else "error y - t"
+        return Picture(title, name, "loss", _with_slope(of_error, 3.0))
     return Picture(
         title, "logit of the right class less the other's", "loss",
         _with_slope(of_margin, 6.0),
@@ -175,11 +179,27 @@ def _loss(part: Part) -> Picture:
 
 def _schedule(part: Part) -> Picture:
     factor = part.build(Span(STEPS, EPOCH))
+    if isinstance(factor, Plateau):
+        return _plateau(part, factor)
     steps = np.arange(STEPS)
     values = np.array([factor(int(step)) for step in steps])
     line = Line("factor", steps.astype(float), values)
-    title = f"The schedule {part} over {STEPS} steps"
+    title = f"The schedule {part} over {STEPS} steps, {EPOCH} an epoch"
     return Picture(title, "step", "factor of the learning rate", (line,))
+
+
+def _plateau(part: Part, rule: Plateau) -> Picture:
+    """A schedule that watches a loss: drawn for one that falls, and then stalls."""
+    epochs = FALLING + 2 * (rule.patience + 1) + 2
+    losses = 0.8 ** np.minimum(np.arange(epochs), FALLING)
+    seen, factors = Watched(), []
+    for loss in losses:
+        factors.append(seen.factor)
+        seen = rule.after(float(loss), seen)
+    places = np.arange(epochs) + 1.0
+    lines = (Line("factor", places, np.array(factors)), Line("loss", places, losses, "s1"))
+    title = f"The schedule {part} where the loss stalls after {FALLING + 1} epochs"
+    return Picture(title, "epoch", "factor of the learning rate", lines)
 
 
 def _penalty(part: Part) -> Picture | None:
@@ -190,7 +210,9 @@ def _penalty(part: Part) -> Picture | None:
     return Picture(f"The penalty {part} and its derivative", "weight", "penalty", lines)
 
 
-def _init(part: Part) -> Picture:
+def _init(part: Part) -> Picture | None:
+    if part.name == "from_run":  # its weights have the shapes of its own model
+        return None
     draw, weight = part.build(None), torch.empty(WEIGHT)
     random = torch_generator(0, "init", "picture")
     if draw is None:

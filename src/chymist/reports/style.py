@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 
-STYLE = """
+_COLORS = """
 :root{color-scheme:light dark;--bg:#fdfdfa;--ink:#1d1d1b;--soft:#5c5c57;--rule:#dcdcd4;
 --card:#f5f5ef;--s1:#0072b2;--s2:#c04f00;--s3:#00785a;--grid:#e6e6df;--axis:#8a8a83;
 --hit:0 114 178;--miss:213 94 0}
 @media(prefers-color-scheme:dark){:root{--bg:#141413;--ink:#e9e8e2;--soft:#a8a79f;--rule:#383833;
 --card:#1e1e1c;--s1:#62b6ee;--s2:#f29a52;--s3:#45c79c;--grid:#2b2b28;--axis:#7d7c75;
 --hit:64 156 220;--miss:240 140 60}}
-*{box-sizing:border-box}
+"""
+
+_TEXT = """*{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%}
 body{margin:0;background:var(--bg);color:var(--ink);font:16px/1.55 system-ui,-apple-system,
 "Segoe UI",Roboto,"Noto Sans",sans-serif;font-variant-numeric:tabular-nums}
@@ -41,8 +43,10 @@ article h3{margin:1em 0 .5em}article .grid{margin:.5em 0 0}article .grid>*{min-w
 figure{margin:0;min-width:0}
 figcaption{font-weight:600;margin:0 0 .5em;line-height:1.4;overflow-wrap:anywhere}
 svg{display:block;width:100%;height:auto;max-width:560px;overflow:visible}
-svg text{fill:var(--soft)}
 .tree svg{width:auto;max-width:none}
+"""
+
+_DRAWING = """svg text{fill:var(--soft)}
 svg .lead{fill:var(--ink);font-weight:600}
 svg .grid{stroke:var(--grid)}svg .axis{stroke:var(--axis)}
 svg line.s1,svg line.s2{stroke-width:2}
@@ -54,7 +58,9 @@ svg .bar{opacity:.75}
 svg .best,svg .floor{stroke:var(--axis)}
 svg .lost{fill:var(--s2);font-weight:700}
 svg path{stroke-linejoin:round}
-.scroll{overflow-x:auto;max-width:100%;margin:.5em 0}
+"""
+
+_REST = """.scroll{overflow-x:auto;max-width:100%;margin:.5em 0}
 table{border-collapse:collapse;font-size:.88rem;line-height:1.4}
 th,td{text-align:left;padding:.28em 1.3em .28em 0;border-bottom:1px solid var(--grid);
 vertical-align:top;max-width:22em;overflow-wrap:break-word}
@@ -109,9 +115,16 @@ figure,article,tr,li,dl div{break-inside:avoid}h2,h3{break-after:avoid}.scroll{o
 pre{white-space:pre-wrap}*{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
 """
 
+STYLE = _COLORS + _TEXT + _DRAWING + _REST
+
+# A drawing has its own size of letters, which its labels were placed for.
+_ALONE = """svg{background:var(--bg);font-variant-numeric:tabular-nums;font-family:system-ui,
+-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif}
+"""
+
 
 def as_file(markup: object) -> str:
-    """The first SVG of a piece of the report, as a file of its own with the report's style.
+    """The first SVG of a piece of the report, as a file of its own with the report's colours.
 
     Args:
         markup: the piece.
@@ -130,5 +143,5 @@ def as_file(markup: object) -> str:
     if "xmlns=" not in svg.split(">")[0]:
         svg = svg.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1)
     head, rest = svg.split(">", 1)
-    style = STYLE.replace("body", "svg").replace("<", "&lt;")
+    style = (_COLORS + _ALONE + _DRAWING).replace("<", "&lt;")
     return f"{head}><style>{style}</style>{rest}\n"

@@ -15,8 +15,8 @@ from chymist.reports.svg import dot, drawing, label, line
 if TYPE_CHECKING:  # reports are light to import, and models bring torch
     from chymist.models.trees import Tree
 
-ROW, STEP, MARGIN = 22, 210, 14  # pixels: between leaves, between levels, at the edges
-LEAF, ELBOW, LETTER = 240, 70, 7  # pixels: right of a leaf, of a slanting line, of a letter
+ROW, MARGIN, ELBOW = 22, 14, 70  # pixels: between leaves, at the edges, of a slanting line
+LETTER, BOLD = 7.2, 8.4  # pixels: of a letter where they are wide
 LEAVES = 30  # of a drawing; deeper levels are folded until there are no more
 LINES = 200  # of a text
 NAME, NAMES = 28, 3  # characters of a name, and names of a list
@@ -115,35 +115,45 @@ def tree_svg(named: NamedTree, leaves: int = LEAVES) -> Markup:
         levels += 1
     ends = _ends(named, root, levels)
     heights: dict[int, float] = {node: MARGIN + ROW * (n + 1) for n, node in enumerate(ends)}
+    order = _drawn(named, root, levels)
+    step = _step(named, order, levels)
     parts: list[Markup] = []
-    deepest = _place(named, root, levels, heights, parts)
-    width = _left(named, root) + STEP * deepest + LEAF
-    text = f"Decision tree. {size_text(named)}"
-    return drawing(text, 2 * MARGIN + ROW * len(ends), *parts, width=width)
-
-
-def _place(
-    named: NamedTree, root: int, levels: int, heights: dict[int, float], parts: list[Markup]
-) -> int:
-    """Draw the nodes of some levels, the lowest first; returns the deepest level."""
-    tree, order, deepest = named.tree, [(root, 0)], 0
-    for node, level in order:  # grows while it is walked
-        deepest = max(deepest, level)
-        if level < levels and tree.column[node] >= 0:
-            order += [(kid, level + 1) for kid, _ in branches_of(named, node)]
+    width = 0.0
     for node, level in reversed(order):
-        x = _left(named, root) + STEP * level
+        x = _left(named, root) + step * level
         if level == levels or tree.column[node] < 0:
             parts += _end(named, node, x, heights[node])
+            width = max(width, x + 10 + LETTER * len(_said(named, node)))
             continue
         kids = branches_of(named, node)
         y = heights[node] = float(np.mean([heights[kid] for kid, _ in kids]))
         for kid, text in kids:
             at, bend = heights[kid], x + ELBOW
-            parts += [line(x + 4, y, bend, at), line(bend, at, x + STEP - 6, at)]
-            parts.append(label(text, x + STEP - 10, at - 4, "end"))
+            parts += [line(x + 4, y, bend, at), line(bend, at, x + step - 6, at)]
+            parts.append(label(text, x + step - 10, at - 4, "end"))
         parts += [dot(x, y, "s1", 3.5), label(_title(named, node), x - 10, y + 14, "end", "lead")]
-    return deepest
+    text = f"Decision tree. {size_text(named)}"
+    return drawing(text, 2 * MARGIN + ROW * len(ends), *parts, width=width + MARGIN)
+
+
+def _drawn(named: NamedTree, root: int, levels: int) -> list[tuple[int, int]]:
+    """Nodes that are drawn and their levels, from the root down."""
+    order = [(root, 0)]
+    for node, level in order:  # grows while it is walked
+        if level < levels and named.tree.column[node] >= 0:
+            order += [(kid, level + 1) for kid, _ in branches_of(named, node)]
+    return order
+
+
+def _step(named: NamedTree, order: list[tuple[int, int]], levels: int) -> float:
+    """Pixels between levels: room for the longest column and condition after the slanting line."""
+    longest = 0.0
+    for node, level in order:
+        if level < levels and named.tree.column[node] >= 0:
+            texts = [LETTER * len(text) for _, text in branches_of(named, node)]
+            own = BOLD * len(_title(named, node)) if level else 0.0
+            longest = max(longest, own, *texts)
+    return ELBOW + 16 + longest
 
 
 def _title(named: NamedTree, node: int) -> str:
@@ -154,7 +164,7 @@ def _title(named: NamedTree, node: int) -> str:
 
 def _left(named: NamedTree, root: int) -> float:
     """Where the root stands, so that there is room for its column."""
-    return MARGIN + (LETTER * len(_title(named, root)) if named.tree.column[root] >= 0 else 0.0)
+    return MARGIN + (10 + BOLD * len(_title(named, root)) if named.tree.column[root] >= 0 else 0.0)
 
 
 def _end(named: NamedTree, node: int, x: float, y: float) -> list[Markup]:
@@ -163,8 +173,13 @@ def _end(named: NamedTree, node: int, x: float, y: float) -> list[Markup]:
     kind = f"s{1 + int(tree.value[node].argmax()) % 3}" if named.classes else "s3"
     total = max(float(tree.weight[tree.roots[0]]), 1e-300)
     size = 2 + 5 * float(np.sqrt(tree.weight[node] / total))
-    more = f" … {_below(tree, node):,} leaves" if tree.column[node] >= 0 else ""
-    return [dot(x, y, kind, size), label(f"{said(named, node)}{more}", x + 10, y + 4)]
+    return [dot(x, y, kind, size), label(_said(named, node), x + 10, y + 4)]
+
+
+def _said(named: NamedTree, node: int) -> str:
+    """What stands at the end of a branch."""
+    folded = named.tree.column[node] >= 0
+    return said(named, node) + (f" … {_below(named.tree, node):,} leaves" if folded else "")
 
 
 def branches_of(named: NamedTree, node: int) -> list[tuple[int, str]]:
@@ -182,6 +197,23 @@ def branches_of(named: NamedTree, node: int) -> list[tuple[int, str]]:
     return [pair for pair in kids if pair[0] not in bare] + [(bare[0], f"= {len(bare)} others")]
 
 
+def digits(value: float, known: float) -> str:
+    """A number with as few digits as say it.
+
+    Args:
+        value: the number.
+        known: how exactly it is known.
+
+    Example:
+        >>> digits(2.4499998, 3e-7), digits(1000000036.5, 1e-7), digits(3e-9, 1e-24)
+        ('2.45', '1000000036.5', '3e-09')
+    """
+    said = next((text for text in (f"{value:.{n}g}" for n in range(1, 17))
+                 if abs(float(text) - value) <= known), repr(value))  # fmt: skip
+    plain = 1e-4 <= abs(value) < 1e16
+    return np.format_float_positional(float(said), trim="-") if plain else said
+
+
 def conditions(named: NamedTree, node: int) -> list[str]:
     """The condition of each branch of a node: "<= 3.5", "= red", "is other".
 
@@ -191,8 +223,10 @@ def conditions(named: NamedTree, node: int) -> list[str]:
     """
     tree, column = named.tree, int(named.tree.column[node])
     if tree.route[node] < 0:
-        raw = tree.threshold[node] * named.scale[column] + named.shift[column]
-        return [f"<= {raw:.6g}", f"> {raw:.6g}"]
+        moved, shift = tree.threshold[node] * named.scale[column], named.shift[column]
+        known = np.finfo(tree.threshold.dtype).eps * (abs(moved) + abs(shift))
+        raw = digits(float(moved + shift), float(known))
+        return [f"<= {raw}", f"> {raw}"]
     routes, names = tree.routes_of(node), named.categories[column]
     sets = [
         [names[code] for code in np.flatnonzero(routes == n)] for n in range(tree.branches[node])

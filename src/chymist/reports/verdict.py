@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chymist.metrics import find
 from chymist.reports.charts import interval_chart
-from chymist.reports.markup import Markup, figure, join, table, tag
+from chymist.reports.markup import Markup, figure, join, safe, table, tag
 from chymist.reports.numbers import count, interval, metric_name, part_name
 from chymist.values import Run, Score, show
 
@@ -22,7 +22,9 @@ def verdict_section(run: Run) -> Markup:
         *(tag("p", text, class_="caution note") for text in cautions(score)),
     )
     body = tag("div", headline, floors_figure(run), class_="head")
-    return join(tag("p", run.verdict, class_="verdict"), body)
+    notes = run.facts.get("notes", ())  # a run from before they were kept has none
+    said = [tag("p", safe(text, 400)) for text in notes]
+    return join(tag("p", run.verdict, class_="verdict"), body, *said)
 
 
 def cautions(score: Score) -> list[str]:

@@ -26,6 +26,8 @@ from chymist.verbs.leaving_out import leave_one_out as leave_one_out
 from chymist.verbs.loading import loading_throughput as loading_throughput
 from chymist.verbs.memorising import capacity as capacity
 from chymist.verbs.optimizer_race import race as race
+from chymist.verbs.ordering import ErrorOrdering as ErrorOrdering
+from chymist.verbs.ordering import error_ordering as error_ordering
 from chymist.verbs.paired_curves import Crossing as Crossing
 from chymist.verbs.paired_curves import crossing as crossing
 from chymist.verbs.populating import fit_population as fit_population

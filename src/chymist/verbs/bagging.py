@@ -16,12 +16,12 @@ from chymist.engine.assembly import HEADLINE
 from chymist.engine.defaults import check_split
 from chymist.engine.population import Plan
 from chymist.engine.threads import Threads
-from chymist.errors import Diverged, InputError, UsageError
+from chymist.errors import Diverged, InputError
 from chymist.evidence import score
 from chymist.evidence.intervals import Estimate, mean_t
 from chymist.values import Data, Predictions, Recipe, Score, Split, show, whole_number
 from chymist.verbs.jobs import Job, Trained, train_jobs
-from chymist.verbs.predicting import Predictor
+from chymist.verbs.predicting import Predictor, check_estimated
 from chymist.verbs.sources import as_split
 
 
@@ -77,11 +77,11 @@ class Bag:
 
         Raises:
             InputError: a column is missing or the rows do not fit.
-            UsageError: probabilities of a regression.
+            UsageError: probabilities of a regression, or of a loss that estimates none.
         """
         classes = self.split.data.classes
-        if probabilities and not classes:
-            raise UsageError("a regression has no probabilities", where="probabilities")
+        if probabilities:
+            check_estimated(classes, self.jobs[0].run.form.estimated)
         raw, _ = read_inputs(rows, schema_of(self.split.data))
         made = []
         for job in self.jobs:

@@ -65,7 +65,9 @@ def check_estimator(name: str, estimator: Any, data: Data, metric: str) -> None:
         raise UsageError(f"the estimator is for {other}", where=name,
                          received=f"{type(estimator).__name__} on {data.task} data",
                          do=f"give one for {data.task}")  # fmt: skip
-    if find(metric).needs == "probabilities" and not hasattr(estimator, "predict_proba"):
+    if find(metric).needs in ("scores", "probabilities") and not hasattr(
+        estimator, "predict_proba"
+    ):
         raise UsageError(f"the metric '{metric}' needs probabilities", where=name,
                          received=f"{type(estimator).__name__} without predict_proba",
                          do="compare by accuracy, or calibrate it")  # fmt: skip

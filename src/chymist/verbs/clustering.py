@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -28,6 +29,7 @@ class Clusters:
             distance to the own cluster, b to the next one.
         stability: mean adjusted Rand index of every two starts: 1 where all find the same
             clusters, about 0 where they agree by chance.
+        names: of the features, where they are known, (features,).
     """
 
     centers: np.ndarray
@@ -36,6 +38,22 @@ class Clusters:
     inertias: np.ndarray
     silhouette: float
     stability: float
+    names: tuple[str, ...] = ()
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """Rows of each cluster, (clusters,)."""
+        return np.bincount(self.labels, minlength=len(self.centers))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as plain values (the JSON contract); labels count from 0."""
+        arrays = ("centers", "sizes", "labels", "inertias")
+        numbers = ("inertia", "silhouette", "stability")
+        return {
+            "names": list(self.names),
+            **{name: getattr(self, name) for name in numbers},
+            **{name: getattr(self, name).tolist() for name in arrays},
+        }
 
     def __repr__(self) -> str:
         return (
@@ -81,12 +99,13 @@ def kmeans(
     from sklearn.cluster import KMeans
     from sklearn.metrics import adjusted_rand_score, silhouette_score
 
-    x = prepared_matrix(data, prepare)
+    x, names = prepared_matrix(data, prepare)
     clusters = whole_number(clusters, "clusters", 2, len(x) - 1)
     distinct = len(np.unique(x, axis=0))
     if distinct < clusters:
         raise UsageError("more clusters than different rows", where="clusters",
                          received=f"{clusters} of {distinct}", do="ask for fewer")  # fmt: skip
+    seed = whole_number(seed, "seed", 0)
     numbers = range(seed, seed + whole_number(seeds, "seeds", 1, 1000))
     starts = [
         KMeans(clusters, n_init=1, random_state=key(n, "kmeans") % 2**32).fit(x) for n in numbers
@@ -103,5 +122,5 @@ def kmeans(
         best.cluster_centers_, best.labels_.astype(np.int64), float(best.inertia_),
         np.sort([float(start.inertia_) for start in starts]),
         float(silhouette_score(x[some], best.labels_[some])) if several else float("nan"),
-        float(np.mean(pairs)) if pairs else float("nan"),
+        float(np.mean(pairs)) if pairs else float("nan"), names,
     )  # fmt: skip

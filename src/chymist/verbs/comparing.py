@@ -20,7 +20,9 @@ from chymist.engine.population import Plan
 from chymist.engine.threads import Threads
 from chymist.errors import ChymistError, Diverged, UsageError
 from chymist.evidence import Entry, Pair, compare_entries, comparison_verdict, out_of_fold_score
-from chymist.metrics import Undefined, check_task, measure
+from chymist.losses import Form
+from chymist.metrics import Undefined, check_task, find, measure
+from chymist.models.counting import count_fitted
 from chymist.parts import Part
 from chymist.values import Data, Floor, Predictions, Recipe, Split
 from chymist.verbs.baselines import (
@@ -194,7 +196,7 @@ def _checked(recipes: Mapping[str, Any], design: Design, metric: str) -> dict[st
         if isinstance(entry, Recipe):
             with _naming(name):
                 found[name] = complete(entry, split)
-                check_loss(found[name], data)
+                _check_estimates(check_loss(found[name], data), found[name], metric)
         elif is_estimator(entry):
             check_estimator(name, entry, data, metric)
             found[name] = entry
@@ -287,7 +289,7 @@ def _trained(
             run = trained.run
             tables[name] = _Table({
                 "model": run.recipe.model.name, "recipe": run.recipe.to_dict(),
-                "parameters": sum(p.numel() for p in run.state.model.parameters()),
+                "parameters": count_fitted(run.state.model),
                 "executor": "loop" if trained.reason else "population", "reason": trained.reason,
             }, [], [])  # fmt: skip
         found = tables[name]
@@ -299,6 +301,14 @@ def _trained(
         found.seconds = clock.seconds(which)
         course.tell({**record, "epochs": trained.epochs})
     return tables, out
+
+
+def _check_estimates(form: Form, recipe: Recipe, metric: str) -> None:
+    """Refuse a loss that does not estimate the probabilities that a metric needs."""
+    if find(metric).needs == "probabilities" and not form.estimated:
+        raise UsageError(f"the metric '{metric}' needs probabilities", where="metric",
+                         received=f"scores of the loss '{recipe.loss.name if recipe.loss else ''}'",
+                         do="compare by accuracy or auc, or train with cross_entropy")  # fmt: skip
 
 
 def _fitted(

@@ -25,6 +25,7 @@ from chymist.evidence.complexity import (
 from chymist.evidence.double_descent import DoubleDescent, double_descent
 from chymist.evidence.memoriser import memorisers
 from chymist.metrics import METRICS, measure
+from chymist.models.counting import count_fitted
 from chymist.protocols import Cut
 from chymist.reports.curves import Positions, curve_html, curve_svg, plot_curve
 from chymist.space import Axis, Choice, Range, choice, fitted, text_of, written
@@ -294,13 +295,12 @@ class _Level:
         held, own = trained.predictions(), predictions_for(run, split, "train")
         self.held.append(held)
         self.train.append(own)
-        weights = [p.numel() for p in run.state.model.parameters() if p.requires_grad]
         least = len(own.rows) * run.shapes.outputs
         self.needed = min(self.needed or least, least)
         self.records.append({
             "value": self.value, "repeat": cut.repeat, "fold": cut.fold,
             "n": len(held.rows), "held": measure(held, metric), "train": measure(own, metric),
-            "parameters": sum(weights), "epochs": trained.epochs,
+            "parameters": count_fitted(run.state.model, trained=True), "epochs": trained.epochs,
         })  # fmt: skip
 
 

@@ -8,11 +8,12 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from chymist.data import load
-from chymist.engine.assembly import assemble, predict_rows
+from chymist.engine.assembly import assemble, forward, predict_rows
 from chymist.engine.defaults import LOSSES, complete, loss_of
 from chymist.engine.randomness import foreign_randomness
 from chymist.engine.running import execute
@@ -49,12 +50,30 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no ty
         self.exact_ = np.float64 if recipe.precision == "float64" else np.float32
         self.n_iter_ = assembly.state.step
 
-    def _outputs(self, inputs: Any) -> np.ndarray:
-        """Probabilities, or values in raw units (n, outputs)."""
+    def _prepared(self, inputs: Any) -> torch.Tensor:
         check_is_fitted(self)
         inputs = validate_data(self, inputs, reset=False, dtype=np.float64)
-        prepared = torch.from_numpy(self.preparation_.inputs(inputs, self.exact_)).double()
-        return predict_rows(self.model_, FORMS[self.loss_], self.preparation_, [prepared])
+        return torch.from_numpy(self.preparation_.inputs(inputs, self.exact_)).double()
+
+    def _outputs(self, inputs: Any) -> np.ndarray:
+        """Probabilities, or values in raw units (n, outputs)."""
+        rows = [self._prepared(inputs)]
+        return predict_rows(self.model_, FORMS[self.loss_], self.preparation_, rows)
+
+    def _scores(self, inputs: Any) -> np.ndarray:
+        """What the model itself gives, (n, outputs)."""
+        rows = [self._prepared(inputs)]
+        scores: np.ndarray = forward(self.model_, rows).numpy()
+        return scores
+
+
+def _estimates(estimator: _Estimator) -> bool:
+    """Whether the loss of an estimator estimates probabilities, as far as its recipe says."""
+    recipe = estimator.recipe or Recipe()
+    name = recipe.loss.name if recipe.loss else None
+    if name is None and recipe.model is not None:
+        name = loss_of(recipe.model)
+    return name is None or FORMS[name].estimated
 
 
 class RecipeClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
@@ -73,9 +92,16 @@ class RecipeClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         self._train(X, indices.astype(np.int64), "classification")
         return self
 
+    @available_if(_estimates)  # type: ignore[untyped-decorator]
     def predict_proba(self, X: Any) -> np.ndarray:
         """Class probabilities (n, classes), columns in the order of `classes_`."""
         return self._outputs(X)
+
+    @available_if(lambda estimator: not _estimates(estimator))  # type: ignore[untyped-decorator]
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Scores (n, classes), of two classes (n,): of losses that estimate no probabilities."""
+        scores = self._scores(X)
+        return scores[:, 0] if scores.shape[1] == 1 else scores
 
     def predict(self, X: Any) -> np.ndarray:
         """Class labels (n,)."""

@@ -16,6 +16,7 @@ from chymist.engine.files import write_file
 from chymist.engine.folder import open_folder
 from chymist.engine.threads import Threads
 from chymist.errors import Diverged, UsageError, nearest
+from chymist.losses import FORMS
 from chymist.values import Data, Recipe, Run, Split
 from chymist.verbs.applying import Proof, apply, prove
 from chymist.verbs.diagnosing import Diagnosis, diagnose
@@ -142,7 +143,9 @@ def fix(
     if plan.finding is None or plan.remedy is None:
         return Fixed(plan, plan.sentence)
     case = _patient(run, model, data)
-    metric = METRICS.get(plan.finding.code) if case.split.data.task == "classification" else None
+    form, metric = FORMS[case.recipe.loss.name], None
+    if form.estimated and form.task == "classification":
+        metric = METRICS.get(plan.finding.code)
     proof = prove(plan.remedy, case.recipe, case.split, seeds, case.seed, metric=metric,
                   threads=threads)  # fmt: skip
     sentence = proof.sentence

@@ -114,7 +114,8 @@ class Trained:
         truth = split.data.targets[split.test]
         if split.data.task == "regression" and truth.ndim == 1:
             outputs = outputs[:, 0]
-        return Predictions(split.test, truth, outputs, split.groups_of(split.test))
+        groups = split.groups_of(split.test)
+        return Predictions(split.test, truth, outputs, groups, run.form.estimated)
 
 
 def train_jobs(

@@ -11,6 +11,8 @@ import numpy as np
 
 from chymist.data.preparation import fit_preparation
 from chymist.engine.assembly import predictions_for
+from chymist.engine.defaults import complete
+from chymist.engine.ignored import unread
 from chymist.engine.population import Plan
 from chymist.engine.threads import Threads
 from chymist.errors import InputError
@@ -152,9 +154,11 @@ def capacity(
     tally = Tally()
     seed, seeds = whole_number(seed, "seed", 0), whole_number(seeds, "seeds", 1, 10**4)
     known = Plan.of(None if plan is None else Path(plan))
-    recipe = recipe.replace(stop="none", length=recipe.length or LENGTH)
+    recipe = recipe.replace(stop="none")
     sets = [_Labels(one, order) for one, order in _drawn(recipe, data, seeds, seed)]
     most = len(sets[0].order)
+    if "length" not in unread(complete(recipe, sets[0].split(most, seed))):
+        recipe = recipe.replace(length=recipe.length or LENGTH)
     brackets, tried = [Bracket()] * seeds, []
     while True:
         asked = [next_sizes(bracket, most, tolerance) for bracket in brackets]

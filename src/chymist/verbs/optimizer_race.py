@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from chymist.engine.assembly import HEADLINE
+from chymist.engine.defaults import one_of_several
 from chymist.engine.files import write_file
 from chymist.engine.folder import check_place, whole_folder, write_json
 from chymist.engine.threads import Threads
@@ -79,7 +81,7 @@ def race(
 
     Raises:
         InputError: no validation rows, or as in `fit`.
-        UsageError: an unknown optimiser, or one without a rate; no rates.
+        UsageError: an unknown optimiser, or one without a rate; no rates; one given twice.
 
     Example:
         >>> import chymist as cy
@@ -94,14 +96,16 @@ def race(
     if out is not None:
         check_place(Path(out))
     numbers = range(seeds) if isinstance(seeds, int) else seeds
+    _check_once(numbers, "seeds")
     split = as_split(data, next(iter(numbers), 0))
     if not len(split.valid):
         raise UsageError("a race is decided on validation rows, and there are none", where="data",
                          do="give some, as in cy.split(data, valid=0.2)")  # fmt: skip
     shared = _shared(recipe)
     recipes = [
-        shared.replace(optimizer=one.replace(lr=rate)) for one in parts.values() for rate in steps
-    ]
+        one_of_several(shared.replace(optimizer=one.replace(lr=rate)), split)
+        for one in parts.values() for rate in steps
+    ]  # fmt: skip
     made = fit_population(recipes, split, seeds, threads=threads, watcher=watcher)
     racers = in_order(_racers(parts, steps, made))
     pairs = against_the_leader(racers)
@@ -139,6 +143,7 @@ def _parts(optimizers: Sequence[str] | Mapping[str, Part]) -> dict[str, Part]:
     if isinstance(optimizers, Mapping):
         found = dict(optimizers)
     else:
+        _check_once(list(optimizers), "optimizers")
         found = {name: RACERS.get(name) or part("optimizer", name) for name in optimizers}
     for name, one in found.items():
         if "lr" not in definition(one.kind, one.name).options:
@@ -150,15 +155,28 @@ def _parts(optimizers: Sequence[str] | Mapping[str, Part]) -> dict[str, Part]:
 
 
 def _rates(rates: Sequence[float]) -> list[float]:
-    """Different positive rates, ascending.
+    """Positive rates, ascending.
 
     Raises:
-        UsageError: there are none.
+        UsageError: there are none, or one is given twice.
     """
-    found = sorted({float(rate) for rate in rates})
+    found = sorted(float(rate) for rate in rates)
+    _check_once(found, "rates")
     if not found or not found[0] > 0 or not np.isfinite(found[-1]):
         raise UsageError("a race needs positive rates", where="rates", received=repr(rates)[:60])
     return found
+
+
+def _check_once(given: Sequence[Any], where: str) -> None:
+    """Refuse what is given twice: it would race against itself.
+
+    Raises:
+        UsageError: something is.
+    """
+    twice = [one for place, one in enumerate(given) if one in given[:place]]
+    if twice:
+        raise UsageError("given twice", where=where, received=repr(twice[0])[:60],
+                         do="give each one once")  # fmt: skip
 
 
 def _shared(recipe: Recipe | None) -> Recipe:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -34,6 +35,18 @@ class Crossing:
     sizes: tuple[int, ...]
     differences: tuple[PairedDifference, ...]
     p_holm: tuple[float, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as plain values (the JSON contract)."""
+        columns = zip(self.sizes, self.differences, self.p_holm,
+                      *(curve.held for curve in self.curves), strict=True)  # fmt: skip
+        return {
+            "verdict": self.verdict, "names": list(self.names),
+            "rows": [{"size": size, "held": [one.to_dict(), other.to_dict()],
+                      "difference": pair.value, "low": pair.low, "high": pair.high, "p_holm": p}
+                     for size, pair, p, one, other in columns],
+            "seconds": sum(curve.facts["seconds"] for curve in self.curves),
+        }  # fmt: skip
 
     def __repr__(self) -> str:
         return f"Crossing({self.verdict})"
@@ -106,5 +119,5 @@ def _verdict(
               if sure and side * sign * one.value > 0]  # fmt: skip
         parts += [f"{name} is better with {', '.join(at)} training rows"] if at else []
     rest = [f"{size:,}" for size, sure in zip(sizes, clear, strict=True) if not sure]
-    parts += [f"cannot tell with {', '.join(rest)}"] if rest else []
+    parts += [f"cannot tell with {', '.join(rest)} training rows"] if rest else []
     return "; ".join(parts)

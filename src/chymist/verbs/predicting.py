@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -82,7 +82,7 @@ def evaluate(
             received=f"'{split}'",
             do=nearest(split, ["train", "valid", "test"]),
         )
-    path, rows_of, predictor = _opened(run, model, data)
+    path, rows_of, predictor = opened(run, model, data)
     whole = rows_of.data
     rows = rows_of.rows(split)
     if not len(rows):
@@ -91,13 +91,12 @@ def evaluate(
             where=whole.name,
             do=f"fit with --{split if split != 'train' else 'valid'} 0.2",
         )
-    inputs = predictor.rows(whole, rows)
-    found = predictor.results(inputs, rows_of, rows)
+    found = predictor.results(rows_of, rows)
     looks = look(whole.fingerprint, rows, run_id(path)) if split == "test" else None
     metric = HEADLINE[whole.task]
     chosen = predictor.monitor if split == "valid" else None
     number = score(found, metric, split, chosen, predictor.seed)
-    matrices = predictor.matrix(predictor.rows(whole, rows_of.train)), predictor.matrix(inputs)
+    matrices = predictor.matrix(whole, rows_of.train), predictor.matrix(whole, rows)
     floors = floors_beside(
         predictor.preparation, predictor.recipe.data.options, whole, rows_of.train, found,
         matrices, split, predictor.seed,
@@ -127,6 +126,7 @@ def predict(
 
     Raises:
         InputError: a column is missing or the rows do not fit.
+        UsageError: probabilities of values, or of a loss that estimates none (perceptron, hinge).
 
     Example:
         >>> import chymist as cy
@@ -137,8 +137,8 @@ def predict(
     """
     found = predict_named(run, rows, model=model)
     outputs, classes = found.outputs, found.classes
-    if probabilities and not classes:
-        raise UsageError("a regression has no probabilities", where="probabilities")
+    if probabilities:
+        check_estimated(classes, found.estimated)
     if classes and not probabilities:
         labels: np.ndarray = np.array(classes, dtype=object)[outputs.argmax(-1)]
         return labels
@@ -153,12 +153,31 @@ class Predicted(NamedTuple):
         classes: class names; empty for values.
         names: what to call each row.
         notes: what was left aside or never seen in training, in sentences.
+        estimated: whether the loss estimates the probabilities, see `Predictions`.
     """
 
     outputs: np.ndarray
     classes: tuple[str, ...]
     names: list[str]
     notes: list[str]
+    estimated: bool
+
+
+def check_estimated(classes: Sequence[str], estimated: bool) -> None:
+    """Refuse to give probabilities where there are none.
+
+    Raises:
+        UsageError: values are predicted, or the loss estimates no probabilities.
+    """
+    if not classes:
+        raise UsageError("a regression has no probabilities", where="probabilities")
+    if not estimated:
+        raise UsageError(
+            "the model's loss estimates no probabilities",
+            where="probabilities",
+            received="scores",
+            do="ask for labels, or train with cross_entropy",
+        )
 
 
 def predict_named(run: Run | str | Path, rows: Any, *, model: Any = None) -> Predicted:
@@ -186,7 +205,7 @@ def predict_named(run: Run | str | Path, rows: Any, *, model: Any = None) -> Pre
     )
     for column, cells in predictor.preparation.unseen(raw).items():
         notes.append(f"{cells:,} cells of '{column}' hold a value that no training row had")
-    return Predicted(outputs, schema.classes, names, notes)
+    return Predicted(outputs, schema.classes, names, notes, predictor.estimated)
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,6 +221,11 @@ class Predictor:
     def name(self) -> str:
         """Name of the model."""
         return str(self.recipe.model.name)
+
+    @property
+    def estimated(self) -> bool:
+        """Whether shares of classes are probabilities that the loss estimates."""
+        return FORMS[self.recipe.loss.name].estimated
 
     @property
     def monitor(self) -> str | None:
@@ -229,19 +253,9 @@ class Predictor:
 
         return Streamed(prepare, torch.from_numpy(data.targets[rows]), self.dtype, 0)
 
-    def results(self, inputs: Streamed, split: Split, rows: np.ndarray) -> Predictions:
-        """Per-example results on some rows of the data; of steps where each has a target."""
-        data = split.data
-        if data.task in STEPWISE:
-            form, size = FORMS[self.recipe.loss.name], self.recipe.batch_size
-            lanes = len(split.train) if size == "all" else int(size)
-            return step_predictions(self.module, form, inputs, rows, data, lanes)
-        outputs = _shaped(self.outputs(in_turn(inputs)), data)
-        return Predictions(rows, data.targets[rows], outputs, split.groups_of(rows))
-
-    def matrix(self, rows: Streamed) -> Flat:
-        """Prepared rows as a matrix (rows, features)."""
-        return Flat(rows, math.prod(self.preparation.input_shape))
+    def matrix(self, data: Data, rows: np.ndarray) -> Flat:
+        """Some rows of the data, prepared, as a matrix (rows, features)."""
+        return Flat(self.rows(data, rows), math.prod(self.preparation.input_shape))
 
     def batches(self, raw: Any) -> Iterator[torch.Tensor]:
         """Raw inputs of new rows, prepared; those that lie on the disk batch by batch.
@@ -269,12 +283,23 @@ class Predictor:
         form = FORMS[self.recipe.loss.name]
         return predict_rows(self.module, form, self.preparation, batches)
 
+    def results(self, split: Split, rows: np.ndarray) -> Predictions:
+        """Per-example results on some rows of a split; of steps where each has a target."""
+        data, inputs = split.data, self.rows(split.data, rows)
+        if data.task in STEPWISE:
+            form, size = FORMS[self.recipe.loss.name], self.recipe.batch_size
+            lanes = len(split.train) if size == "all" else int(size)
+            return step_predictions(self.module, form, inputs, rows, data, lanes)
+        shaped = _shaped(self.outputs(in_turn(inputs)), data)
+        groups = split.groups_of(rows)
+        return Predictions(rows, data.targets[rows], shaped, groups, self.estimated)
+
 
 def _predictor(run: Run) -> Predictor:
     return Predictor(run.model, run.preparation, run.recipe, run.seed)
 
 
-def _opened(run: Run | str | Path, model: Any, data: Data | None) -> tuple[Path, Split, Predictor]:
+def opened(run: Run | str | Path, model: Any, data: Data | None) -> tuple[Path, Split, Predictor]:
     """Folder, rows and predictor of a run or run folder."""
     if isinstance(run, Run):
         return run.path, run.split, _predictor(run)

@@ -11,6 +11,7 @@ from chymist.data.preparation import fit_preparation
 from chymist.errors import InputError, UsageError
 from chymist.keys import generator
 from chymist.parts import Part
+from chymist.reports.charts import Line, Mark, line_chart
 from chymist.values import Data, Split, whole_number
 from chymist.verbs.sources import open_rows
 
@@ -35,6 +36,7 @@ class Pca:
         by_likelihood: number that makes held-out rows most likely. Errors of reconstruction only
             fall with more components, on held-out rows too; the likelihood has a maximum.
         kept: how many the projection keeps.
+        names: of the features, where they are known, (features,).
     """
 
     mean: np.ndarray
@@ -48,6 +50,7 @@ class Pca:
     by_reconstruction: int
     by_likelihood: int
     kept: int
+    names: tuple[str, ...] = ()
 
     def transform(self, rows: np.ndarray) -> np.ndarray:
         """Coordinates (n, kept) of prepared rows (n, features)."""
@@ -60,6 +63,38 @@ class Pca:
         """Rows (n, features) that coordinates (n, kept) stand for."""
         made: np.ndarray = np.asarray(coordinates) @ self.components[: self.kept] + self.mean
         return made
+
+    def loadings(self, component: int, most: int = 3) -> list[tuple[str, float]]:
+        """The features with the greatest part in a component, and their entries.
+
+        Args:
+            component: counted from 0.
+            most: how many.
+        """
+        entries = self.components[component]
+        names = self.names or tuple(f"feature {j + 1}" for j in range(len(entries)))
+        order = np.argsort(-np.abs(entries), kind="stable")[:most]
+        return [(names[j], float(entries[j])) for j in order]
+
+    def svg(self) -> str:
+        """Errors of reconstruction by number of components, as an SVG element."""
+        pairs = [("these rows", self.errors, "s1"), ("held out", self.held_errors, "s2")]
+        lines = [Line(name, np.arange(len(of), dtype=float), of, kind) for name, of, kind in pairs]
+        title = "Error of reconstruction by number of components"
+        mark = Mark(float(self.kept), f"{self.kept} kept")
+        return str(line_chart(title, lines, "components", "mean squared error", zero=True,
+                              best=mark))  # fmt: skip
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as plain values (the JSON contract)."""
+        arrays = ("mean", "components", "variances", "shares", "errors", "held_errors",
+                  "held_likelihoods")  # fmt: skip
+        numbers = ("kept", "by_share", "by_reconstruction", "by_likelihood")
+        return {
+            "names": list(self.names),
+            **{name: getattr(self, name) for name in numbers},
+            **{name: getattr(self, name).tolist() for name in arrays},
+        }
 
     def __repr__(self) -> str:
         return (
@@ -111,7 +146,7 @@ def pca(
         if not 0 < value <= 1 or (name == "held" and value > 0.5):
             raise UsageError("out of range", where=name, received=repr(value)[:40],
                              do="give a share of 1, held at most 0.5")  # fmt: skip
-    x = prepared_matrix(data, prepare)
+    x, names = prepared_matrix(data, prepare)
     mean, directions, squares = _decomposed(x)
     if components is not None:
         whole_number(components, "components", 1, len(squares))
@@ -126,20 +161,24 @@ def pca(
     return Pca(
         mean, directions, squares / (len(x) - 1), shares,
         np.concatenate([[total], np.maximum(total - np.cumsum(squares), 0.0)]) / len(x), errors,
-        likelihoods, by_share, by_held, best, components or by_share,
+        likelihoods, by_share, by_held, best, components or by_share, names,
     )  # fmt: skip
 
 
-def prepared_matrix(data: Data | Split | np.ndarray, prepare: Part | None = None) -> np.ndarray:
-    """Rows as numbers, float64 (n, features); of a split without its test rows.
+def prepared_matrix(
+    data: Data | Split | np.ndarray, prepare: Part | None = None
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Rows as numbers, float64 (n, features), of a split without its test rows; and their names.
 
     Raises:
         InputError: fewer than four rows, or numbers that are not finite.
     """
+    names: tuple[str, ...] = ()
     if isinstance(data, Data | Split):
         whole, rows, _ = open_rows(data)
         fitted = fit_preparation(whole, rows, prepare.options if prepare else {})
         made: Any = fitted.inputs(whole.take(rows), np.float64)
+        names = fitted.feature_names
     else:
         made = np.asarray(data)
     if made.ndim < 2 or made.dtype.kind not in "biuf" or len(made) < 4:
@@ -148,7 +187,7 @@ def prepared_matrix(data: Data | Split | np.ndarray, prepare: Part | None = None
     x: np.ndarray = made.reshape(len(made), -1).astype(np.float64)
     if not np.isfinite(x).all():
         raise InputError("a number is missing or infinite", where="data", do="fill it first")
-    return x
+    return x, names
 
 
 def _decomposed(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

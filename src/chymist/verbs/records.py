@@ -100,8 +100,11 @@ def load_run(folder: str | Path, *, model: Any = None, data: Data | None = None)
     split = saved.split_of(data if data is not None else reload(saved.source))
     predictions = read_predictions(saved.path / "valid.npz")
     rows = predictions.rows  # the steps of a row are its group
-    groups = rows if split.data.task in STEPWISE else split.groups_of(rows)
-    predictions = replace(predictions, groups=groups)
+    predictions = replace(
+        predictions,
+        groups=rows if split.data.task in STEPWISE else split.groups_of(rows),
+        estimated=FORMS[saved.recipe.loss.name].estimated,
+    )
     floors = tuple(Floor(f["name"], Score.from_dict(f["score"])) for f in result["floors"])
     stored = read_findings(saved.path)
     history = {**read_series(saved.path / "records.sqlite"), **signals_of(stored)}

@@ -20,7 +20,7 @@ from chymist.evidence.trends import Trend, trend
 from chymist.keys import generator
 from chymist.metrics import measure
 from chymist.optim import sgd
-from chymist.parts import part
+from chymist.parts import definition, part
 from chymist.space import text_of, written
 from chymist.values import Data, Recipe, Split, whole_number
 from chymist.verbs.jobs import Job, Trained, Watcher, train_jobs
@@ -34,10 +34,36 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "optimizer.momentum": (0.0, 0.5, 0.9, 0.95),
     "optimizer.weight_decay": (0.0, 0.001, 0.01, 0.1),
     "loss.label_smoothing": (0.0, 0.1, 0.3, 0.6),
+    "loss.gamma": (0.0, 1.0, 2.0, 5.0),
+    "loss.margin": (0.1, 1.0, 10.0),
     "batch_size": (8, 32, 128),
     "model.dropout": (0.0, 0.25, 0.5, 0.75),
     "model.hidden": ((8,), (16,), (32,), (64,), (128,)),
     f"{DEPTH} model.hidden": ((32,), (32, 32), (32, 32, 32), (32,) * 5, (32,) * 8),
+}
+# Of images only.
+IMAGE_VALUES: dict[str, tuple[Any, ...]] = {"model.kernel": (1, 3, 5, 7)}
+# The part that has an option, where that of the base recipe does not.
+OWNERS = {
+    "loss.gamma": part("loss", "focal"),
+    "loss.margin": part("loss", "hinge"),
+    "model.kernel": part(
+        "model", "cnn", channels=(8,), hidden=(), dropout=0.0, norm="none", kernel=3
+    ),
+}
+# What a hyperparameter acts on, under the table.
+CAPTIONS = {
+    "optimizer.lr": "the length of a step: too short does not arrive in time, too long runs away",
+    "optimizer.momentum": "the memory of steps: m remembers about 1 / (1 - m), which are as long",
+    "optimizer.weight_decay": "the pull of the weights to 0, which keeps functions smooth",
+    "loss.label_smoothing": "the goal: no row is to be learnt wholly",
+    "loss.gamma": "the weight of easy rows; with 0 focal is cross-entropy",
+    "loss.margin": "how far a right answer has to be from a wrong one before it costs nothing",
+    "batch_size": "the number of steps in the same epochs, and their noise",
+    "model.dropout": "how many units work at once while it trains; parameters stay as many",
+    "model.hidden": "the function set: units side by side",
+    f"{DEPTH} model.hidden": "the function set, and how hard it is to optimise",
+    "model.kernel": "how many pixels a unit sees; weights grow with its square",
 }
 BASE = Recipe(
     model=part("model", "mlp", hidden=(32,)), loss="cross_entropy", optimizer=sgd(lr=0.1),
@@ -74,6 +100,11 @@ class Effect:
         return tuple(text_of(value) for value in self.values)
 
     @property
+    def caption(self) -> str:
+        """What the hyperparameter acts on; empty for one that the course's table does not have."""
+        return CAPTIONS.get(self.name, "")
+
+    @property
     def sentence(self) -> str:
         """ "rises with model.hidden: 35 % at 8, 100 % at 128"."""
         means = self.scores.mean(1)
@@ -94,7 +125,7 @@ class Effect:
         return {
             "name": self.name, "values": list(self.values), "scores": self.scores.tolist(),
             "parameters": list(self.parameters), "diverged": list(self.diverged),
-            **self.trend._asdict(), "sentence": self.sentence,
+            **self.trend._asdict(), "sentence": self.sentence, "caption": self.caption,
         }  # fmt: skip
 
 
@@ -161,7 +192,9 @@ def effects(
         data: of which the inputs are taken; of a `Split`, the training and validation rows.
         recipe: where one value is changed at a time.
         values: of recipe options by dotted name, in their natural order; None is the course's
-            table: rate, momentum, weight decay, label smoothing, batch, dropout, width, depth.
+            table: rate, momentum, weight decay, label smoothing, focusing, margin, batch, dropout,
+            width, depth, and of images the kernel of a convolution. Where the recipe's loss or
+            model lacks the option, the one that has it takes its place.
         repeats: two or more.
         seed: of the first repeat.
         rows: that get labels.
@@ -187,7 +220,8 @@ def effects(
     tally, known = Tally(), Plan.of(None if plan is None else Path(plan))
     repeats, seed = whole_number(repeats, "repeats", 2, 1000), whole_number(seed, "seed", 0)
     splits = [_labelled(data, whole_number(rows, "rows", 4), seed + r) for r in range(repeats)]
-    asked = _checked(VALUES if values is None else values)
+    usual = {**VALUES, **(IMAGE_VALUES if splits[0].data.kind == "image" else {})}
+    asked = _checked(usual if values is None else values)
     recipes = [_recipes(recipe, name, tried, splits[0]) for name, tried in asked.items()]
     jobs = [
         Job(one, split, seed + number)
@@ -223,6 +257,11 @@ def _checked(values: Mapping[str, Sequence[Any]]) -> dict[str, Sequence[Any]]:
 def _recipes(recipe: Recipe, name: str, values: Sequence[Any], split: Split) -> list[Recipe]:
     """The recipe with each value of an option; a name may have words before it."""
     option = name.split()[-1]
+    slot, _, own = option.partition(".")
+    has = getattr(recipe, slot, None)
+    ours = has is None or getattr(has, "factory", None) is None
+    if option in OWNERS and ours and (has is None or own not in definition(slot, has.name).options):
+        recipe = recipe.replace(**{slot: OWNERS[option]})
     return [written(recipe, {option: value}, partial(complete, split=split)) for value in values]
 
 

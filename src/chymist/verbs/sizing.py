@@ -17,6 +17,11 @@ from chymist.reports.layers import LayerRow, call_with_zeros, layer_table, untou
 from chymist.reports.text import table
 from chymist.values import Recipe, Shapes
 
+LATER = (
+    "Solved from all rows at once: how many numbers a tree, a vector machine or naive Bayes holds "
+    "is known only then."
+)
+
 
 @dataclass(frozen=True)
 class ModelShapes:
@@ -28,6 +33,8 @@ class ModelShapes:
         kept: bytes of activations that one input leaves for the backward pass, in training mode;
             the inputs count where a layer needs them again.
         held: bytes of parameters; trained: of those with gradients; buffers: of the rest.
+        solved: whether it is solved from all rows at once: these decide how many numbers a tree, a
+            vector machine or naive Bayes holds, and the rows say only what is known without them.
     """
 
     rows: tuple[LayerRow, ...]
@@ -36,6 +43,7 @@ class ModelShapes:
     held: int
     trained: int
     buffers: int
+    solved: bool = False
 
     @property
     def parameters(self) -> int:
@@ -91,7 +99,7 @@ class ModelShapes:
             "multiply-adds",
             "sees",
         ]
-        return table(cells, heads, 110)
+        return "\n".join([table(cells, heads, 110), *([LATER] if self.solved else [])])
 
 
 def shapes(
@@ -131,6 +139,7 @@ def shapes(
     return ModelShapes(
         rows, shape, kept_bytes(model, shape), _bytes(parameters),
         _bytes([p for p in parameters if p.requires_grad]), _bytes(list(model.buffers())),
+        any(hasattr(module, "fitted_numbers") for module in model.modules()),
     )  # fmt: skip
 
 
@@ -197,7 +206,7 @@ def states_of(optimizer: Part) -> int:
 def _cells(row: LayerRow) -> list[object]:
     sees = row.receptive_field
     return [
-        row.name, row.kind, " x ".join(map(str, row.output_shape)), f"{row.units:,}",
+        row.name or "(model)", row.kind, " x ".join(map(str, row.output_shape)), f"{row.units:,}",
         f"{row.parameters:,}", f"{row.biases:,}", f"{row.multiply_adds:,}",
         sees if isinstance(sees, str) else " x ".join(map(str, sees or ())),
     ]  # fmt: skip

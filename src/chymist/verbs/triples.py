@@ -10,6 +10,7 @@ from chymist.data import load, split
 from chymist.engine.assembly import assemble
 from chymist.engine.defaults import complete
 from chymist.errors import ChymistError
+from chymist.models.counting import count_fitted
 from chymist.parts import definition, registered
 from chymist.values import Recipe, Split
 
@@ -74,7 +75,7 @@ def _family(name: str, task: str, rows: Split, needs: str) -> Family | None:
     except ChymistError:
         return None
     text = (definition("model", name).build.__doc__ or "").strip().splitlines()[0]
-    count = sum(p.numel() for p in assembly.state.model.parameters())
+    count = count_fitted(assembly.state.model)
     return Family(name, text, task, recipe.loss.name, recipe.optimizer.name, count, needs)
 
 

@@ -21,6 +21,7 @@ from chymist.errors import Diverged, UsageError
 from chymist.evidence import out_of_fold_score
 from chymist.evidence.bootstrap_error import BootstrapError
 from chymist.metrics import METRICS, measure
+from chymist.models.counting import count_fitted
 from chymist.parts import Part
 from chymist.protocols import Cut, cuts, protocol_of
 from chymist.schedules import monitored
@@ -215,7 +216,10 @@ def _in_closed_form(
 
 def _row(made: Predictions, at: int) -> Predictions:
     """What is said of one row."""
-    return Predictions(made.rows[[at]], made.targets[[at]], made.outputs[[at]])
+    return replace(
+        made, rows=made.rows[[at]], targets=made.targets[[at]], outputs=made.outputs[[at]],
+        groups=None,
+    )  # fmt: skip
 
 
 def _in_common(jobs: Sequence[Job], common: Common, order: str, executor: str) -> list[Job]:
@@ -307,7 +311,7 @@ def _facts(made: Sequence[_Fold], run: Assembly, plan: Plan, seconds: float) -> 
         "plan": plan.to_dict(),
         "seconds": round(seconds, 3), "epochs": sum(one.record["epochs"] for one in made),
         "model": run.recipe.model.name,
-        "parameters": sum(p.numel() for p in run.state.model.parameters()),
+        "parameters": count_fitted(run.state.model),
     }  # fmt: skip
 
 
@@ -335,7 +339,8 @@ def joined_floors(
 def joined(parts: list[Predictions]) -> Predictions:
     """Predictions of several folds as one."""
     names = ["rows", "targets", "outputs"] + ["groups"] * (parts[0].groups is not None)
-    return Predictions(*(np.concatenate([getattr(p, n) for p in parts]) for n in names))
+    whole = {n: np.concatenate([getattr(p, n) for p in parts]) for n in names}
+    return Predictions(**whole, estimated=all(p.estimated for p in parts))
 
 
 def _job(

@@ -33,6 +33,7 @@ from chymist.engine.rows import Rows, Streamed
 from chymist.errors import ChymistError, Diverged
 from chymist.keys import generator
 from chymist.optim import is_solved
+from chymist.penalties import Penalty, held, weights_of
 from chymist.verbs.loading import assembly_throughput
 
 Doctor = bool | Callable[[Finding], object]
@@ -101,10 +102,14 @@ class RunWatcher:
                 assembly.state.model, assembly.state.optimizer, program.loss, self.train,
                 self.valid, program.batch_size,
             )  # fmt: skip
-            if program.penalty:  # l2 sum w^2 pulls as a decay of 2 l2 does
-                record = self.watcher.record
-                decay = max(record.facts.decay, 2 * program.penalty.l2)
-                record.facts = replace(record.facts, decay=decay)
+            if program.penalty:
+                self._note_penalty(self.watcher, program.penalty)
+
+    def _note_penalty(self, watcher: Watcher, penalty: Penalty) -> None:
+        """How hard a penalty pulls: l2 sum w^2 as a decay of 2 l2, l1 sum |w| with l1 each."""
+        record, count = watcher.record, sum(w.numel() for w, _ in weights_of(watcher.model))
+        decay = max(record.facts.decay, 2 * penalty.l2)
+        record.facts = replace(record.facts, decay=decay, absolute=penalty.l1 * math.sqrt(count))
 
     def _measure_loading(self, assembly: Assembly) -> None:
         """Where rows are read while the run trains, say so if it will wait for them."""
@@ -219,6 +224,7 @@ class RunWatcher:
         self._settle()
         if self.watcher is not None:
             with self._looking():
+                self.watcher.record.held = held(self.assembly.program.penalty, self.watcher.model)
                 found = self.watcher.findings
         if self.loading is not None:  # measured over the whole run, which is more than its start
             found = [f for f in found if f.code != "data_loading_bound"] + self._starved()

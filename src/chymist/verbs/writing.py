@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
+from typing import Any
 from unicodedata import category
 
 import numpy as np
@@ -21,9 +22,12 @@ from chymist.verbs.validation import CrossValidation
 
 
 def write_predictions(
-    path: Path, outputs: np.ndarray, classes: Sequence[str], names: Sequence[str]
-) -> None:
+    path: Path, outputs: np.ndarray, classes: Sequence[str], names: Sequence[str],
+    estimated: bool = True,
+) -> None:  # fmt: skip
     """Write predictions of new rows as CSV: row, prediction, and a probability a class.
+
+    Shares that no loss estimated stand under "score(...)" in place of "p(...)".
 
     Text that a spreadsheet would run as a formula (=cmd()) gets a leading apostrophe; numbers,
     and names of classes such as + and -, are written as they are.
@@ -34,6 +38,7 @@ def write_predictions(
             probabilities (n, steps, classes), whose rows are called 1.1, 1.2, ...
         classes: class names; empty for values.
         names: what to call the rows.
+        estimated: whether the shares of classes are probabilities.
 
     Raises:
         InputError: the file cannot be written.
@@ -43,7 +48,7 @@ def write_predictions(
         if outputs.ndim == 3:  # of every step
             names = [f"{name}.{step + 1}" for name in names for step in range(outputs.shape[1])]
             outputs = outputs.reshape(-1, outputs.shape[2])
-        rows.append(["row", "prediction", *(f"p({name})" for name in classes)])
+        rows.append(["row", "prediction", *_shares(classes, estimated)])
         for name, line in zip(names, outputs, strict=True):
             rows.append([name, classes[int(line.argmax())], *(f"{p:.6g}" for p in line)])
     else:
@@ -57,7 +62,7 @@ def write_predictions(
         rows += [
             [name, *map(repr, map(float, line))] for name, line in zip(names, values, strict=True)
         ]
-    _write_csv(path, rows)
+    write_table(path, rows)
 
 
 def place_of_predictions(out: str | None, rows: str, saved: Saved) -> Path:
@@ -81,23 +86,59 @@ def place_of_predictions(out: str | None, rows: str, saved: Saved) -> Path:
     path = STANDARD_OUTPUT if out == "-" else Path(out)
     if is_stream(path):
         return path
+    kept = [saved.path / name for name in FILES + RESULTS if (saved.path / name).exists()]
+    _refuse(out, [*_given(rows, saved.source), *kept, saved.path / "checkpoints"], "predictions")
+    return path
+
+
+def place_of_file(out: str, data: Data | None = None, rows: str = "") -> Path:
+    """Where a single file goes: never over the data or the rows; known before any work is done.
+
+    Args:
+        out: what the user says.
+        data: what the file is made from.
+        rows: path of new rows.
+
+    Raises:
+        InputError: something that is not to be changed is there, or nothing can be written there.
+    """
+    path = Path(out)
+    if is_stream(path):
+        return path
+    _refuse(out, _given(rows, data.source if data else {}), "the file")
+    folder = path.resolve().parent
+    if not folder.is_dir():
+        raise InputError("the folder of the file does not exist", where=out,
+                         do="make the folder, or choose another --out")  # fmt: skip
+    if not os.access(folder, os.W_OK):
+        raise InputError("the file cannot be written", where=out,
+                         received="no permission to write there",
+                         do="choose another --out")  # fmt: skip
+    return path
+
+
+def _given(rows: str, source: Mapping[str, Any]) -> list[Path]:
+    """Files and folders that data and new rows come from."""
+    names = (rows, *(source.get(name) for name in ("load", "test", "target")))
+    return [Path(str(place)) for place in names if place and Path(str(place)).exists()]
+
+
+def _refuse(out: str, kept: Sequence[Path], what: str) -> None:
+    """Refuse a folder, and a place of or in what a file is made from."""
+    path = Path(out)
     if path.is_dir():
         raise InputError("a folder is in the way", where=out, do="give --out the name of a file")
-    given = (rows, *(saved.source.get(name) for name in ("load", "test", "target")))
-    kept = [Path(place) for place in given if place and Path(place).exists()]
-    kept += [saved.path / name for name in FILES + RESULTS if (saved.path / name).exists()]
-    kept.append(saved.path / "checkpoints")
     place = path.resolve()
     for source in kept:
         same = path.exists() and source.is_file() and source.samefile(path)
         if same or source.resolve() in place.parents:
             raise InputError(
-                "predictions would change what they were made from",
+                f"{what} would change what {'they were' if what.endswith('s') else 'it is'} made "
+                "from",
                 where=out,
                 received=f"a place {'of' if same else 'in'} {source.name}",
                 do="choose another --out",
             )
-    return path
 
 
 def write_cross_validation(out: Path, found: CrossValidation, recipe: Recipe, data: Data) -> Path:
@@ -120,7 +161,7 @@ def write_cross_validation(out: Path, found: CrossValidation, recipe: Recipe, da
     with whole_folder(out) as draft:
         write_json(draft / "cv.json", plain)
         write_file(draft / "recipe.toml", recipe.to_toml().encode())
-        _write_csv(draft / "predictions.csv", _out_of_fold(found.predictions, data))
+        write_table(draft / "predictions.csv", _out_of_fold(found.predictions, data))
     return out / "predictions.csv"
 
 
@@ -142,7 +183,7 @@ def write_comparison(out: Path, found: Comparison, data: Data) -> Path:
         lines += [[entry.name, *place, *row] for place, row in zip(places, rows, strict=True)]
     with whole_folder(out) as draft:
         write_json(draft / "comparison.json", {**found.to_dict(), "data": about})
-        _write_csv(draft / "predictions.csv", lines)
+        write_table(draft / "predictions.csv", lines)
     return out / "predictions.csv"
 
 
@@ -153,7 +194,7 @@ def _out_of_fold(found: Predictions, data: Data) -> list[list[object]]:
             "row",
             "target",
             "prediction",
-            *(f"p({name})" for name in data.classes),
+            *_shares(data.classes, found.estimated),
         ]
         rows: list[list[object]] = [heads]
         for row, target, line in zip(found.rows, found.targets, found.outputs, strict=True):
@@ -166,7 +207,21 @@ def _out_of_fold(found: Predictions, data: Data) -> list[list[object]]:
     return rows
 
 
-def _write_csv(path: Path, rows: Sequence[Sequence[object]]) -> None:
+def _shares(classes: Sequence[str], estimated: bool) -> list[str]:
+    """Heads of columns for the shares of classes."""
+    return [f"{'p' if estimated else 'score'}({name})" for name in classes]
+
+
+def write_table(path: Path, rows: Sequence[Sequence[object]]) -> None:
+    """Write rows of cells as CSV; text that a spreadsheet would run is made inert.
+
+    Args:
+        path: the file.
+        rows: the heads, then the rows.
+
+    Raises:
+        InputError: the folder of the file does not exist.
+    """
     stream = io.StringIO()
     csv.writer(stream).writerows([[_inert(cell) for cell in row] for row in rows])
     try:

@@ -8,6 +8,9 @@ import numpy as np
 
 from chymist.doctor.finding import Finding, Remedy
 from chymist.doctor.rules.evidence import Seen
+from chymist.doctor.rules.training import leapt
+
+HELD = 0.5  # share of the units of a layer at their bound: half
 
 
 def too_plain(seen: Seen) -> Finding | None:
@@ -56,11 +59,14 @@ def shrunk(seen: Seen) -> Finding | None:
         return None
     if not (seen.poor_train or seen.stuck):
         return None
+    if seen.record.held >= HELD:
+        return _bounded(seen)
     size, pull = (math.hypot(*of.values()) for of in (last.weights, last.gradients))
     limits = seen.limits
     before = math.hypot(*first.weights.values())
     outweighs = facts.decay * size > limits.decay_pull * pull or size < limits.collapse * before
     decayed = facts.decay > limits.decay and outweighs
+    decayed = decayed or facts.absolute > limits.decay_pull * pull
     # What the program adds to the loss of the data, at the first step.
     losses = seen.record.losses
     added = losses[0] - first.train_loss if losses else 0.0
@@ -81,6 +87,24 @@ def shrunk(seen: Seen) -> Finding | None:
         },
         Remedy("a tenth of the penalty"),
         weight=4.7,
+    )
+
+
+def _bounded(seen: Seen) -> Finding:
+    """A bound that keeps the weights too small."""
+    share, first, last = seen.record.held, seen.facts.first, seen.last
+    looks = [look.weights.items() for look in (last, first) if look is not None]
+    sizes = [math.hypot(*(size for name, size in of if "bias" not in name)) for of in looks]
+    shrank = sizes[0] < seen.limits.shrink * sizes[-1]
+    return Finding(
+        "over_regularised",
+        "finding",
+        f"the bound on the weights holds {share:.0%} of the units of a layer, and the training "
+        "rows are not learned",
+        {"held": share, "weights": sizes[0], "weights at first": sizes[-1]},
+        Remedy("a wider bound"),
+        # Rates that are too high reach bounds too.
+        weight=4.7 if shrank and not leapt(seen) else 2.6,
     )
 
 

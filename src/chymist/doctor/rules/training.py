@@ -13,6 +13,9 @@ from chymist.doctor.rules.evidence import Seen
 
 ALARMS = 3
 SYMPTOMS = ("nan_inf_loss", "dead_output")  # they may be certain, but are no cause
+# What seems to be where a penalty keeps weights small; of a bound the others as well.
+SMALL = ("exploding_gradient", "lr_too_high", "dead_relu")
+FLAT = ("Step", "Sign")
 CONSEQUENCES = (
     "lr_too_high", "lr_too_low", "undertrained", "vanishing_gradient", "exploding_gradient",
     "dead_relu", "saturated_activation", "optimisation_failure", "model_bias",
@@ -97,6 +100,9 @@ def rate_too_high(seen: Seen) -> Finding | None:
     if len(record.losses) < 10 or not (seen.poor_train or seen.stuck):
         return None
     blew = record.bad_step is not None and not record.bad_inputs and seen.facts.data.finite
+    facts = seen.facts
+    if facts.loss.scales and not facts.nonlinear and facts.depth <= 1 and not blew:
+        return None  # weights of a perceptron scale with the rate, and classes do not change
     if not (leapt(seen) or strode(seen) or blew):
         return None
     finite = [v for v in record.losses if math.isfinite(v)]
@@ -163,6 +169,17 @@ def vanishing(seen: Seen) -> Finding | None:
     """Early layers get no gradient."""
     if seen.last is None or not seen.poor_train or len(seen.last.gradients) < 4:
         return None
+    flat = [layer for layer in seen.last.layers if layer.kind in FLAT]
+    if flat and next(iter(seen.last.gradients.values())) == 0:
+        return Finding(
+            "vanishing_gradient",
+            "finding",
+            f"no gradient passes layer {flat[-1].name}: the slope of {flat[-1].kind.lower()} is 0, "
+            "and only what comes after it learns",
+            {"layers": [layer.name for layer in flat]},
+            Remedy("ReLU between the layers"),
+            weight=4,
+        )
     for look in (seen.facts.first, seen.last):
         if look is None:
             continue
@@ -303,8 +320,9 @@ def explained(findings: list[Finding], deep: bool) -> list[Finding]:
 
     Returns:
         Beside a cause that is certain, symptoms of training are no alarm: they may go with it. That
-        optimisation failed is said where nothing else is, or where the model is deep. Of findings
-        the first three are alarms: who has mended these sees what is left.
+        optimisation failed is said where nothing else is, or where the model is deep. Beside
+        weights that a penalty keeps small, every gradient and step looks large. Of findings the
+        first three are alarms: who has mended these sees what is left.
 
     Example:
         >>> from chymist.doctor.finding import Finding
@@ -316,12 +334,15 @@ def explained(findings: list[Finding], deep: bool) -> list[Finding]:
     sure = any(f.level == "certain" and f.code not in SYMPTOMS for f in findings)
     alarms = [f.code for f in findings if f.level != "observation"]
     most = {id(f) for f in ranked(findings)[:ALARMS]}
+    small = next((f for f in findings if f.code == "over_regularised"), None)
+    seeming = () if small is None else SMALL if "held" in small.evidence else SMALL[:1]
     kept = []
     for finding in findings:
         general = finding.code == "optimisation_failure" and len(alarms) > 1 and not deep
         follows = sure and finding.level == "finding" and finding.code in CONSEQUENCES
         beyond = finding.level == "finding" and id(finding) not in most
-        less = general or follows or beyond
+        seems = finding.code in seeming and small is not None and finding.weight < small.weight
+        less = general or follows or beyond or (seems and finding.level == "finding")
         kept.append(replace(finding, level="observation") if less else finding)
     return kept
 

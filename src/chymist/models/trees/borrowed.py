@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chymist.models.trees.tree import Tree, collapse, joined, single_precision_below
+from chymist.models.trees.tree import Tree, below, collapse, joined
 
 MOST_CATEGORIES = 255  # of a column that histogram boosting takes as categories
 
@@ -16,17 +16,26 @@ MOST_CATEGORIES = 255  # of a column that histogram boosting takes as categories
 class Widened(NamedTuple):
     """A table with a 0/1 column for each category, which scikit-learn's trees cut by.
 
+    scikit-learn rounds to single precision. Numbers of double precision are told from the smallest
+    in their column then, in a power of two that is as large as their range, so that what is lost is
+    a share of the range, wherever it lies.
+
     Args:
-        inputs: numbers as they were, categories as 0 and 1, (rows, wide).
+        inputs: numbers, categories as 0 and 1, (rows, wide).
         column: column of the table that each comes from, (wide,).
         code: category that it marks, -1 for a number, (wide,).
         categories: number of categories of each column of the table, (columns,).
+        places, units: of the numbers: smallest and power of two, (wide,); or 0 and 1.
+        kind: of the numbers of the table.
     """
 
     inputs: np.ndarray
     column: np.ndarray
     code: np.ndarray
     categories: np.ndarray
+    places: np.ndarray
+    units: np.ndarray
+    kind: np.dtype
 
 
 def widen(inputs: np.ndarray, categories: np.ndarray) -> Widened:
@@ -47,7 +56,13 @@ def widen(inputs: np.ndarray, categories: np.ndarray) -> Widened:
     wide = inputs[:, column]
     marked = code >= 0
     wide[:, marked] = wide[:, marked] == code[marked]
-    return Widened(wide, column, code, categories)
+    places, units = np.zeros(len(column)), np.ones(len(column))
+    if inputs.dtype == np.float64:
+        for at in np.flatnonzero(~marked & ~np.isnan(wide).all(0)):
+            low, high = np.nanmin(wide[:, at]), np.nanmax(wide[:, at])
+            places[at], units[at] = low, 2.0 ** min(np.frexp(high / 2 - low / 2)[1], 1023)
+        wide = wide / units - places / units
+    return Widened(wide, column, code, categories, places, units, inputs.dtype)
 
 
 def from_sklearn(grown: Any, table: Widened, value: np.ndarray) -> Tree:
@@ -66,7 +81,8 @@ def from_sklearn(grown: Any, table: Widened, value: np.ndarray) -> Tree:
     column = np.where(inner, table.column[wide], -1)
     sets = [np.arange(table.categories[column[n]]) == code[n] for n in np.flatnonzero(code >= 0)]
     facts = Facts(value, grown.weighted_n_node_samples, grown.impurity, table.categories)
-    return _linked(Cuts(left, right, column, grown.threshold, code >= 0, sets, to_left), facts)
+    threshold = below(grown.threshold * table.units[wide] + table.places[wide], table.kind)
+    return _linked(Cuts(left, right, column, threshold, code >= 0, sets, to_left), facts)
 
 
 class Ordered(NamedTuple):
@@ -129,7 +145,8 @@ def from_histograms(grown: Any, table: Ordered, output: int, outputs: int) -> Tr
     value[:, output] = nodes["value"]
     facts = Facts(value, nodes["count"].astype(np.float64), np.zeros(len(nodes)), table.categories)
     to_left = nodes["missing_go_to_left"].astype(bool)
-    cuts = Cuts(left, right, column, nodes["num_threshold"], chosen, sets, to_left)
+    threshold = below(nodes["num_threshold"], table.inputs.dtype)
+    cuts = Cuts(left, right, column, threshold, chosen, sets, to_left)
     return _linked(cuts, facts)
 
 
@@ -176,8 +193,8 @@ def _linked(made: Cuts, facts: Facts) -> Tree:
     sizes = np.where(by_category, facts.categories[column], 0)
     route = np.where(by_category, np.cumsum(sizes) - sizes, -1)
     plain = inner & ~by_category
-    below = np.where(plain, single_precision_below(np.where(plain, threshold, 0.0)), np.nan)
-    per_node = (column, below, first, np.where(inner, 2, 0), route, share, *facts[:3])
+    limits = np.where(plain, threshold, np.nan)
+    per_node = (column, limits, first, np.where(inner, 2, 0), route, share, *facts[:3])
     flat = np.concatenate([*(r.astype(np.int64) for r in routes), np.zeros(0, np.int64)])
     ordered = [values[order] for values in per_node]
     tree = Tree(*ordered, flat, np.zeros(1, np.int64), facts.categories)  # type: ignore[call-arg]

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 
-def entropy(counts: np.ndarray) -> np.ndarray:
-    """Entropy in bits: H = -sum_k p_k log2 p_k, with p_k = n_k / n; 0 of nothing.
+def node_entropy(counts: np.ndarray) -> np.ndarray:
+    """Entropy of a node in bits: H = -sum_k p_k log2 p_k, with p_k = n_k / n; 0 of nothing.
 
     Args:
         counts: weight of each class, (..., classes).
@@ -19,7 +19,7 @@ def entropy(counts: np.ndarray) -> np.ndarray:
         Bits, (...).
 
     Example:
-        >>> float(entropy(np.array([5, 5]))), float(entropy(np.array([10, 0])))
+        >>> float(node_entropy(np.array([5, 5]))), float(node_entropy(np.array([10, 0])))
         (1.0, 0.0)
 
     Source: Shannon 1948.
@@ -29,8 +29,8 @@ def entropy(counts: np.ndarray) -> np.ndarray:
     return bits
 
 
-def gini(counts: np.ndarray) -> np.ndarray:
-    """Gini impurity: 1 - sum_k p_k^2; 0 of a pure node, 1 - 1/K of K equally likely classes.
+def node_gini(counts: np.ndarray) -> np.ndarray:
+    """Gini impurity of a node: 1 - sum_k p_k^2; 0 of a pure one, 1 - 1/K of K equal classes.
 
     Args:
         counts: weight of each class, (..., classes).
@@ -39,7 +39,7 @@ def gini(counts: np.ndarray) -> np.ndarray:
         Chance that two rows, drawn with replacement, are of different classes, (...).
 
     Example:
-        >>> float(gini(np.array([5, 5]))), float(gini(np.array([10, 0])))
+        >>> float(node_gini(np.array([5, 5]))), float(node_gini(np.array([10, 0])))
         (0.5, 0.0)
 
     Source: Gini 1912; Breiman, Friedman, Olshen, Stone 1984, chapter 4.
@@ -66,7 +66,7 @@ def information_gain(counts: np.ndarray) -> float:
     Source: Quinlan 1986, Induction of decision trees.
     """
     shares = counts.sum(1) / max(counts.sum(), TINY)
-    return max(0.0, float(entropy(counts.sum(0)) - (shares * entropy(counts)).sum()))
+    return max(0.0, float(node_entropy(counts.sum(0)) - (shares * node_entropy(counts)).sum()))
 
 
 def split_information(weights: np.ndarray) -> float:
@@ -85,7 +85,7 @@ def split_information(weights: np.ndarray) -> float:
 
     Source: Quinlan 1993, C4.5: programs for machine learning, section 2.2.
     """
-    return float(entropy(np.asarray(weights)))
+    return float(node_entropy(np.asarray(weights)))
 
 
 def gain_ratio(counts: np.ndarray) -> float:
@@ -105,7 +105,7 @@ def gain_ratio(counts: np.ndarray) -> float:
 
 
 def gini_index(counts: np.ndarray) -> float:
-    """Gini index of a cut: sum_v |D_v| / |D| gini(D_v); the smaller, the better.
+    """Gini index of a cut: sum_v |D_v| / |D| Gini(D_v); the smaller, the better.
 
     Args:
         counts: weight of each class in each branch, (branches, classes).
@@ -116,7 +116,7 @@ def gini_index(counts: np.ndarray) -> float:
 
     Source: Breiman, Friedman, Olshen, Stone 1984, section 2.4.
     """
-    return float((counts.sum(1) * gini(counts)).sum() / max(counts.sum(), TINY))
+    return float((counts.sum(1) * node_gini(counts)).sum() / max(counts.sum(), TINY))
 
 
 def n_log_n(values: np.ndarray | float) -> np.ndarray:

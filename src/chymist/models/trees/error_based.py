@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.stats import norm
 
-from chymist.models.trees.criteria import entropy
+from chymist.models.trees.criteria import node_entropy
 from chymist.models.trees.growth import Grown, Parts, divided
 from chymist.models.trees.tree import NAMES, Tree, collapse, levels, spread
 
@@ -145,7 +145,7 @@ class _Pruning:
             counts = np.bincount(self.sample.labels[rows[0]], rows[1], self.sample.classes)
             total = counts.sum()
             self.rows[kid] = rows
-            now.share[kid], now.weight[kid], now.impurity[kid] = share, total, entropy(counts)
+            now.share[kid], now.weight[kid], now.impurity[kid] = share, total, node_entropy(counts)
             now.value[kid] = counts / total if total > 0 else now.value[node]
 
     def _errors_below(self, node: int, parts: Parts) -> float:

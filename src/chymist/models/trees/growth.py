@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from chymist.models.trees.criteria import entropy
+from chymist.models.trees.criteria import node_entropy
 from chymist.models.trees.cuts import Cut, Rule, Sample, best_cut
-from chymist.models.trees.tree import Tree, single_precision_below
+from chymist.models.trees.tree import Tree, below
 
 Parts = tuple[np.ndarray, np.ndarray]  # rows, and what each counts
 
@@ -140,11 +140,11 @@ def _may_cut(nodes: _Nodes, node: int, rule: Rule) -> bool:
 
 
 def _threshold(sample: Sample, cut: Cut, rule: Rule) -> float:
-    """The threshold of a cut, as a number of single precision."""
+    """The threshold of a cut, as a number in the precision of the rows."""
     if sample.categories[cut.column]:
         return float("nan")
     if rule.halfway:
-        return float(single_precision_below(np.array([cut.threshold]))[0])
+        return float(below(np.array([cut.threshold]), sample.inputs.dtype)[0])
     values = sample.inputs[:, cut.column]
     return float(values[values <= cut.threshold].max())
 
@@ -159,6 +159,6 @@ def _frozen(nodes: _Nodes, categories: np.ndarray) -> Tree:
     counts = np.array(nodes.counts)
     return Tree(
         column, threshold, np.array(nodes.first), np.array(nodes.branches), route,
-        np.array(nodes.share), np.array(nodes.value), counts.sum(1), entropy(counts),
+        np.array(nodes.share), np.array(nodes.value), counts.sum(1), node_entropy(counts),
         np.concatenate([*routes, np.zeros(0, np.int64)]), np.zeros(1, np.int64), categories,
     )  # fmt: skip

@@ -51,6 +51,18 @@ class TreeModel(nn.Module):
         """What was grown, as arrays."""
         return Tree(**{name: self.get_buffer(name).cpu().numpy() for name in NAMES})
 
+    def fitted_numbers(self) -> int:
+        """Column and threshold, or a branch a category, of each cut, and values of each leaf.
+
+        A tree of a boosted class has one value a leaf: those of the other classes are always 0.
+        """
+        tree = self.tree()
+        routed = np.flatnonzero((tree.column >= 0) & (tree.route >= 0))
+        cuts = len(tree) - tree.leaves
+        branches = int(tree.categories[tree.column[routed]].sum())
+        values = 1 if self.adds else self.outputs
+        return 2 * cuts - len(routed) + branches + tree.leaves * values
+
     def forward(self, x: Tensor) -> Tensor:
         """Log-probabilities, log-odds or values of each row."""
         found = torch.from_numpy(self.tree().outputs(_matrix(x)))
@@ -302,9 +314,10 @@ def boosting(
 
 
 def _matrix(inputs: Tensor) -> np.ndarray:
-    """Inputs as trees compare them, in single precision: (rows, columns)."""
-    flat: np.ndarray = inputs.detach().flatten(1).float().cpu().numpy()
-    return flat
+    """Inputs as trees compare them, in their precision, single at least: (rows, columns)."""
+    flat = inputs.detach().flatten(1)
+    exact: np.ndarray = (flat if flat.dtype == torch.float64 else flat.float()).cpu().numpy()
+    return exact
 
 
 def _fitting() -> Any:

@@ -223,10 +223,15 @@ def joined(trees: list[Tree]) -> Tree:
     return Tree(**made | {"roots": moved("roots", nodes), "categories": trees[0].categories})
 
 
-def single_precision_below(thresholds: np.ndarray) -> np.ndarray:
-    """The largest float32 that is not above a threshold: it cuts float32 numbers alike."""
-    rounded = np.asarray(thresholds).astype(np.float32)
-    lower = np.nextafter(rounded, np.float32(-np.inf))
+def below(thresholds: np.ndarray, kind: np.dtype) -> np.ndarray:
+    """The largest numbers of a kind that are not above thresholds: they cut such numbers alike.
+
+    Args:
+        thresholds: float64.
+        kind: float32 or float64.
+    """
+    rounded = np.asarray(thresholds).astype(kind)
+    lower = np.nextafter(rounded, np.array(-np.inf, kind))
     found: np.ndarray = np.where(rounded > thresholds, lower, rounded).astype(np.float64)
     return found
 
