@@ -16,10 +16,11 @@ from chymist.parts import Part, part
 from chymist.values import Data, Length, Recipe, Split
 
 MODELS = {
-    "image": "cnn", "table": "mlp", "array": "mlp", "sequence": "gru", "text": "gru",
+    "image": "cnn", "table": "mlp", "array": "mlp", "sequence": "gru", "text": "lstm",
     "tokens": "lstm", "graph": "gcn",
 }  # fmt: skip
 
+TEXT_MODEL: dict[str, Any] = {"bidirectional": True, "pool": "max", "dropout": 0.5}
 # Where every step of a text has a target.
 STEP_MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "language": ("lstm", {"hidden": (256,), "carry": True}),
@@ -146,7 +147,7 @@ def _model(data: Data) -> Part:
     if data.task in STEP_MODELS and data.kind in ("text", "tokens"):
         name, options = STEP_MODELS[data.task]
         return part("model", name, **options)
-    return part("model", MODELS[data.kind])
+    return part("model", MODELS[data.kind], **(TEXT_MODEL if data.kind == "text" else {}))
 
 
 def _check_ahead(model: Part, data: Data) -> None:
