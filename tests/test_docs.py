@@ -28,6 +28,7 @@ PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").g
         "docs/maths.md",
         "docs/palette.md",
         "docs/sequences.md",
+        "docs/images.md",
     ],
 )
 def test_the_python_of_a_page_runs(

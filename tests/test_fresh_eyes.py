@@ -23,7 +23,7 @@ def test_runs_from_before_the_new_slots_are_read(tmp_path: Path) -> None:
     run = cy.fit(cy.Recipe(model="softmax", length="3 epochs"), split, out=folder)
     recipe = folder / "recipe.toml"
     text = recipe.read_text("utf-8")
-    for slot in ("init", "penalty", "gradient_noise"):
+    for slot in ("init", "penalty", "gradient_noise", "augment"):
         text, found = re.subn(rf"\[{slot}\]\n(?:[^\[\n].*\n)*", "", text)
         found += re.subn(rf"^{slot} = .*\n", "", text, flags=re.MULTILINE)[1]
         text = re.sub(rf"^{slot} = .*\n", "", text, flags=re.MULTILINE)

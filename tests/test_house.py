@@ -32,7 +32,7 @@ ATTRIBUTES_THAT_RUN_FILES = {
 
 # What users of the package call: its functions show how in an example that runs.
 PARTS = (
-    "activations", "clip", "gradient_noise", "initializers", "losses", "metrics", "models", "optim",
+    "activations", "augment", "clip", "gradient_noise", "initializers", "losses", "metrics", "models", "optim",
     "penalties", "protocols", "schedules", "stop",
 )  # fmt: skip
 INTERFACE = (*PARTS, "data", "errors", "evidence", "gradients", "keys", "maths", "parts", "values")
@@ -40,7 +40,7 @@ INTERFACE = (*PARTS, "data", "errors", "evidence", "gradients", "keys", "maths",
 # Functions of the interface without an example, and why.
 WITHOUT_EXAMPLE = {
     "a part without options: its name says all": (
-        "clip.py:none gradient_noise.py:none stop.py:none"
+        "augment.py:none clip.py:none gradient_noise.py:none stop.py:none"
     ),
     "a decorator or look-up of the registry, shown by `part`": (
         "parts.py:register parts.py:describer parts.py:definition parts.py:registered parts.py:own"

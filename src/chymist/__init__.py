@@ -30,7 +30,8 @@ _PUBLIC = {
     "resume": "chymist.verbs", "evaluate": "chymist.verbs",
     "predict": "chymist.verbs", "cross_validate": "chymist.verbs", "load_run": "chymist.verbs",
     "compare": "chymist.verbs", "compare_runs": "chymist.verbs", "Comparison": "chymist.verbs",
-    "search": "chymist.verbs", "diagnose": "chymist.verbs", "why": "chymist.doctor.texts",
+    "search": "chymist.verbs", "show_batch": "chymist.verbs",
+    "diagnose": "chymist.verbs", "why": "chymist.doctor.texts",
     "list_runs": "chymist.verbs", "as_estimator": "chymist.verbs.estimator",
     "coefficients": "chymist.verbs", "leave_one_out": "chymist.verbs",
     "learning_curve": "chymist.verbs", "validation_curve": "chymist.verbs",
@@ -45,14 +46,15 @@ _PUBLIC = {
     "shapes": "chymist.verbs.sizing",
     "Remedy": "chymist.doctor",
     "watch": "chymist.doctor", "watch_experiments": "chymist.doctor", "Finding": "chymist.doctor",
-    "activations": "", "clip": "", "gradient_noise": "", "gradients": "", "initializers": "",
-    "losses": "", "maths": "",
+    "activations": "", "augment": "", "clip": "", "gradient_noise": "", "gradients": "",
+    "initializers": "", "losses": "", "maths": "",
     "metrics": "", "models": "", "optim": "", "penalties": "", "protocols": "", "schedules": "",
     "space": "", "stop": "",
 }  # fmt: skip
 
 if TYPE_CHECKING:
     from chymist import activations as activations
+    from chymist import augment as augment
     from chymist import clip as clip
     from chymist import gradient_noise as gradient_noise
     from chymist import gradients as gradients
@@ -128,6 +130,7 @@ if TYPE_CHECKING:
     from chymist.verbs import resume as resume
     from chymist.verbs import sample as sample
     from chymist.verbs import search as search
+    from chymist.verbs import show_batch as show_batch
     from chymist.verbs import suitability as suitability
     from chymist.verbs import support_vectors as support_vectors
     from chymist.verbs import tree_of as tree_of

@@ -84,7 +84,8 @@ def cross_entropy(
 
     Args:
         outputs: logits (batch, classes).
-        targets: class indices (batch,), int64.
+        targets: class indices (batch,), int64; or shares of the classes (batch, classes), which
+            add up to 1 in each row, and give -sum over k of t_k log softmax(z)_k.
         reduction: "mean" for the batch mean, "none" for one value per example.
         label_smoothing: share of the target spread evenly over all classes, in [0, 1).
 
@@ -92,7 +93,7 @@ def cross_entropy(
         A scalar, or (batch,), in nats.
 
     Raises:
-        InputError: targets are not (batch,) class indices.
+        InputError: targets are neither.
 
     Example:
         >>> round(cross_entropy(torch.zeros(1, 10), torch.tensor([3])).item(), 4)
@@ -100,6 +101,10 @@ def cross_entropy(
 
     Source: Bishop 2006, section 4.3.4; label smoothing: Szegedy et al. 2016, arXiv:1512.00567.
     """
+    if targets.is_floating_point() and targets.shape == outputs.shape:
+        return functional.cross_entropy(
+            outputs, targets, reduction=reduction, label_smoothing=label_smoothing
+        )
     _check_classes(
         outputs, targets, "cross_entropy needs logits (batch, classes), classes (batch,)"
     )

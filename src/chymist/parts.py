@@ -11,9 +11,10 @@ from __future__ import annotations
 import csv
 import hashlib
 import inspect
+import re
 import sys
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, wraps
 from importlib import import_module
@@ -44,6 +45,7 @@ PALETTE = {
     "clip": "chymist.clip",
     "gradient_noise": "chymist.gradient_noise",
     "stop": "chymist.stop",
+    "augment": "chymist.augment",
     "protocol": "chymist.protocols",
 }
 
@@ -236,6 +238,38 @@ def spelled(kind: str, text: str) -> Part:
                          do="write name(option=value)")  # fmt: skip
     pairs = listed(rest.removesuffix(")"), kind)
     return part(kind, name.strip(), **dict(_pair(item, kind) for item in pairs))
+
+
+def in_order(kind: str, steps: str | Sequence[Any]) -> Part:
+    """Several parts of one kind, one after the other, as a part; a single one is itself.
+
+    Args:
+        kind: kind of the parts; it has a part "in_order" with the option `steps`.
+        steps: parts, or their names, with options in brackets; or a text of them with commas.
+
+    Raises:
+        UsageError: unknown name or option, or a value out of range.
+
+    Example:
+        >>> in_order("augment", "flip, crop(padding=2)").options
+        {'steps': ('flip', 'crop(padding=2)')}
+        >>> in_order("augment", ["crop(padding=2)"])
+        crop(padding=2)
+    """
+    texts = re.split(r",(?![^(]*\))", steps) if isinstance(steps, str) else steps
+    found = [one if isinstance(one, Part) else spelled(kind, str(one)) for one in texts]
+    return found[0] if len(found) == 1 else part(kind, "in_order", steps=[*map(written, found)])
+
+
+def written(described: Part) -> str:
+    """A part as `spelled` reads it.
+
+    Example:
+        >>> written(part("augment", "crop", padding=2, fill="edge"))
+        'crop(fill=edge, padding=2)'
+    """
+    options = ", ".join(f"{name}={value}" for name, value in described.items)
+    return f"{described.name}({options})" if options else described.name
 
 
 def convert(value: Any, hint: Any, where: str) -> Any:

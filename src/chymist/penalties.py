@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -29,12 +29,14 @@ class Penalty(NamedTuple):
         l1, l2: strengths of the soft penalties.
         unit: bound of the Euclidean norm of the weights into one unit.
         radius: bound of the Euclidean norm of all weights.
+        first: whether the soft penalties are on the first weight matrix of the model alone.
     """
 
     l1: float = 0.0
     l2: float = 0.0
     unit: float = math.inf
     radius: float = math.inf
+    first: bool = False
 
 
 @describer("penalty")
@@ -65,13 +67,17 @@ def l1(_: None, *, strength: NonNegative = 1e-4) -> Penalty:
 
 
 @describer("penalty")
-def l2(_: None, *, strength: NonNegative = 1e-4) -> Penalty:
+def l2(
+    _: None, *, strength: NonNegative = 1e-4, layers: Literal["all", "first"] = "all"
+) -> Penalty:
     """L2: strength times sum w^2, the squared norm; large weights are pulled most.
 
     With `sgd` it is weight_decay = 2 strength on the weights; with Adam it is not `adamw`'s decay.
 
     Args:
         strength: lambda, per unit of the loss.
+        layers: "first" leaves all but the first weight matrix free, as graph convolutional
+            networks have it.
 
     Example:
         >>> l2(strength=0.01)
@@ -79,7 +85,7 @@ def l2(_: None, *, strength: NonNegative = 1e-4) -> Penalty:
 
     Source: Hoerl, Kennard 1970, Ridge regression; Krogh, Hertz 1992.
     """
-    return Penalty(l2=strength)
+    return Penalty(l2=strength, first=layers == "first")
 
 
 @describer("penalty")
@@ -152,7 +158,8 @@ def value(penalty: Penalty | None, model: nn.Module) -> Tensor:
     """
     strength = penalty or Penalty()
     found = torch.zeros(())
-    for weight in (p for p in model.parameters() if p.ndim > 1):
+    weights = [p for p in model.parameters() if p.ndim > 1]
+    for weight in weights[:1] if strength.first else weights:
         found = found + strength.l1 * weight.abs().sum() + strength.l2 * weight.square().sum()
     return found
 
@@ -187,7 +194,10 @@ def pull(penalties: Sequence[Penalty], weights: Sequence[Pair]) -> None:
         tensor([[[ 4.1000, -2.1000]]])
     """
     first, second = _column(penalties, "l1"), 2 * _column(penalties, "l2")
-    for weight, gradient in weights:
+    everywhere = 1 - _column(penalties, "first")
+    for place, (weight, gradient) in enumerate(weights):
+        if place == 1:
+            first, second = first * everywhere, second * everywhere
         if gradient is not None and bool(first.any()):
             gradient.addcmul_(weight.sign(), _along(first, weight))
         if gradient is not None and bool(second.any()):

@@ -18,6 +18,7 @@ import numpy as np
 from chymist.data import folds as make_folds
 from chymist.data import group_numbers, hold_out, moments
 from chymist.data.cells import short
+from chymist.data.splits import usable_rows
 from chymist.errors import InputError, UsageError
 from chymist.keys import generator, key
 from chymist.parts import Count, Part, describer
@@ -333,9 +334,7 @@ def cuts(
     if time is not None and protocol.name != "time_series":
         raise UsageError(f"{protocol.name} would train on later rows than it predicts",
                          where="time", do="use cy.protocols.time_series")  # fmt: skip
-    usable = np.arange(len(data)) if rows is None else np.unique(np.asarray(rows, np.int64))
-    if rows is None and data.test_rows is not None:
-        usable = np.setdiff1d(usable, data.test_rows)
+    usable = usable_rows(data) if rows is None else np.unique(np.asarray(rows, np.int64))
     sample = Sample(
         data, usable, whole_number(seed, "seed", 0),
         None if group is None else group_numbers(data, group),

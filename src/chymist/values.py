@@ -20,7 +20,7 @@ import numpy as np
 import tomli_w
 
 from chymist.errors import InputError, UsageError, nearest
-from chymist.parts import PALETTE, Part, convert, own, part
+from chymist.parts import PALETTE, Part, convert, in_order, own, part
 
 Kind = Literal["number", "category", "date", "text", "id"]
 Task = Literal["classification", "regression", "tagging", "language"]
@@ -58,12 +58,20 @@ class Graph:
             listed twice.
         weights: of each edge, float32 (edges,), or None if all are 1.
         features: what is known of each node, (nodes, features), or None.
+        owners: where rows are whole graphs, the number of the graph that each node belongs to,
+            ascending from 0, int64 (nodes,); None where rows are nodes.
     """
 
     nodes: int
     edges: np.ndarray
     weights: np.ndarray | None = None
     features: np.ndarray | None = None
+    owners: np.ndarray | None = None
+
+    @property
+    def rows(self) -> int:
+        """How many rows of data it makes: its nodes, or the graphs that they belong to."""
+        return self.nodes if self.owners is None else int(self.owners[-1]) + 1
 
     def __repr__(self) -> str:
         return f"Graph({self.nodes} nodes, {self.edges.shape[1]} edges)"
@@ -82,7 +90,7 @@ class Data:
         inputs: table: raw columns by name, each (rows,); array: float (rows, ...);
             image: uint8 or float (rows, height, width, channels); sequence: float (rows, steps,
             features); text: texts as objects (rows,); tokens: int64 (rows, steps); graph: the
-            numbers of its nodes, int64 (nodes, 1).
+            numbers of its nodes, or of the graphs that they belong to, int64 (rows, 1).
         targets: class indices int64 (rows,), or float64 (rows,) or (rows, outputs); for tagging
             class indices int64 (rows, steps), -1 where a step has none.
         classes: class names in index order; empty for regression.
@@ -97,6 +105,7 @@ class Data:
         valid_rows: rows of the standard validation part, or None.
         labels: what else is known of each row and is no input, (rows,) by name: rows may be
             grouped by it.
+        train_rows: rows of the standard training part, where some rows are in no part; or None.
     """
 
     name: str
@@ -115,6 +124,7 @@ class Data:
     vocabulary: tuple[str, ...] = ()
     valid_rows: np.ndarray | None = None
     labels: Mapping[str, np.ndarray] = field(default_factory=dict)
+    train_rows: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -262,8 +272,10 @@ PRECISIONS = ("float32", "float64", "bfloat16", "float16")
 MOST_DOTS = 32  # of one key in a recipe file; a right one has a single dot at most
 PART_FIELDS = (
     "data", "model", "init", "loss", "penalty", "optimizer", "schedule", "clip", "gradient_noise",
-    "stop",
+    "stop", "augment",
 )  # fmt: skip
+
+SEVERAL = ("augment",)  # slots that take several parts, one after the other
 
 
 @dataclass(frozen=True)
@@ -281,6 +293,8 @@ class Recipe:
         stop: early stopping, or "none".
         clip: gradient clipping, or "none".
         gradient_noise: noise that is added to the gradient, or "none".
+        augment: how training rows are changed, anew in every epoch: a part
+            (`cy.augment.crop(padding=4)`), its name, a list of several, or "none".
         data: preparation of the columns (`cy.prepare(...)`).
         precision: "float32", "float64", or "bfloat16" or "float16": products in reduced precision
             (autocast), weights and moments in float32; float16 scales the gradients.
@@ -312,6 +326,7 @@ class Recipe:
     init: Any = None
     penalty: Any = None
     gradient_noise: Any = None
+    augment: Any = None
 
     def __post_init__(self) -> None:
         for name in PART_FIELDS:
@@ -596,8 +611,8 @@ def _as_part(slot: str, value: Any) -> Part | None:
     """What a user may put into a slot of the recipe, as a part."""
     if value is None or isinstance(value, Part):
         return value
-    if isinstance(value, str):
-        return part(slot, value)
+    if isinstance(value, str) or (slot in SEVERAL and isinstance(value, list | tuple)):
+        return _part_from(slot, value)
     if isinstance(value, Mapping):
         return _part_from(slot, value)
     if slot == "model" and callable(value):
@@ -609,6 +624,8 @@ def _as_part(slot: str, value: Any) -> Part | None:
 
 def _part_from(slot: str, value: Any) -> Part:
     """A part from its plain form: a name, or a table with `name` and options."""
+    if slot in SEVERAL and not isinstance(value, Mapping):
+        return in_order(slot, value)
     if not isinstance(value, Mapping):
         return part(slot, str(value))
     options = dict(value)

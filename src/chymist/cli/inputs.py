@@ -30,6 +30,7 @@ def load_source(options: argparse.Namespace) -> Data:
         tokens=options.tokens,
         steps=options.steps,
         horizon=options.horizon,
+        graph=options.graph,
     )
 
 

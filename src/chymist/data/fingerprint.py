@@ -57,7 +57,8 @@ def fingerprint(
     for token in vocabulary:
         _add_text(state, token)
     if graph is not None:
-        for part in (graph.edges, graph.weights, graph.features):
+        owners = () if graph.owners is None else (graph.owners,)
+        for part in (graph.edges, graph.weights, graph.features, *owners):
             _add_text(state, "") if part is None else _add_array(state, part)
     return state.hexdigest()
 

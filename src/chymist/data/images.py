@@ -97,12 +97,30 @@ def folder_data(path: Path, name: str, test: Path | None, size: int | None) -> D
         pictures = [*(p._replace(part="train") for p in pictures)]
         pictures += [p._replace(part="test") for p in more]
         notes += said
+    return pictures_data(pictures, notes, name, size)
+
+
+def pictures_data(pictures: list[Picture], notes: list[str], name: str, size: int | None) -> Data:
+    """Data from images of known parts and classes.
+
+    Args:
+        pictures: the images; those of the part "test" become the standard test part.
+        notes: what is to be said of them.
+        name: name of the data.
+        size: side in pixels; None keeps the common size.
+
+    Returns:
+        Data of kind "image", rows sorted by class and file name, test rows last.
+
+    Raises:
+        InputError: one class only, or a damaged image.
+    """
     rows = sorted(pictures, key=lambda p: (p.part == "test", p.label, p.name))
     targets = as_classes("folder", [picture.label for picture in rows])
     headers = _each(rows, lambda p: read_header(p.bytes(), p.place))
     shape, said = common_shape(headers, size)
-    _check_ratio(rows, shape, path.name)
-    inputs = room_for((len(rows), *shape), path.name)
+    _check_ratio(rows, shape, name)
+    inputs = room_for((len(rows), *shape), name)
     for start in range(0, len(rows), PICTURES_AT_ONCE):
         stop = start + PICTURES_AT_ONCE
         inputs[start:stop] = _each(

@@ -7,10 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from chymist.data.arrays import array_data, is_mapping, is_tensor
 from chymist.data.catalogue import ALIASES, TABLES, TARGETS
 from chymist.data.cells import short
 from chymist.data.frames import frame_data, is_frame, refuse_series
+from chymist.data.graph_files import nodes_data
 from chymist.data.images import folder_data, is_image_zip
 from chymist.data.named import load_named, named_cells, named_sets
 from chymist.data.numpy_files import is_numpy_file, numpy_data
@@ -21,18 +24,19 @@ from chymist.data.tables import Cells, read_table, stacked
 from chymist.data.tabular import (
     Wanted,
     chosen_target,
+    finished,
     mapping_data,
     table_data,
     target_index,
 )
-from chymist.data.targets import check_task
+from chymist.data.targets import Targets, check_task
 from chymist.data.text_files import language_file, text_column
 from chymist.errors import InputError, UsageError, nearest
 from chymist.values import Data, Graph
 
 OPTIONS = (
     "target", "columns", "header", "test", "missing", "name", "task", "image_size", "kind",
-    "tokens", "steps", "horizon",
+    "tokens", "steps", "horizon", "graph",
 )  # fmt: skip
 FILE_KINDS = ("text", "language", "sequence")  # what a file may be said to be
 
@@ -52,6 +56,7 @@ def load(
     tokens: str | None = None,
     steps: int | None = None,
     horizon: int | None = None,
+    graph: Any = None,
 ) -> Data:
     """Read data from a named set, a file, a folder, or arrays.
 
@@ -78,6 +83,8 @@ def load(
         tokens: how a running text is cut: "characters" (the default), "words" or "spaces".
         steps: tokens or times of a row; by default 64 characters, 35 words, or 12 times.
         horizon: times that are forecast, of kind "sequence"; 1 by default.
+        graph: path of a list of edges or a matrix of adjacency, which makes the rows of a table the
+            nodes of a graph; or a `Graph` among the features of sequences in memory.
 
     Returns:
         The rows as they were read, with what was inferred about them in `columns` and `notes`.
@@ -97,25 +104,57 @@ def load(
     _check_missing(missing)
     wanted = Wanted(target, columns, task, name or "data")
     cut = {"tokens": tokens, "steps": steps, "horizon": horizon}
+    given = {"name": name, "header": header, "missing": missing, "image_size": image_size}
     refuse_series(source[0] if isinstance(source, tuple) and source else source)
     if isinstance(source, tuple) or is_mapping(source) or is_frame(source):
         _refuse("arrays", test=test, header=header, image_size=image_size, **cut)
-        return _from_memory(source, wanted, missing, kind)
-    if not isinstance(source, str | Path):
-        raise InputError("no data source", received=type(source).__name__ + _tensor_hint(source),
-                         do="give a name, a path, or (inputs, targets)")  # fmt: skip
+        return _beside(_from_memory(source, wanted, missing, kind), graph)
+    _check_place(source)
     known = ALIASES.get(str(source), str(source))
     if known in named_sets():
-        _refuse("named sets", test=test, header=header, image_size=image_size, missing=missing)
+        _refuse("named sets", **{**given, "name": None}, test=test, graph=graph)
         return _from_name(known, wanted, kind, {**cut, "task": task, "name": name})
     path, second = existing(source), None if test is None else existing(test)
     stem = name or (path.name if path.is_dir() else path.name.split(".")[0]) or "data"
     wanted = replace(wanted, name=stem)
-    given = {"name": name, "header": header, "missing": missing, "image_size": image_size}
     if kind is not None:
+        _refuse(f"files of kind '{kind}'", graph=graph)
         return _of_kind(kind, path, second, wanted, {**given, **cut})
     _refuse("files", **cut)
-    return _from_path(path, second, wanted, given)
+    return _on_graph(_from_path(path, second, wanted, given), graph)
+
+
+def _check_place(source: Any) -> None:
+    """Refuse what is neither data nor a name or path."""
+    if not isinstance(source, str | Path):
+        raise InputError("no data source", received=type(source).__name__ + _tensor_hint(source),
+                         do="give a name, a path, or (inputs, targets)")  # fmt: skip
+
+
+def _on_graph(data: Data, graph: str | Path | None) -> Data:
+    """Rows of a file as nodes of the graph of another one, if there is one."""
+    if graph is None:
+        return data
+    edges = existing(graph)
+    return replace(nodes_data(data, edges), source={**data.source, "graph": str(edges)})
+
+
+def _beside(data: Data, graph: Any) -> Data:
+    """Sequences in memory with a graph among their features."""
+    if graph is None:
+        return data
+    if data.kind != "sequence" or not isinstance(data.inputs, np.ndarray):
+        raise UsageError("a graph stands beside sequences, or is given in the place of inputs",
+                         where="graph", received=data.kind,
+                         do="give kind='sequence', or cy.load((graph, targets))")  # fmt: skip
+    if not isinstance(graph, Graph):
+        raise InputError("no graph", where="graph", received=type(graph).__name__,
+                         do="give cy.graph_of(nodes, edges)")  # fmt: skip
+    if graph.nodes != data.inputs.shape[2]:
+        raise InputError("the graph has not a node for each feature", where="graph",
+                         received=f"{graph.nodes}, {data.inputs.shape[2]} features")  # fmt: skip
+    made = replace(data, graph=graph)
+    return finished(made, Targets(data.task, data.targets, data.classes), None)
 
 
 def reload(source: Mapping[str, Any]) -> Data:

@@ -18,14 +18,18 @@ from chymist.data.catalogue import (
     ALIASES,
     DIGESTS,
     EMBEDDED,
+    GRAPHS,
     MNIST,
     MNIST_ORIGIN,
     MNIST_TEXT,
+    PHOTOS,
     TABLES,
     TARGETS,
 )
 from chymist.data.catalogue_steps import STEP_DIGESTS, STEP_SETS
 from chymist.data.cells import short
+from chymist.data.graph_sets import READERS as GRAPH_READERS
+from chymist.data.named_images import READERS as PHOTO_READERS
 from chymist.data.tables import Cells, read_bytes, read_table, stacked
 from chymist.data.tabular import Wanted, finished, mapping_data, table_data
 from chymist.data.targets import Targets
@@ -33,6 +37,7 @@ from chymist.errors import InputError
 from chymist.values import Data
 
 _PUBLISHED = {**DIGESTS, **STEP_DIGESTS}
+SETS = {**GRAPHS, **PHOTOS}  # with readers of their own
 
 
 def named_sets() -> dict[str, str]:
@@ -42,8 +47,10 @@ def named_sets() -> dict[str, str]:
         >>> named_sets()["iris"]
         'iris flowers, 150 rows, 4 numbers, 3 classes'
     """
-    found = {**EMBEDDED, "mnist": MNIST_TEXT, **{name: t.text for name, t in TABLES.items()}}
-    found |= {name: known.text for name, known in STEP_SETS.items()}
+    tables = {name: known.text for name, known in TABLES.items()}
+    others = {name: known.text for name, known in SETS.items()}
+    steps = {name: known.text for name, known in STEP_SETS.items()}
+    found = {**EMBEDDED, "mnist": MNIST_TEXT, **tables, **others, **steps}
     return dict(sorted(found.items()))
 
 
@@ -74,6 +81,12 @@ def load_named(name: str, wanted: Wanted) -> Data:
         files, folder = STEP_SETS[name].files, STEP_SETS[name].folder
         paths = find_files(name, files, folder, STEP_SETS[name].origin)
         return replace(data, source=source, notes=(*data.notes, *_checked(paths, files)))
+    if name in SETS:
+        known_files = SETS[name]
+        paths = find_files(name, known_files.files, known_files.folder, known_files.origin)
+        data = {**GRAPH_READERS, **PHOTO_READERS}[name](paths, wanted.name)
+        notes = (*data.notes, *_checked(paths, known_files.files))
+        return replace(data, source=source, notes=notes)
     known = TABLES[name]
     cells, paths, first = named_cells(name)
     kept = TARGETS.get(name) if wanted.target is None else wanted.target

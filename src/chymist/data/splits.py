@@ -31,7 +31,8 @@ def split(
     Classes keep their proportions to within one row (stratified), and a class of one row stays in
     the training part. A share f of n rows is ceil(f n) rows. Of data with a standard test part,
     the shares are those of the other rows, and the test part is kept unless `test` is given; so is
-    a standard validation part, unless `test` or `valid` is given. A running text is cut in its own
+    a standard validation part, unless `test` or `valid` is given (without a standard test part
+    there is none then). A running text is cut in its own
     order: the last rows are for test, those before them for validation.
 
     Args:
@@ -60,21 +61,21 @@ def split(
     """
     given, seed = _given(test, valid, group, time), whole_number(seed, "seed", 0)
     if group is not None and time is not None:
-        raise UsageError(
-            "a split is either grouped or ordered in time",
-            where="group, time",
-            do="give one of them",
-        )
+        raise UsageError("a split is either grouped or ordered in time", where="group, time",
+                         do="give one of them")  # fmt: skip
     groups = None if group is None else group_numbers(data, group)
+    if data.train_rows is not None and not given:
+        return _standard(data, seed)
     if data.task == "language" and groups is not None:
         raise UsageError("a running text is cut in order", where="group", do="leave it out")
     open_rows, fixed, kept = np.arange(len(data)), np.array([], np.int64), np.array([], np.int64)
     if data.valid_rows is not None and valid is None and test is None:
         kept = np.sort(data.valid_rows).astype(np.int64)
         open_rows, valid = np.setdiff1d(open_rows, kept), 0
+        test = 0 if data.test_rows is None else None  # all others are for training
     if data.test_rows is not None and test in (None, 0):
         fixed = np.sort(data.test_rows).astype(np.int64) if test is None else fixed
-        open_rows = np.setdiff1d(open_rows, data.test_rows)
+        open_rows = np.setdiff1d(usable_rows(data), kept)
         test = 0
     share = DEFAULT if valid is None else valid
     sizes = _sizes(len(open_rows), DEFAULT if test is None else test, share, data.name)
@@ -84,10 +85,10 @@ def split(
     else:
         parts, method = _drawn(data, open_rows, sizes, seed, groups)
     drawn, validation, train = (open_rows[np.sort(part)] for part in parts)
-    standard = "standard validation and test part" if len(kept) else "standard test part"
-    method = f"{method}, {standard}" if len(fixed) else method
+    standard = [n for n, part in (("validation", kept), ("test", fixed)) if len(part)]
+    method += f", standard {' and '.join(standard)} part" if standard else ""
     check_classes(data.targets[train], data.classes, f"the training part ({method} split)")
-    chosen, held = (fixed if len(fixed) else drawn), (kept if len(kept) else validation)
+    chosen, held = fixed if len(fixed) else drawn, kept if len(kept) else validation
     return Split(data, train, held, chosen, seed, method, given, groups)
 
 
@@ -95,6 +96,32 @@ def _latest(data: Data, rows: np.ndarray, time: Any) -> np.ndarray:
     """Places of rows from the last to the first, in time or in their own order."""
     when = np.arange(len(data)) if time is None else moments(data, time)
     return np.argsort(when[rows], kind="stable")[::-1]
+
+
+def _standard(data: Data, seed: int) -> Split:
+    """The standard parts of data of which some rows are in none."""
+    empty = np.array([], np.int64)
+    train, valid, test = (
+        empty if rows is None else np.sort(rows).astype(np.int64)
+        for rows in (data.train_rows, data.valid_rows, data.test_rows)
+    )
+    check_classes(data.targets[train], data.classes, "the standard training part")
+    return Split(data, train, valid, test, seed, "standard parts")
+
+
+def usable_rows(data: Data) -> np.ndarray:
+    """Rows that may be for training or validation: not the standard test part, nor in no part.
+
+    Example:
+        >>> import chymist as cy
+        >>> len(usable_rows(cy.load("iris")))
+        150
+    """
+    if data.train_rows is not None:
+        valid = [] if data.valid_rows is None else [data.valid_rows]
+        return np.sort(np.concatenate([data.train_rows, *valid])).astype(np.int64)
+    rows = np.arange(len(data))
+    return rows if data.test_rows is None else np.setdiff1d(rows, data.test_rows)
 
 
 def hold_out(
@@ -179,8 +206,7 @@ def folds(
     Source: Stone 1974; Kohavi 1995.
     """
     if rows is None:
-        rows = np.arange(len(data))
-        rows = rows if data.test_rows is None else np.setdiff1d(rows, data.test_rows)
+        rows = usable_rows(data)
     if folds != "loo" and (not isinstance(folds, int) or isinstance(folds, bool) or folds < 2):
         raise UsageError(
             "at least two folds are needed",

@@ -52,7 +52,7 @@ def stepwise_data(source: Any, kind: str, wanted: Wanted) -> Data:
         if graph is None:
             raise InputError("no graph", where="inputs", received=type(given).__name__,
                              do="give cy.graph(nodes, edges, features=...)")  # fmt: skip
-        inputs = np.arange(graph.nodes, dtype=np.int64)[:, None]
+        inputs = np.arange(graph.rows, dtype=np.int64)[:, None]
     elif kind == "text":
         inputs = np.empty(len(given), object)
         inputs[:] = [None if cell is None else str(cell) for cell in given]

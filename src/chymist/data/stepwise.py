@@ -9,6 +9,7 @@ import numpy as np
 
 from chymist.data.cells import short
 from chymist.data.features import fit_scale
+from chymist.data.graphs import fit_nodes
 from chymist.data.texts import Tokens, as_text, fit_length, fit_vocabulary, tokenized
 from chymist.errors import InputError
 from chymist.values import Data
@@ -54,7 +55,8 @@ def fit_stepwise(data: Data, rows: np.ndarray, scale: str, texts: TextOptions) -
         pairs = (0.0, 1.0) if scale in ("none", "pixel") else None
         steps = tuple(pairs or fit_scale(column, scale, "sequence") for column in values.T)
         return {"shape": inputs.shape[1:], "steps": steps}
-    return {"shape": inputs.shape[1:], "vocabulary": data.vocabulary}
+    fitted = fit_nodes(data.graph, rows, scale) if data.kind == "graph" and data.graph else ()
+    return {"shape": inputs.shape[1:], "vocabulary": data.vocabulary, "steps": fitted}
 
 
 def scaled_steps(

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from chymist import metrics
+from chymist.augment import Augment, check_suits
 from chymist.data.graphs import graph_inputs
 from chymist.data.preparation import Preparation, fit_preparation
 from chymist.data.weights import row_weights
@@ -149,20 +150,34 @@ def assemble(
     program = Program(
         train, apply, loss, schedule, recipe.clip.build(parameters),
         evaluator(loss, form, preparation, data, split.valid, valid, batch_size), rule, batch_size,
-        total,
-        seed, accumulate, weights_of(recipe, split, train.targets.device), None,
+        total, seed, accumulate, weights_of(recipe, split, train.targets.device), None,
         recipe.penalty.build(None) if recipe.penalty else None,
         recipe.gradient_noise.build(seed) if recipe.gradient_noise else None, carries(model),
+        augment_of(recipe, data, seed, shapes.outputs),
     )  # fmt: skip
     state = State(model, optimizer, rate, scaler(place.device.type, recipe.precision == "float16"))
     return Assembly(recipe, program, state, preparation, form, shapes, train, valid)
+
+
+def augment_of(recipe: Recipe, data: Data, seed: int, outputs: int) -> Augment | None:
+    """What a run does with each batch of training rows; None where they stay as they are.
+
+    Raises:
+        UsageError: an augmentation does not suit the data or the loss.
+    """
+    if not recipe.augment:
+        return None
+    check_suits(recipe.augment, data.kind, data.task, recipe.loss.name)
+    steps = recipe.augment.build(None)
+    return Augment(steps, seed, outputs) if steps else None
 
 
 def shapes_of(preparation: Preparation, outputs: int, data: Data, recipe: Recipe) -> Shapes:
     """What the model of a run is told of its inputs and outputs."""
     known = None
     if data.graph is not None:
-        known = graph_inputs(data.graph, recipe.data.options.get("scale", "auto"))
+        steps = preparation.steps if data.kind == "graph" else ()
+        known = graph_inputs(data.graph, recipe.data.options.get("scale", "auto"), steps)
     return Shapes(preparation.input_shape, outputs, preparation.categories,
                   len(preparation.vocabulary), known, data.task in STEPWISE)  # fmt: skip
 

@@ -58,6 +58,13 @@ MODEL_OPTIMIZERS = {
 # Fixed features, then one affine map: for mse they are solved in closed form.
 EXPANSIONS = ("polynomial", "random_features")
 
+# Networks on graphs: (rate, strength of l2, what it is on); weights start as Glorot and Bengio say.
+GRAPH_OPTIMIZERS = {
+    "gcn": (0.01, 2.5e-4, "first"), "gat": (0.005, 2.5e-4, "all"), "sage": (0.01, 2.5e-4, "all"),
+    "gin": (0.01, 0.0, "all"),
+}  # fmt: skip
+NODE_LENGTH, GRAPH_LENGTH = Length(200, "epochs"), Length(100, "epochs")
+
 # Trees are grown at once, and read columns as they are: no scale, missing cells, categories.
 TREES = ("id3", "c45", "cart", "random_forest", "boosting")
 RAW_COLUMNS = {"missing": "keep", "encode": "integer", "scale": "none"}
@@ -92,18 +99,19 @@ def complete(recipe: Recipe, split: Split) -> Recipe:
     """
     chosen = _chosen(recipe, split)
     refuse_unread(chosen)
-    model, optimizer, rows = chosen.model, chosen.optimizer, len(split.train)
-    image = split.data.kind == "image"
-    single = model.name == "perceptron" and recipe.optimizer is None  # Rosenblatt's rule
+    single = chosen.model.name == "perceptron" and recipe.optimizer is None  # Rosenblatt's rule
+    recipe, model, optimizer = chosen, chosen.model, chosen.optimizer
+    rows, image = len(split.train), split.data.kind == "image"
     usual = 1 if single else _image_batch(rows) if image else _table_batch(rows)
     if split.data.kind in STEP_BATCHES and not single:
         usual = STEP_BATCHES[split.data.kind]
     batch_size = recipe.batch_size or usual
-    if optimizer.name in WHOLE or (split.data.kind == "graph" and recipe.batch_size is None):
+    nodes = split.data.kind == "graph" and not _of_graphs(split.data)
+    if optimizer.name in WHOLE or (nodes and recipe.batch_size is None):
         batch_size = "all"  # every step passes over all nodes of a graph
     length = recipe.length or _length(_usual_length(split.data), rows, batch_size)
     schedule = recipe.schedule or part("schedule", "constant" if single else "one_cycle")
-    full = chosen.replace(
+    full = recipe.replace(
         batch_size=batch_size,
         length=length,
         schedule=schedule,
@@ -112,6 +120,7 @@ def complete(recipe: Recipe, split: Split) -> Recipe:
         init=pinned(recipe.init) if recipe.init else part("init", "default"),
         penalty=recipe.penalty or part("penalty", "none"),
         gradient_noise=recipe.gradient_noise or part("gradient_noise", "none"),
+        augment=recipe.augment or part("augment", "none"),
         data=_preparation(recipe, model),
         precision=recipe.precision or "float32",
         accumulate=recipe.accumulate or 1,
@@ -129,11 +138,18 @@ def one_of_several(recipe: Recipe, split: Split) -> Recipe:
     return recipe.replace(**dict.fromkeys(unread(_chosen(recipe, split))))
 
 
+def _of_graphs(data: Data) -> bool:
+    """Whether the rows are graphs, not nodes of one."""
+    return data.graph is not None and data.graph.owners is not None
+
+
 def _chosen(recipe: Recipe, split: Split) -> Recipe:
     """A recipe with model, loss and optimiser."""
     data = split.data
-    model = recipe.model or _model(data)
+    whole = _of_graphs(data)
+    model = recipe.model or (part("model", "gin") if whole else _model(data))
     _check_ahead(model, data)
+    recipe = _on_graph(recipe, model, whole)
     loss = recipe.loss or part("loss", loss_of(model) or LOSSES[data.task])
     _check_link(model, loss)
     solvable = loss.name == "mse" and model.name in ("linear", *EXPANSIONS)
@@ -156,6 +172,22 @@ def _check_ahead(model: Part, data: Data) -> None:
         raise UsageError("a model that reads from the end has seen the next token",
                          where="model.bidirectional", received="true",
                          do="leave it out")  # fmt: skip
+
+
+def _on_graph(recipe: Recipe, model: Part, whole: bool) -> Recipe:
+    """A recipe for a network on a graph as its paper has it, where the recipe says nothing."""
+    if model.factory is not None or model.name not in GRAPH_OPTIMIZERS:
+        return recipe
+    rate, strength, layers = GRAPH_OPTIMIZERS[model.name]
+    usual = part("penalty", "l2", strength=strength, layers=layers)
+    return recipe.replace(
+        optimizer=recipe.optimizer or part("optimizer", "adam", lr=rate),
+        penalty=recipe.penalty or (usual if strength else None),
+        schedule=recipe.schedule or part("schedule", "constant"),
+        init=recipe.init or part("init", "xavier_uniform"),
+        length=recipe.length or (GRAPH_LENGTH if whole else NODE_LENGTH),
+        stop=recipe.stop or part("stop", "none"),
+    )
 
 
 def loss_of(model: Part) -> str | None:

@@ -9,7 +9,7 @@ from chymist.optim import AT_ONCE, WHOLE, is_solved
 from chymist.parts import part
 from chymist.values import Length, Recipe
 
-OFF = {name: part(name, "none") for name in ("clip", "gradient_noise", "stop")}
+OFF = {name: part(name, "none") for name in ("augment", "clip", "gradient_noise", "stop")}
 ONE_STEP = Length(1, "steps")
 CONSTANT, DEFAULT = part("schedule", "constant"), part("init", "default")
 REDUCED = ("bfloat16", "float16")
@@ -33,7 +33,7 @@ def unread(recipe: Recipe) -> dict[str, tuple[Any, ...]]:
         found |= {"batch_size": ("all",), "accumulate": (1,)}
     if is_solved(recipe):
         found |= {"schedule": (None, CONSTANT), "clip": (OFF["clip"],)}
-        found["gradient_noise"] = (OFF["gradient_noise"],)
+        found |= {name: (OFF[name],) for name in ("augment", "gradient_noise")}
     if name in AT_ONCE:
         found |= {"init": (DEFAULT,), "length": (ONE_STEP, Length(1, "epochs"))}
         if recipe.precision in REDUCED:  # the others are that of what it gives

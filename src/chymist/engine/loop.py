@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from chymist.augment import Augment
 from chymist.engine.events import Epoch, Event, Step
 from chymist.engine.rows import Rows, Shared
 from chymist.engine.steps import forget, in_lanes
@@ -51,6 +52,7 @@ class Program:
             None.
         lanes: whether rows are read side by side in their own order, for a model that carries
             something from batch to batch.
+        augment: (inputs, targets, epoch, row numbers) -> a batch as it is trained on, or None.
     """
 
     rows: Rows
@@ -69,6 +71,7 @@ class Program:
     penalty: Penalty | None = None
     gradient_noise: Callable[[int, str, Tensor], Tensor] | None = None
     lanes: bool = False
+    augment: Augment | None = None
 
     def visits(self, epoch: int) -> Tensor:
         """The order in which the rows of an epoch are read."""
@@ -158,6 +161,8 @@ def train(program: Program, state: State) -> Generator[Event]:
             began = perf_counter()
             inputs, targets = next(batches)
             state.waited += perf_counter() - began
+            if program.augment:
+                inputs, targets = program.augment(inputs, targets, epoch, index)
 
             rate = rate_of(program, state, state.step)
             for group in optimizer.param_groups:

@@ -213,7 +213,7 @@ def read_recipe(path: Path) -> Recipe:
     except (ChymistError, OSError, UnicodeDecodeError) as error:
         raise damaged(path, str(error)) from None
     # Runs made before there were these have one pass, no noise, no penalty, and the usual start.
-    younger = {"accumulate", "gradient_noise", "init", "penalty"}
+    younger = {"accumulate", "augment", "gradient_noise", "init", "penalty"}
     if recipe.optimizer is not None:
         recipe = as_read(recipe)
         younger |= {"schedule"} if is_solved(recipe) else set()

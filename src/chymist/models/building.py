@@ -15,7 +15,7 @@ from torch import nn
 from chymist.errors import ChymistError, InputError, OutOfMemory, UsageError
 from chymist.initializers import AFFINE, Draw
 from chymist.keys import key, torch_generator
-from chymist.models.graphs import GRAPH_MODELS, OnFeatures
+from chymist.models.graphs import GRAPH_MODELS, OnFeatures, row_features
 from chymist.models.peephole import Peephole
 from chymist.parts import Part
 from chymist.values import Shapes
@@ -70,12 +70,13 @@ def build_model(model: Part, shapes: Shapes, seed: int, init: Part | None = None
 
 def _built(model: Part, shapes: Shapes) -> Any:
     """A model of the palette or of the user's own; on a graph, others are given the features."""
-    features = None if shapes.graph is None else shapes.graph.features
-    if features is None or model.name in GRAPH_MODELS:
+    graph = shapes.graph
+    if graph is None or graph.features is None or model.name in GRAPH_MODELS:
         if model.factory is not None:
             return _own(model.factory, shapes)
         with _bounded(model, "model"):
             return model.build(shapes)
+    features = row_features(graph)
     plain = shapes._replace(inputs=tuple(features.shape[1:]), graph=None)
     return OnFeatures(_built(model, plain), features)
 

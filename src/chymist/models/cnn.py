@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from torch import nn
 
 from chymist.activations import widening
@@ -13,19 +15,18 @@ from chymist.models.unshared import Unshared2d
 from chymist.parts import Count, Fraction, describer, spelled
 from chymist.values import Shapes
 
+Padding = Literal["same", "valid"]
+Pooling = Literal["max", "average", "none"]
+POOLINGS = {"max": nn.MaxPool2d, "average": nn.AvgPool2d}
+
 
 @describer("model")
 def cnn(
-    shapes: Shapes,
-    *,
-    channels: tuple[Count, ...] = (32, 64, 64),
-    hidden: tuple[Count, ...] = (128,),
-    dropout: Fraction = 0.3,
-    activation: str = "relu",
-    norm: Norm = "batch",
-    kernel: Count = 3,
-    shared: bool = True,
-) -> nn.Module:
+    shapes: Shapes, *, channels: tuple[Count, ...] = (32, 64, 64),
+    hidden: tuple[Count, ...] = (128,), dropout: Fraction = 0.3, activation: str = "relu",
+    norm: Norm = "batch", kernel: Count = 3, stride: Count = 1, dilation: Count = 1,
+    groups: Count = 1, padding: Padding = "same", pooling: Pooling = "max", shared: bool = True,
+) -> nn.Module:  # fmt: skip
     """Convolutional network: blocks of 3x3 convolution, pooling, batch norm, ReLU; dense layers.
 
     A block halves height and width by max pooling while the smaller side is more than 4, so the
@@ -39,7 +40,14 @@ def cnn(
         activation: what stands in the place of ReLU, by name or with options ("elu(alpha=0.5)").
         norm: what stands in the place of batch norm: "layer", "instance", "group", "rms" or "none".
             Dense layers have no instances; they get layer normalisation then.
-        kernel: side of the convolutions in pixels, an odd number; the border is padded with 0.
+        kernel: side of the convolutions in pixels, an odd number.
+        stride: how far a convolution moves from place to place.
+        dilation: distance of the values that a convolution sees; 1 is side by side.
+        groups: into how many groups channels are cut, of which each is seen by its own filters; of
+            all convolutions but the first.
+        padding: "same" adds zeros, so that a stride of 1 keeps height and width; "valid" adds none.
+        pooling: "max", "average", or "none": then a block halves height and width by its stride
+            alone.
         shared: whether all places of an image share the weights; else each has its own
             (`models.Unshared2d`).
 
@@ -53,20 +61,25 @@ def cnn(
     Source: LeCun et al. 1998; batch normalisation: Ioffe, Szegedy 2015, arXiv:1502.03167.
     """
     depth, height, width = image_shape(shapes, "cnn")
-    if kernel % 2 == 0:
-        raise UsageError("the kernel has no middle", where="model.kernel", received=f"{kernel}",
-                         do="give an odd number: 1, 3, 5, ...")  # fmt: skip
+    _check_kernel(kernel, shared, (stride, dilation, groups, padding) == (1, 1, 1, "same"))
     layers: list[nn.Module] = []
     pieces = widening(spelled("activation", activation).build(None))
     bias = norm != "batch"  # whose mean would take it away
-    for size in channels:
+    added = dilation * (kernel - 1) // 2 if padding == "same" else 0
+    for place, size in enumerate(channels):
+        cut = groups if place else 1
+        _check_groups(cut, depth, size * pieces)
         layers.append(
-            nn.Conv2d(depth, size * pieces, kernel, padding=kernel // 2, bias=bias)
+            nn.Conv2d(depth, size * pieces, kernel, stride, added, dilation, cut, bias)
             if shared
             else Unshared2d(depth, size * pieces, kernel, height, width, bias)
         )
-        if min(height, width) > 4:
-            layers.append(nn.MaxPool2d(2))
+        height, width = (
+            _places(n, added, dilation * (kernel - 1), stride) for n in (height, width)
+        )
+        _check_places(height, width, shapes)
+        if min(height, width) > 4 and pooling != "none":
+            layers.append(POOLINGS[pooling](2))
             height, width = height // 2, width // 2
         layers += normalizing(norm, size * pieces, image=True)
         layers.append(spelled("activation", activation).build(None))
@@ -78,37 +91,38 @@ def cnn(
         layers += normalizing("layer" if norm == "instance" else norm, size * pieces)
         layers.append(spelled("activation", activation).build(None))
         features = size
-    if dropout:
-        layers.append(Dropout(dropout))
+    layers += [Dropout(dropout)] if dropout else []
     return nn.Sequential(*layers, nn.Linear(features, shapes.outputs))
 
 
-@describer("model")
-def lenet5(shapes: Shapes) -> nn.Module:
-    """LeNet-5 in its modern form: ReLU and max pooling in place of tanh and sub-sampling.
+def _check_kernel(kernel: int, shared: bool, plain: bool) -> None:
+    """Refuse an even kernel, and options of convolutions where weights are not shared."""
+    if kernel % 2 == 0:
+        raise UsageError("the kernel has no middle", where="model.kernel", received=f"{kernel}",
+                         do="give an odd number: 1, 3, 5, ...")  # fmt: skip
+    if not (shared or plain):
+        raise UsageError("weights that are not shared have no such option", where="model.shared",
+                         received="stride, dilation, groups or padding",
+                         do="leave them out")  # fmt: skip
 
-    Two blocks of 5x5 convolution (6 and 16 channels; the first padded by 2) and 2x2 pooling, then
-    dense layers of 120 and 84. On 28x28 inputs with 10 classes it has 61,706 parameters.
 
-    Example:
-        >>> sum(p.numel() for p in lenet5().build(Shapes((1, 28, 28), 10)).parameters())
-        61706
+def _places(side: int, added: int, reach: int, stride: int) -> int:
+    """Places along a side that a convolution is at."""
+    return (side + 2 * added - reach - 1) // stride + 1
 
-    Source: LeCun et al. 1998, Proceedings of the IEEE 86(11).
-    """
-    depth, height, width = image_shape(shapes, "lenet5")
-    height, width = (height // 2 - 4) // 2, (width // 2 - 4) // 2
+
+def _check_groups(groups: int, inputs: int, outputs: int) -> None:
+    """Refuse groups that the channels cannot be cut into."""
+    if inputs % groups or outputs % groups:
+        raise UsageError("channels cannot be cut into these groups", where="model.groups",
+                         received=f"{groups} groups of {inputs} and {outputs} channels",
+                         do="give a number that divides both")  # fmt: skip
+
+
+def _check_places(height: int, width: int, shapes: Shapes) -> None:
+    """Refuse convolutions of which nothing is left."""
     if min(height, width) < 1:
-        received = f"{shapes.inputs[1]} x {shapes.inputs[2]} pixels"
-        raise UsageError(
-            "the images are too small for 'lenet5'",
-            received=received,
-            do="use 'cnn', or images of 12 pixels a side or more",
-        )
-    return nn.Sequential(
-        nn.Conv2d(depth, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
-        nn.Linear(16 * height * width, 120), nn.ReLU(),
-        nn.Linear(120, 84), nn.ReLU(),
-        nn.Linear(84, shapes.outputs),
-    )  # fmt: skip
+        raise UsageError("the convolutions leave nothing of the images", where="model",
+                         received=f"{shapes.inputs[1]} x {shapes.inputs[2]} pixels",
+                         do="lower kernel, dilation, stride or the number of blocks, or "
+                            "use padding 'same'")  # fmt: skip

@@ -2,28 +2,45 @@
 
 from __future__ import annotations
 
-import itertools
-import warnings
+from collections.abc import Callable
+from typing import Any, Literal
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from chymist.data.graphs import GraphInputs
 from chymist.errors import UsageError
-from chymist.models.layers import Dropout
+from chymist.models.fields import (
+    Fields,
+    Weighting,
+    mean_of_neighbors,
+    renormalized,
+    sum_of_neighbors,
+    with_loops,
+)
+from chymist.models.graph_layers import (
+    GraphAttention,
+    GraphConvolution,
+    Isomorphism,
+    SampleAndAggregate,
+    pooled,
+)
+from chymist.models.sparse import BitDropout
 from chymist.parts import Count, Fraction, describer
 from chymist.values import Shapes
 
-GRAPH_MODELS = ("gcn",)  # that are given numbers of nodes; others are given their features
+# Models that are given numbers of nodes and the graph; others are given features of the nodes.
+NODE_MODELS = ("gcn", "gat", "sage", "gin")
+GRAPH_MODELS = (*NODE_MODELS, "graph_gru")
+Pool = Literal["sum", "mean", "max"]
 
 
 class OnFeatures(nn.Module):
-    """A model of rows of features, for numbers of nodes: it knows nothing of the edges.
+    """A model of rows of features, for numbers of nodes or graphs: it knows nothing of the edges.
 
     Args:
         model: takes (batch, features).
-        features: of all nodes, (nodes, features).
+        features: of all rows, (rows, features): of nodes, or summed over those of a graph.
     """
 
     features: Tensor
@@ -34,89 +51,165 @@ class OnFeatures(nn.Module):
         self.register_buffer("features", features, persistent=False)
 
     def forward(self, nodes: Tensor) -> Tensor:
-        """Numbers of nodes (batch, 1) to (batch, outputs)."""
+        """Numbers of rows (batch, 1) to (batch, outputs)."""
         made: Tensor = self.model(self.features.index_select(0, nodes[:, 0]))
         return made
 
 
-def renormalized(graph: GraphInputs) -> Tensor:
-    """The adjacency with loops, D^-1/2 (A + I) D^-1/2, as a sparse matrix in CSR.
+def row_features(graph: GraphInputs) -> Tensor:
+    """Features of the rows without the edges: those of a node, or their sum over a graph."""
+    assert graph.features is not None
+    if graph.owners is None:
+        return graph.features
+    return pooled(graph.features, graph.owners, int(graph.owners[-1]) + 1, "sum")
+
+
+class GraphNetwork(nn.Module):
+    """Layers on a graph, one after the other, of which the rows of a batch are picked.
+
+    Where rows are graphs, the nodes of each are pooled after the last layer, and mapped.
 
     Args:
-        graph: the graph; D is the degree of each node, loops included.
-
-    Example:
-        >>> from chymist.data.graphs import graph_inputs, graph_of
-        >>> renormalized(graph_inputs(graph_of(2, [[0, 1]]))).to_dense()
-        tensor([[0.5000, 0.5000],
-                [0.5000, 0.5000]])
-
-    Source: Kipf, Welling 2017, arXiv:1609.02907, eq. 2.
+        fields: of the graph.
+        layers: each takes values, a step of a field, and the dropout before it.
+        dropout: probability of dropping a value before each layer.
+        activation: between layers.
+        pool: how nodes become graphs.
+        head: last affine map where rows are graphs, or None.
     """
-    own = torch.arange(graph.nodes)
-    rows, columns = torch.cat([graph.edges, torch.stack([own, own])], 1)
-    weights = torch.cat([graph.weights, torch.ones(graph.nodes)])
-    degree = torch.zeros(graph.nodes).index_add_(0, rows, weights)
-    root = degree.rsqrt()
-    values = weights * root[rows] * root[columns]
-    indices, shape = torch.stack([rows, columns]), (graph.nodes, graph.nodes)
-    with warnings.catch_warnings():  # that torch's sparse rows are in beta, once a process
-        warnings.simplefilter("ignore")
-        return torch.sparse_coo_tensor(indices, values, shape).coalesce().to_sparse_csr()
 
-
-class GraphConvolution(nn.Module):
-    """One step among neighbours and an affine map: A X W + b."""
-
-    def __init__(self, features: int, outputs: int) -> None:
+    def __init__(
+        self, fields: Fields, layers: list[nn.Module], dropout: float,
+        activation: Callable[[Tensor], Tensor], pool: str, head: nn.Linear | None,
+    ) -> None:  # fmt: skip
         super().__init__()
-        self.linear = nn.Linear(features, outputs, bias=False)
-        self.bias = nn.Parameter(torch.zeros(outputs))
+        self.fields, self.activation, self.pool = fields, activation, pool
+        self.layers = nn.ModuleList(layers)
+        self.drops = nn.ModuleList(BitDropout(dropout) for _ in layers)
+        self.head = head
 
-    def forward(self, values: Tensor, adjacency: Tensor) -> Tensor:
-        """(nodes, features), sparse (nodes, nodes) to (nodes, outputs)."""
-        made: Tensor = torch.sparse.mm(adjacency, self.linear(values)) + self.bias
-        return made
+    def forward(self, rows: Tensor) -> Tensor:
+        """Numbers of nodes or graphs (batch, 1) to (batch, outputs)."""
+        field, places = self.fields.of(rows[:, 0], next(self.parameters()))
+        values: Any = field.features
+        layers = zip(self.drops, self.layers, field.steps, strict=True)
+        for place, (drop, layer, step) in enumerate(layers):
+            values = layer(self.activation(values) if place else values, step, drop)
+        if self.head is not None:
+            assert field.owners is not None
+            active = self.activation(values)
+            values = self.head(pooled(active, field.owners, len(field.rows), self.pool))
+        found: Tensor = values.index_select(0, places)
+        return found
 
 
-class GCN(nn.Module):
-    """Graph convolutions over all nodes, of which the rows of a batch are picked."""
+def _network(
+    shapes: Shapes, name: str, weighting: Weighting, hidden: tuple[int, ...], dropout: float,
+    pool: str, layer: Callable[[int, int, bool], nn.Module], heads: int = 1,
+    activation: Callable[[Tensor], Tensor] = functional.relu,
+) -> nn.Module:  # fmt: skip
+    """A network of layers of one kind for inputs of given shapes; `layer` is told if it is last.
 
-    features: Tensor
-    adjacency: Tensor
-
-    def __init__(self, graph: GraphInputs, hidden: tuple[int, ...], outputs: int, dropout: float):
-        super().__init__()
-        assert graph.features is not None
-        self.register_buffer("adjacency", renormalized(graph), persistent=False)
-        self.register_buffer("features", graph.features, persistent=False)
-        widths = (graph.features.shape[1], *hidden, outputs)
-        pairs = itertools.pairwise(widths)
-        self.layers = nn.ModuleList(GraphConvolution(i, o) for i, o in pairs)
-        self.drops = nn.ModuleList(Dropout(dropout) for _ in self.layers)
-
-    def forward(self, nodes: Tensor) -> Tensor:
-        """Numbers of nodes (batch, 1) to (batch, outputs)."""
-        values = self.features
-        for place, (drop, layer) in enumerate(zip(self.drops, self.layers, strict=True)):
-            values = layer(drop(functional.relu(values) if place else values), self.adjacency)
-        return values.index_select(0, nodes[:, 0])
+    Raises:
+        UsageError: there is no graph with features.
+    """
+    graph = shapes.graph
+    if graph is None or graph.features is None:
+        raise UsageError(f"the model '{name}' needs a graph with features of its nodes",
+                         received=f"inputs of shape {shapes.inputs}",
+                         do="give data of kind 'graph'")  # fmt: skip
+    whole = graph.owners is not None  # rows are graphs
+    widths = [*hidden] if whole else [*hidden, shapes.outputs]
+    layers, width = [], graph.features.shape[1]
+    for place, units in enumerate(widths):
+        last = place == len(widths) - 1 and not whole
+        layers.append(layer(width, units, last))
+        width = units if last else units * heads
+    head = nn.Linear(width, shapes.outputs) if whole else None
+    fields = Fields(graph, weighting, len(layers))
+    return GraphNetwork(fields, layers, dropout, activation, pool, head)
 
 
 @describer("model")
-def gcn(shapes: Shapes, *, hidden: tuple[Count, ...] = (16,), dropout: Fraction = 0.5) -> nn.Module:
+def gcn(
+    shapes: Shapes, *, hidden: tuple[Count, ...] = (16,), dropout: Fraction = 0.5,
+    pool: Pool = "mean",
+) -> nn.Module:  # fmt: skip
     """Graph convolutional network: each layer averages over neighbours, then maps, H' = A H W + b.
 
-    A is the adjacency with loops, normalised by the degrees of both ends.
+    A = D^-1/2 (A' + I) D^-1/2 is the adjacency with loops, normalised by the degrees of both ends.
 
     Args:
         hidden: units of each layer but the last.
         dropout: probability of dropping a value before each layer.
+        pool: how nodes become graphs, where rows are graphs: "sum", "mean" or "max".
 
     Source: Kipf, Welling 2017, arXiv:1609.02907.
     """
-    if shapes.graph is None or shapes.graph.features is None:
-        raise UsageError("the model 'gcn' needs a graph with features of its nodes",
-                         received=f"inputs of shape {shapes.inputs}",
-                         do="give data of kind 'graph'")  # fmt: skip
-    return GCN(shapes.graph, hidden, shapes.outputs, dropout)
+    return _network(shapes, "gcn", renormalized, hidden, dropout, pool,
+                    lambda features, units, last: GraphConvolution(features, units))  # fmt: skip
+
+
+@describer("model")
+def sage(
+    shapes: Shapes, *, hidden: tuple[Count, ...] = (16,), dropout: Fraction = 0.5,
+    pool: Pool = "mean",
+) -> nn.Module:  # fmt: skip
+    """GraphSAGE: own features and the mean of the neighbours', mapped apart, H' = H W + M H V + b.
+
+    Args:
+        hidden, dropout, pool: as in `gcn`.
+
+    Source: Hamilton, Ying, Leskovec 2017, arXiv:1706.02216 (mean aggregator, all neighbours).
+    """
+    return _network(shapes, "sage", mean_of_neighbors, hidden, dropout, pool,
+                    lambda features, units, last: SampleAndAggregate(features, units))  # fmt: skip
+
+
+@describer("model")
+def gat(
+    shapes: Shapes, *, hidden: tuple[Count, ...] = (8,), heads: Count = 8,
+    dropout: Fraction = 0.6, attention_dropout: Fraction = 0.6, pool: Pool = "mean",
+) -> nn.Module:  # fmt: skip
+    """Graph attention network: a node learns how much each neighbour counts.
+
+    a_ij = softmax_j LeakyReLU(s . W x_j + t . W x_i), x_i' = sum_j a_ij W x_j + b; hidden layers
+    have several heads side by side, the last one has one.
+
+    Args:
+        hidden: units of each head, of each layer but the last.
+        heads: attentions of a hidden layer.
+        dropout: probability of dropping a value before each layer.
+        attention_dropout: probability of dropping a weight of attention.
+        pool: as in `gcn`.
+
+    Source: Veličković et al. 2018, arXiv:1710.10903.
+    """
+
+    def layer(features: int, units: int, last: bool) -> nn.Module:
+        count = 1 if last else heads
+        return GraphAttention(features, units, count, not last, attention_dropout)
+
+    return _network(shapes, "gat", with_loops, hidden, dropout, pool, layer, heads,
+                    functional.elu)  # fmt: skip
+
+
+@describer("model")
+def gin(
+    shapes: Shapes, *, hidden: tuple[Count, ...] = (32, 32), dropout: Fraction = 0.0,
+    learn_eps: bool = False, pool: Pool = "sum",
+) -> nn.Module:  # fmt: skip
+    """Graph isomorphism network: a perceptron of (1 + e) x_i + sum of the neighbours, H' = f(...).
+
+    With sums it tells apart whatever the test of Weisfeiler and Leman does.
+
+    Args:
+        hidden: units of each layer; for nodes the last layer gives the outputs.
+        dropout: probability of dropping a value before each layer.
+        learn_eps: whether e is learned; else it is 0.
+        pool: as in `gcn`.
+
+    Source: Xu et al. 2019, arXiv:1810.00826.
+    """
+    return _network(shapes, "gin", sum_of_neighbors, hidden, dropout, pool,
+                    lambda width, units, last: Isomorphism(width, units, learn_eps))  # fmt: skip

@@ -17,21 +17,24 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from chymist.activations import Maxout, RReLU, Sign, Step, Swish
+from chymist.models.blocks import ANY_AXES, JOINTS
+from chymist.models.graphs import GraphNetwork
 from chymist.models.layers import Dropout, Residual
 from chymist.models.norms import RMSNorm, scaled
 from chymist.models.stacked_conv import StackedConv
+from chymist.models.stacked_graphs import StackedGraphNetwork
 from chymist.models.stacked_parts import Stacked, Unstackable
 from chymist.models.unshared import StackedUnshared, Unshared2d
 from chymist.noise import Keyed
 
 ELEMENTWISE = (
     nn.ReLU, nn.Tanh, nn.Sigmoid, nn.GELU, nn.SiLU, nn.ELU, nn.SELU, nn.LeakyReLU, nn.Softplus,
-    nn.Identity, Step, Sign, Swish,
+    nn.Identity, nn.ConstantPad1d, Step, Sign, Swish, *ANY_AXES,
 )  # fmt: skip
 PER_ROW = (
     nn.MaxPool1d, nn.MaxPool2d, nn.AvgPool1d, nn.AvgPool2d, nn.AdaptiveAvgPool1d,
     nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.Upsample,
-    nn.Flatten, nn.Unflatten, nn.Softmax, Maxout,
+    nn.Flatten, nn.Unflatten, nn.Softmax, nn.LocalResponseNorm, Maxout,
 )  # fmt: skip
 
 
@@ -262,6 +265,7 @@ def _is_special(layer: nn.Embedding) -> bool:
     return limited or layer.scale_grad_by_freq or layer.sparse
 
 
+HOLDERS = (nn.Sequential, Residual, *JOINTS)
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.ConvTranspose1d, nn.ConvTranspose2d)
 FORMS: dict[type[nn.Module], Callable[[Sequence[Any]], nn.Module]] = {
     nn.Linear: StackedLinear,
@@ -303,15 +307,14 @@ def stack(
     first = modules[0]
     if first._forward_hooks or first._forward_pre_hooks:
         raise Unstackable(f"{type(first).__name__} has hooks")
-    if type(first) in (
-        nn.Sequential,
-        Residual,
-    ):  # children() would leave out a layer that stands there twice
+    if type(first) in HOLDERS:  # children() would leave out a layer that stands there twice
         names = list(first._modules)
         layers = (
             stack([module.get_submodule(name) for module in modules], convolution) for name in names
         )
         return type(first)(OrderedDict(zip(names, layers, strict=True)))
+    if isinstance(first, GraphNetwork):
+        return StackedGraphNetwork(modules, StackedLinear)  # type: ignore[arg-type]
     if type(first) is nn.Embedding and _is_special(first):
         raise Unstackable("Embedding has a stacked form without padding, norm and sparseness only")
     form = convolution if type(first) in CONVOLUTIONS else FORMS.get(type(first))

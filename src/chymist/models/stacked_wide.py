@@ -73,7 +73,7 @@ def stack_wide(modules: Sequence[nn.Module]) -> nn.Module:
     model = stack(modules)
     if isinstance(model, StackedLinear):
         return WideLinear(modules)
-    if isinstance(model, nn.Sequential):
+    if type(model) is nn.Sequential:
         plain: Any = modules
         flat = type(plain[0][0]) is nn.Flatten
         if isinstance(model[int(flat)], StackedLinear):

@@ -55,7 +55,7 @@ def model_section(
     recipe = run.recipe
     slots = (
         "model", "init", "loss", "penalty", "optimizer", "schedule", "batch_size", "length", "stop",
-        "clip", "gradient_noise",
+        "clip", "gradient_noise", "augment",
     )  # fmt: skip
     chosen = {slot: getattr(recipe, slot) for slot in slots}
     if is_solved(recipe):

@@ -7,16 +7,19 @@ from typing import Any
 
 import numpy as np
 
+from chymist.data.graphs import graph_inputs
 from chymist.data.preparation import Preparation
 from chymist.data.texts import tokenized
 from chymist.engine.assembly import HEADLINE
 from chymist.engine.steps import MANY, STEPWISE, two_chances
 from chymist.evidence import FloorResult, fit_floors, ranked
 from chymist.evidence.floors import Matrix
+from chymist.evidence.graph_floors import label_propagation, perceptron_floor
 from chymist.evidence.ngrams import kneser_ney, unigram
 from chymist.evidence.series_floors import series_floors
 from chymist.evidence.step_floors import step_floors
 from chymist.evidence.text_floors import text_floors
+from chymist.models.graphs import row_features
 from chymist.values import Data, Predictions
 from chymist.verbs.plain_rows import plain_rows
 
@@ -41,6 +44,8 @@ def floors_beside(
     metric = HEADLINE[data.task]
     if data.task in STEPWISE:
         return ranked(_of_steps(preparation, data, train, made), made, metric, split, seed)
+    if data.kind == "graph" and data.graph is not None and data.graph.features is not None:
+        return _of_graph(preparation, options, data, train, made, split, seed)
     if data.kind == "text":
         return ranked(_of_texts(preparation, data, train, made, seed), made, metric, split, seed)
     found = _by_columns(preparation, options, data, train, made, matrices, split, seed)
@@ -118,6 +123,31 @@ def spread(chance: np.ndarray, goals: np.ndarray, classes: int) -> np.ndarray:
     made = np.repeat(((1 - chance) / (classes - 1))[:, None], classes, 1)
     made[np.arange(len(goals)), goals] = chance
     return made
+
+
+def _of_graph(
+    preparation: Preparation, options: Mapping[str, Any], data: Data, train: np.ndarray,
+    made: Predictions, split: str, seed: int,
+) -> list[FloorResult]:  # fmt: skip
+    """What the features of nodes or graphs say without the edges, and the edges without them."""
+    assert data.graph is not None
+    known = graph_inputs(data.graph, options.get("scale", "auto"), preparation.steps)
+    features = row_features(known).numpy()
+    metric, count, goals = HEADLINE[data.task], len(data.classes), data.targets[train]
+    found = fit_floors(
+        features[train], goals, features[made.rows], made.rows, made.targets, task=data.task,
+        classes=data.classes, metric=metric, split=split, seed=seed, groups=made.groups,
+    )  # fmt: skip
+    if data.task != "classification":
+        return found
+    outputs = {f.name: f.predictions.outputs for f in found}
+    name = "perceptron on features, no edges"
+    outputs[name] = perceptron_floor(features[train], goals, features[made.rows], count, seed)
+    if data.graph.owners is None:
+        outputs["label propagation"] = label_propagation(
+            data.graph.edges, data.graph.nodes, train, goals, count, made.rows
+        )
+    return ranked(outputs, made, metric, split, seed)
 
 
 def _of_steps(

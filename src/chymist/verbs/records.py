@@ -28,6 +28,7 @@ from chymist.engine.store import read_series
 from chymist.errors import ChymistError, InputError
 from chymist.losses import FORMS, Form
 from chymist.models import build_model
+from chymist.models.graphs import GRAPH_MODELS
 from chymist.values import Data, Floor, Predictions, Run, Score
 from chymist.verbs.diagnosing import read_findings, signals_of
 from chymist.verbs.reporting import write_report
@@ -158,12 +159,13 @@ def load_model(saved: Saved, model: Any = None, data: Data | None = None) -> tup
     recipe = with_model(saved.recipe, model)
     dtype = torch.float64 if recipe.precision == "float64" else torch.float32
     shapes = saved.shapes
-    if saved.schema.kind == "graph":  # nodes are predicted among all others
+    nodes = saved.schema.kind == "graph"
+    if nodes or recipe.model.name in GRAPH_MODELS:  # a graph is not saved with the weights
         known = (data if data is not None else reload(saved.source)).graph
         assert known is not None
-        shapes = shapes._replace(
-            graph=graph_inputs(known, recipe.data.options.get("scale", "auto"))
-        )
+        steps = saved.preparation.steps if nodes else ()
+        scale = recipe.data.options.get("scale", "auto")
+        shapes = shapes._replace(graph=graph_inputs(known, scale, steps))
     module = build_model(recipe.model, shapes, 0).to(dtype).eval()
     path = saved.path / "model.safetensors"
     try:

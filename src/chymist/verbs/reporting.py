@@ -22,7 +22,7 @@ from chymist.verbs.reading import LINEAR, coefficients, named_tree
 MODULES = {
     "model": "models", "optimizer": "optim", "schedule": "schedules", "clip": "clip",
     "stop": "stop", "init": "initializers", "penalty": "penalties",
-    "gradient_noise": "gradient_noise",
+    "gradient_noise": "gradient_noise", "augment": "augment",
 }  # fmt: skip
 
 
@@ -76,7 +76,7 @@ def command_for(recipe: Recipe, split: Split, seed: int, threads: int, folder: s
     words = ["chymist", "fit", str(source["load"])]
     given = {
         name: source.get(name)
-        for name in ("target", "test", "header", "columns", "missing", "image_size")
+        for name in ("target", "test", "header", "columns", "missing", "image_size", "graph")
     }
     for name, value in {**given, **options}.items():
         if value is not None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from chymist.data import group_numbers, moments
 from chymist.data import split as make_split
+from chymist.data.splits import usable_rows
 from chymist.errors import InputError, UsageError
 from chymist.parts import own
 from chymist.values import Data, Recipe, Split
@@ -62,10 +63,7 @@ def open_rows(data: Data | Split, ordered: bool = False) -> tuple[Data, np.ndarr
                 do="use fit, or cy.protocols.time_series",
             )
         return data.data, np.sort(np.concatenate([data.train, data.valid])), len(data.test) > 0
-    everything = np.arange(len(data))
-    if data.test_rows is None:
-        return data, everything, False
-    return data, np.setdiff1d(everything, data.test_rows), True
+    return data, usable_rows(data), data.test_rows is not None
 
 
 def groups_of(data: Data | Split, group: Any) -> np.ndarray | None:

@@ -107,6 +107,7 @@ def _signature(run: Assembly) -> object:
         held, shapes, settings, recipe.loss, recipe.optimizer.name, optimizer, recipe.clip,
         recipe.precision, recipe.batch_size, program.accumulate, run.state.step,
         program.weights is None or bool(program.weights.all()), program.weights is None, own,
+        str(recipe.augment) if program.augment else "",
     ))  # fmt: skip
 
 

@@ -138,5 +138,9 @@ def in_common(runs: Sequence[Assembly], group: Group) -> Group:
         raise UsageError("these models cannot share an order", where="order",
                          received=group.reason or "a module under vmap",
                          do="leave it out")  # fmt: skip
+    if any(run.program.augment for run in runs):
+        raise UsageError("rows that are augmented need an order of their own", where="order",
+                         received=f"augment {runs[0].recipe.augment}",
+                         do="leave order or augment out")  # fmt: skip
     shared = [run.program.shared for run in runs if run.program.shared]
     return replace(group, reason="", forms=(WIDE if same_inputs(shared) else STACKED,))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +26,7 @@ from chymist.engine.rows import InMemory
 from chymist.errors import Diverged
 from chymist.models.chain import chained
 from chymist.models.stacked import StackedBatchNorm, StackedNoise, numbers_of
+from chymist.models.stacked_graphs import StackedBits
 from chymist.models.stacked_wide import stack_wide
 from chymist.penalties import Penalty, constrain, pull
 from chymist.schedules import WITHOUT_EPOCHS, Plateau
@@ -99,13 +101,16 @@ class Crew:
         self.model = form([run.state.model for run in runs]).train()
         self.numbers = numbers_of(getattr(self.model, "held", self.model))
         self.norms = [m for m in self.model.modules() if isinstance(m, StackedBatchNorm)]
-        self.dropouts = [m for m in self.model.modules() if isinstance(m, StackedNoise)]
+        self.dropouts = [
+            m for m in self.model.modules() if isinstance(m, StackedNoise | StackedBits)
+        ]
         self.at = runs[0].state.step  # members of a crew have taken equally many
         plans = [_plan_of(place, run) for place, run in enumerate(runs)]
         distinct = list(dict.fromkeys(plans))
         self.plan_of = torch.tensor([distinct.index(plan) for plan in plans])
         self.leaders = [runs[plans.index(plan)] for plan in distinct]
         self.update = self._update(counted=bool(self.missed.any()))
+        self.augmenting = any(run.program.augment for run in runs)
         self.penalties = [run.program.penalty or Penalty() for run in runs]
         if not any(run.program.penalty for run in runs):
             self.penalties = []
@@ -170,6 +175,8 @@ class Crew:
 
     def step(self, batch: Batch) -> list[tuple[int, Diverged]]:
         """One step of every member; returns those whose loss is not finite, who take none."""
+        if self.augmenting:
+            batch = self._augmented(batch)
         idle = [place for place, count in enumerate(batch.counts) if not count]
         kept = self._kept(idle) if idle else []
         self.update.clear()
@@ -196,6 +203,21 @@ class Crew:
         self.seen += batch.counts
         self.at += 1
         return lost
+
+    def _augmented(self, batch: Batch) -> Batch:
+        """The batch as each member would be given it alone."""
+        assert batch.rows is not None  # a shared order is refused
+        width = batch.inputs.shape[1]
+        inputs, targets = [*batch.inputs], [*batch.targets.unflatten(0, (-1, width))]
+        for place, (run, count) in enumerate(zip(self.runs, batch.counts, strict=True)):
+            program = run.program
+            assert program.augment is not None
+            epoch = self.at // program.steps_per_epoch
+            made = program.augment(
+                inputs[place][:count], targets[place][:count], epoch, batch.rows[place, :count]
+            )
+            inputs[place], targets[place] = (_filled(part, width) for part in made)
+        return replace(batch, inputs=torch.stack(inputs), targets=torch.cat(targets))
 
     def _add_noise(self) -> None:
         """Add to the gradients of each member the noise that it would have alone."""
@@ -263,6 +285,11 @@ class Crew:
         self.open[place] = not last
         epoch = math.ceil(self.at / program.steps_per_epoch)
         return Epoch(epoch, self.at, values, best, last)
+
+
+def _filled(rows: Tensor, width: int) -> Tensor:
+    """Rows up to a width: the last ones are zeros."""
+    return torch.cat([rows, rows.new_zeros(width - len(rows), *rows.shape[1:])])
 
 
 def _plan_of(place: int, run: Assembly) -> object:

@@ -42,6 +42,7 @@ class Batch:
         counts: rows of each member; the rest of its batch is padding.
         weights: (K, batch), 1 for rows and 0 for padding; None if there is no padding.
         shares: (K x batch,), how much each row counts in the loss, or None if they count alike.
+        rows: number of each row among those of its member, (K, batch), or None.
     """
 
     inputs: Tensor
@@ -49,6 +50,7 @@ class Batch:
     counts: Sequence[int]
     weights: Tensor | None
     shares: Tensor | None = None
+    rows: Tensor | None = None
 
 
 class StackedRows:
@@ -132,11 +134,14 @@ class StackedRows:
         places = flat if self.places is None else self.places.index_select(0, flat)
         if weights is not None:
             weights = weights.to(self.source.device)
-        for place, target, share in zip(places.view(steps, -1), targets, shares, strict=True):
+        own = index - torch.from_numpy(self.offsets)[:, None]
+        for place, target, share, rows in zip(
+            places.view(steps, -1), targets, shares, own, strict=True
+        ):
             inputs = self._finished(self.source.index_select(0, place), shape)
             yield Batch(
                 inputs, target, counts,
-                None if weights is None else weights.to(inputs.dtype), share,
+                None if weights is None else weights.to(inputs.dtype), share, rows,
             )  # fmt: skip
 
     def _finished(self, inputs: Tensor, shape: torch.Size) -> Tensor:
