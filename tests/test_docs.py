@@ -59,3 +59,10 @@ def test_the_page_of_defaults_agrees_with_the_table() -> None:
     low, high = defaults.TABLE_BATCHES
     assert f"a power of two from {low} to {high}" in text
     assert f"128 from {defaults.LARGE_IMAGE_SET:,} rows" in text
+
+
+def test_every_page_is_reached_from_the_list_of_pages() -> None:
+    listed = (ROOT / "docs" / "README.md").read_text()
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"}
+    assert {page for page in pages if f"({page})" not in listed} == set()
+    assert "docs/README.md" in (ROOT / "README.md").read_text()

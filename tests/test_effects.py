@@ -17,6 +17,7 @@ from chymist.errors import InputError, UsageError
 from chymist.evidence.trends import trend
 from chymist.verbs.sensing import BASE, CAPTIONS, IMAGE_VALUES, VALUES
 
+SHORT = BASE.replace(length="5 epochs")  # where it does not matter what is learnt
 NOISE = np.random.default_rng(3).normal(0, 0.01, (5, 6))
 
 
@@ -61,7 +62,7 @@ def test_false_directions_are_rare() -> None:
     assert said.count("no effect that shows") >= 16  # 5 % of 20 are 1; three deviations are 3
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(st.integers(0, 500), st.floats(0.1, 10), st.floats(-5, 5))
 def test_units_of_the_score_do_not_matter(seed: int, scale: float, shift: float) -> None:
     scores = np.random.default_rng(seed).normal(size=(4, 4))
@@ -96,7 +97,7 @@ def test_an_option_that_the_base_lacks_takes_the_part_that_has_it() -> None:
         "loss.margin": [0.5, 2.0],
         "loss.label_smoothing": [0.0, 0.5],
     }
-    found = cy.effects(cy.load("iris"), values=values, repeats=2, rows=40)
+    found = cy.effects(cy.load("iris"), SHORT, values=values, repeats=2, rows=40)
     gamma, margin, smoothing = found.effects
     assert np.allclose(gamma.scores[0], smoothing.scores[0])  # focal with 0 is cross-entropy
     assert gamma.caption.endswith("focal is cross-entropy")
@@ -112,7 +113,7 @@ def test_an_option_that_the_base_lacks_takes_the_part_that_has_it() -> None:
 
 def test_a_kernel_is_tried_on_images_only() -> None:
     data = cy.load("digits")
-    found = cy.effects(data, values={"model.kernel": [1, 3, 5]}, repeats=2, rows=30)
+    found = cy.effects(data, SHORT, values={"model.kernel": [1, 3, 5]}, repeats=2, rows=30)
     assert found.effects[0].parameters == tuple(
         8 * (k * k + 1) + 8 * 16 * 10 + 10 for k in (1, 3, 5)
     )
@@ -130,9 +131,10 @@ def test_a_share_is_that_of_a_run_alone() -> None:
     from chymist.verbs.sensing import _labelled
 
     data = cy.load("iris")
-    found = cy.effects(data, values={"model.hidden": [(4,), (8,)]}, repeats=2, rows=40)
+    found = cy.effects(data, SHORT, values={"model.hidden": [(4,), (8,)]}, repeats=2, rows=40)
     split = _labelled(data, 40, 1)
-    run = cy.fit(BASE.replace(model=cy.models.mlp(hidden=(8,))), split, seed=1)
+    recipe = SHORT.replace(model=cy.models.mlp(hidden=(8,)))
+    run = cy.fit(recipe, split, seed=1, doctor=False)
     hits = np.mean(cy.predict(run, split.data.take(split.train)) == np.array(
         [data.classes[n] for n in split.data.targets[split.train]]))  # fmt: skip
     assert found.effects[0].scores[1, 1] == pytest.approx(hits)
@@ -149,7 +151,12 @@ def test_what_cannot_be_measured_is_refused() -> None:
         cy.effects(cy.load("iris"), values={"model.hiden": [(1,), (2,)]}, rows=40)
 
 
-def test_the_command_prints_one_object(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("most", [2, pytest.param(8, marks=pytest.mark.hard)])
+def test_the_command_prints_one_object(
+    most: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = {name: tried[:most] for name, tried in VALUES.items()}
+    monkeypatch.setattr("chymist.verbs.sensing.VALUES", table)
     assert main(["effects", "iris", "--rows", "12", "--seeds", "2", "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
     names = [one["name"] for one in said["effects"]]

@@ -12,8 +12,10 @@ from safetensors.torch import load_file
 from torch import nn
 
 import chymist as cy
+from chymist.engine.defaults import complete
 from chymist.engine.events import Epoch, Step
 from chymist.errors import Diverged, InputError, Interrupted, UsageError
+from chymist.parts import spelled
 
 SHORT = cy.Recipe(model="mlp", length="8 epochs", batch_size=16, stop="none")
 
@@ -315,6 +317,34 @@ def test_recipes_that_do_not_suit_the_data(recipe, data, message, tmp_path: Path
     with pytest.raises(cy.ChymistError, match=message):
         cy.fit(recipe, cy.split(cy.load(data)), out=tmp_path / "run")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("model", "loss", "data", "message"),
+    [
+        ("softmax", "mse", "diabetes", "'softmax' is for classification.*use linear"),
+        ("logistic", None, "diabetes", "'logistic' is for classification.*use linear"),
+        ("perceptron", "mae", "diabetes", "'perceptron' is for classification.*use linear"),
+        ("linear_svm", "mse", "diabetes", "'linear_svm' is for classification.*use linear"),
+        ("logistic", None, "iris", "'logistic' is for two classes.*use softmax"),
+        ("logistic", "cross_entropy", "iris", "'logistic' is for two classes.*use softmax"),
+        ("linear", None, "iris", "'linear' is for regression.*use softmax"),
+        ("generalized_linear", None, "iris", "is for regression.*use softmax"),
+        ("generalized_linear", "cross_entropy", "iris", "is for regression.*use softmax"),
+        ("generalized_linear(link=logit)", None, "iris", "is for two classes.*use softmax"),
+        ("generalized_linear(link=logit)", None, "diabetes", "is for classification.*use linear"),
+    ],
+)
+def test_advice_for_a_model_of_another_task_can_be_followed(model, loss, data, message) -> None:
+    split = cy.split(cy.load(data))
+    with pytest.raises(UsageError, match=message):
+        complete(cy.Recipe(model=spelled("model", model), loss=loss), split)
+    complete(cy.Recipe(model=message.rpartition(" ")[2]), split)
+
+
+def test_linear_scores_of_classes_are_still_trained() -> None:
+    split = cy.split(cy.load("iris"))
+    assert complete(cy.Recipe(model="linear", loss="cross_entropy"), split).model.name == "linear"
 
 
 def test_cross_validation_predicts_every_row_once_a_repeat() -> None:

@@ -58,7 +58,8 @@ def test_numbers_of_a_race_are_what_they_say(found: Race) -> None:
     for one in found.racers:
         means = [np.mean(row) for row in one.losses]
         assert one.best == int(np.argmin(means))
-        assert one.estimate == mean_t(one.losses[one.best])
+        wanted = mean_t(one.losses[one.best])
+        assert one.estimate == wanted._replace(low=max(wanted.low, 0.0))
         low, high = one.good
         assert low <= one.rates[one.best] <= high
     bests = [float(one.means.min()) for one in found.racers]
@@ -73,6 +74,7 @@ def test_numbers_of_a_race_are_what_they_say(found: Race) -> None:
     plain = found.to_dict()
     assert plain["selected_on"] == "val_loss"
     assert any("optimistic" in note for note in plain["facts"]["notes"])
+    assert any("seed by seed, corrected" in note for note in plain["facts"]["notes"])
 
 
 def racer(name: str, losses: list[list[float]], uninformed: float | None = 2.0) -> Racer:
@@ -168,3 +170,11 @@ def test_ten_rates_of_half_a_decade() -> None:
     assert len(RATES) == 10
     assert np.allclose(np.diff(np.log10(RATES)), 0.5, atol=0.01)
     assert torch.get_default_dtype() is torch.float32
+
+
+@pytest.mark.parametrize(("losses", "low"), [([0.02, 0.03], 0.0), ([-0.02, 0.03], -0.3127)])
+def test_the_interval_of_a_loss_ends_at_0_unless_a_loss_is_below(losses, low) -> None:
+    one = Racer("sgd", "sgd()", np.array([0.1]), np.array([losses]), np.ones((1, 2)),
+                np.ones((1, 2, 1)), "accuracy", None)  # fmt: skip
+    assert one.estimate is not None
+    assert one.estimate.low == pytest.approx(low, abs=1e-4)

@@ -78,14 +78,15 @@ def pair(a: str, b: str, difference: float, better: str | None) -> Pair:
 
 
 @pytest.mark.parametrize(
-    ("better", "difference", "said"),
+    ("better", "difference", "said", "apart"),
     [
-        (NETWORK, 0.05, "a network is worth it: accuracy +5.0 points [+4.0, +6.0] against forest"),
-        ("forest", -0.05, "no need of a network: forest is better, accuracy -5.0 points"),
-        (None, 0.005, "no need of a network: it cannot be told from forest"),
+        (NETWORK, 0.05, "a network is worth it: it is better than forest", "5.0 points [4.0, 6.0]"),
+        ("forest", -0.05, "no need of a network: forest, the best", "-5.0 points [-6.0, -4.0]"),
+        (None, 0.005, "no need of a network: it gains less than 2 points on forest", "0.5 points"),
+        (None, 0.011, "cannot tell whether a network is worth it: beside forest", "1.1 points"),
     ],
 )
-def test_the_verdict_names_the_better_one(better: str, difference: float, said: str) -> None:
+def test_the_verdict_names_the_better_one(better, difference, said, apart) -> None:
     entries = [SimpleNamespace(name=name) for name in (NETWORK, SHUFFLED, "forest", "linear")]
     shuffling = pair(SHUFFLED, NETWORK, -0.02, None)
     for forest in (
@@ -96,7 +97,23 @@ def test_the_verdict_names_the_better_one(better: str, difference: float, said: 
             entries=entries, pairs=(forest, shuffling), out={}, metric="accuracy"
         )
         assert _verdict(found).startswith(said)
-        assert "uses the neighbourhood: accuracy +2.0" in _said_of_shuffling(found)[0]
+        if forest.a == NETWORK:
+            assert f"(network - forest: {apart}" in _verdict(found)
+        assert (
+            "uses the neighbourhood (network, pixels shuffled - network: -2.0 points [-3.0, -1.0]"
+            in (_said_of_shuffling(found)[0])
+        )
+
+
+@pytest.mark.parametrize(("level", "said"), [(1.0, "no need of a network: it gains less than 2 % of"),
+                                             (0.5, "cannot tell")])  # fmt: skip
+def test_a_gain_in_error_is_a_share_of_it(level: float, said: str) -> None:
+    forest = SimpleNamespace(name="forest", score=SimpleNamespace(value=level))
+    for lower in (pair(NETWORK, "forest", -0.005, None), pair("forest", NETWORK, 0.005, None)):
+        found: Any = SimpleNamespace(
+            entries=[SimpleNamespace(name=NETWORK), forest], pairs=(lower,), out={}, metric="rmse"
+        )
+        assert _verdict(found).startswith(said)
 
 
 def test_a_network_that_cannot_be_trained_has_no_verdict() -> None:
@@ -130,7 +147,7 @@ def test_flowers_need_no_network(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["suitability", "iris", "--folds", "2", "--seeds", "1", "--rows", "60", "--json"]
     assert main(words) == 0
     said = json.loads(capsys.readouterr().out)
-    assert said["verdict"].startswith("no need of a network: it cannot be told from ")
+    assert said["verdict"].startswith("cannot tell whether a network is worth it: ")
     assert said["locality"] is None
     assert said["rows"] == 60
     assert len(said["reasons"]) == 3

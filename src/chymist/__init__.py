@@ -40,7 +40,7 @@ _PUBLIC = {
     "families": "chymist.verbs", "bias_variance": "chymist.verbs",
     "apply": "chymist.verbs", "prove": "chymist.verbs", "fix": "chymist.verbs",
     "tree_of": "chymist.verbs", "tree_stability": "chymist.verbs",
-    "support_vectors": "chymist.verbs", "mistake_bound": "chymist.evidence",
+    "support_vectors": "chymist.verbs", "mistake_bound": "chymist.verbs",
     "pca": "chymist.verbs", "kmeans": "chymist.verbs", "crossing": "chymist.verbs",
     "intervals": "chymist.verbs", "race": "chymist.verbs", "loading_throughput": "chymist.verbs",
     "shapes": "chymist.verbs.sizing",
@@ -84,7 +84,6 @@ if TYPE_CHECKING:
     from chymist.errors import Diverged as Diverged
     from chymist.errors import InputError as InputError
     from chymist.errors import UsageError as UsageError
-    from chymist.evidence import mistake_bound as mistake_bound
     from chymist.parts import Part as Part
     from chymist.parts import part as part
     from chymist.values import Data as Data
@@ -123,6 +122,7 @@ if TYPE_CHECKING:
     from chymist.verbs import list_runs as list_runs
     from chymist.verbs import load_run as load_run
     from chymist.verbs import loading_throughput as loading_throughput
+    from chymist.verbs import mistake_bound as mistake_bound
     from chymist.verbs import pca as pca
     from chymist.verbs import predict as predict
     from chymist.verbs import prove as prove

@@ -12,7 +12,7 @@ import math
 import re
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
@@ -285,6 +285,7 @@ def written(recipe: Recipe, point: Point, default: Callable[[Recipe], Recipe]) -
         >>> written(Recipe(optimizer="adam"), {"optimizer.lr": 0.02}, lambda recipe: recipe)
         Recipe(model=None, loss=None, optimizer=adam(lr=0.02), ...)
     """
+    _known(point)
     made = recipe.replace(**{name: value for name, value in point.items() if "." not in name})
     for name, value in point.items():
         slot, dot, option = name.partition(".")
@@ -376,7 +377,7 @@ def text_of_axis(axis: Axis) -> str:
     return f"{axis.low:g}..{axis.high:g}{':log' if axis.log else ''}"
 
 
-def _known(space: Space) -> None:
+def _known(space: Iterable[str]) -> None:
     """Refuse names of no recipe field."""
     slots = [item.name for item in fields(Recipe)]
     for name in space:

@@ -25,7 +25,6 @@ from chymist.reports.style import as_file
 from chymist.reports.text import table
 from chymist.reports.trees import size_text, tree_svg, tree_text
 from chymist.values import Data, Recipe, Split, show, whole_number
-from chymist.verbs.projecting import prepared_matrix
 from chymist.verbs.sources import open_rows
 from chymist.verbs.writing import place_of_file, write_predictions, write_table
 
@@ -129,18 +128,15 @@ def mistake_bound(options: argparse.Namespace) -> int:
         raise UsageError("the bound is for two classes", where=whole.name,
                          received=f"a target of numbers, '{whole.target}'",
                          do="give --target a column of classes")  # fmt: skip
-    targets = whole.targets[numbers]
-    if options.against is not None:
-        if options.against not in whole.classes:
-            raise UsageError("unknown class", where="--against", received=f"'{options.against}'",
-                             do=nearest(options.against, whole.classes))  # fmt: skip
-        targets = targets == whole.classes.index(options.against)
-    elif len(whole.classes) > 2:
+    if options.against is not None and options.against not in whole.classes:
+        raise UsageError("unknown class", where="--against", received=f"'{options.against}'",
+                         do=nearest(options.against, whole.classes))  # fmt: skip
+    if options.against is None and len(whole.classes) > 2:
         raise UsageError("the bound is for two classes", where=whole.name,
                          received=f"{len(whole.classes)} classes",
                          do=f"give --against {whole.classes[0]}")  # fmt: skip
     print_data(screen, rows)
-    found = cy.mistake_bound(prepared_matrix(rows, prepare)[0], targets)
+    found = cy.mistake_bound(rows, against=options.against, prepare=prepare)
     screen.line("Bound", f"at most {floor(found.bound):,} mistakes: (R / gamma)^2 of radius "
                          f"{found.radius:.4g} and margin {found.margin:.4g}, on {len(numbers):,} "
                          "rows as prepared", result=True)  # fmt: skip

@@ -32,6 +32,7 @@ from chymist.data import moved, reload
 from chymist.engine.assembly import Assembly
 from chymist.engine.folder import check_place, in_free_folder, open_folder
 from chymist.errors import Interrupted, UsageError
+from chymist.optim import AT_ONCE
 from chymist.values import Data, Run, Split, show
 from chymist.verbs.reporting import write_report
 
@@ -371,10 +372,10 @@ def begin(screen: Screen, assembly: Assembly, split: Split) -> Progress:
     return Progress(screen, *lengths(assembly))
 
 
-def lengths(assembly: Assembly) -> tuple[int, int, int]:
-    """Total steps, steps per epoch and training rows of an assembled run."""
-    program = assembly.program
-    return program.total_steps, program.steps_per_epoch, len(program.rows)
+def lengths(assembly: Assembly) -> tuple[int, int, int, bool]:
+    """Total steps, steps per epoch and training rows of a run, and whether it is solved at once."""
+    program, solver = assembly.program, assembly.recipe.optimizer.name in AT_ONCE
+    return program.total_steps, program.steps_per_epoch, len(program.rows), solver
 
 
 def moved_data(options: argparse.Namespace) -> Data | None:

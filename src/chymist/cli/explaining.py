@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import inspect
 from collections.abc import Mapping
 from math import prod
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import chymist as cy
 from chymist.cli.inputs import count, merged
@@ -23,7 +24,8 @@ from chymist.verbs.writing import place_of_file
 def list_parts() -> dict[str, Any]:
     """All parts by kind."""
     parts = {kind: sorted(registered(kind)) for kind in PALETTE}
-    lines = [f"{kind:<12}{', '.join(names)}" for kind, names in parts.items()]
+    width = max(map(len, parts)) + 2
+    lines = [f"{kind:<{width}}{', '.join(names)}" for kind, names in parts.items()]
     return {"parts": parts, "text": "\n".join([*lines, "", "chymist part NAME explains one."])}
 
 
@@ -46,7 +48,7 @@ def describe_part(
     found = {kind: registered(kind)[name] for kind in kinds if name in registered(kind)}
     if not found:
         names = [n for kind in kinds for n in registered(kind)]
-        raise UsageError("unknown part", received=f"'{name}'", do=nearest(name, names))
+        raise UsageError("unknown part", received=f"'{name}'", do=_where_it_is(name, names))
     bare = "(" not in text
     pictures = {
         kind: picture_of(Part(kind, name) if bare else spelled(kind, text)) for kind in found
@@ -62,6 +64,24 @@ def describe_part(
     }
     written = {} if out is None else {"picture": out}
     return {"part": name, "options": options, **written, "text": "\n\n".join(parts)}
+
+
+def _where_it_is(name: str, names: list[str]) -> str:
+    """What to do about a name that is no part: it may be an option, its value, or a function."""
+    entries = [(kind, entry) for kind in PALETTE for entry in registered(kind).values()]
+    for kind, entry in entries:
+        if name in entry.options:
+            return f"it is an option of {entry.name}: chymist part {entry.name}, --{kind}.{name}"
+    for kind, entry in entries:
+        hints = get_type_hints(inspect.unwrap(entry.build)) if name else {}
+        for option in entry.options:
+            if name in get_args(hints.get(option)):
+                return f"it is a value of an option of {entry.name}: --{kind}.{option} {name}"
+    if name and not name.startswith("_") and inspect.isfunction(getattr(cy.losses, name, None)):
+        return f"it is a function for your own loop: cy.losses.{name}"
+    if difflib.get_close_matches(name, names, n=1, cutoff=0.6):
+        return nearest(name, names)
+    return "chymist part lists them all"
 
 
 def layers_of(options: argparse.Namespace) -> dict[str, Any]:
@@ -87,15 +107,17 @@ def layers_of(options: argparse.Namespace) -> dict[str, Any]:
             )
         plain = merged(plain, {"model": {option: value}})
     found = cy.shapes(Recipe.from_dict(plain).model, sizes, options.outputs)
-    memory = found.memory(options.batch, options.optimizer)
+    memory = {} if found.solved else found.memory(options.batch, options.optimizer)
     rows = [
         {"name": r.name, "kind": r.kind, "output": list(r.output_shape), "units": r.units,
          "parameters": r.parameters, "biases": r.biases, "multiply_adds": r.multiply_adds,
          "receptive_field": r.receptive_field}
         for r in found.rows
     ]  # fmt: skip
-    parts = ", ".join(f"{name} {size(b)}" for name, b in memory.items())
-    text = f"{found}\nmemory for batches of {options.batch} with {options.optimizer}: {parts}"
+    text = str(found)
+    if memory:
+        parts = ", ".join(f"{name} {size(b)}" for name, b in memory.items())
+        text += f"\nmemory for batches of {options.batch} with {options.optimizer}: {parts}"
     return {
         "model": options.model, "parameters": found.parameters, "biases": found.biases,
         "multiply_adds": found.multiply_adds, "solved": found.solved, "memory": memory,

@@ -24,10 +24,12 @@ def run_on_data(verb: argparse.ArgumentParser) -> None:
 def evaluate(verb: argparse.ArgumentParser) -> None:
     """`chymist evaluate`."""
     run_on_data(verb)
-    verb.add_argument("--split", default="test", metavar="valid|test", help="which rows (test)")
+    verb.add_argument(
+        "--split", default="test", metavar="valid|test", help="which rows (default: test, counted)"
+    )
     verb.add_argument(
         "--ordering", action="store_true",
-        help="is training error < validation error (< test error, with --split test)?",
+        help="is training error < validation error (< test error, unless --split valid)?",
     )  # fmt: skip
 
 

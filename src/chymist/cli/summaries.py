@@ -10,13 +10,14 @@ from typing import Any
 import torch
 
 from chymist.cli.findings import print_findings
-from chymist.cli.terminal import Screen
+from chymist.cli.terminal import Screen, counted
 from chymist.data.cells import short
 from chymist.engine.assembly import Assembly, forward
 from chymist.engine.defaults import TREES
 from chymist.engine.folder import Saved
 from chymist.engine.threads import using_threads
 from chymist.models.counting import count_fitted
+from chymist.optim import AT_ONCE
 from chymist.reports.trees import size_text, tree_text
 from chymist.values import Data, Floor, Recipe, Run, Score, Split, show
 from chymist.verbs.designs import note_of_copies
@@ -75,27 +76,27 @@ def print_model(screen: Screen, assembly: Assembly, split: Split) -> None:
     program, model, recipe = assembly.program, assembly.state.model, assembly.recipe
     solved = any(hasattr(module, "fitted_numbers") for module in model.modules())
     parameters = "solved from all rows" if solved else f"{count_fitted(model):,} parameters"
+    solver = recipe.optimizer.name in AT_ONCE
     few = min(8 if assembly.shapes.each_step else 256, len(program.rows))
     with using_threads(1):
-        outputs = forward(model, [program.rows.take(torch.arange(few))])
-    first = float(program.loss(outputs, program.rows.targets[:few]))
+        scores = forward(model, [program.rows.take(torch.arange(few))])
+    first = float(program.loss(scores, program.rows.targets[:few]))
     expected = assembly.form.initial
     hint = f" (uninformed: {expected(len(split.data.classes)):.2f})" if expected else ""
-    inputs = " x ".join(map(str, assembly.shapes.inputs))
+    size, outputs = assembly.shapes.inputs, assembly.shapes.outputs
+    inputs = counted(size[0], "input") if len(size) == 1 else f"{' x '.join(map(str, size))} inputs"
+    start = "" if solver else f" · initial loss {first:.2f}{hint}"
     screen.line(
-        "Model",
-        f"{recipe.model} · {inputs} inputs, {assembly.shapes.outputs} outputs · "
-        f"{parameters} · initial loss {first:.2f}{hint}",
+        "Model", f"{recipe.model} · {inputs}, {counted(outputs, 'output')} · {parameters}{start}"
     )
-    per_epoch = program.steps_per_epoch
     rule, threads = program.rule, threads_text(torch.get_num_threads())
     stop = f" · best {rule.monitor} is kept" if rule else ""
     schedule = f" · {recipe.schedule.name}" if recipe.schedule else ""
-    screen.line(
-        "Plan",
-        f"{recipe.length}, {per_epoch:,} steps each · batch {program.batch_size} · "
-        f"{recipe.optimizer}{schedule}{stop} · {threads}",
-    )
+    each = f"{counted(program.steps_per_epoch, 'step')} each · batch {program.batch_size}"
+    how = f"{recipe.length}, {each} · {recipe.optimizer}{schedule}{stop}"
+    if solver:
+        how = f"solved from {counted(len(program.rows), 'row')} by {recipe.optimizer}"
+    screen.line("Plan", f"{how} · {threads}")
     for column, cells in assembly.preparation.filled.items():
         screen.line("Note", f"{cells:,} empty cells of '{column}' in the training rows are filled")
 
@@ -200,8 +201,8 @@ def print_saved(screen: Screen, saved: Saved, language: str) -> None:
         facts = result["facts"]
         screen.line(
             "Time",
-            f"{facts['seconds']:.1f} s · {facts['steps']:,} steps · "
-            f"{facts['epochs']:g} epochs · {facts['parameters']:,} parameters · "
+            f"{facts['seconds']:.1f} s · {counted(facts['steps'], 'step')} · "
+            f"{counted(facts['epochs'], 'epoch')} · {counted(facts['parameters'], 'parameter')} · "
             f"waiting for data {100 * facts['waiting_for_data']:.1f} %",
         )
         print_tree(screen, saved)

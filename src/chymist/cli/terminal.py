@@ -42,6 +42,17 @@ class Screen:
                 print(" " * LABEL + printable(row), file=self.stream, flush=True)
 
 
+def counted(count: float, noun: str) -> str:
+    """A number with its noun.
+
+    Example:
+        >>> counted(1, "step"), counted(2000, "step")
+        ('1 step', '2,000 steps')
+    """
+    shown = f"{count:,}" if isinstance(count, int) else f"{count:g}"
+    return f"{shown} {noun}{'' if count == 1 else 's'}"
+
+
 class Progress:
     """Follows the events of one run; redraws at most eight times a second.
 
@@ -50,11 +61,16 @@ class Progress:
         total_steps: length of the run.
         steps_per_epoch: steps of one epoch.
         rows: training rows of one epoch.
+        at_once: whether a solver finds the answer, which says itself when it is done.
     """
 
-    def __init__(self, screen: Screen, total_steps: int, steps_per_epoch: int, rows: int) -> None:
+    def __init__(
+        self, screen: Screen, total_steps: int, steps_per_epoch: int, rows: int,
+        at_once: bool = False,
+    ) -> None:  # fmt: skip
         self.screen = screen
         self.total, self.per_epoch, self.rows = total_steps, steps_per_epoch, rows
+        self.at_once = at_once
         self.began = self.drawn = perf_counter()
         self.first: int | None = None
         self.losses: list[float] = []
@@ -87,16 +103,20 @@ class Progress:
         speed = done / max(now - self.began, 1e-9)
         epochs = math.ceil(self.total / self.per_epoch)
         words = [f"epoch {min(math.ceil(event.step / self.per_epoch), epochs)}/{epochs}"]
-        if self.bar:
+        if self.at_once:
+            words = [f"solved in {counted(event.step, 'step')}"]
+        elif self.bar:
             words.append(bar(event.step / self.total))
         for name, value in self.values.items():
             if name.startswith("val_") and name != "val_loss":
                 words.append(f"{name.replace('_', ' ')} {show(name[4:], value)}")
         if self.losses:
             words.append(f"loss {self.losses[-1]:.3g} {sparkline(self.losses[-16:])}")
-        words.append(f"{speed * self.rows / self.per_epoch:,.0f} rows/s")
+        if not self.at_once:
+            words.append(f"{speed * self.rows / self.per_epoch:,.0f} rows/s")
         left = (self.total - event.step) / max(speed, 1e-9)
-        if left >= 1:
+        ended = self.at_once or (isinstance(event, Epoch) and event.last)
+        if left >= 1 and not ended:
             words.append(f"{left:.0f} s left")
         return "  ".join(words)
 

@@ -17,7 +17,8 @@ from chymist.augment import Augment, check_suits
 from chymist.data.graphs import graph_inputs
 from chymist.data.preparation import Preparation, fit_preparation
 from chymist.data.weights import row_weights
-from chymist.engine.defaults import OTHER_TASK, TREES
+from chymist.engine.closed_form import TRIED
+from chymist.engine.defaults import TREES
 from chymist.engine.ignored import CONSTANT
 from chymist.engine.loop import Program, State, scaler, steps_per_epoch
 from chymist.engine.place import CPU, MEMORY, Place
@@ -129,7 +130,7 @@ def assemble(
     columns = len(data.classes) if data.classes else train.targets.shape[1]
     shapes = shapes_of(preparation, form.outputs(columns), data, recipe)
     model = build_model(recipe.model, shapes, seed, recipe.init).to(dtype_of(recipe))
-    _start_from(model, recipe, split, train, seed)
+    _start_from(model, recipe, split, prepared, seed)
     if len(shapes.inputs) == 3:  # convolutions run faster with the channels innermost
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     model = model.to(place.device)
@@ -146,7 +147,7 @@ def assemble(
     schedule = (recipe.schedule or CONSTANT).build(Span(total, per_epoch))  # solvers have none
     check_watched(recipe, rule, data, len(valid))
     parameters = [p for p in model.parameters() if p.requires_grad]
-    optimizer, rate = build_optimizer(recipe, model)
+    optimizer, rate = build_optimizer(recipe, model, train)
     program = Program(
         train, apply, loss, schedule, recipe.clip.build(parameters),
         evaluator(loss, form, preparation, data, split.valid, valid, batch_size), rule, batch_size,
@@ -210,13 +211,15 @@ def check_watched(recipe: Recipe, rule: Rule | None, data: Data, valid: int) -> 
         )  # fmt: skip
 
 
-def _start_from(model: nn.Module, recipe: Recipe, split: Split, rows: Rows, seed: int) -> None:
+def _start_from(
+    model: nn.Module, recipe: Recipe, split: Split, prepared: Prepared, seed: int
+) -> None:
     """Initial weights that need rows, or another run."""
     name = recipe.init.name if recipe.init else "default"
     if name == "lsuv":
-        _scale_by_rows(model, rows, recipe, seed)
+        _scale_by_rows(model, prepared.train, recipe, seed)
     elif name == "from_run":
-        warm_start(model, recipe.init, split)
+        warm_start(model, recipe.init, split, prepared.preparation)
 
 
 def _scale_by_rows(model: nn.Module, rows: Rows, recipe: Recipe, seed: int) -> None:
@@ -302,7 +305,9 @@ def forward_of(recipe: Recipe, device: torch.device) -> Callable[[nn.Module, Ten
     return apply
 
 
-def build_optimizer(recipe: Recipe, model: nn.Module) -> tuple[torch.optim.Optimizer, float]:
+def build_optimizer(
+    recipe: Recipe, model: nn.Module, rows: Rows
+) -> tuple[torch.optim.Optimizer, float]:
     """The optimiser over the parameters that are trained, and its learning rate.
 
     Raises:
@@ -310,7 +315,7 @@ def build_optimizer(recipe: Recipe, model: nn.Module) -> tuple[torch.optim.Optim
     """
     parameters = [p for p in model.parameters() if p.requires_grad]
     if is_solved(recipe):
-        check_solvable(recipe, model)
+        check_solvable(recipe, model, rows.take(torch.arange(min(TRIED, len(rows)))))
         # never stepped: see engine.solving
         return torch.optim.SGD(parameters or [torch.zeros(0)]), 1.0
     if not parameters:
@@ -329,13 +334,8 @@ def check_loss(recipe: Recipe, data: Data) -> Form:
     """What the loss expects, after checking that it suits the data.
 
     Raises:
-        UsageError: a loss or a model for another task, or a loss for another number of classes.
+        UsageError: a loss for another task or number of classes.
     """
-    own = recipe.model is not None and recipe.model.factory is None
-    task, other = OTHER_TASK.get(recipe.model.name, ("", "")) if own else ("", "")
-    if task not in ("", data.task):
-        raise UsageError(f"the model '{recipe.model.name}' is for {task}", where="model",
-                         received=f"{data.task} data", do=f"use {other}")  # fmt: skip
     form = FORMS[recipe.loss.name]
     if form.task != ("classification" if data.task in STEPWISE else data.task):
         raise UsageError(

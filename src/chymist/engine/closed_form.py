@@ -11,12 +11,16 @@ from torch import Tensor, nn
 from chymist.engine.columns import Columns
 from chymist.errors import UsageError
 
-ALIKE = 1e-7  # of a singular value of columns of length 1: below it single precision has none
+TRIED = 256  # rows on which a model is asked whether it is affine
 ILL_CONDITIONED = 30.0  # Belsley's bound of a strong dependence
 
 
 def least_squares(
-    inputs: np.ndarray, targets: np.ndarray, l2: float = 0.0, weights: np.ndarray | None = None
+    inputs: np.ndarray,
+    targets: np.ndarray,
+    l2: float = 0.0,
+    weights: np.ndarray | None = None,
+    single: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Weights and intercept that minimise |X W + b - T|^2 + l2 |W|^2.
 
@@ -32,6 +36,7 @@ def least_squares(
         targets: T, (rows, outputs).
         l2: penalty, summed over rows, >= 0.
         weights: v, (rows,), >= 0; None is 1 for all.
+        single: whether inputs were rounded to single precision: what depends but for that, depends.
 
     Returns:
         W (features, outputs) and b (outputs,), float64.
@@ -45,14 +50,15 @@ def least_squares(
     """
     counted = np.ones(len(inputs)) if weights is None else weights.astype(np.float64)
     inputs, targets, counted = (rows[counted > 0] for rows in (inputs, targets, counted))
-    columns = Columns.of(inputs, counted, l2)
+    columns = Columns.of(inputs, counted, l2, single)
     t = targets.astype(np.float64)
     t_mean = np.average(t, 0, counted)
     x, t = columns.roots * columns.rows, columns.roots * (t - t_mean)
     if l2:
         x = np.vstack([x, np.diag(np.sqrt(columns.penalties))])
         t = np.vstack([t, np.zeros((x.shape[1], t.shape[1]))])
-    return columns.raw(np.linalg.lstsq(x, t, rcond=None)[0], t_mean)
+    least = None if l2 else columns.tolerance
+    return columns.raw(np.linalg.lstsq(x, t, rcond=least)[0], t_mean)
 
 
 def solve_least_squares(
@@ -72,16 +78,17 @@ def solve_least_squares(
     Raises:
         UsageError: the model is not one affine layer.
     """
-    layer = only_layer(model)
+    layer = only_layer(model, inputs)
+    single = inputs.dtype != torch.float64
     flat, wanted = given(model, layer, inputs).cpu().numpy(), targets.cpu().numpy()
     rows = None if weights is None else weights.double().cpu().numpy()
-    found, intercept = least_squares(flat, wanted, l2, rows)
+    found, intercept = least_squares(flat, wanted, l2, rows, single)
     layer.weight.copy_(torch.from_numpy(found.T))
     layer.bias.copy_(torch.from_numpy(intercept))
-    return dependence(flat, rows) if not l2 else []
+    return dependence(flat, rows, single) if not l2 else []
 
 
-def dependence(x: np.ndarray, weights: np.ndarray | None = None) -> list[str]:
+def dependence(x: np.ndarray, weights: np.ndarray | None = None, single: bool = False) -> list[str]:
     """Whether columns follow from each other, wholly or nearly, as notes.
 
     Of columns that are centred and scaled to length 1, the condition number is the ratio of the
@@ -90,6 +97,7 @@ def dependence(x: np.ndarray, weights: np.ndarray | None = None) -> list[str]:
     Args:
         x: (rows, features).
         weights: of rows, or None.
+        single: whether columns were rounded to single precision.
 
     Returns:
         At most one sentence.
@@ -102,19 +110,14 @@ def dependence(x: np.ndarray, weights: np.ndarray | None = None) -> list[str]:
     Source: Belsley, Kuh, Welsch 1980, Regression diagnostics, section 3.2.
     """
     counted = np.ones(len(x)) if weights is None else weights.astype(np.float64)
-    columns = Columns.of(x[counted > 0], counted[counted > 0])
-    x = columns.roots * columns.rows
-    lengths = np.square(x).sum(0)
-    x = x[:, lengths > 0]
-    # Squares of the singular values; those below the rounding of single precision are none.
-    squares = np.linalg.eigvalsh(x.T @ x) if x.size else np.zeros(0)
-    rank = int((squares > ALIKE**2).sum())
-    if rank < len(lengths):
+    columns = Columns.of(x[counted > 0], counted[counted > 0], single=single)
+    rank = columns.rank
+    if rank < x.shape[1]:
         return [
-            f"columns depend on each other: rank {rank} of {len(lengths)}, so many weights fit as "
+            f"columns depend on each other: rank {rank} of {x.shape[1]}, so many weights fit as "
             "well, and the shortest are taken"
         ]
-    condition = float(np.sqrt(squares[-1] / squares[0])) if rank else 1.0
+    condition = float(columns.values[0] / columns.values[-1]) if rank else 1.0
     if condition < ILL_CONDITIONED:
         return []
     return [
@@ -127,28 +130,76 @@ def given(model: nn.Module, layer: nn.Linear, inputs: Tensor) -> Tensor:
     """What the model gives its affine layer: the inputs themselves, or fixed features of them.
 
     In double precision: features that depend on each other (the square of a column of two values)
-    would be told apart by their rounding, and get weights that are large and mean nothing.
+    would be told apart by their rounding, and get weights that are large and mean nothing. In
+    evaluation mode, in which the model is scored.
     """
-    seen: list[Tensor] = []
-    hook = layer.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
-    exact = copy.deepcopy(model).double()
-    hook.remove()
-    with torch.no_grad():
-        exact(inputs.double())
-    return seen[0]
+    return _seen(model, layer, inputs)[0]
 
 
-def only_layer(model: nn.Module) -> nn.Linear:
-    """The one affine layer that holds all parameters of a model.
+def only_layer(model: nn.Module, inputs: Tensor) -> nn.Linear:
+    """The one affine layer that a model is, but for what comes before it.
+
+    Args:
+        model: any.
+        inputs: some rows, see `affine_layer`.
 
     Raises:
         UsageError: the model is anything else.
     """
-    layers = [layer for layer in model.modules() if isinstance(layer, nn.Linear)]
-    if len(layers) == 1 and len(list(model.parameters())) == len(list(layers[0].parameters())):
-        return layers[0]
+    layer = affine_layer(model, inputs[:TRIED])
+    if layer is not None:
+        return layer
     raise UsageError(
-        "the optimizer is for models with one affine layer: linear, softmax, polynomial, ...",
+        "the optimizer is for models with one affine layer, with an intercept and at the end: "
+        "linear, softmax, polynomial, ...",
         where="optimizer",
         do="use another optimizer, for example adam",
     )
+
+
+def affine_layer(model: nn.Module, inputs: Tensor) -> nn.Linear | None:
+    """The layer with all parameters of a model, whose outputs are those of the model; or None.
+
+    Args:
+        model: any.
+        inputs: some rows, on which it is tried with its weights and with their negatives.
+
+    Example:
+        >>> layer, rows = nn.Linear(2, 1), torch.eye(2)
+        >>> affine_layer(nn.Sequential(nn.Flatten(), layer), rows) is layer
+        True
+        >>> affine_layer(nn.Sequential(layer, nn.ReLU()), rows) is None
+        True
+    """
+    layer = _layer_of(model)
+    if layer is None or layer.bias is None:
+        return None
+    for sign in (1.0, -1.0):
+        features, made, outputs = _seen(model, layer, inputs, sign)
+        alike = features.ndim == 2 and made.shape == outputs.shape
+        if not (alike and torch.allclose(made, outputs, equal_nan=True)):
+            return None
+    return layer
+
+
+def _layer_of(model: nn.Module) -> nn.Linear | None:
+    """The one affine layer that holds all parameters of a model, or None."""
+    layers = [layer for layer in model.modules() if isinstance(layer, nn.Linear)]
+    whole = len(layers) == 1 and len(list(model.parameters())) == len(list(layers[0].parameters()))
+    return layers[0] if whole else None
+
+
+def _seen(
+    model: nn.Module, layer: nn.Linear, inputs: Tensor, sign: float = 1.0
+) -> tuple[Tensor, Tensor, Tensor]:
+    """What goes into the layer, what it makes of it, and what the model makes of that."""
+    place = next(n for n, module in enumerate(model.modules()) if module is layer)
+    exact = copy.deepcopy(model).double().eval()
+    own = list(exact.modules())[place]
+    seen: list[tuple[Tensor, Tensor]] = []
+    own.register_forward_hook(lambda _, given, made: seen.append((given[0], made.clone())))
+    with torch.no_grad():
+        for values in own.parameters():
+            values.mul_(sign)
+        outputs = exact(inputs.double())
+    return *seen[0], outputs

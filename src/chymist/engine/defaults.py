@@ -11,6 +11,7 @@ from typing import Any
 from chymist.engine.ignored import as_read, refuse_unread, unread
 from chymist.engine.start import pinned
 from chymist.errors import InputError, UsageError
+from chymist.losses import FORMS
 from chymist.optim import WHOLE
 from chymist.parts import Part, part
 from chymist.values import Data, Length, Recipe, Split
@@ -42,6 +43,8 @@ SOLVED_LOSSES = {
 }  # fmt: skip
 # Models for one task only, and which is for the other.
 OTHER_TASK = {
+    **dict.fromkeys(("logistic", "softmax", "perceptron", "linear_svm"),
+                    ("classification", "linear")),
     "id3": ("classification", "cart"), "c45": ("classification", "cart"),
     "gaussian": ("classification", "linear"), "naive_bayes": ("classification", "linear"),
     "svm": ("classification", "svr"), "svr": ("regression", "svm"),
@@ -89,7 +92,8 @@ def complete(recipe: Recipe, split: Split) -> Recipe:
         A recipe without None, but for the schedule of a solver, which has none.
 
     Raises:
-        UsageError: something is given that the optimiser would not read.
+        UsageError: something is given that the optimiser would not read, or the model is for
+            another task or number of classes.
 
     Example:
         >>> import chymist as cy
@@ -98,6 +102,9 @@ def complete(recipe: Recipe, split: Split) -> Recipe:
         (mlp(), 16, '200 epochs')
     """
     chosen = _chosen(recipe, split)
+    if chosen.model.factory is None:
+        _check_task(chosen.model, chosen.loss, split.data)
+    _check_link(chosen.model, chosen.loss)
     refuse_unread(chosen)
     single = chosen.model.name == "perceptron" and recipe.optimizer is None  # Rosenblatt's rule
     recipe, model, optimizer = chosen, chosen.model, chosen.optimizer
@@ -122,7 +129,7 @@ def complete(recipe: Recipe, split: Split) -> Recipe:
         gradient_noise=recipe.gradient_noise or part("gradient_noise", "none"),
         augment=recipe.augment or part("augment", "none"),
         data=_preparation(recipe, model),
-        precision=recipe.precision or "float32",
+        precision=recipe.precision or ("float64" if model.name in TREES else "float32"),
         accumulate=recipe.accumulate or 1,
     )
     return as_read(full)
@@ -151,7 +158,6 @@ def _chosen(recipe: Recipe, split: Split) -> Recipe:
     _check_ahead(model, data)
     recipe = _on_graph(recipe, model, whole)
     loss = recipe.loss or part("loss", loss_of(model) or LOSSES[data.task])
-    _check_link(model, loss)
     solvable = loss.name == "mse" and model.name in ("linear", *EXPANSIONS)
     free = recipe.penalty is None or recipe.penalty.name == "none"
     exact = part("optimizer", "closed_form") if solvable and free else _optimizer(model, free)
@@ -200,6 +206,31 @@ def loss_of(model: Part) -> str | None:
     if model.name == "generalized_linear" and model.factory is None:
         return LINK_LOSSES[model.options.get("link", "identity")]
     return MODEL_LOSSES.get(model.name) or SOLVED_LOSSES.get(model.name)
+
+
+def _check_task(model: Part, loss: Part, data: Data) -> None:
+    """Refuse a model for another task or number of classes, before its loss is looked at."""
+    task, other = OTHER_TASK.get(model.name, ("", ""))
+    if model.name == "generalized_linear" or _of_values(model, loss):
+        task, other = FORMS[loss_of(model) or loss.name].task, linear_for(data)
+    what, received = f"the model '{model.name}' is for", f"{data.task} data"
+    if task not in ("", data.task):
+        raise UsageError(f"{what} {task}", where="model", received=received, do=f"use {other}")
+    if loss_of(model) == "binary_cross_entropy" and len(data.classes) > 2:
+        raise UsageError(f"{what} two classes", where="model", do=f"use {linear_for(data)}",
+                         received=f"{len(data.classes)} classes")  # fmt: skip
+
+
+def _of_values(model: Part, loss: Part) -> bool:
+    """Whether this is linear regression; with a loss of classes it is that of classes."""
+    return model.name == "linear" and FORMS[loss.name].task == "regression"
+
+
+def linear_for(data: Data) -> str:
+    """The linear model for a task and number of classes."""
+    if data.task == "regression":
+        return "linear"
+    return "logistic" if len(data.classes) == 2 else "softmax"
 
 
 def _check_link(model: Part, loss: Part) -> None:

@@ -10,7 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from chymist.engine.closed_form import dependence, given, only_layer, solve_least_squares
+from chymist.engine.closed_form import (
+    TRIED,
+    affine_layer,
+    dependence,
+    given,
+    only_layer,
+    solve_least_squares,
+)
 from chymist.engine.columns import Columns
 from chymist.engine.events import Epoch, Event, Step
 from chymist.engine.irls import CERTAIN, Objective, newton, separated
@@ -115,8 +122,13 @@ def solve(program: Program, state: State, recipe: Recipe) -> Generator[Event]:
         model.train()
 
 
-def check_solvable(recipe: Recipe, model: nn.Module) -> None:
+def check_solvable(recipe: Recipe, model: nn.Module, inputs: Tensor) -> None:
     """Refuse a model or a loss that the optimiser cannot solve.
+
+    Args:
+        recipe: complete.
+        model: its model.
+        inputs: some rows.
 
     Raises:
         InputError: there is nothing to find.
@@ -147,7 +159,7 @@ def check_solvable(recipe: Recipe, model: nn.Module) -> None:
     elif name in ITERATED:
         _check_iterated(recipe, model)
     else:
-        _check_affine(recipe, only_layer(model))
+        _check_affine(recipe, only_layer(model, inputs))
 
 
 def _check_affine(recipe: Recipe, layer: nn.Linear) -> None:
@@ -197,16 +209,18 @@ def separable_note(program: Program, model: nn.Module, recipe: Recipe) -> list[s
         program, model: of a finished run.
         recipe: complete.
     """
-    affine = recipe.model.name in ("logistic", "softmax", "generalized_linear")
     if recipe.penalty and recipe.penalty.name != "none":
         return []
     options = {**recipe.optimizer.options, **recipe.loss.options}
-    if not affine or recipe.model.source or recipe.loss.name not in ODDS:
+    if recipe.loss.name not in ODDS:
         return []
     if options.get("label_smoothing") or recipe.optimizer.name in AT_ONCE:
         return []
     decay = definition("optimizer", recipe.optimizer.name).options.get("weight_decay")
     if options.get("weight_decay", decay and decay.default):
+        return []
+    inputs, _ = next(program.rows.batches([torch.arange(min(TRIED, len(program.rows)))]))
+    if affine_layer(model, inputs) is None:
         return []
     sides = []
     with torch.no_grad():
@@ -237,9 +251,10 @@ def _in_closed_form(problem: Problem) -> Iterator[bool]:
 
 def _by_irls(problem: Problem) -> Iterator[bool]:
     """Newton's method from zero; every iteration reads all rows."""
-    (l2, most), layer = problem.options, only_layer(problem.model)
+    (l2, most), layer = problem.options, only_layer(problem.model, problem.inputs)
+    single = problem.inputs.dtype != torch.float64
     (objective, columns), loss = _objective(problem, layer, l2), problem.recipe.loss
-    odds = loss.name in ODDS and not l2 and not loss.options
+    odds = loss.name in ODDS and not l2 and not loss.options.get("label_smoothing")
     for step, found in enumerate(newton(objective, layer.out_features), 1):
         weights, intercepts = columns.raw(found.theta[:-1].numpy(), found.theta[-1].numpy())
         with torch.no_grad():
@@ -251,8 +266,10 @@ def _by_irls(problem: Problem) -> Iterator[bool]:
         if last:
             problem.notes.extend(_notes(found.last or apart, apart, odds, outputs, step))
             problem.notes.extend(
-                dependence(columns.rows, columns.roots[:, 0] ** 2) if not l2 else []
+                dependence(columns.rows, columns.roots[:, 0] ** 2, single) if not l2 else []
             )
+            if loss.name == "poisson" and not l2:
+                problem.notes.extend(_empty(outputs, objective.targets))
         yield last
 
 
@@ -269,6 +286,14 @@ def _notes(ended: bool, apart: bool, odds: bool, outputs: Tensor, step: int) -> 
     return []
 
 
+def _empty(outputs: Tensor, targets: Tensor) -> list[str]:
+    """Whether some log-rates fall for ever, as nothing was counted where they are told."""
+    if not bool(((outputs < -CERTAIN) & (targets.reshape(outputs.shape) == 0)).any()):
+        return []
+    return ["rates below e^-20: the counts of some rows are all 0, so the loss has no minimum: "
+            "its weights grow for ever. irls(l2=1) has a minimum"]  # fmt: skip
+
+
 def _objective(problem: Problem, layer: nn.Linear, l2: float) -> tuple[Objective, Columns]:
     """The sum over the rows that weigh anything, in double precision on the CPU.
 
@@ -278,9 +303,10 @@ def _objective(problem: Problem, layer: nn.Linear, l2: float) -> tuple[Objective
     weights = torch.ones(len(features)) if problem.weights is None else problem.weights
     weights = weights.double().cpu()
     kept = weights > 0
-    columns = Columns.of(features[kept].numpy(), weights[kept].numpy(), l2)
+    single = problem.inputs.dtype != torch.float64
+    columns = Columns.of(features[kept].numpy(), weights[kept].numpy(), l2, single)
     targets = problem.targets.cpu()[kept]
-    scaled = torch.from_numpy(columns.rows)
+    scaled = torch.from_numpy(columns.independent)
     ones, free = scaled.new_ones(len(scaled), 1), scaled.new_zeros(1)
     wanted = targets.double() if targets.is_floating_point() else targets
     return Objective(

@@ -10,6 +10,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import nn
 
+from chymist.data.cells import short
+from chymist.data.preparation import Preparation
 from chymist.engine.files import read_file
 from chymist.engine.folder import Saved, open_folder
 from chymist.errors import InputError, UsageError
@@ -32,17 +34,19 @@ def pinned(init: Part) -> Part:
     return init.replace(path=str(folder), sha256=_digest(_content(folder)))
 
 
-def warm_start(model: nn.Module, init: Part, split: Split) -> None:
+def warm_start(model: nn.Module, init: Part, split: Split, preparation: Preparation) -> None:
     """Give the model the weights of the run.
 
     Args:
         model: changed in place.
         init: `from_run` with its path and hash.
         split: the rows of the new run.
+        preparation: what makes features of them.
 
     Raises:
-        InputError: the weights are missing, were changed, or do not fit the model; or the run
-            has learned from rows on which the new one is scored.
+        InputError: the weights are missing, were changed, or do not fit the model or the
+            columns and classes; or the run has learned from rows on which the new one
+            is scored.
     """
     folder = Path(_path(init))
     content = _content(folder)
@@ -51,7 +55,8 @@ def warm_start(model: nn.Module, init: Part, split: Split) -> None:
         raise InputError("the weights have changed since the recipe was written",
                          where=str(folder / WEIGHTS), received=_digest(content)[:12],
                          do=f"bring back {told[:12]}, or leave init.sha256 out")  # fmt: skip
-    _check_rows(open_folder(folder), split)
+    saved = open_folder(folder)
+    _check_rows(saved, split)
     try:
         weights = load(content)
     except SafetensorError as error:
@@ -66,6 +71,7 @@ def warm_start(model: nn.Module, init: Part, split: Split) -> None:
             raise InputError("the weights of the run do not fit the model", where=name,
                              received=f"shapes {told}",
                              do="fit the same model on columns of the same kind")  # fmt: skip
+    _check_names(saved, split, preparation)
     model.load_state_dict(weights)
 
 
@@ -103,3 +109,24 @@ def _check_rows(saved: Saved, split: Split) -> None:
         raise InputError("the run to start from has learned from rows that are to be scored",
                          where=str(saved.path), received=f"{len(seen):,} rows",
                          do="fit with the same split, or start from other data")  # fmt: skip
+
+
+def _check_names(saved: Saved, split: Split, preparation: Preparation) -> None:
+    """Refuse weights of other columns or classes, or of the same ones in another order.
+
+    Names of an array's columns say as little as those of a table beside it.
+
+    Raises:
+        InputError: they are.
+    """
+    named = saved.preparation.kind == preparation.kind
+    there = saved.preparation.feature_names, saved.schema.classes
+    here = preparation.feature_names, split.data.classes
+    for what, theirs, ours in zip(("columns", "classes"), there, here, strict=True):
+        if tuple(theirs) == tuple(ours) or (what == "columns" and not named):
+            continue
+        at = next(n for n, pair in enumerate(zip(theirs, ours, strict=True)) if pair[0] != pair[1])
+        order = " in another order" if sorted(theirs) == sorted(ours) else ""
+        raise InputError(f"the run to start from has other {what}{order}", where=str(saved.path),
+                         received=f"{short(theirs[at])} where {short(ours[at])} is now",
+                         do="bring them into the order of the run, or start afresh")  # fmt: skip

@@ -57,8 +57,15 @@ class Racer:
 
     @cached_property
     def estimate(self) -> Estimate | None:
-        """Mean loss at the best rate, with its 95 % interval over seeds (Student's t)."""
-        return None if self.best is None else mean_t(self.losses[self.best])
+        """Mean loss at the best rate, with its 95 % interval over seeds (Student's t).
+
+        It ends at 0 where no loss that was seen is below: most losses cannot be.
+        """
+        if self.best is None:
+            return None
+        found = mean_t(self.losses[self.best])
+        below = np.isfinite(found.low) and self.losses.min() >= 0
+        return found._replace(low=max(found.low, 0.0)) if below else found
 
     @property
     def good(self) -> tuple[float, float] | None:
@@ -187,7 +194,7 @@ def race_verdict(racers: Sequence[Racer], pairs: Sequence[Mapping[str, Any]]) ->
         ...                   np.ones((1, 3, 1)), "accuracy", None)
         ...             for name, losses in (("adam", [0.1, 0.2, 0.1]), ("sgd", [0.5, 0.6, 0.6])))
         >>> print(race_verdict([one, two], against_the_leader([one, two])))
-        adam at rate 0.1 ends lowest, with a validation loss of 0.133 [-0.0101, 0.277]; clearly
+        adam at rate 0.1 ends lowest, with a validation loss of 0.133 [0, 0.277]; clearly
         higher: sgd
         >>> print(race_verdict([two, one], against_the_leader([two, one])))
         cannot tell which is best: sgd at rate 0.1 ends lowest, with a validation loss of 0.567

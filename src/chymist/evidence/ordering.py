@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from chymist.evidence.verdict import NAMES
+from chymist.evidence.verdict import NAMES, amount
 from chymist.metrics import find
-from chymist.values import Score, show
+from chymist.values import Score
 
 Answer = Literal["holds", "violated", "cannot tell"]
 
@@ -38,11 +38,9 @@ class Inequality:
         return dict(vars(self))
 
     def __str__(self) -> str:
-        difference, low, high = (
-            show(self.metric, v) for v in (self.difference, self.low, self.high)
-        )
+        apart = amount(self.metric, self.difference, self.low, self.high)
         names = f"{NAMES.get(self.smaller, self.smaller)} < {NAMES.get(self.larger, self.larger)}"
-        return f"{names}: {self.answer} (difference {difference} [{low}, {high}])"
+        return f"{names}: {self.answer} (difference {apart})"
 
 
 def inequality(smaller: Score, larger: Score) -> Inequality:
@@ -60,7 +58,7 @@ def inequality(smaller: Score, larger: Score) -> Inequality:
     Example:
         >>> train = Score("accuracy", 0.99, 0.98, 0.995, 500, "train")
         >>> print(inequality(train, Score("accuracy", 0.9, 0.87, 0.93, 300, "valid")))
-        training < validation: holds (difference 9.0 % [5.8 %, 12.0 %])
+        training < validation: holds (difference 9.0 points [5.8, 12.0])
 
     Source: Zou, Donner 2008, Statistics in Medicine 27; Newcombe 1998, method 10.
     """

@@ -7,11 +7,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from chymist.errors import InputError, UsageError
-from chymist.gradients.losses import as_double
+from chymist.gradients.losses import real_points, slope_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,10 +48,12 @@ def ascend(
         An `Ascent`.
 
     Raises:
-        InputError: the outputs are not (batch, outputs), or a step led out of all numbers.
+        InputError: the outputs are not (batch, outputs) or have no gradient (a tree), or a step led
+            out of all numbers.
         UsageError: no such output, or steps, rate or radius out of range.
 
     Example:
+        >>> import torch
         >>> layer = nn.Linear(2, 1, bias=False)
         >>> _ = nn.init.constant_(layer.weight, 3.0)
         >>> ascend(layer, torch.zeros(1, 2), radius=2.0).inputs.round(4)
@@ -62,14 +63,14 @@ def ascend(
     """
     _check(steps, rate, radius)
     twin = copy.deepcopy(model).cpu().double().eval()
-    start = as_double(inputs)
+    start = real_points(inputs, "ascend").detach()
     here, values = start.clone(), []
     for step in range(steps + 1):
         here.requires_grad_()
         found = _output(twin(here), len(start), unit)
         values.append(found.detach().numpy())
         if step < steps:
-            (slope,) = torch.autograd.grad(found.sum(), here)
+            slope = slope_of(found, here, "ascend")
             here = _within(here.detach() + rate * slope, start, radius)
         if not bool(here.isfinite().all()):
             raise InputError("the ascent left all numbers", where=f"step {step + 1}",

@@ -83,7 +83,7 @@ def softmax(inputs: ArrayLike, weights: ArrayLike, bias: ArrayLike, labels: Arra
         labels: class indices, (rows,).
 
     Raises:
-        InputError: the shapes do not fit.
+        InputError: the shapes do not fit, or labels are no class indices.
 
     Example:
         >>> found = softmax([[1.0]], [[0.0, 0.0]], [0.0, 0.0], [0])
@@ -92,11 +92,11 @@ def softmax(inputs: ArrayLike, weights: ArrayLike, bias: ArrayLike, labels: Arra
 
     Source: Bridle 1990.
     """
-    x, w, b, _ = _arrays(inputs, weights, bias, labels)
-    truth = np.asarray(labels)
-    sums = _sums(x, w, b, (len(truth), w.shape[-1]))
-    if truth.ndim != 1 or truth.min() < 0 or truth.max() >= w.shape[1]:
-        raise InputError("labels are class indices", where="softmax", received=str(truth)[:60])
+    x, w, b, truth = _arrays(inputs, weights, bias, labels)
+    sums = _sums(x, w, b, (truth.size, _units(w)))
+    if truth.ndim != 1 or not np.isin(truth, np.arange(w.shape[1])).all():
+        raise InputError("labels are class indices, one for each row", where="softmax",
+                         received=str(truth)[:60], do=f"give 0 to {w.shape[1] - 1}")  # fmt: skip
     logs = log_softmax(sums, axis=1)
     chosen = np.arange(len(truth)), truth.astype(int)
     deltas = np.exp(logs)
@@ -133,14 +133,28 @@ def two_layers(
     Source: Rumelhart, Hinton, Williams 1986.
     """
     x, w, b, t = _arrays(inputs, *first, targets)
-    hidden = expit(_sums(x, w, b, (len(t), w.shape[-1])))
+    hidden = expit(_sums(x, w, b, (len(x) if x.ndim else 0, _units(w))))
     last = perceptron(hidden, *second, t)
     turned = last.layers[0].deltas @ np.asarray(second[0], np.float64).T
     return Derived(last.loss, (_affine(x, turned * hidden * (1 - hidden)), *last.layers))
 
 
 def _arrays(*given: ArrayLike) -> list[Array]:
-    return [np.asarray(values, np.float64) for values in given]
+    """All in float64.
+
+    Raises:
+        InputError: something is no array of numbers.
+    """
+    try:
+        return [np.asarray(values, np.float64) for values in given]
+    except (TypeError, ValueError) as error:
+        raise InputError("not an array of numbers", where="by_hand",
+                         received=str(error)[:60]) from None  # fmt: skip
+
+
+def _units(weights: Array) -> int:
+    """Outputs of a layer; 0 where the weights are no matrix, which `_sums` refuses."""
+    return weights.shape[1] if weights.ndim == 2 else 0
 
 
 def _sums(x: Array, w: Array, b: Array, wanted: tuple[int, ...]) -> Array:

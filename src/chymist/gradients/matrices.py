@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from chymist.errors import InputError, UsageError, nearest
-from chymist.gradients.losses import Loss, as_double, loss_function
+from chymist.gradients.losses import Loss, as_double, loss_function, real_points, slope_of
 
 MOST = 3000  # parameters of a Hessian: its entries are their square
 
@@ -37,7 +37,7 @@ def jacobian(model: nn.Module, inputs: Tensor, layout: Layout = "numerator") -> 
         (batch, outputs, ...), or (batch, ..., outputs) in denominator layout.
 
     Raises:
-        InputError: the outputs are not (batch, outputs).
+        InputError: the outputs are not (batch, outputs), or have no gradient (a tree).
         UsageError: there is no such layout.
 
     Example:
@@ -52,14 +52,12 @@ def jacobian(model: nn.Module, inputs: Tensor, layout: Layout = "numerator") -> 
         raise UsageError("unknown layout", where="jacobian", received=repr(layout),
                          do=nearest(str(layout), get_args(Layout)))  # fmt: skip
     twin = copy.deepcopy(model).cpu().double().eval()
-    points = as_double(inputs).requires_grad_()
+    points = real_points(inputs, "jacobian")
     outputs = twin(points)
     if outputs.ndim != 2 or len(outputs) != len(points):
         raise InputError("the outputs are not (batch, outputs)", where="jacobian",
                          received=f"shape {tuple(outputs.shape)}")  # fmt: skip
-    rows = [
-        torch.autograd.grad(column.sum(), points, retain_graph=True)[0] for column in outputs.t()
-    ]
+    rows = [slope_of(column, points, "jacobian") for column in outputs.t()]
     return torch.stack(rows, 1 if layout == "numerator" else points.ndim).numpy()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ SIGNS = {
     "divide": "/", "true_divide": "/", "truediv": "/", "pow": "^", "float_power": "^",
     "matmul": "@", "mm": "@", "bmm": "@", "mv": "@",
 }  # fmt: skip
+SETTINGS = ("alpha", "rounding_mode", "out", "dtype")  # of a call, not what it is applied to
 
 
 @dataclass
@@ -58,8 +60,9 @@ class Recorder(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Carry out a call and record its results."""
         kwargs = kwargs or {}
-        numbers = [a for a in args if type(a) in (int, float)]
-        tensors = list(_tensors([*args, *kwargs.values()]))
+        named = sorted(kwargs, key=lambda name: name not in ("input", "self"))
+        operands = [*args, *(kwargs[name] for name in named if name not in SETTINGS)]
+        tensors = list(_tensors([*operands, *(kwargs.get(name) for name in SETTINGS)]))
         # As they are before the call, which may work in place.
         new = {id(t): _given(t) for t in tensors if id(t) not in self._places}
         versions = {id(tensor): tensor._version for tensor in tensors}
@@ -70,7 +73,8 @@ class Recorder(TorchFunctionMode):
             if not made.requires_grad or (known and not changed):
                 continue  # no gradient, or handed through as it is
             inputs = tuple(self._place(tensor, new.get(id(tensor))) for tensor in tensors)
-            self._add(Record(_label(_name(func), tensors, numbers), "", inputs, _copy(made)), made)
+            label = _label(_name(func), operands, kwargs)
+            self._add(Record(label, "", inputs, _copy(made)), made)
         return results
 
     def finish(self, last: Tensor) -> list[Record]:
@@ -121,15 +125,21 @@ def _keep(record: Record) -> Callable[[Tensor], None]:
     return hook
 
 
-def _label(name: str, tensors: list[Tensor], numbers: list[Any]) -> str:
+def _label(name: str, operands: list[Any], settings: Mapping[str, Any]) -> str:
     """A sign, with the number that it takes: "+ 1", "1 /"; otherwise the name of the call."""
-    plain = name[1:] if name[0] == "r" and name[1:] in SIGNS else name
-    if plain not in SIGNS:
-        return plain
-    if len(tensors) == 1 and len(numbers) == 1:
-        number = f"{numbers[0]:g}"
-        return f"{number} {SIGNS[plain]}" if plain != name else f"{SIGNS[plain]} {number}"
-    return SIGNS[plain]
+    turned = name[0] == "r" and name[1:] in SIGNS
+    sign = SIGNS.get(name[1:] if turned else name)
+    numbers = [one for one in operands if isinstance(one, Real)]
+    if sign is None or (turned and not numbers):
+        return name
+    if settings.get("rounding_mode"):
+        return f"{name}_{settings['rounding_mode']}"
+    alpha = settings.get("alpha", 1)
+    if len(operands) != 2 or len(numbers) != 1:
+        return sign if alpha == 1 else f"{sign} {alpha:g} ×"
+    if turned or operands[0] is numbers[0]:
+        return f"{numbers[0]:g} {sign}" if alpha == 1 else f"{numbers[0]:g} {sign} {alpha:g} ×"
+    return f"{sign} {alpha * numbers[0]:g}"
 
 
 def _name(func: Any) -> str:

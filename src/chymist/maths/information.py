@@ -7,12 +7,13 @@ The unit is said: nats (natural logarithm) unless bits (base 2) are asked for.
 from __future__ import annotations
 
 from math import log
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import rel_entr, xlogy
 
+from chymist.errors import UsageError, nearest
 from chymist.maths.probability import distribution
 
 Unit = Literal["nats", "bits"]
@@ -30,6 +31,7 @@ def entropy(p: ArrayLike, unit: Unit = "nats") -> float:
 
     Raises:
         InputError: no distribution.
+        UsageError: an unknown unit.
 
     Example:
         >>> entropy([0.25] * 4, "bits"), round(entropy([0.25] * 4), 6), entropy([0, 1, 0])
@@ -57,6 +59,7 @@ def cross_entropy(p: ArrayLike, q: ArrayLike, unit: Unit = "nats") -> float:
 
     Raises:
         InputError: no distributions over the same outcomes.
+        UsageError: an unknown unit.
 
     Example:
         >>> round(cross_entropy([1, 0, 0, 0, 0], [0.4, 0.3, 0.05, 0.05, 0.2]), 6)
@@ -83,6 +86,7 @@ def kl_divergence(p: ArrayLike, q: ArrayLike, unit: Unit = "nats") -> float:
 
     Raises:
         InputError: no distributions over the same outcomes.
+        UsageError: an unknown unit.
 
     Example:
         >>> kl_divergence([0.5, 0.5], [0.5, 0.5])
@@ -109,6 +113,7 @@ def mutual_information(joint: ArrayLike, unit: Unit = "nats") -> float:
 
     Raises:
         InputError: no joint distribution.
+        UsageError: an unknown unit.
 
     Example:
         >>> mutual_information([[0.5, 0], [0, 0.5]], "bits")
@@ -145,4 +150,12 @@ def gini(p: ArrayLike) -> float:
 
 
 def _in(unit: Unit, nats: float) -> float:
+    """A number of nats in the unit that is asked for.
+
+    Raises:
+        UsageError: there is no such unit.
+    """
+    if unit not in get_args(Unit):
+        raise UsageError("unknown unit of information", where="unit", received=repr(unit),
+                         do=nearest(str(unit), get_args(Unit)))  # fmt: skip
     return nats / log(2) if unit == "bits" else nats

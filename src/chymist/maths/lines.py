@@ -39,7 +39,8 @@ def goodness(candidates: Mapping[str, Function], x: ArrayLike, y: ArrayLike) -> 
         x, y: the rows, (n,).
 
     Raises:
-        InputError: a candidate gives another number of values, or rows are not finite.
+        InputError: a candidate gives another number of values, or one that is no number; rows are
+            not finite.
 
     Example:
         >>> goodness({"f1": lambda x: 10 + 9 * x, "f3": lambda x: -0.8 - 1.2 * x}, [1, 2], [19, 28])
@@ -52,7 +53,11 @@ def goodness(candidates: Mapping[str, Function], x: ArrayLike, y: ArrayLike) -> 
         if values.shape not in (targets.shape, ()):
             raise InputError("a candidate must give one value for each row", where=name,
                              received=f"shape {values.shape}")  # fmt: skip
-        found[name] = float(((values - targets) ** 2).mean())
+        if np.isnan(values).any():
+            raise InputError("a candidate must give one value for each row", where=name,
+                             received="nan", do="leave out rows where it has none")  # fmt: skip
+        with np.errstate(over="ignore"):
+            found[name] = float(((values - targets) ** 2).mean())
     return dict(sorted(found.items(), key=lambda pair: pair[1]))
 
 

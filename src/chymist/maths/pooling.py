@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from chymist.errors import InputError
+from chymist.errors import InputError, UsageError, nearest
 from chymist.maths.sizes import convolution_size
 
 
@@ -32,7 +32,7 @@ def pool(
 
     Raises:
         InputError: not a matrix.
-        UsageError: the window does not fit.
+        UsageError: the window does not fit, or an unknown kind.
 
     Example:
         >>> pool([[1, 1, 2, 4], [5, 6, 7, 8], [3, 2, 1, 0], [1, 2, 3, 4]])
@@ -42,6 +42,9 @@ def pool(
     values = np.asarray(matrix, np.float64)
     if values.ndim != 2:
         raise InputError("not a matrix", where="pool", received=f"shape {values.shape}")
+    if kind not in ("max", "mean"):
+        raise UsageError("unknown kind of pooling", where="pool", received=repr(kind),
+                         do=nearest(str(kind), ("max", "mean")))  # fmt: skip
     step = size if stride is None else stride
     rows, columns = (convolution_size(n, size, step) for n in values.shape)
     windows = np.lib.stride_tricks.sliding_window_view(values, (size, size))[::step, ::step]

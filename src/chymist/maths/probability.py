@@ -153,6 +153,9 @@ def expectation(values: ArrayLike, probabilities: ArrayLike) -> float:
         3.5
     """
     points = np.asarray(values, np.float64)
+    if points.ndim != 1:
+        raise InputError("values of a distribution are a row of numbers", where="values",
+                         received=f"shape {points.shape}")  # fmt: skip
     return float(np.dot(distribution(probabilities, len(points)), points))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.spatial.distance import cdist
 
 from chymist.errors import InputError
 
@@ -36,9 +37,7 @@ def neighbor_weights(inputs: ArrayLike, neighbors: int = 10) -> np.ndarray:
     if not 1 <= neighbors < len(rows):
         raise InputError("not that many neighbours", where="neighbor_weights",
                          received=f"{neighbors} of {len(rows)} rows")  # fmt: skip
-    rows = rows - rows.mean(0)
-    squares = (rows**2).sum(1)
-    distances = squares[:, None] + squares - 2 * rows @ rows.T
+    distances = cdist(rows, rows, "sqeuclidean")  # of differences: products would cancel far from 0
     np.fill_diagonal(distances, np.inf)
     nearest = np.argsort(distances, axis=1, kind="stable")[:, :neighbors]
     weights = np.zeros_like(distances)
@@ -82,7 +81,7 @@ def inconsistency(outputs: ArrayLike, weights: ArrayLike) -> float:
 
     Args:
         outputs: what a function gives, (n,) or (n, k).
-        weights: how similar rows are, (n, n), not negative, not all 0.
+        weights: how similar rows are, (n, n), not negative; that of a row to itself does not count.
 
     Raises:
         InputError: shapes that do not fit, or numbers that are not finite.
@@ -106,7 +105,7 @@ def inconsistency(outputs: ArrayLike, weights: ArrayLike) -> float:
 
 
 def _checked(outputs: ArrayLike, weights: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Outputs as (n, k) and weights as (n, n).
+    """Outputs as (n, k) and weights of different rows as (n, n).
 
     Raises:
         InputError: they do not fit.
@@ -119,4 +118,4 @@ def _checked(outputs: ArrayLike, weights: ArrayLike) -> tuple[np.ndarray, np.nda
     if not np.isfinite(values).all() or not np.isfinite(graph).all() or graph.min(initial=0) < 0:
         raise InputError("outputs and weights must be finite, weights not negative",
                          where="smoothness")  # fmt: skip
-    return values, graph
+    return values, graph - np.diag(np.diag(graph))

@@ -17,10 +17,13 @@ from chymist.initializers import AFFINE, Draw
 from chymist.keys import key, torch_generator
 from chymist.models.graphs import GRAPH_MODELS, OnFeatures, row_features
 from chymist.models.peephole import Peephole
+from chymist.models.unshared import Unshared2d
 from chymist.parts import Part
 from chymist.values import Shapes
 
 EMBEDDED = 0.1  # deviation of embeddings; of 1, which is torch's, questions are learned worse
+# How torch says that a number does not fit, in lower case.
+TOO_LARGE = ("overflow", "numeric_limits", "out of bounds for", "too large", "too big", "exceed")
 
 
 def build_model(model: Part, shapes: Shapes, seed: int, init: Part | None = None) -> nn.Module:
@@ -41,7 +44,7 @@ def build_model(model: Part, shapes: Shapes, seed: int, init: Part | None = None
 
     Raises:
         InputError: the factory returns no module, or the code of the module is not at hand.
-        UsageError: the shapes do not suit the model.
+        UsageError: the shapes do not suit the model, or a layer has none before its first batch.
     """
     with torch.random.fork_rng(devices=[]):
         start = key(seed, "factory")
@@ -62,6 +65,8 @@ def build_model(model: Part, shapes: Shapes, seed: int, init: Part | None = None
             do="return a torch.nn.Module",
         )
     draw = None if init is None else init.build(None)
+    if draw:
+        _refuse_lazy(module)
     if model.factory is None or draw:
         with _bounded(init or model, "init" if init else "model"):
             initialize(module, seed, draw)
@@ -113,8 +118,11 @@ def initialize(module: nn.Module, seed: int, draw: Draw | None = None) -> None:
                     elif kind.startswith("bias"):
                         values.zero_()
                     else:
-                        for gate in values.split(layer.hidden_size if recurrent else len(values)):
-                            draw(gate, generator)
+                        own = layer.by_place() if isinstance(layer, Unshared2d) else [values]
+                        if recurrent:  # gate by gate
+                            own = list(values.split(layer.hidden_size))
+                        for weight in own:
+                            draw(weight, generator)
 
 
 @contextmanager
@@ -123,7 +131,7 @@ def _bounded(part: Part, where: str) -> Iterator[None]:
 
     Raises:
         OutOfMemory: there is no room for what they ask for.
-        UsageError: their numbers cannot be counted with.
+        UsageError: their numbers cannot be counted with, or torch refuses them for another reason.
     """
     received = str(part)[:120]
     try:
@@ -134,8 +142,27 @@ def _bounded(part: Part, where: str) -> Iterator[None]:
         if isinstance(error, MemoryError) or "allocate" in str(error):
             raise OutOfMemory("there is not enough memory for this", where=where,
                               received=received, do="make it smaller") from error  # fmt: skip
-        raise UsageError("a number is too large to count with", where=where, received=received,
-                         do="give smaller ones") from error  # fmt: skip
+        if isinstance(error, OverflowError) or any(
+            word in str(error).lower() for word in TOO_LARGE
+        ):
+            raise UsageError("a number is too large to count with", where=where, received=received,
+                             do="give smaller ones") from error  # fmt: skip
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UsageError(f"torch refuses this: {said[:160]}", where=where,
+                         received=received) from error  # fmt: skip
+
+
+def _refuse_lazy(module: nn.Module) -> None:
+    """Refuse layers whose weights are made by their first batch: they cannot be drawn before it.
+
+    Raises:
+        UsageError: there are some.
+    """
+    lazy = [n for n, p in module.named_parameters() if isinstance(p, nn.UninitializedParameter)]
+    if lazy:
+        raise UsageError("weights of lazy layers have no shape yet", where="init",
+                         received=", ".join(lazy),
+                         do="give the layers their sizes, or leave init out")  # fmt: skip
 
 
 def _own(factory: Callable[..., Any], shapes: Shapes) -> Any:

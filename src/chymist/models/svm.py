@@ -96,6 +96,7 @@ class SupportVectorMachine(nn.Module):
     intercept: Tensor
     gamma: Tensor
     rows: Tensor
+    middle: Tensor
 
     def __init__(
         self, inputs: int, outputs: int, kernel: Kernel, C: float, gamma: float | str, degree: int,
@@ -111,6 +112,7 @@ class SupportVectorMachine(nn.Module):
         self.register_buffer("intercept", torch.zeros(len(self.pairs)))
         self.register_buffer("gamma", torch.tensor(1.0))
         self.register_buffer("rows", torch.zeros(0, dtype=torch.int64))
+        self.register_buffer("middle", torch.zeros(inputs))  # from which "linear" is told
 
     def forward(self, x: Tensor) -> Tensor:
         """Scores (batch, outputs)."""
@@ -141,6 +143,9 @@ class SupportVectorMachine(nn.Module):
         options = {"kernel": self.kernel, "C": self.C, "gamma": gamma, "degree": self.degree}
         given = x[kept].numpy(), targets.reshape(-1)[kept.to(targets.device)].cpu().numpy()
         share = counted[kept].numpy()
+        if self.kernel == "linear":  # products far from zero hold no digits of differences
+            self.middle = x[kept].mean(0).to(self.middle)
+            given = (x[kept] - self.middle.double().cpu()).numpy(), given[1]
         if self.epsilon is not None:
             made: Any = SVR(**options, epsilon=self.epsilon).fit(*given, share)
         elif len(set(given[1].tolist())) < 2:
@@ -152,8 +157,8 @@ class SupportVectorMachine(nn.Module):
         dual, intercept = self._by_pairs(made)
         self._hold(x[rows], rows, (dual, intercept), float(gamma))
         margins = self.margins()
-        narrow = f", margin {float(margins[0]):.3g}" if len(margins) == 1 else ""
-        narrow = "" if self.epsilon is not None else narrow
+        told = self.epsilon is None and len(margins) == 1 and bool(margins.isfinite().all())
+        narrow = f", margin {float(margins[0]):.3g}" if told else ""
         return [f"{len(rows):,} of {len(x):,} training rows are support vectors{narrow}"]
 
     def fitted_numbers(self) -> int:
@@ -163,18 +168,20 @@ class SupportVectorMachine(nn.Module):
     def margins(self) -> Tensor:
         """Distance from the boundary of each pair to where the score is 1, 1 / |w|, (pairs,).
 
-        |w|^2 = a' K a, in the space of the kernel.
+        |w|^2 = a' K a, in the space of the kernel; infinite where w is 0.
         """
-        inner = self._kernel(self.support, self.support)
-        return ((self.dual @ inner) * self.dual).sum(1).clamp(min=1e-30).rsqrt()
+        support, dual = self.support.double(), self.dual.double()
+        inner = self._kernel(support, support)
+        return ((dual @ inner) * dual).sum(1).clamp(min=0.0).rsqrt().to(self.dual)
 
     def _kernel(self, x: Tensor, y: Tensor) -> Tensor:
         """Kernel values (rows of x, rows of y)."""
         if self.kernel == "rbf":
             middle = y.mean(0) if len(y) else 0.0  # or squares cancel far from zero
             return torch.exp(-self.gamma * torch.cdist(x - middle, y - middle).square())
-        inner: Tensor = x @ y.T
-        return inner if self.kernel == "linear" else (self.gamma * inner).pow(self.degree)
+        if self.kernel == "linear":
+            return (x - self.middle) @ (y - self.middle).T
+        return (self.gamma * (x @ y.T)).pow(self.degree)
 
     def _hold(
         self, support: Tensor, rows: Tensor, found: tuple[Tensor, Tensor], gamma: float
@@ -218,7 +225,8 @@ class SupportVectorMachine(nn.Module):
         return rows, shifts
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: Any) -> None:
-        """Take as many support vectors as are stored."""
+        """Take as many support vectors as are stored; older ones are told from zero."""
+        state_dict.setdefault(prefix + "middle", torch.zeros_like(self.middle))
         stored = [state_dict.get(prefix + name) for name in ("support", "dual", "rows")]
         if all(s is not None for s in stored):
             count = len(stored[2]) if stored[2].ndim else 0  # type: ignore[union-attr, arg-type]

@@ -48,6 +48,14 @@ class Unshared2d(nn.Conv2d):
         """(batch, inputs, height, width) to (batch, outputs, height, width)."""
         return local(inputs[None], self.weight[None], _or_none(self.bias), self.side)[0]
 
+    def by_place(self) -> list[Tensor]:
+        """Weights of each place, views of (outputs, inputs, kernel, kernel).
+
+        One place is what an initialisation may look at: its fan-out is that of its own units.
+        """
+        height, width = self.places
+        return list(self.weight.unflatten(0, (-1, height * width)).unbind(1))
+
     def extra_repr(self) -> str:
         """What it was made of, for printing."""
         height, width = self.places

@@ -115,6 +115,7 @@ def _trace(model: nn.Module, shape: tuple[int, ...], costs: bool) -> list[_Call]
     """Modules in the order in which they are first called, and what the calls did."""
     import torch
 
+    from chymist.models.unshared import Unshared2d
     from chymist.reports.metering import Meter
 
     calls: dict[int, _Call] = {}
@@ -125,11 +126,13 @@ def _trace(model: nn.Module, shape: tuple[int, ...], costs: bool) -> list[_Call]
         calls.setdefault(id(module), _Call(module))
         open_calls.append(meter.multiply_adds)
 
-    def after(module: nn.Module, _: Any, output: Any) -> None:
+    def after(module: nn.Module, given: Any, output: Any) -> None:
         call = calls[id(module)]
         spent = meter.multiply_adds - open_calls.pop()
         call.multiply_adds += spent // meter.batch
         open_calls[:] = [start + spent for start in open_calls]
+        if costs and isinstance(module, Unshared2d):  # its windows are taken apart on the way
+            meter.windowed(given[0], output, module.side)
         if not call.shape:
             call.shape = _shape_of(output)
             call.receptive_field = meter.seen(output)

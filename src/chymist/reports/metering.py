@@ -74,6 +74,17 @@ class Meter(TorchDispatchMode):
             ones = (1,) * (inputs.ndim - 2)
             self._put(inputs, Field(ones, ones, tuple(inputs.shape[2:])))
 
+    def windowed(self, given: Tensor, made: Tensor, size: int) -> None:
+        """Say that each place of a result sees a window of what was given, in steps of 1."""
+        before = self._seen.get(id(given), "unknown")
+        if isinstance(before, Field) and before.shape == tuple(given.shape[2:]):
+            reach = zip(before.sizes, before.jumps, strict=True)
+            sizes = tuple(own + round((size - 1) * jump) for own, jump in reach)
+            before = replace(before, sizes=sizes)
+        elif isinstance(before, Field):
+            before = "unknown"
+        self._put(made, before)
+
     def seen(self, output: Any) -> tuple[int, ...] | Literal["all"] | None:
         """The receptive field of an output; "all" of the input; None where it is not known."""
         found = next((self._seen[id(t)] for t in _tensors([output]) if id(t) in self._seen), None)

@@ -42,6 +42,7 @@ from chymist.verbs.records import load_run as load_run
 from chymist.verbs.sampling import sample as sample
 from chymist.verbs.searching import search as search
 from chymist.verbs.sensing import effects as effects
+from chymist.verbs.separating import mistake_bound as mistake_bound
 from chymist.verbs.showing import show_batch as show_batch
 from chymist.verbs.suiting import suitability as suitability
 from chymist.verbs.trees import tree_of as tree_of

@@ -26,7 +26,7 @@ from chymist.parts import Part, definition, part
 from chymist.reports.about_race import race_html
 from chymist.values import Data, Recipe, Split
 from chymist.verbs.jobs import Watcher
-from chymist.verbs.populating import Population, fit_population
+from chymist.verbs.populating import Population, fit_population, seeds_of
 from chymist.verbs.sources import as_split
 
 RACERS: Mapping[str, Part] = {
@@ -66,7 +66,7 @@ def race(
     Args:
         data: the rows; data is split with the defaults of `cy.split`.
         optimizers: names (sgd, momentum, nesterov, adagrad, rmsprop, adam, bgd, or any other that
-            takes a rate), or parts by name.
+            takes a rate), or by names of your own: parts, or names of these.
         rates: learning rates; ten from 1e-4 to 3.2 by default.
         seeds: their number (0, 1, ...), or the seeds themselves.
         recipe: what all have in common; by default a perceptron of 64 hidden units, batches of 32,
@@ -95,9 +95,9 @@ def race(
     parts, steps = _parts(optimizers), _rates(rates)
     if out is not None:
         check_place(Path(out))
-    numbers = range(seeds) if isinstance(seeds, int) else seeds
+    numbers = seeds_of(seeds)
     _check_once(numbers, "seeds")
-    split = as_split(data, next(iter(numbers), 0))
+    split = as_split(data, numbers[0])
     if not len(split.valid):
         raise UsageError("a race is decided on validation rows, and there are none", where="data",
                          do="give some, as in cy.split(data, valid=0.2)")  # fmt: skip
@@ -106,7 +106,7 @@ def race(
         one_of_several(shared.replace(optimizer=one.replace(lr=rate)), split)
         for one in parts.values() for rate in steps
     ]  # fmt: skip
-    made = fit_population(recipes, split, seeds, threads=threads, watcher=watcher)
+    made = fit_population(recipes, split, numbers, threads=threads, watcher=watcher)
     racers = in_order(_racers(parts, steps, made))
     pairs = against_the_leader(racers)
     members = tuple(job.job.seed for job in made.jobs[: len(made) // len(recipes)])
@@ -141,10 +141,10 @@ def _parts(optimizers: Sequence[str] | Mapping[str, Part]) -> dict[str, Part]:
         UsageError: one of them has none, or is unknown, or there are none.
     """
     if isinstance(optimizers, Mapping):
-        found = dict(optimizers)
+        found = {str(name): _optimizer(one) for name, one in optimizers.items()}
     else:
         _check_once(list(optimizers), "optimizers")
-        found = {name: RACERS.get(name) or part("optimizer", name) for name in optimizers}
+        found = {str(name): _optimizer(name) for name in optimizers}
     for name, one in found.items():
         if "lr" not in definition(one.kind, one.name).options:
             raise UsageError("a race is between optimisers that have a rate", where="optimizers",
@@ -154,13 +154,32 @@ def _parts(optimizers: Sequence[str] | Mapping[str, Part]) -> dict[str, Part]:
     return found
 
 
+def _optimizer(given: Any) -> Part:
+    """An optimiser, from a part or a name.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if isinstance(given, str):
+        return RACERS.get(given) or part("optimizer", given)
+    if not isinstance(given, Part):
+        raise UsageError("an optimiser is a name or a part", where="optimizers",
+                         received=repr(given)[:60],
+                         do="give 'adam', or cy.optim.adam()")  # fmt: skip
+    return given
+
+
 def _rates(rates: Sequence[float]) -> list[float]:
     """Positive rates, ascending.
 
     Raises:
         UsageError: there are none, or one is given twice.
     """
-    found = sorted(float(rate) for rate in rates)
+    try:
+        found = sorted(float(rate) for rate in rates)
+    except (TypeError, ValueError):
+        raise UsageError("a race needs positive rates", where="rates",
+                         received=repr(rates)[:60]) from None  # fmt: skip
     _check_once(found, "rates")
     if not found or not found[0] > 0 or not np.isfinite(found[-1]):
         raise UsageError("a race needs positive rates", where="rates", received=repr(rates)[:60])
@@ -236,4 +255,7 @@ def _notes(racers: Sequence[Racer], seeds: int) -> list[str]:
         notes.append(f"* the best rate of {', '.join(edge)} is at the end of those that were tried")
     if seeds < 2:
         notes.append("one seed has no spread: nothing can be told apart")
+    elif len(racers) > 1:
+        notes.append("the table's intervals are of each loss by itself; the verdict rests on the "
+                     "differences, seed by seed, corrected for their number")  # fmt: skip
     return notes

@@ -217,7 +217,7 @@ def fit_population(
     Source: deep ensembles, Lakshminarayanan et al. 2017, arXiv:1612.01474.
     """
     began = perf_counter()
-    numbers = _seeds(seeds)
+    numbers = seeds_of(seeds)
     split = as_split(split, numbers[0])
     check_split(split)
     recipes = [recipe] if isinstance(recipe, Recipe) else list(recipe)
@@ -259,8 +259,12 @@ class Histories:
             self.watcher(number, epoch)
 
 
-def _seeds(seeds: int | Sequence[int]) -> list[int]:
-    """Seeds as they are counted or given."""
+def seeds_of(seeds: int | Sequence[int]) -> list[int]:
+    """Seeds as they are counted or given.
+
+    Raises:
+        UsageError: not whole numbers from 0, or none.
+    """
     if isinstance(seeds, Iterable):
-        return [whole_number(seed, "seeds", 0) for seed in seeds] or _seeds(0)
+        return [whole_number(seed, "seeds", 0) for seed in seeds] or seeds_of(0)
     return list(range(whole_number(seeds, "seeds", 1, 10**6)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -174,6 +175,7 @@ def prepared_matrix(
         InputError: fewer than four rows, or numbers that are not finite.
     """
     names: tuple[str, ...] = ()
+    refuse_columns(data)
     if isinstance(data, Data | Split):
         whole, rows, _ = open_rows(data)
         fitted = fit_preparation(whole, rows, prepare.options if prepare else {})
@@ -188,6 +190,18 @@ def prepared_matrix(
     if not np.isfinite(x).all():
         raise InputError("a number is missing or infinite", where="data", do="fill it first")
     return x, names
+
+
+def refuse_columns(data: object) -> None:
+    """Refuse a mapping of columns: which of them are numbers, only data say.
+
+    Raises:
+        InputError: it is one.
+    """
+    if isinstance(data, Mapping):
+        raise InputError("columns by name are not rows of numbers", where="data",
+                         received=f"{len(data)} columns",
+                         do="give the data itself, not its columns")  # fmt: skip
 
 
 def _decomposed(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -246,17 +246,26 @@ def effects(
 
 
 def _checked(values: Mapping[str, Sequence[Any]]) -> dict[str, Sequence[Any]]:
-    """What is asked for, if there is something to compare."""
+    """What is asked for, if there is something to compare.
+
+    Raises:
+        UsageError: there is not.
+    """
+    found: dict[str, Sequence[Any]] = {}
     for name, tried in values.items():
-        if len(tried) < 2:
-            raise UsageError("an effect needs two values at least", where=name,
-                             received=f"{len(tried)}", do="give more")  # fmt: skip
-    return dict(values)
+        if not isinstance(tried, Iterable) or isinstance(tried, str):
+            raise UsageError("the values of an option are a list", where=str(name),
+                             received=repr(tried)[:60], do="give two or more")  # fmt: skip
+        found[name] = tuple(tried)
+        if len(found[name]) < 2:
+            raise UsageError("an effect needs two values at least", where=str(name),
+                             received=f"{len(found[name])}", do="give more")  # fmt: skip
+    return found
 
 
 def _recipes(recipe: Recipe, name: str, values: Sequence[Any], split: Split) -> list[Recipe]:
     """The recipe with each value of an option; a name may have words before it."""
-    option = name.split()[-1]
+    option = name.split()[-1] if name.split() else name
     slot, _, own = option.partition(".")
     has = getattr(recipe, slot, None)
     ours = has is None or getattr(has, "factory", None) is None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,11 @@ from torch import Tensor, nn
 
 from chymist.data import hold_out
 from chymist.data.preparation import fit_preparation
-from chymist.engine.defaults import complete
+from chymist.engine.defaults import complete, linear_for
 from chymist.engine.threads import Threads
 from chymist.evidence import Pair
 from chymist.evidence.locality import Locality, locality
+from chymist.evidence.verdict import amount
 from chymist.keys import generator
 from chymist.models import build_model
 from chymist.parts import Part
@@ -28,6 +29,7 @@ from chymist.verbs.comparison import Comparison
 from chymist.verbs.curves import LearningCurve, learning_curve
 from chymist.verbs.sources import open_rows
 
+MARGIN = 0.02  # a smaller gain, of accuracy or as a share of the error, is not worth a network
 ROWS, PIXELS = 1000, 1024  # at most: rows that are trained on; pixels whose correlation is taken
 NETWORK, SHUFFLED = "network", "network, pixels shuffled"
 
@@ -108,7 +110,7 @@ def suitability(
     whole = split.data
     entries: dict[str, Any] = {
         NETWORK: Recipe(),
-        "linear": Recipe(model=_linear(whole)),
+        "linear": Recipe(model=linear_for(whole)),
         "forest": named_baseline("forest", whole.task),
         "boosting": named_baseline("boosting", whole.task),
     }
@@ -165,12 +167,6 @@ def _drawn(data: Data | Split, most: int, seed: int) -> Split:
     return Split(whole, usable, none, none if sealed is None else sealed, seed)
 
 
-def _linear(data: Data) -> str:
-    if data.task == "regression":
-        return "linear"
-    return "logistic" if len(data.classes) == 2 else "softmax"
-
-
 def _locality(split: Split) -> Locality | None:
     """Of pictures by pixel (the mean of its channels), of plain arrays by column; else none."""
     data = split.data
@@ -193,13 +189,28 @@ def _verdict(found: Comparison) -> str:
     if NETWORK in found.out or not others:
         return f"cannot say: {'; '.join(f'{n}: {why}' for n, why in found.out.items())}"
     rival = others[0]
-    pair = _pair(found, NETWORK, rival)
-    apart = f"{_difference(found.metric, pair)} against {rival}, the best without hidden layers"
-    if pair.better == NETWORK:
-        return f"a network is worth it: {apart}"
-    if pair.better == rival:
-        return f"no need of a network: {rival} is better, {apart}"
-    return f"no need of a network: it cannot be told from {rival}, {apart}"
+    beside = f"{rival}, the best without hidden layers"
+    better, apart = _pair(found, rival).better, _difference(found, rival)
+    if better == NETWORK:
+        return f"a network is worth it: it is better than {beside} ({apart})"
+    if better == rival:
+        return f"no need of a network: {beside}, is better ({apart})"
+    if _most(found, rival) < MARGIN:
+        least = "2 points" if found.metric == "accuracy" else f"2 % of the {found.metric}"
+        return f"no need of a network: it gains less than {least} on {beside} ({apart})"
+    return f"cannot tell whether a network is worth it: beside {beside}, nothing shows ({apart})"
+
+
+def _most(found: Comparison, rival: str) -> float:
+    """The upper end of what a network gains on a rival: of accuracy, or as a share of its error."""
+    pair = _pair(found, rival)
+    if pair.low == pair.high:  # folds that are all alike show no spread, which is no certainty
+        return float("inf")
+    low, high = (pair.low, pair.high) if pair.a == NETWORK else (-pair.high, -pair.low)
+    if found.metric == "accuracy":
+        return high
+    (level,) = (entry.score.value for entry in found.entries if entry.name == rival)
+    return -low / level if level else 0.0
 
 
 def _said_of(near: Locality | None) -> str:
@@ -219,28 +230,20 @@ def _said_of_shuffling(found: Comparison) -> list[str]:
     """What the network loses if its pixels are shuffled, where that was tried."""
     if not {NETWORK, SHUFFLED} <= {entry.name for entry in found.entries}:
         return []
-    lost = _pair(found, NETWORK, SHUFFLED)
-    shows = lost.low > 0 if found.metric == "accuracy" else lost.high < 0  # its own question
-    uses = "uses the neighbourhood" if shows else "gets nothing that shows from the neighbourhood"
-    apart = _difference(found.metric, lost)
-    return [f"the network {uses}: {apart} against the same on shuffled pixels"]
+    lost = _pair(found, SHUFFLED)
+    worse = lost.low > 0 if (found.metric == "accuracy") == (lost.a == NETWORK) else lost.high < 0
+    uses = "uses the neighbourhood" if worse else "gets nothing that shows from the neighbourhood"
+    return [f"the network {uses} ({_difference(found, SHUFFLED)})"]
 
 
-def _pair(found: Comparison, one: str, other: str) -> Pair:
-    """The pair of two entries, seen from the first."""
-    for pair in found.pairs:
-        if (pair.a, pair.b) == (one, other):
-            return pair
-        if (pair.a, pair.b) == (other, one):
-            return replace(pair, a=one, b=other, difference=-pair.difference,
-                           low=-pair.high, high=-pair.low)  # fmt: skip
-    raise KeyError(f"{one}, {other}")
+def _pair(found: Comparison, other: str) -> Pair:
+    """The pair of the network and another entry, the better-ranked one first."""
+    (pair,) = (one for one in found.pairs if {one.a, one.b} == {NETWORK, other})
+    return pair
 
 
-def _difference(metric: str, pair: Pair) -> str:
-    """How much the first of a pair has more, with its interval."""
-    if metric == "accuracy":
-        value, low, high = (100 * v for v in (pair.difference, pair.low, pair.high))
-        return f"accuracy {value:+.1f} points [{low:+.1f}, {high:+.1f}]"
-    value, low, high = pair.difference, pair.low, pair.high
-    return f"{metric} {value:+.3g} [{low:+.3g}, {high:+.3g}]"
+def _difference(found: Comparison, other: str) -> str:
+    """How far the network and another entry are apart, as the comparison says it."""
+    pair = _pair(found, other)
+    apart = amount(found.metric, pair.difference, pair.low, pair.high)
+    return f"{pair.a} - {pair.b}: {apart}"

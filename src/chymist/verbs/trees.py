@@ -15,9 +15,9 @@ from chymist.engine.place import CPU
 from chymist.errors import InputError
 from chymist.models.trees import cut_frequencies
 from chymist.reports.trees import NamedTree
-from chymist.values import Run
+from chymist.values import Run, whole_number
 from chymist.verbs.reading import named_tree
-from chymist.verbs.records import load_model
+from chymist.verbs.records import load_model, load_run
 
 
 def tree_of(run: Run | str | Path) -> NamedTree:
@@ -45,14 +45,14 @@ def tree_of(run: Run | str | Path) -> NamedTree:
     return named_tree(load_model(saved)[0], saved.preparation, tuple(saved.schema.classes))
 
 
-def tree_stability(run: Run, bootstraps: int = 100, seed: int = 0) -> NamedTree:
+def tree_stability(run: Run | str | Path, bootstraps: int = 100, seed: int = 0) -> NamedTree:
     """The tree of a run, with the share of bootstraps of its rows that make each cut again.
 
     A cut is the same if it stands below the same cuts, is by the same column, and its threshold has
     at most a tenth of the rows between itself and the other.
 
     Args:
-        run: a run of a single tree.
+        run: a run of a single tree, or its folder, if its data can be read again.
         bootstraps: how many.
         seed: of the draws.
 
@@ -60,7 +60,8 @@ def tree_stability(run: Run, bootstraps: int = 100, seed: int = 0) -> NamedTree:
         The tree; its `frequency` holds the shares, and its text shows them.
 
     Raises:
-        InputError: the model is no single tree.
+        InputError: the model is no single tree, or its data is not at hand.
+        UsageError: not one bootstrap or more.
 
     Example:
         >>> import chymist as cy
@@ -71,17 +72,21 @@ def tree_stability(run: Run, bootstraps: int = 100, seed: int = 0) -> NamedTree:
 
     Source: Efron 1979, Bootstrap methods: another look at the jackknife.
     """
+    bootstraps = whole_number(bootstraps, "bootstraps", 1)
+    seed = whole_number(seed, "seed", 0)
     named = tree_of(run)
     if len(named.tree.roots) != 1:
         raise InputError("the stability of cuts is that of a single tree",
                          received=f"{len(named.tree.roots)} trees",
                          do="use id3, c45 or cart")  # fmt: skip
+    run = run if isinstance(run, Run) else load_run(run)
     prepared = prepare_split(run.recipe, run.split)
     inputs, targets = next(prepared.train.batches([torch.arange(len(prepared.train))]))
-    rows = run.model.rows_of(inputs, targets, weights_of(run.recipe, run.split, CPU))
+    model = run.model
+    rows = model.rows_of(inputs, targets, weights_of(run.recipe, run.split, CPU))
 
     def regrow(index: np.ndarray) -> Any:
-        return run.model.grow(rows.part(index))
+        return model.grow(rows.part(index))
 
     found = cut_frequencies(named.tree, rows.inputs, regrow, bootstraps, seed)
     return replace(named, frequency=found)

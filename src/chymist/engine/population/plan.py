@@ -250,7 +250,7 @@ def _crew_steps(
 def _copied(run: Assembly) -> Assembly:
     """A run that can be trained without a trace."""
     model = copy.deepcopy(run.state.model)
-    optimizer, rate = build_optimizer(run.recipe, model)
+    optimizer, rate = build_optimizer(run.recipe, model, run.train)
     clip = run.recipe.clip.build([p for p in model.parameters() if p.requires_grad])
     program = replace(run.program, clip=clip, evaluate=lambda model: {}, rule=None)
     return replace(run, program=program, state=State(model, optimizer, rate))

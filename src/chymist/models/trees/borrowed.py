@@ -10,6 +10,7 @@ import numpy as np
 
 from chymist.models.trees.tree import Tree, below, collapse, joined
 
+SURE = 6.5  # digits of a range that single precision holds
 MOST_CATEGORIES = 255  # of a column that histogram boosting takes as categories
 
 
@@ -27,6 +28,7 @@ class Widened(NamedTuple):
         categories: number of categories of each column of the table, (columns,).
         places, units: of the numbers: smallest and power of two, (wide,); or 0 and 1.
         kind: of the numbers of the table.
+        ordered: numbers of double precision in their order, by wide column.
     """
 
     inputs: np.ndarray
@@ -36,6 +38,7 @@ class Widened(NamedTuple):
     places: np.ndarray
     units: np.ndarray
     kind: np.dtype
+    ordered: dict[int, np.ndarray]
 
 
 def widen(inputs: np.ndarray, categories: np.ndarray) -> Widened:
@@ -62,7 +65,9 @@ def widen(inputs: np.ndarray, categories: np.ndarray) -> Widened:
             low, high = np.nanmin(wide[:, at]), np.nanmax(wide[:, at])
             places[at], units[at] = low, 2.0 ** min(np.frexp(high / 2 - low / 2)[1], 1023)
         wide = wide / units - places / units
-    return Widened(wide, column, code, categories, places, units, inputs.dtype)
+    several = np.flatnonzero(~marked) if inputs.dtype == np.float64 else ()
+    ordered = {int(at): np.sort(wide[:, at]) for at in several}
+    return Widened(wide, column, code, categories, places, units, inputs.dtype, ordered)
 
 
 def from_sklearn(grown: Any, table: Widened, value: np.ndarray) -> Tree:
@@ -81,8 +86,28 @@ def from_sklearn(grown: Any, table: Widened, value: np.ndarray) -> Tree:
     column = np.where(inner, table.column[wide], -1)
     sets = [np.arange(table.categories[column[n]]) == code[n] for n in np.flatnonzero(code >= 0)]
     facts = Facts(value, grown.weighted_n_node_samples, grown.impurity, table.categories)
-    threshold = below(grown.threshold * table.units[wide] + table.places[wide], table.kind)
+    threshold = below(_in_units(grown.threshold, wide, table), table.kind)
     return _linked(Cuts(left, right, column, threshold, code >= 0, sets, to_left), facts)
+
+
+def _in_units(thresholds: np.ndarray, wide: np.ndarray, table: Widened) -> np.ndarray:
+    """Thresholds in the unit of their columns, without the digits that single precision made up.
+
+    Args:
+        thresholds: as scikit-learn has them, (nodes,).
+        wide: column of the wide table of each, (nodes,).
+        table: what it was grown on.
+    """
+    units, places = table.units[wide], table.places[wide]
+    found: np.ndarray = thresholds * units + places
+    for at, values in table.ordered.items():
+        own = np.flatnonzero(wide == at)
+        digits = int(np.clip(np.floor(-np.log10(table.units[at]) + SURE), 0, 18))
+        short = np.round(found[own], digits)
+        cuts = ((short - table.places[at]) / table.units[at], thresholds[own])
+        same = np.equal(*(np.searchsorted(values, cut, "right") for cut in cuts))
+        found[own] = np.where(same, short, found[own])
+    return found
 
 
 class Ordered(NamedTuple):

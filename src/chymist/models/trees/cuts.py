@@ -214,8 +214,13 @@ def _of_numbers(
         parts = np.array([left[best], right[best], total - known[n]])
         found.gain[column] = most
         found.information[column] = (n_log_n(total) - n_log_n(parts).sum()) / total
-        lower, upper = values[n, at[best]], values[n, at[best] + 1]
-        found.threshold[column] = float(lower) / 2 + float(upper) / 2
+        found.threshold[column] = _between(*values[n, at[best] : at[best] + 2].tolist())
+
+
+def _between(lower: float, upper: float) -> float:
+    """The middle of two values; the lower of two neighbours whose middle is rounded up."""
+    middle = lower / 2 + upper / 2
+    return middle if middle < upper else lower
 
 
 def _fewest(known: np.ndarray, rule: Rule, classes: int) -> np.ndarray:

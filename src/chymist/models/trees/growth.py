@@ -143,10 +143,9 @@ def _threshold(sample: Sample, cut: Cut, rule: Rule) -> float:
     """The threshold of a cut, as a number in the precision of the rows."""
     if sample.categories[cut.column]:
         return float("nan")
-    if rule.halfway:
-        return float(below(np.array([cut.threshold]), sample.inputs.dtype)[0])
+    limit = float(below(np.array([cut.threshold]), sample.inputs.dtype)[0])
     values = sample.inputs[:, cut.column]
-    return float(values[values <= cut.threshold].max())
+    return limit if rule.halfway else float(values[values <= limit].max())
 
 
 def _frozen(nodes: _Nodes, categories: np.ndarray) -> Tree:

@@ -25,7 +25,8 @@ class TreeModel(nn.Module):
     """A tree, or several, held in buffers, so that it is saved as any weights are.
 
     Outputs are log-probabilities of classes (batch, classes), log-odds of boosted trees, or values
-    (batch, outputs); zeros before it is grown. Numbers are compared in single precision.
+    (batch, outputs); zeros before it is grown. Numbers are compared in the
+    precision of the rows, double unless the recipe says other.
 
     Args:
         shapes: of the prepared rows.
