@@ -28,6 +28,7 @@ PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").g
         "docs/maths.md",
         "docs/palette.md",
         "docs/graphs.md",
+        "docs/sequences.md",
         "docs/images.md",
     ],
 )
@@ -53,6 +54,9 @@ def test_the_page_of_defaults_agrees_with_the_table() -> None:
     text = (ROOT / "docs" / "defaults.md").read_text("utf-8")
     assert f"{defaults.IMAGE_EPOCHS} epochs, at least {defaults.IMAGE_STEPS} steps" in text
     assert f"{defaults.TABLE_EPOCHS} epochs, at least {defaults.TABLE_STEPS:,} steps" in text
+    for kind in ("text", "tokens"):
+        epochs, steps = defaults.STEP_LENGTHS[kind]
+        assert f"{epochs} epochs, at least {steps} steps" in text
     low, high = defaults.TABLE_BATCHES
     assert f"a power of two from {low} to {high}" in text
     assert f"128 from {defaults.LARGE_IMAGE_SET:,} rows" in text

@@ -22,7 +22,8 @@ _PUBLIC = {
     "ChymistError": "chymist.errors", "InputError": "chymist.errors",
     "UsageError": "chymist.errors", "Diverged": "chymist.errors",
     "load": "chymist.data", "split": "chymist.data", "named_sets": "chymist.data",
-    "prepare": "chymist.data.preparation",
+    "prepare": "chymist.data.preparation", "windows": "chymist.data.series",
+    "sample": "chymist.verbs",
     "Graph": "chymist.values", "graph_of": "chymist.data.graphs",
     "bag": "chymist.verbs",
     "fit": "chymist.verbs", "forecast_comparison": "chymist.verbs",
@@ -75,6 +76,7 @@ if TYPE_CHECKING:
     from chymist.data import split as split
     from chymist.data.graphs import graph_of as graph_of
     from chymist.data.preparation import prepare as prepare
+    from chymist.data.series import windows as windows
     from chymist.doctor import Finding as Finding
     from chymist.doctor import Remedy as Remedy
     from chymist.doctor import watch as watch
@@ -130,6 +132,7 @@ if TYPE_CHECKING:
     from chymist.verbs import prove as prove
     from chymist.verbs import race as race
     from chymist.verbs import resume as resume
+    from chymist.verbs import sample as sample
     from chymist.verbs import search as search
     from chymist.verbs import show_batch as show_batch
     from chymist.verbs import suitability as suitability

@@ -214,6 +214,74 @@ def log_loss(targets: Array, probabilities: Array) -> float:
     return float(np.mean(surprise(targets, probabilities)))
 
 
+def perplexity(targets: Array, probabilities: Array) -> float:
+    """The number of tokens among which a model that knows as much would guess, exp(log loss).
+
+    Args:
+        targets: class indices, (n,).
+        probabilities: (n, classes).
+
+    Returns:
+        A number >= 1; the number of classes for a uniform guess.
+
+    Raises:
+        InputError: wrong shapes or values.
+
+    Example:
+        >>> round(perplexity(np.array([0, 1]), np.array([[0.5, 0.5], [0.5, 0.5]])), 4)
+        2.0
+
+    Source: Jelinek, Mercer, Bahl, Baker 1977.
+    """
+    return float(np.exp(log_loss(targets, probabilities)))
+
+
+def chunk_f1(targets: list[list[str]], predictions: list[list[str]]) -> float:
+    """F1 of chunks in tags B-TYPE, I-TYPE and O: a chunk is right if its ends and type are.
+
+    I-TYPE begins a chunk where no chunk of that type goes on, as in conlleval.
+
+    Args:
+        targets: tags of each sentence.
+        predictions: likewise.
+
+    Returns:
+        2 right / (chunks in targets + chunks in predictions), in [0, 1].
+
+    Raises:
+        Undefined: no chunk in either.
+
+    Example:
+        >>> chunk_f1([["B-NP", "I-NP", "O", "B-VP"]], [["B-NP", "O", "O", "B-VP"]])
+        0.5
+
+    Source: Tjong Kim Sang, Buchholz 2000, Introduction to the CoNLL-2000 shared task.
+    """
+    wanted, found = ({(n, *chunk) for n, tags in enumerate(sentences) for chunk in chunks(tags)}
+                     for sentences in (targets, predictions))  # fmt: skip
+    if not wanted and not found:
+        raise Undefined("F1 of chunks needs chunks", received="none", do="use accuracy")
+    return 2 * len(wanted & found) / (len(wanted) + len(found))
+
+
+def chunks(tags: list[str]) -> list[tuple[int, int, str]]:
+    """First place, place after the last one, and type of each chunk of a sentence.
+
+    Example:
+        >>> chunks(["B-NP", "I-NP", "I-VP", "O"])
+        [(0, 2, 'NP'), (2, 3, 'VP')]
+    """
+    found, begin, kind = [], 0, ""
+    for place, tag in enumerate([*tags, "O"]):
+        name = tag[2:] if tag[:2] in ("B-", "I-") else ""
+        if kind and (name != kind or tag[0] == "B"):
+            found.append((begin, place, kind))
+            kind = ""
+        if name and not kind:
+            begin, kind = place, name
+    return found
+
+
 def surprise(targets: Array, probabilities: Array) -> Array:
     """Negative log-likelihood of each row in nats: its part of the log loss.
 
@@ -356,6 +424,7 @@ METRICS: dict[str, Metric] = {
         Metric("f1_micro", "classification", "labels", True, f1_micro),
         Metric("auc", "classification", "scores", True, auc),
         Metric("log_loss", "classification", "probabilities", False, log_loss),
+        Metric("perplexity", "language", "probabilities", False, perplexity),
         Metric("rmse", "regression", "values", False, rmse, headline=True),
         Metric("mae", "regression", "values", False, mae),
         Metric("r2", "regression", "values", True, r2),
@@ -424,7 +493,7 @@ def check_task(predictions: Predictions, name: str) -> Metric:
         UsageError: unknown metric, or one of the other task.
     """
     metric, task = find(name), task_of(predictions)
-    if metric.task != task:
+    if metric.task != task and (metric.task, task) != ("language", "classification"):
         fitting = ", ".join(m.name for m in METRICS.values() if m.task == task)
         raise UsageError(f"metric does not fit {task}", received=f"'{name}'", do=f"use {fitting}")
     return metric

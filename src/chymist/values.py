@@ -103,6 +103,8 @@ class Data:
         graph: among the rows of a graph, or the features of sequences; None elsewhere.
         vocabulary: what the numbers of tokens mean.
         valid_rows: rows of the standard validation part, or None.
+        labels: what else is known of each row and is no input, (rows,) by name: rows may be
+            grouped by it.
         train_rows: rows of the standard training part, where some rows are in no part; or None.
     """
 
@@ -121,6 +123,7 @@ class Data:
     graph: Graph | None = None
     vocabulary: tuple[str, ...] = ()
     valid_rows: np.ndarray | None = None
+    labels: Mapping[str, np.ndarray] = field(default_factory=dict)
     train_rows: np.ndarray | None = None
 
     def __len__(self) -> int:
@@ -605,7 +608,8 @@ def _check_depth(text: str) -> None:
         raise ValueError(f"a key of more than {MOST_DOTS} parts")
 
 
-SHARES = frozenset({"accuracy", "balanced_accuracy", "f1_macro", "f1_micro", "error"})
+SHARES = frozenset({"accuracy", "balanced_accuracy", "f1_macro", "f1_micro", "error",
+                     "chunk_f1"})  # fmt: skip
 
 
 def _as_part(slot: str, value: Any) -> Part | None:

@@ -183,6 +183,18 @@ def predict(options: argparse.Namespace) -> int:
     return 0
 
 
+def sample(options: argparse.Namespace) -> int:
+    """`chymist sample`."""
+    drawn = cy.sample(
+        options.run, options.prompt, options.length, options.temperature, options.seed
+    )
+    if options.json:
+        emit({"run": options.run, "prompt": options.prompt, "text": drawn})
+    else:
+        print(options.prompt + drawn)
+    return 0
+
+
 def cv(options: argparse.Namespace) -> int:
     """`chymist cv`."""
     from chymist.verbs.writing import write_cross_validation
@@ -456,7 +468,7 @@ _NOT_FOR_FOLDS = {
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "fit": fit, "resume": resume, "evaluate": evaluate, "predict": predict, "cv": cv, "runs": runs,
-    "search": search,
+    "search": search, "sample": sample,
     "show": show_run, "report": report, "part": part, "shapes": shapes, "graph": graph,
     "sets": sets,
 }  # fmt: skip

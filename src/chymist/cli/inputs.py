@@ -26,6 +26,10 @@ def load_source(options: argparse.Namespace) -> Data:
         test=test,
         missing=options.missing,
         image_size=options.image_size,
+        kind=options.kind,
+        tokens=options.tokens,
+        steps=options.steps,
+        horizon=options.horizon,
         graph=options.graph,
     )
 

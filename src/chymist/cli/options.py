@@ -17,6 +17,7 @@ EXAMPLES = {
     "resume": "chymist resume runs/digits-0001",
     "evaluate": "chymist evaluate runs/digits-0001 --split test",
     "predict": "chymist predict runs/table-0001 new.csv --out predictions.csv",
+    "sample": "chymist sample runs/tinyshakespeare-0001 'ROMEO:' --length 500",
     "search": "chymist search digits --optimizer.lr 1e-4..1e-1:log --model.hidden '32|128'",
     "cv": "chymist cv table.csv --target price --folds 10",
     "compare": "chymist compare digits --models mlp,softmax,svm --folds 10 --seeds 3",
@@ -51,6 +52,7 @@ VERBS = {
     "resume": "continue a run from its last checkpoint",
     "evaluate": "score a run on validation or (counted) test rows",
     "predict": "predict new rows with a run",
+    "sample": "let a model of the next token go on with a text",
     "search": "search hyperparameters as one population, with an honest result",
     "cv": "score a recipe by cross-validation",
     "compare": "compare recipes and baselines on the same folds, with a verdict in words",
@@ -385,7 +387,8 @@ def _resume(verb: argparse.ArgumentParser) -> None:
 
 _ADD = {
     "fit": _fit, "cv": _cv, "resume": _resume, "show": of_runs.show, "report": of_runs.report,
-    "evaluate": of_runs.evaluate, "predict": of_runs.predict, "runs": of_runs.runs,
+    "evaluate": of_runs.evaluate, "predict": of_runs.predict,
+    "sample": of_runs.sample, "runs": of_runs.runs,
     "part": of_runs.part, "shapes": of_runs.shapes, "graph": of_runs.graph,
     "compare": _compare, "compare-runs": _compare_runs,
     "search": _search,

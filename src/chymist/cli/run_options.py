@@ -51,6 +51,18 @@ def predict(verb: argparse.ArgumentParser) -> None:
     )
 
 
+def sample(verb: argparse.ArgumentParser) -> None:
+    """`chymist sample`."""
+    run_folder(verb)
+    verb.add_argument("prompt", nargs="?", default="", metavar="TEXT", help="text to go on with")
+    verb.add_argument("--length", type=int, default=200, metavar="N", help="tokens (200)")
+    verb.add_argument(
+        "--temperature", type=float, default=1.0, metavar="T",
+        help="below 1 more careful, above 1 more daring; 0 takes the most probable (1)",
+    )  # fmt: skip
+    verb.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the draws (0)")
+
+
 def language(verb: Any) -> None:
     """`--lang`."""
     verb.add_argument(

@@ -48,9 +48,23 @@ def source(verb: argparse.ArgumentParser) -> None:
         "--missing", metavar="median",
         help="allow NaN in arrays; it is filled as --data.missing says (with the median)",
     )  # fmt: skip
+    _steps(group)
     group.add_argument(
         "--header", choices=("yes", "no"), help="whether a CSV has a header (detected)"
     )
+
+
+def _steps(group: Any) -> None:
+    group.add_argument(
+        "--kind", choices=("text", "language", "sequence"),
+        help="a file with a column of texts, a running text, or a table in order of time",
+    )  # fmt: skip
+    group.add_argument(
+        "--tokens", choices=("characters", "words", "spaces"),
+        help="how a running text is cut (characters)",
+    )  # fmt: skip
+    group.add_argument("--steps", type=int, metavar="N", help="tokens or times of a row")
+    group.add_argument("--horizon", type=int, metavar="N", help="times that are forecast (1)")
 
 
 def recipe(verb: argparse.ArgumentParser, model: bool = True) -> None:

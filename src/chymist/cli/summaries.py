@@ -29,6 +29,9 @@ from chymist.verbs.validation import CrossValidation
 
 TREE_LEVELS, TREE_LINES = 3, 40  # of a tree that `show` prints
 
+# Told beside the headline score, where the task has them.
+BESIDE = ("perplexity", "bits_per_character", "chunk_f1")
+
 
 def print_data(screen: Screen, rows: Split | Data) -> None:
     """What was read, and which rows are for what."""
@@ -39,7 +42,7 @@ def print_data(screen: Screen, rows: Split | Data) -> None:
     words = {"image": "images", "text": "texts", "sequence": "sequences", "graph": "nodes"}
     kind = words.get(data.kind, "rows")
     shape = ""
-    if not isinstance(data.inputs, Mapping):
+    if not isinstance(data.inputs, Mapping) and data.inputs.ndim > 1:
         shape = " of " + " x ".join(str(n) for n in data.inputs.shape[1:])
     screen.line(
         "Data",
@@ -74,7 +77,7 @@ def print_model(screen: Screen, assembly: Assembly, split: Split) -> None:
     solved = any(hasattr(module, "fitted_numbers") for module in model.modules())
     parameters = "solved from all rows" if solved else f"{count_fitted(model):,} parameters"
     solver = recipe.optimizer.name in AT_ONCE
-    few = min(256, len(program.rows))
+    few = min(8 if assembly.shapes.each_step else 256, len(program.rows))
     with using_threads(1):
         scores = forward(model, [program.rows.take(torch.arange(few))])
     first = float(program.loss(scores, program.rows.targets[:few]))
@@ -113,6 +116,9 @@ def near(path: Path) -> str:
 def print_result(screen: Screen, run: Run) -> None:
     """Score, floors, verdict and where everything is."""
     screen.line("Result", score_text(run.score), result=True)
+    beside = [f"{name} {show(name, run.metrics[name])}" for name in BESIDE if name in run.metrics]
+    if beside:
+        screen.line("Metrics", " · ".join(beside))
     if run.score.selected_on:
         stops = run.recipe.stop is not None and run.recipe.stop.name != "none"
         what = "weights were" if stops else "learning rate was"

@@ -165,6 +165,8 @@ TABLES = {
 # Target columns that are not the last.
 TARGETS = {"pollution": "pm2.5"}
 ALIASES = {
+    "airline": "airline-passengers",
+    "temperatures": "daily-min-temperatures",
     "pima": "pima-indians-diabetes",
     "banknote": "banknote_authentication",
     "wine-quality": "winequality-red",

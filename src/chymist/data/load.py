@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 
 from chymist.data.arrays import array_data, is_mapping, is_tensor
-from chymist.data.catalogue import ALIASES
+from chymist.data.catalogue import ALIASES, TABLES, TARGETS
 from chymist.data.cells import short
 from chymist.data.frames import frame_data, is_frame, refuse_series
 from chymist.data.graph_files import nodes_data
 from chymist.data.images import folder_data, is_image_zip
-from chymist.data.named import load_named, named_sets
+from chymist.data.named import load_named, named_cells, named_sets
 from chymist.data.numpy_files import is_numpy_file, numpy_data
 from chymist.data.parquet import is_parquet, parquet_cells
+from chymist.data.series import STEPS, table_windows
 from chymist.data.steps_in_memory import stepwise_data
 from chymist.data.tables import Cells, read_table, stacked
 from chymist.data.tabular import (
@@ -29,11 +30,15 @@ from chymist.data.tabular import (
     target_index,
 )
 from chymist.data.targets import Targets, check_task
+from chymist.data.text_files import language_file, text_column
 from chymist.errors import InputError, UsageError, nearest
 from chymist.values import Data, Graph
 
-OPTIONS = ("target", "columns", "header", "test", "missing", "name", "task", "image_size", "kind",
-           "graph")  # fmt: skip
+OPTIONS = (
+    "target", "columns", "header", "test", "missing", "name", "task", "image_size", "kind",
+    "tokens", "steps", "horizon", "graph",
+)  # fmt: skip
+FILE_KINDS = ("text", "language", "sequence")  # what a file may be said to be
 
 
 def load(
@@ -48,6 +53,9 @@ def load(
     task: str | None = None,
     image_size: int | None = None,
     kind: str | None = None,
+    tokens: str | None = None,
+    steps: int | None = None,
+    horizon: int | None = None,
     graph: Any = None,
 ) -> Data:
     """Read data from a named set, a file, a folder, or arrays.
@@ -69,7 +77,12 @@ def load(
         image_size: side in pixels to which images are cut and resized.
         kind: what arrays in memory are, where it cannot be seen: "sequence" for numbers (rows,
             steps, features), "text" for texts (rows,), "tokens" for numbers of tokens (rows,
-            steps). A `Graph` in the place of inputs is data of kind "graph".
+            steps). A `Graph` in the place of inputs is data of kind "graph". What a file is: "text"
+            for a table with a column of texts, "language" for a running text whose next token is
+            learned, "sequence" for a table whose lines follow each other in time.
+        tokens: how a running text is cut: "characters" (the default), "words" or "spaces".
+        steps: tokens or times of a row; by default 64 characters, 35 words, or 12 times.
+        horizon: times that are forecast, of kind "sequence"; 1 by default.
         graph: path of a list of edges or a matrix of adjacency, which makes the rows of a table the
             nodes of a graph; or a `Graph` among the features of sequences in memory.
 
@@ -90,27 +103,32 @@ def load(
     columns = columns and {str(column): kind for column, kind in columns.items()}
     _check_missing(missing)
     wanted = Wanted(target, columns, task, name or "data")
+    cut = {"tokens": tokens, "steps": steps, "horizon": horizon}
+    given = {"name": name, "header": header, "missing": missing, "image_size": image_size}
     refuse_series(source[0] if isinstance(source, tuple) and source else source)
     if isinstance(source, tuple) or is_mapping(source) or is_frame(source):
-        _refuse("arrays", test=test, header=header, image_size=image_size)
+        _refuse("arrays", test=test, header=header, image_size=image_size, **cut)
         return _beside(_from_memory(source, wanted, missing, kind), graph)
-    if not isinstance(source, str | Path):
-        raise InputError(
-            "no data source",
-            received=type(source).__name__ + _tensor_hint(source),
-            do="give a name, a path, or (inputs, targets)",
-        )
+    _check_place(source)
     known = ALIASES.get(str(source), str(source))
     if known in named_sets():
-        _refuse("named sets", test=test, header=header, image_size=image_size)
-        _refuse("named sets", missing=missing, kind=kind, graph=graph)
-        data = load_named(known, replace(wanted, name=name or known))
-        return replace(data, source=_source(known, target, columns, task=task, name=name))
+        _refuse("named sets", **{**given, "name": None}, test=test, graph=graph)
+        return _from_name(known, wanted, kind, {**cut, "task": task, "name": name})
     path, second = existing(source), None if test is None else existing(test)
     stem = name or (path.name if path.is_dir() else path.name.split(".")[0]) or "data"
-    _refuse("files", kind=kind)
-    given = {"name": name, "header": header, "missing": missing, "image_size": image_size}
-    return _on_graph(_from_path(path, second, replace(wanted, name=stem), given), graph)
+    wanted = replace(wanted, name=stem)
+    if kind is not None:
+        _refuse(f"files of kind '{kind}'", graph=graph)
+        return _of_kind(kind, path, second, wanted, {**given, **cut})
+    _refuse("files", **cut)
+    return _on_graph(_from_path(path, second, wanted, given), graph)
+
+
+def _check_place(source: Any) -> None:
+    """Refuse what is neither data nor a name or path."""
+    if not isinstance(source, str | Path):
+        raise InputError("no data source", received=type(source).__name__ + _tensor_hint(source),
+                         do="give a name, a path, or (inputs, targets)")  # fmt: skip
 
 
 def _on_graph(data: Data, graph: str | Path | None) -> Data:
@@ -235,6 +253,52 @@ def existing(source: str | Path) -> Path:
         do=advice[:80],
         code="source-not-found",
     )
+
+
+def _from_name(known: str, wanted: Wanted, kind: str | None, given: dict[str, Any]) -> Data:
+    """A named set, or windows of a named table."""
+    name = given["name"]
+    named = replace(wanted, name=name or known)
+    if kind == "sequence" and known in TABLES:
+        _refuse("windows", tokens=given["tokens"], task=given["task"], columns=wanted.columns)
+        steps, horizon = given["steps"], given["horizon"]
+        source = _source(known, wanted.target, None, kind=kind, name=name, steps=steps,
+                         horizon=horizon)  # fmt: skip
+        named = replace(named, target=wanted.target or TARGETS.get(known))
+        return table_windows(named_cells(known)[0], (steps or STEPS, horizon or 1), named, source)
+    _refuse("named sets", kind=kind, **{n: given[n] for n in ("tokens", "steps", "horizon")})
+    data = load_named(known, named)
+    return replace(data, source=_source(known, wanted.target, wanted.columns, task=given["task"],
+                                        name=name))  # fmt: skip
+
+
+def _of_kind(
+    kind: str, path: Path, second: Path | None, wanted: Wanted, given: dict[str, Any]
+) -> Data:
+    """Data from a file of which the user says what it is."""
+    if kind not in FILE_KINDS:
+        raise UsageError("a file is of no such kind", where="kind", received=short(kind),
+                         do=f"known: {', '.join(FILE_KINDS)}")  # fmt: skip
+    _refuse(f"files of kind '{kind}'", missing=given["missing"], image_size=given["image_size"])
+    name, header, tokens = (given[n] for n in ("name", "header", "tokens"))
+    steps, horizon = given["steps"], given["horizon"]
+    if kind == "language":
+        _refuse("a running text", target=wanted.target, columns=wanted.columns, test=second,
+                header=header, horizon=horizon)  # fmt: skip
+        source = _source(path, kind=kind, tokens=tokens, steps=steps, name=name)
+        return language_file(path, tokens, steps, wanted, source)
+    _refuse(f"files of kind '{kind}'", tokens=tokens)
+    cells, _ = _file_cells(path, header)
+    options = {"header": header, "test": second, "task": wanted.task, "name": name, "kind": kind}
+    if kind == "sequence":
+        _refuse("windows", test=second, columns=wanted.columns)
+        source = _source(path, wanted.target, None, **options, steps=steps, horizon=horizon)
+        return table_windows(cells, (steps or STEPS, horizon or 1), wanted, source)
+    _refuse("a column of texts", steps=steps, horizon=horizon)
+    if second is not None:
+        wanted = replace(wanted, test_from=len(cells))
+        cells = stacked(cells, _file_cells(second, header)[0])
+    return text_column(cells, wanted, _source(path, wanted.target, wanted.columns, **options))
 
 
 def _from_path(path: Path, second: Path | None, wanted: Wanted, given: dict[str, Any]) -> Data:

@@ -26,17 +26,19 @@ from chymist.data.catalogue import (
     TABLES,
     TARGETS,
 )
+from chymist.data.catalogue_steps import STEP_DIGESTS, STEP_SETS
 from chymist.data.cells import short
 from chymist.data.graph_files import read_graph
 from chymist.data.graph_sets import READERS as GRAPH_READERS
 from chymist.data.graph_sets import road_speeds
 from chymist.data.named_images import READERS as PHOTO_READERS
-from chymist.data.tables import read_bytes, read_table, stacked
+from chymist.data.tables import Cells, read_bytes, read_table, stacked
 from chymist.data.tabular import Wanted, finished, mapping_data, table_data
 from chymist.data.targets import Targets
 from chymist.errors import InputError
 from chymist.values import Data, Graph
 
+_PUBLISHED = {**DIGESTS, **STEP_DIGESTS}
 SETS = {**GRAPHS, **PHOTOS}  # with readers of their own
 
 
@@ -49,7 +51,8 @@ def named_sets() -> dict[str, str]:
     """
     tables = {name: known.text for name, known in TABLES.items()}
     others = {name: known.text for name, known in SETS.items()}
-    found = {**EMBEDDED, "mnist": MNIST_TEXT, **tables, **others}
+    steps = {name: known.text for name, known in STEP_SETS.items()}
+    found = {**EMBEDDED, "mnist": MNIST_TEXT, **tables, **others, **steps}
     return dict(sorted(found.items()))
 
 
@@ -73,6 +76,13 @@ def load_named(name: str, wanted: Wanted) -> Data:
         return replace(_embedded(name, wanted), source=source)
     if name == "mnist":
         return replace(_mnist(wanted.name), source=source)
+    if name in STEP_SETS:
+        from chymist.data.step_sets import load_step_set
+
+        data = load_step_set(name, wanted)
+        files, folder = STEP_SETS[name].files, STEP_SETS[name].folder
+        paths = find_files(name, files, folder, STEP_SETS[name].origin)
+        return replace(data, source=source, notes=(*data.notes, *_checked(paths, files)))
     if name in SETS:
         known_files = SETS[name]
         paths = find_files(name, known_files.files, known_files.folder, known_files.origin)
@@ -80,12 +90,7 @@ def load_named(name: str, wanted: Wanted) -> Data:
         notes = (*data.notes, *_checked(paths, known_files.files))
         return replace(data, source=source, notes=notes)
     known = TABLES[name]
-    names = known.names.split(",") if known.names else None
-    paths = find_files(name, known.files, known.folder, known.origin)
-    cells = read_table(paths[0], names=names, header=None if names else True)
-    first = len(cells) if len(paths) > 1 else None
-    for path in paths[1:]:
-        cells = stacked(cells, read_table(path, names=names))
+    cells, paths, first = named_cells(name)
     kept = TARGETS.get(name) if wanted.target is None else wanted.target
     given = replace(
         wanted,
@@ -111,6 +116,25 @@ def road_series(name: str) -> tuple[np.ndarray, Graph, str]:
     paths = find_files(name, known.files, known.folder, known.origin)
     values = road_speeds(paths[0])
     return values, read_graph(paths[1], values.shape[1]), "speed in mph"
+
+
+def named_cells(name: str) -> tuple[Cells, list[Path], int | None]:
+    """The cells of a named table, its files, and the first row of its test part.
+
+    Args:
+        name: its name.
+
+    Raises:
+        InputError: its files are not on this machine, or damaged.
+    """
+    known = TABLES[name]
+    names = known.names.split(",") if known.names else None
+    paths = find_files(name, known.files, known.folder, known.origin)
+    cells = read_table(paths[0], names=names, header=None if names else True)
+    first = len(cells) if len(paths) > 1 else None
+    for path in paths[1:]:
+        cells = stacked(cells, read_table(path, names=names))
+    return cells, paths, first
 
 
 def find_files(name: str, files: tuple[str, ...], folder: str, origin: str) -> list[Path]:
@@ -140,7 +164,7 @@ def find_files(name: str, files: tuple[str, ...], folder: str, origin: str) -> l
         ]
         present = [path for path in tried if path.is_file()]
         found += present[:1]
-        absent += [] if present else [f"{file} (SHA-256 {DIGESTS[file]})"]
+        absent += [] if present else [f"{file} (SHA-256 {_PUBLISHED[file]})"]
     if absent:
         raise InputError(
             f"the files of the data set '{name}' are not on this machine",
@@ -249,7 +273,7 @@ def _embedded(name: str, wanted: Wanted) -> Data:
 def _checked(paths: list[Path], files: tuple[str, ...]) -> list[str]:
     """A note for each file whose content is not the published one."""
     return [
-        f"{path.name} differs from the published file (SHA-256 {DIGESTS[file][:12]}...)"
+        f"{path.name} differs from the published file (SHA-256 {_PUBLISHED[file][:12]}...)"
         for path, file in zip(paths, files, strict=True)
-        if hashlib.sha256(read_bytes(path)).hexdigest() != DIGESTS[file]
+        if hashlib.sha256(read_bytes(path)).hexdigest() != _PUBLISHED[file]
     ]

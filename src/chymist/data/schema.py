@@ -18,6 +18,7 @@ from chymist.data.images import image_rows
 from chymist.data.kinds import read_column
 from chymist.data.load import existing
 from chymist.data.named import named_sets
+from chymist.data.new_steps import AXES, stepwise_rows
 from chymist.data.numpy_files import is_numpy_file, numpy_rows
 from chymist.data.parquet import is_parquet, parquet_cells
 from chymist.data.tables import Cells, has_header, read_rows, to_cells
@@ -32,7 +33,8 @@ class Schema:
 
     Args:
         name, kind, task, target, classes, columns, fingerprint: as in `Data`.
-        shape: (height, width, channels) of an image; empty otherwise.
+        shape: (height, width, channels) of an image, (steps, ...) of sequences and tokens; empty
+            otherwise.
         levels: largest value that a pixel can have.
         position: place of the target in a file without header, from 0; None if it is not known.
     """
@@ -88,6 +90,8 @@ def schema_of(data: Data) -> Schema:
         most = 255.0 if files else float(data.inputs.max())
         fewer = most <= (127 if data.inputs.dtype == np.uint8 else 1)
         levels = max(most, 1.0) if fewer else 255.0
+    if isinstance(data.inputs, np.ndarray) and data.kind in ("sequence", "tokens"):
+        shape = tuple(data.inputs.shape[1:])
     number = data.target.removeprefix("column_")
     if data.target.startswith("column_") and number.isdecimal():
         position = int(number) - 1
@@ -131,6 +135,10 @@ def read_inputs(rows_source: Any, like: Schema) -> tuple[Table | np.ndarray, lis
         >>> read_inputs({"a": [4.0], "b": ["x"]}, schema)
         ({'a': array([4.])}, ['1'])
     """
+    if like.kind in AXES:
+        known = tuple(column.name for column in like.columns)
+        raw = stepwise_rows(rows_source, like.kind, known, next(iter(like.shape), 0))
+        return raw, _numbered(len(raw))
     refuse_series(rows_source)
     if isinstance(rows_source, str | Path):
         path = existing(rows_source)
@@ -173,7 +181,7 @@ def left_aside(rows_source: Any, like: Schema) -> list[str]:
         >>> left_aside({"a": [4.0], "b": ["x"]}, schema)
         ['b']
     """
-    if like.kind == "image":
+    if like.kind == "image" or like.kind in AXES:
         return []
     if isinstance(rows_source, str | Path):
         path = existing(rows_source)

@@ -418,7 +418,9 @@ def _dealt_groups(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
 
 def _labels(data: Data, given: Any, where: str) -> np.ndarray:
     """A column of the data by name, or labels that the user gives; none may be missing."""
-    if isinstance(given, str):
+    if isinstance(given, str) and given in data.labels:
+        cells = data.labels[given]
+    elif isinstance(given, str):
         names = tuple(column.name for column in data.columns)
         at = column_index(given, names, where)
         cells = data.inputs[:, at] if isinstance(data.inputs, np.ndarray) else data.inputs[given]

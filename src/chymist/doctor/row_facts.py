@@ -147,6 +147,8 @@ def _of_both(values: Array, y: Tensor, valid: Rows) -> dict[str, object]:
         known["spread"] = float(np.median(np.maximum(here / there, there / here)))
     goal = valid[1].detach().cpu()
     if not y.is_floating_point():
+        if y.ndim > 1:  # rare tokens of a text are nobody's order
+            return known
         known["unseen"] = float(np.mean(~np.isin(goal.numpy(), y.numpy())))
     elif goal.numel() == len(goal):
         known["unseen"] = float(((goal < y.min()) | (goal > y.max())).float().mean())

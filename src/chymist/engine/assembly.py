@@ -453,7 +453,9 @@ def predict_rows(
     model: nn.Module, form: Form, preparation: Preparation, batches: Iterable[Tensor]
 ) -> np.ndarray:
     """Predictions for batches of prepared inputs: probabilities, or values in raw units."""
-    outputs = form.predictions(forward(model, batches)).double().cpu().numpy()
+    made = forward(model, batches)
+    rows = made.flatten(0, 1) if made.ndim == 3 else made  # of every step
+    outputs = form.predictions(rows).double().cpu().numpy().reshape(*made.shape[:-1], -1)
     return preparation.outputs(outputs) if form.task == "regression" else outputs
 
 

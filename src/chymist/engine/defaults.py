@@ -6,6 +6,7 @@ The same table stands in `docs/defaults.md`.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from chymist.engine.ignored import as_read, refuse_unread, unread
 from chymist.engine.start import pinned
@@ -16,9 +17,16 @@ from chymist.parts import Part, part
 from chymist.values import Data, Length, Recipe, Split
 
 MODELS = {
-    "image": "cnn", "table": "mlp", "array": "mlp", "sequence": "gru", "text": "gru",
+    "image": "cnn", "table": "mlp", "array": "mlp", "sequence": "gru", "text": "lstm",
     "tokens": "lstm", "graph": "gcn",
 }  # fmt: skip
+
+TEXT_MODEL: dict[str, Any] = {"bidirectional": True, "pool": "max", "dropout": 0.5}
+# Where every step of a text has a target.
+STEP_MODELS: dict[str, tuple[str, dict[str, Any]]] = {
+    "language": ("lstm", {"hidden": (256,), "carry": True}),
+    "tagging": ("lstm", {"bidirectional": True, "dropout": 0.3}),
+}
 
 LOSSES = {
     "classification": "cross_entropy", "regression": "mse", "tagging": "cross_entropy",
@@ -69,6 +77,9 @@ RAW_COLUMNS = {"missing": "keep", "encode": "integer", "scale": "none"}
 LARGE_IMAGE_SET, IMAGE_EPOCHS, IMAGE_STEPS = 10_000, 4, 340
 # Tables: batches of about a 16th of the rows between two bounds, passes, at least so many steps.
 TABLE_BATCHES, TABLE_EPOCHS, TABLE_STEPS = (16, 256), 15, 1000
+# Texts and tokens: rows of a batch, passes, at least so many steps.
+STEP_BATCHES = {"text": 32, "tokens": 32}
+STEP_LENGTHS = {"text": (8, 500), "tokens": (6, 500)}
 
 
 def complete(recipe: Recipe, split: Split) -> Recipe:
@@ -100,11 +111,13 @@ def complete(recipe: Recipe, split: Split) -> Recipe:
     recipe, model, optimizer = chosen, chosen.model, chosen.optimizer
     rows, image = len(split.train), split.data.kind == "image"
     usual = 1 if single else _image_batch(rows) if image else _table_batch(rows)
+    if split.data.kind in STEP_BATCHES and not single:
+        usual = STEP_BATCHES[split.data.kind]
     batch_size = recipe.batch_size or usual
     nodes = split.data.kind == "graph" and not _of_graphs(split.data)
     if optimizer.name in WHOLE or (nodes and recipe.batch_size is None):
         batch_size = "all"  # every step passes over all nodes of a graph
-    length = recipe.length or _length(image, rows, batch_size)
+    length = recipe.length or _length(_usual_length(split.data), rows, batch_size)
     schedule = recipe.schedule or part("schedule", "constant" if single else "one_cycle")
     full = recipe.replace(
         batch_size=batch_size,
@@ -142,13 +155,30 @@ def _chosen(recipe: Recipe, split: Split) -> Recipe:
     """A recipe with model, loss and optimiser."""
     data = split.data
     whole = _of_graphs(data)
-    model = recipe.model or part("model", "gin" if whole else MODELS[data.kind])
+    model = recipe.model or (part("model", "gin") if whole else _model(data))
+    _check_ahead(model, data)
     recipe = _on_graph(recipe, model, whole)
     loss = recipe.loss or part("loss", loss_of(model) or LOSSES[data.task])
     solvable = loss.name == "mse" and model.name in ("linear", *EXPANSIONS)
     free = recipe.penalty is None or recipe.penalty.name == "none"
     exact = part("optimizer", "closed_form") if solvable and free else _optimizer(model, free)
     return recipe.replace(model=model, loss=loss, optimizer=recipe.optimizer or exact)
+
+
+def _model(data: Data) -> Part:
+    """The usual model for a kind of data and a task."""
+    if data.task in STEP_MODELS and data.kind in ("text", "tokens"):
+        name, options = STEP_MODELS[data.task]
+        return part("model", name, **options)
+    return part("model", MODELS[data.kind], **(TEXT_MODEL if data.kind == "text" else {}))
+
+
+def _check_ahead(model: Part, data: Data) -> None:
+    """Refuse a model that has read what it is to say."""
+    if data.task == "language" and model.options.get("bidirectional"):
+        raise UsageError("a model that reads from the end has seen the next token",
+                         where="model.bidirectional", received="true",
+                         do="leave it out")  # fmt: skip
 
 
 def _on_graph(recipe: Recipe, model: Part, whole: bool) -> Recipe:
@@ -249,10 +279,17 @@ def _table_batch(rows: int) -> int:
     return size
 
 
-def _length(image: bool, rows: int, batch_size: int | str) -> Length:
+def _usual_length(data: Data) -> tuple[int, int]:
+    """Passes over the rows, and steps at least."""
+    if data.kind == "image":
+        return IMAGE_EPOCHS, IMAGE_STEPS
+    return STEP_LENGTHS.get(data.kind, (TABLE_EPOCHS, TABLE_STEPS))
+
+
+def _length(usual: tuple[int, int], rows: int, batch_size: int | str) -> Length:
     """Some passes over the rows, more of them where an epoch has few steps."""
     per_epoch = max(1, rows // batch_size) if isinstance(batch_size, int) else 1
-    epochs, steps = (IMAGE_EPOCHS, IMAGE_STEPS) if image else (TABLE_EPOCHS, TABLE_STEPS)
+    epochs, steps = usual
     return Length(max(epochs, math.ceil(steps / per_epoch)), "epochs")
 
 

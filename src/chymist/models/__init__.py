@@ -13,6 +13,7 @@ from chymist.models.expansions import polynomial as polynomial
 from chymist.models.expansions import random_features as random_features
 from chymist.models.forecasters import forecaster as forecaster
 from chymist.models.forecasters import graph_gru as graph_gru
+from chymist.models.gates import gates as gates
 from chymist.models.gaussian import gaussian as gaussian
 from chymist.models.gaussian import naive_bayes as naive_bayes
 from chymist.models.graphs import gat as gat

@@ -16,10 +16,12 @@ from chymist.errors import ChymistError, InputError, OutOfMemory, UsageError
 from chymist.initializers import AFFINE, Draw
 from chymist.keys import key, torch_generator
 from chymist.models.graphs import GRAPH_MODELS, OnFeatures, row_features
+from chymist.models.peephole import Peephole
 from chymist.models.unshared import Unshared2d
 from chymist.parts import Part
 from chymist.values import Shapes
 
+EMBEDDED = 0.1  # deviation of embeddings; of 1, which is torch's, questions are learned worse
 # How torch says that a number does not fit, in lower case.
 TOO_LARGE = ("overflow", "numeric_limits", "out of bounds for", "too large", "too big", "exceed")
 
@@ -89,21 +91,23 @@ def initialize(module: nn.Module, seed: int, draw: Draw | None = None) -> None:
 
     The distribution is torch's own default for linear and convolutional layers; only the source
     of the randomness is different. Biases of layers without fan-in and normalisation layers keep
-    their constants.
+    their constants. Recurrent layers draw U(-1/sqrt(units), 1/sqrt(units)), embeddings a normal
+    distribution of deviation 0.1, or 1/sqrt(width) where the last map shares them.
 
     Args:
         module: the module, changed in place.
         seed: seed of the run.
-        draw: fills the weights instead; biases are 0 then.
+        draw: fills the weights instead, those of recurrent layers gate by gate; biases are 0 then.
 
     Source: torch.nn.Linear.reset_parameters (Kaiming uniform with a = sqrt(5)).
     """
     for name, layer in module.named_modules():
         if isinstance(layer, nn.Embedding):
             with torch.no_grad():
-                layer.weight.normal_(generator=torch_generator(seed, "init", f"{name}.weight"))
-        if isinstance(layer, (*AFFINE, nn.RNNBase)):
-            recurrent = isinstance(layer, nn.RNNBase)
+                generator = torch_generator(seed, "init", f"{name}.weight")
+                layer.weight.normal_(0, getattr(layer, "spread", EMBEDDED), generator=generator)
+        if isinstance(layer, (*AFFINE, nn.RNNBase, Peephole)):
+            recurrent = isinstance(layer, nn.RNNBase | Peephole)
             size: Any = layer.hidden_size if recurrent else layer.weight[0].numel()  # type: ignore[index]
             bound = 1 / math.sqrt(size)
             for kind, values in layer.named_parameters(recurse=False):
@@ -115,6 +119,8 @@ def initialize(module: nn.Module, seed: int, draw: Draw | None = None) -> None:
                         values.zero_()
                     else:
                         own = layer.by_place() if isinstance(layer, Unshared2d) else [values]
+                        if recurrent:  # gate by gate
+                            own = list(values.split(layer.hidden_size))
                         for weight in own:
                             draw(weight, generator)
 

@@ -6,82 +6,123 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
+from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from chymist.errors import UsageError
 from chymist.models.layers import Dropout
+from chymist.models.peephole import Peephole
 from chymist.parts import Count, Fraction, describer
 from chymist.values import Shapes
 
-Cell = Literal["rnn", "gru", "lstm"]
-CELLS: dict[str, Any] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+Cell = Literal["rnn", "gru", "lstm", "peephole"]
+Pool = Literal["last", "mean", "max"]
+CELLS: dict[str, Any] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM, "peephole": Peephole}
+
+
+class Tied(nn.Module):
+    """An affine map whose weights are those of an embedding: y = E x + b.
+
+    Args:
+        embedding: of as many tokens as there are outputs.
+
+    Source: Press, Wolf 2017, arXiv:1608.05859; Inan et al. 2017, arXiv:1611.01462.
+    """
+
+    def __init__(self, embedding: nn.Embedding) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(embedding.num_embeddings))
+        self.of = [embedding]  # in a list, so that the weights belong to one module only
+
+    def forward(self, values: Tensor) -> Tensor:
+        """(..., numbers of a token) to (..., tokens)."""
+        return F.linear(values, self.of[0].weight, self.bias)
 
 
 class Recurrent(nn.Module):
     """Embedding of tokens, recurrent layers, and one affine map of what they give.
 
     Texts are filled up with 0 at the end. What fills them changes no result: the recurrence ends
-    with the last token. Where every step has a target, each step is mapped; elsewhere the last
-    state is, of both directions where there are two.
+    with the last token. Where a step has several tokens, such as a word and its part of speech,
+    their embeddings stand side by side. Where every step has a target, each step is mapped;
+    elsewhere the last state is, of both directions where there are two.
 
     Args:
-        shapes: (steps,) of a vocabulary, or (steps, features).
-        cell: "rnn", "gru" or "lstm".
+        shapes: (steps,) or (steps, tokens) of a vocabulary, or (steps, features).
+        cell: "rnn", "gru", "lstm", or "peephole" for an LSTM with peepholes.
         hidden: units of each layer.
         embedding: numbers that stand for a token.
         dropout: probability of dropping a value before each layer and before the last map.
         bidirectional: whether a second network reads from the end.
+        tied: whether the last map has the weights of the embedding.
+        pool: "last" maps the last state, "mean" or "max" that of what all steps give.
     """
 
     def __init__(
         self, shapes: Shapes, cell: Cell, hidden: tuple[int, ...], embedding: int, dropout: float,
-        bidirectional: bool,
+        bidirectional: bool, tied: bool = False, pool: Pool = "last",
     ) -> None:  # fmt: skip
         super().__init__()
+        self.pool = pool
         self.tokens, self.each = shapes.vocabulary > 0, shapes.each_step
         # Read from the start, a step with a target does not know what fills the text up behind it.
         self.packs = self.tokens and not (self.each and not bidirectional)
-        width = embedding if self.tokens else shapes.inputs[1]
+        several = shapes.inputs[1] if len(shapes.inputs) > 1 else 1
+        width = embedding * several if self.tokens else several
         if self.tokens:
-            self.embedding = nn.Embedding(shapes.vocabulary, width)
+            self.embedding = nn.Embedding(shapes.vocabulary, embedding)
         self.layers, self.drops = nn.ModuleList(), nn.ModuleList()
         for units in hidden:
             self.drops.append(Dropout(dropout))
-            self.layers.append(
-                CELLS[cell](width, units, batch_first=True, bidirectional=bidirectional)
-            )
+            both = {"bidirectional": True} if bidirectional else {}
+            self.layers.append(CELLS[cell](width, units, batch_first=True, **both))
             width = units * (1 + bidirectional)
         self.drops.append(Dropout(dropout))
-        self.head = nn.Linear(width, shapes.outputs)
+        self.head: nn.Module = nn.Linear(width, shapes.outputs)
+        if tied:
+            self.head = Tied(self.embedding)
+            self.embedding.spread = embedding**-0.5
 
     def forward(self, inputs: Tensor) -> Tensor:
         """(batch, steps) or (batch, steps, features) to (batch, outputs).
 
         Where every step has a target: to (batch, steps, outputs).
         """
-        steps, lengths = inputs.shape[1], None
-        if self.packs:
-            lengths = lengths_of(inputs).cpu()
-            inputs = inputs[:, : int(lengths.max())]
-        values: Any = self.embedding(inputs) if self.tokens else inputs
+        values, lengths = self.read(inputs)
+        both = lengths is not None and getattr(self.layers[0], "bidirectional", False)
         last = values
         for place, layer in enumerate(self.layers):
             values = self.drops[place](values)
-            start = self.start(place, values)
-            if lengths is not None:
-                values = pack_padded_sequence(values, lengths, True, enforce_sorted=False)
-            values, end = layer(values, start)
-            if lengths is not None:
-                values, _ = pad_packed_sequence(values, True, total_length=inputs.shape[1])
+            if both:  # the second direction begins with the last token, not with what fills up
+                values = pack_padded_sequence(values, lengths, True, enforce_sorted=False)  # type: ignore[arg-type]
+            values, end = layer(values, self.start(place, values))
+            if both:
+                values, _ = pad_packed_sequence(values, True)
             self.keep(place, end)
             state = end[0] if isinstance(end, tuple) else end  # (directions, batch, units)
             last = state.transpose(0, 1).flatten(1)
-        values = self.drops[-1](values if self.each else last)
-        if self.each and values.shape[1] < steps:
-            values = functional.pad(values, (0, 0, 0, steps - values.shape[1]))
-        made: Tensor = self.head(values)
+        if self.each:
+            made: Tensor = self.head(self.drops[-1](values))
+            return F.pad(made, (0, 0, 0, inputs.shape[1] - made.shape[1]))
+        if self.pool != "last":
+            last = pooled(values, lengths, self.pool)
+        elif lengths is not None and not both:
+            last = values[torch.arange(len(values)), lengths - 1]
+        made = self.head(self.drops[-1](last))
         return made
+
+    def read(self, inputs: Tensor) -> tuple[Any, Tensor | None]:
+        """What the first layer gets, (batch, steps, features), and the lengths of texts.
+
+        Steps beyond the longest text of the batch are left out; None where no length matters.
+        """
+        if not self.tokens:
+            return inputs, None
+        lengths = None
+        if self.packs:
+            lengths = lengths_of(inputs if inputs.ndim == 2 else inputs[:, :, 0]).cpu()
+            inputs = inputs[:, : int(lengths.max())]
+        return self.embedding(inputs).flatten(2), lengths
 
     def start(self, place: int, values: Tensor) -> Any:
         """The state that a layer begins with; None is zero."""
@@ -105,6 +146,17 @@ def lengths_of(tokens: Tensor) -> Tensor:
     return ((tokens != 0) * places).amax(1).clamp(min=1)
 
 
+def pooled(values: Tensor, lengths: Tensor | None, pool: Pool) -> Tensor:
+    """The mean or the largest of what the steps of a text give, (batch, steps, n) to (batch, n)."""
+    if lengths is None:
+        return values.mean(1) if pool == "mean" else values.amax(1)
+    there = torch.arange(values.shape[1])[None] < lengths[:, None]
+    beyond = ~there.to(values.device)[:, :, None]
+    if pool == "mean":
+        return values.masked_fill(beyond, 0).sum(1) / lengths.to(values)[:, None]
+    return values.masked_fill(beyond, -torch.inf).amax(1)
+
+
 class Carrying(Recurrent):
     """A recurrent network whose state goes on from batch to batch: truncated backpropagation.
 
@@ -120,7 +172,7 @@ class Carrying(Recurrent):
     def forget(self) -> None:
         """Begin with a state of zero."""
         for place in range(len(self.layers)):
-            for part in range(2 if isinstance(self.layers[place], nn.LSTM) else 1):
+            for part in range(2 if isinstance(self.layers[place], nn.LSTM | Peephole) else 1):
                 self.register_buffer(f"state_{place}_{part}", torch.zeros(0))
 
     def start(self, place: int, values: Tensor) -> Any:
@@ -154,13 +206,13 @@ class Carrying(Recurrent):
 
 def recurrent(
     shapes: Shapes, cell: Cell, hidden: tuple[int, ...], embedding: int, dropout: float,
-    bidirectional: bool, carry: bool,
+    bidirectional: bool, carry: bool, tied: bool, pool: Pool,
 ) -> nn.Module:  # fmt: skip
     """A recurrent network for inputs of given shapes.
 
     Raises:
-        UsageError: the inputs have no steps, or a text is read from its end while the next token
-            is what is learned.
+        UsageError: the inputs have no steps, options that exclude each other, or weights that
+            cannot be tied.
     """
     if not shapes.vocabulary and len(shapes.inputs) != 2:
         raise UsageError(f"the model '{cell}' needs inputs of several steps",
@@ -169,8 +221,18 @@ def recurrent(
     if carry and bidirectional:
         raise UsageError("a state that is carried goes one way", where="model.bidirectional",
                          received="carry, bidirectional", do="leave one out")  # fmt: skip
+    if cell == "peephole" and bidirectional:
+        raise UsageError("peepholes go one way", where="model.bidirectional",
+                         received="peephole, bidirectional", do="leave one out")  # fmt: skip
+    if tied and (shapes.vocabulary != shapes.outputs or embedding != hidden[-1] or bidirectional):
+        raise UsageError(
+            "weights are tied where the next token is learned, and embedding and last layer are of "
+            "one width", where="model.tied",
+            received=f"{shapes.vocabulary} tokens, {shapes.outputs} outputs, embedding {embedding},"
+            f" last layer {hidden[-1]}", do="give the same number for both",
+        )  # fmt: skip
     build = Carrying if carry else Recurrent
-    return build(shapes, cell, hidden, embedding, dropout, bidirectional)
+    return build(shapes, cell, hidden, embedding, dropout, bidirectional, tied, pool)
 
 
 @describer("model")
@@ -182,6 +244,8 @@ def rnn(
     dropout: Fraction = 0.0,
     bidirectional: bool = False,
     carry: bool = False,
+    tied: bool = False,
+    pool: Literal["last", "mean", "max"] = "last",
 ) -> nn.Module:
     """Simple recurrent network, h_t = tanh(W x_t + U h_(t-1) + b).
 
@@ -191,6 +255,9 @@ def rnn(
         dropout: probability of dropping a value before each layer and before the last map.
         bidirectional: whether a second network reads from the end.
         carry: whether the state goes on from batch to batch (truncated backpropagation).
+        tied: whether the last map has the weights of the embedding (next token).
+        pool: what is mapped where a row has one target: the last state, or the mean or the largest
+            of what the steps give.
 
     Example:
         >>> rnn().build(Shapes((20, 3), 2))(torch.zeros(5, 20, 3)).shape
@@ -198,7 +265,7 @@ def rnn(
 
     Source: Elman 1990, Finding structure in time.
     """
-    return recurrent(shapes, "rnn", hidden, embedding, dropout, bidirectional, carry)
+    return recurrent(shapes, "rnn", hidden, embedding, dropout, bidirectional, carry, tied, pool)
 
 
 @describer("model")
@@ -210,6 +277,8 @@ def gru(
     dropout: Fraction = 0.0,
     bidirectional: bool = False,
     carry: bool = False,
+    tied: bool = False,
+    pool: Literal["last", "mean", "max"] = "last",
 ) -> nn.Module:
     """Gated recurrent units: an update gate mixes the old state with a candidate.
 
@@ -217,7 +286,7 @@ def gru(
     h_t = (1 - z) n + z h_(t-1).
 
     Args:
-        hidden, embedding, dropout, bidirectional, carry: as in `rnn`.
+        hidden, embedding, dropout, bidirectional, carry, tied, pool: as in `rnn`.
 
     Example:
         >>> gru().build(Shapes((20,), 2, (), 100))(torch.ones(5, 20, dtype=torch.long)).shape
@@ -225,7 +294,7 @@ def gru(
 
     Source: Cho et al. 2014, arXiv:1406.1078, with the reset gate as in cuDNN.
     """
-    return recurrent(shapes, "gru", hidden, embedding, dropout, bidirectional, carry)
+    return recurrent(shapes, "gru", hidden, embedding, dropout, bidirectional, carry, tied, pool)
 
 
 @describer("model")
@@ -237,6 +306,9 @@ def lstm(
     dropout: Fraction = 0.0,
     bidirectional: bool = False,
     carry: bool = False,
+    tied: bool = False,
+    pool: Literal["last", "mean", "max"] = "last",
+    peephole: bool = False,
 ) -> nn.Module:
     """Long short-term memory: input, forget and output gates around a memory that adds up.
 
@@ -244,12 +316,16 @@ def lstm(
     h_t = o tanh(c_t).
 
     Args:
-        hidden, embedding, dropout, bidirectional, carry: as in `rnn`.
+        hidden, embedding, dropout, bidirectional, carry, tied, pool: as in `rnn`.
+        peephole: whether the gates see the memory too: i and f that of the step before,
+            p c_(t-1), o the new one, p c_t.
 
     Example:
         >>> lstm(hidden=(8, 8)).build(Shapes((20, 3), 2))(torch.zeros(5, 20, 3)).shape
         torch.Size([5, 2])
 
-    Source: Hochreiter, Schmidhuber 1997; forget gate: Gers, Schmidhuber, Cummins 2000.
+    Source: Hochreiter, Schmidhuber 1997; forget gate: Gers, Schmidhuber, Cummins 2000;
+        peepholes: Gers, Schraudolph, Schmidhuber 2002.
     """
-    return recurrent(shapes, "lstm", hidden, embedding, dropout, bidirectional, carry)
+    cell: Cell = "peephole" if peephole else "lstm"
+    return recurrent(shapes, cell, hidden, embedding, dropout, bidirectional, carry, tied, pool)

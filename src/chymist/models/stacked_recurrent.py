@@ -80,9 +80,11 @@ class StackedRecurrent(nn.Module):
         parts: its layers stacked, by their names.
     """
 
-    OPTIONS = ("tokens", "each", "packs")
+    OPTIONS = ("tokens", "each", "packs", "pool")
 
     def __init__(self, plain: Recurrent, parts: Mapping[str, nn.Module]) -> None:
+        if plain.pool != "last" and not plain.each:
+            raise Unstackable("a pool over steps has no stacked form")
         super().__init__()
         self.tokens, self.each, self.packs = plain.tokens, plain.each, plain.packs
         for name, part in parts.items():

@@ -21,6 +21,8 @@ def errors_section(run: Run) -> Markup:
     """Errors by class, or residuals, and all metrics."""
     if not len(run.predictions.rows):
         return tag("p", "There are no rows to look at.")
+    if run.data.classes and run.predictions.outputs.shape[1] != len(run.data.classes):
+        return metrics_table(run)  # of very many classes only the chance of the right one is kept
     body = _classification(run) if run.data.classes else _regression(run)
     return join(body, metrics_table(run))
 

@@ -41,6 +41,7 @@ from chymist.verbs.reading import coefficients as coefficients
 from chymist.verbs.reading import support_vectors as support_vectors
 from chymist.verbs.records import list_runs as list_runs
 from chymist.verbs.records import load_run as load_run
+from chymist.verbs.sampling import sample as sample
 from chymist.verbs.searching import search as search
 from chymist.verbs.sensing import effects as effects
 from chymist.verbs.separating import mistake_bound as mistake_bound

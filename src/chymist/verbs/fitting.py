@@ -41,12 +41,12 @@ from chymist.engine.store import Recorder, check_record
 from chymist.engine.threads import Threads, choose_threads, using_threads
 from chymist.errors import Diverged
 from chymist.evidence import FloorResult, score, verdict
-from chymist.metrics import all_metrics
 from chymist.schedules import monitored
 from chymist.values import Data, Floor, Predictions, Recipe, Run, Score, Split, whole_number
 from chymist.verbs.diagnosing import read_findings, signals_of, write_findings
 from chymist.verbs.flooring import floors_beside
 from chymist.verbs.reporting import write_report
+from chymist.verbs.scoring import metrics_of
 from chymist.verbs.sources import as_split, with_model
 from chymist.verbs.watching import Doctor, RunWatcher
 
@@ -280,8 +280,8 @@ def conclude(
     facts = {**facts, "versions": versions(), "filled": dict(assembly.preparation.filled)}
     return Run(
         folder, recipe, split, seed, assembly.state.model, assembly.preparation, number,
-        tuple(Floor(f.name, f.score) for f in floors), sentence, all_metrics(predictions),
-        predictions, history, facts,
+        tuple(Floor(f.name, f.score) for f in floors), sentence,
+        metrics_of(predictions, split.data), predictions, history, facts,
     )  # fmt: skip
 
 

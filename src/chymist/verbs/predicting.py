@@ -19,11 +19,11 @@ from chymist.engine.steps import STEPWISE, step_predictions
 from chymist.errors import InputError, UsageError, nearest
 from chymist.evidence import Looks, look, score, verdict
 from chymist.losses import FORMS
-from chymist.metrics import all_metrics
 from chymist.schedules import monitored
 from chymist.values import Data, Floor, Predictions, Run, Score, Split
 from chymist.verbs.flooring import floors_beside
 from chymist.verbs.records import finished, load_model
+from chymist.verbs.scoring import metrics_of
 from chymist.verbs.sources import with_model
 
 
@@ -103,7 +103,7 @@ def evaluate(
     )  # fmt: skip
     sentence = verdict(predictor.name, found, number, floors, predictor.seed)
     pairs = tuple(Floor(f.name, f.score) for f in floors)
-    return Evaluation(number, pairs, sentence, all_metrics(found), found, looks)
+    return Evaluation(number, pairs, sentence, metrics_of(found, whole), found, looks)
 
 
 def predict(
@@ -114,13 +114,15 @@ def predict(
     Args:
         run: a run, or its folder; the data of the run is not needed.
         rows: a CSV file, an image, a folder or zip of images, an array, or a mapping of columns;
-            a target column is ignored.
+            a target column is ignored. For texts also a list, or a file with one text a line
+            (.txt); for a series a table, of whose last lines a forecast is made.
         probabilities: give class probabilities (n, classes) in place of labels.
         model: the user's own module or factory, if the run was made with one and is read from
             its folder.
 
     Returns:
-        Class names (n,), or values (n,) in the unit of the target, or probabilities.
+        Class names (n,), or (n, steps) for tagging; or values (n,) in the unit of the target; or
+        probabilities.
 
     Raises:
         InputError: a column is missing or the rows do not fit.
@@ -138,7 +140,7 @@ def predict(
     if probabilities:
         check_estimated(classes, found.estimated)
     if classes and not probabilities:
-        labels: np.ndarray = np.array(classes, dtype=object)[outputs.argmax(1)]
+        labels: np.ndarray = np.array(classes, dtype=object)[outputs.argmax(-1)]
         return labels
     return outputs
 
@@ -188,6 +190,9 @@ def predict_named(run: Run | str | Path, rows: Any, *, model: Any = None) -> Pre
         module, _ = load_model(saved, model)
         predictor = Predictor(module, saved.preparation, saved.recipe, 0)
         schema = saved.schema
+    if schema.task == "language":
+        raise UsageError("a model of the next token goes on with a text", where="predict",
+                         do="use sample")  # fmt: skip
     raw, names = read_inputs(rows, schema)
     outputs = predictor.outputs(predictor.batches(raw))
     if not schema.classes and outputs.shape[1] == 1:

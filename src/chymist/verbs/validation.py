@@ -371,7 +371,7 @@ def fold_split(
     if stopping:
         rows = np.unique(train)
         kept = replace(data, inputs=data.take(rows), targets=data.targets[rows], test_rows=None,
-                       valid_rows=None, train_rows=None)  # fmt: skip
+                       valid_rows=None, train_rows=None, labels={})  # fmt: skip
         names, order = (None if a is None else a[rows] for a in (groups, moments))
         parts = make_split(kept, test=0, valid=STOP_SHARE, seed=seed, group=names, time=order)
         stop = rows[parts.valid]

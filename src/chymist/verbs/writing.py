@@ -34,7 +34,8 @@ def write_predictions(
 
     Args:
         path: the file.
-        outputs: probabilities (n, classes), or values (n,) or (n, outputs).
+        outputs: probabilities (n, classes), or values (n,) or (n, outputs); of every step
+            probabilities (n, steps, classes), whose rows are called 1.1, 1.2, ...
         classes: class names; empty for values.
         names: what to call the rows.
         estimated: whether the shares of classes are probabilities.
@@ -44,6 +45,9 @@ def write_predictions(
     """
     rows: list[list[object]] = []
     if classes:
+        if outputs.ndim == 3:  # of every step
+            names = [f"{name}.{step + 1}" for name in names for step in range(outputs.shape[1])]
+            outputs = outputs.reshape(-1, outputs.shape[2])
         rows.append(["row", "prediction", *_shares(classes, estimated)])
         for name, line in zip(names, outputs, strict=True):
             rows.append([name, classes[int(line.argmax())], *(f"{p:.6g}" for p in line)])
