@@ -208,7 +208,7 @@ def test_sequences_and_texts_are_learned() -> None:
         (models.cnn1d(channels=(8, 8)), cy.load((waves, classes), kind="sequence")),
         (models.text_cnn(channels=8, embedding=8), cy.load((words, found), kind="text")),
     ):
-        recipe = cy.Recipe(model=model, length="12 epochs", batch_size=16,
+        recipe = cy.Recipe(model=model, length="30 epochs", batch_size=16,
                            optimizer=cy.optim.adam(lr=0.02))  # fmt: skip
         run = cy.fit(recipe, cy.split(data, seed=0), seed=0, doctor=False)
         assert run.score.value > 0.85, model

@@ -45,7 +45,10 @@ def runs_of(
         order = np.random.default_rng(member).permutation(150)
         split = cy.Split(data, np.sort(order[:count]), np.sort(order[count : count + 30]),
                          np.array([], np.int64))  # fmt: skip
-        full = complete(recipe.replace(**changes(member)), split)
+        given = recipe.replace(**changes(member))
+        if given.optimizer is not None and given.optimizer.name == "bgd":  # takes all rows
+            given = given.replace(batch_size=None)
+        full = complete(given, split)
         runs.append(assemble(full, split, seed=member))
     return runs
 

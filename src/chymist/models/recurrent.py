@@ -206,7 +206,7 @@ class Carrying(Recurrent):
 
 def recurrent(
     shapes: Shapes, cell: Cell, hidden: tuple[int, ...], embedding: int, dropout: float,
-    bidirectional: bool, carry: bool, tied: bool, pool: Pool,
+    bidirectional: bool, carry: bool, tied: bool = False, pool: Pool = "last",
 ) -> nn.Module:  # fmt: skip
     """A recurrent network for inputs of given shapes.
 

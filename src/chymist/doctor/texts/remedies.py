@@ -10,6 +10,7 @@ DONE: dict[str, tuple[str, str]] = {
     "lr_too_low optimizer.lr": ("a higher learning rate", "提高学习率"),
     "penalty": ("no penalty", "去掉惩罚项"),
     "optimizer.weight_decay": ("no weight decay", "去掉权重衰减"),
+    "optimizer.l2": ("a penalty on large weights", "惩罚过大的权重"),
     "length": ("longer training", "延长训练"),
     "stop": ("the weights with the best validation loss", "取验证损失最低时的权重"),
     "undertrained stop": ("no early stop", "不提前停止"),
