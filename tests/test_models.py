@@ -54,8 +54,9 @@ SOLVED = {
 # Tested in test_architectures.py, test_pretrained.py, test_steps.py, and with graphs.
 ELSEWHERE = {
     "alexnet", "alexnet_small", "cnn1d", "highway", "keras_cnn", "lenet5_1998",
-    "efficientnet_lite0", "network_in_network", "resnet18", "resnet20", "resnet32", "resnet50", "text_cnn", "vgg16",
-    "vgg16_small", "gat", "gcn", "gin", "gru", "lstm", "rnn", "sage",
+    "efficientnet_lite0", "network_in_network", "resnet18", "resnet20", "resnet32", "resnet50",
+    "text_cnn", "vgg16", "vgg16_small", "forecaster", "gat", "gcn", "gin", "graph_gru", "gru",
+    "lstm", "rnn", "sage",
 }  # fmt: skip
 
 

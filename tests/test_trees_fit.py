@@ -171,7 +171,7 @@ def test_infinite_cells_stay_errors() -> None:
 
 
 def test_what_does_not_suit_a_tree() -> None:
-    with pytest.raises(UsageError, match="not for this loss"):
+    with pytest.raises(UsageError, match="for classification"):
         cy.fit(cy.Recipe(model="c45"), cy.split(mixed(task="regression")))
     with pytest.raises(UsageError, match="not for this loss"):
         cy.fit(cy.Recipe(model="cart", loss="binary_cross_entropy"), cy.split(mixed()))
