@@ -173,7 +173,7 @@ def test_wrong_comparisons_are_one_line():
         cy.forecast_comparison(waves(), parts=(0.9, 0.8))
     with pytest.raises(UsageError, match="reads a graph"):
         cy.forecast_comparison(waves(), recipes=small({"G": "graph_gru"}), steps=5)
-    with pytest.raises(InputError, match="no named set of series"):
+    with pytest.raises(InputError, match="no such file"):
         cy.forecast_comparison("iris")
     with pytest.raises(UsageError, match="next steps of all its series"):
         cy.fit(cy.Recipe(model="forecaster"), cy.load((np.zeros((9, 4, 3)), np.arange(9.0)),

@@ -47,13 +47,20 @@ WITHOUT_EXAMPLE = {
     ),
     "a check that returns nothing or raises": (
         "losses.py:same_shape metrics.py:check_task metrics.py:check_probabilities "
-        "metrics.py:check_all_present stop.py:check_monitor models/shaping.py:image_shape"
+        "metrics.py:check_all_present stop.py:check_monitor models/shaping.py:image_shape "
+        "data/stepwise.py:check_shape data/texts.py:as_text data/texts.py:check_tokens"
     ),
     "works on a model or a file, shown by the verbs": (
         "models/building.py:build_model models/building.py:initialize "
         "data/images.py:pictures_data "
         "data/named_images.py:cifar10 data/named_images.py:hymenoptera "
-        "evidence/ledger.py:ledger_file"
+        "data/graph_files.py:nodes_data data/graph_sets.py:cora data/graph_sets.py:los_loop "
+        "data/graph_sets.py:mutag data/graph_sets.py:road_speeds data/named.py:named_cells "
+        "data/named.py:road_series data/new_steps.py:stepwise_rows data/series.py:latest_window "
+        "data/series.py:table_windows data/speech.py:read_wav data/step_sets.py:load_step_set "
+        "data/text_files.py:language_file data/text_files.py:new_texts "
+        "models/forecasters.py:graph_gru models/graph_layers.py:mapped "
+        "models/recurrent.py:recurrent evidence/ledger.py:ledger_file"
     ),
     "works on the arrays of a tree that was grown, shown by the models": (
         "models/trees/borrowed.py:from_sklearn models/trees/borrowed.py:order_columns "
@@ -70,7 +77,7 @@ WITHOUT_EXAMPLE = {
         "models/trees/tree.py:spread models/trees/tree.py:branch_of "
         "models/trees/tree.py:family models/trees/tree.py:levels "
         "models/trees/tree.py:parents models/trees/tree.py:collapse "
-        "models/trees/tree.py:joined models/trees/tree.py:single_precision_below "
+        "models/trees/tree.py:joined models/trees/tree.py:below "
         "models/trees/tree.py:problems"
     ),
 }

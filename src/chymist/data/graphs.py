@@ -66,13 +66,13 @@ def graph_of(
 
 
 def _pairs(edges: Any) -> np.ndarray:
-    """Edges as whole numbers (2, edges)."""
+    """Edges as whole numbers (2, edges); two rows of two are two edges."""
     given = np.asarray(edges) if len(edges) else np.zeros((2, 0), np.int64)
     if given.ndim != 2 or 2 not in given.shape or given.dtype.kind not in "iu":
         raise InputError("edges are pairs of whole numbers", where="edges",
                          received=f"shape {given.shape}, dtype {given.dtype}",
                          do="give (edges, 2) or (2, edges)")  # fmt: skip
-    return (given if len(given) == 2 else given.T).astype(np.int64)
+    return (given.T if given.shape[1] == 2 else given).astype(np.int64)
 
 
 def _owners(owners: Any, nodes: int, pairs: np.ndarray) -> np.ndarray:

@@ -53,7 +53,7 @@ def windows(
         >>> data.inputs[0].ravel().tolist(), data.targets[0].tolist()
         ([0.0, 1.0, 2.0], [3.0, 4.0])
         >>> len(data), data.targets[data.test_rows].tolist()
-        (4, [[8.0, 9.0]])
+        (4, [[7.0, 8.0], [8.0, 9.0]])
 
     Source: Hyndman, Athanasopoulos 2021, Forecasting: principles and practice, section 5.8.
     """
@@ -90,6 +90,12 @@ def windowed(
         sizes: steps in and out.
         shares: of the windows for validation and test.
         wanted: name of the data.
+
+    Example:
+        >>> columns = {"a": np.arange(20.0)}
+        >>> made = windowed(columns, "a", np.ones(20, bool), (3, 1), (0.2, 0.2), Wanted(name="s"))
+        >>> made.inputs[0].ravel().tolist(), made.targets[0].ravel().tolist()
+        ([0.0, 1.0, 2.0], [3.0])
     """
     steps, horizon = sizes
     if min(sizes) < 1 or min(shares) < 0 or sum(shares) >= 1:

@@ -127,6 +127,12 @@ def ranked(
         metric: metric to score and rank by.
         split: which rows they are.
         seed: seed of the bootstrap.
+
+    Example:
+        >>> beside = Predictions(np.arange(2), np.array([0, 1]), np.zeros(0))
+        >>> outputs = {"right": np.eye(2), "wrong": np.eye(2)[::-1]}
+        >>> ranked(outputs, beside, "accuracy", "valid")[0].name
+        'right'
     """
     results = [
         FloorResult(name, made, score(made, metric, split, seed=seed))

@@ -63,6 +63,11 @@ def perceptron_floor(x_train: Array, y: Array, x: Array, classes: int, seed: int
         y: classes of the training rows.
         classes: number of classes.
         seed: of its weights.
+
+    Example:
+        >>> x, y = np.repeat(np.eye(2), 20, axis=0), np.repeat([0, 1], 20)
+        >>> perceptron_floor(x, y, x, 2, seed=0).argmax(1).tolist() == y.tolist()
+        True
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPClassifier

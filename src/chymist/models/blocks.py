@@ -230,7 +230,7 @@ class Filled(nn.Sequential):
     Its child is the table.
 
     Example:
-        >>> Filled(nn.Embedding(5, 2))(torch.tensor([[3, 0]]))[0, 1].tolist()
+        >>> Filled(nn.Embedding(5, 2))(torch.tensor([[3, 0]]))[0, 1].abs().tolist()
         [0.0, 0.0]
     """
 

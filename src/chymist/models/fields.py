@@ -53,13 +53,29 @@ def mean_of_neighbors(graph: GraphInputs) -> Sparse:
 
 
 def sum_of_neighbors(graph: GraphInputs) -> Sparse:
-    """The weights of the edges into each node."""
+    """The weights of the edges into each node.
+
+    Example:
+        >>> from chymist.data.graphs import graph_inputs, graph_of
+        >>> from chymist.models.sparse import product
+        >>> product(sum_of_neighbors(graph_inputs(graph_of(2, [[0, 1]]))), torch.eye(2))
+        tensor([[0., 1.],
+                [1., 0.]])
+    """
     columns, rows = graph.edges
     return sparse(rows, columns, graph.weights, (graph.nodes,) * 2)
 
 
 def with_loops(graph: GraphInputs) -> Sparse:
-    """The edges into each node, and one from itself."""
+    """The edges into each node, and one from itself.
+
+    Example:
+        >>> from chymist.data.graphs import graph_inputs, graph_of
+        >>> from chymist.models.sparse import product
+        >>> product(with_loops(graph_inputs(graph_of(2, [[0, 1]]))), torch.eye(2))
+        tensor([[1., 1.],
+                [1., 1.]])
+    """
     columns, rows, weights = _with_loops(graph)
     return sparse(rows, columns, weights, (graph.nodes,) * 2)
 

@@ -25,7 +25,7 @@ def by_matrix(graph: GraphInputs, values: Tensor) -> Tensor:
 
     Example:
         >>> from chymist.data.graphs import graph_inputs, graph_of
-        >>> by_matrix(graph_inputs(graph_of(2, [[0, 1]])), torch.tensor([[1.0], [3.0]]))
+        >>> by_matrix(graph_inputs(graph_of(2, [[0, 1]])), torch.tensor([[1.0], [3.0]])).round()
         tensor([[2.],
                 [2.]])
 

@@ -57,7 +57,15 @@ class OnFeatures(nn.Module):
 
 
 def row_features(graph: GraphInputs) -> Tensor:
-    """Features of the rows without the edges: those of a node, or their sum over a graph."""
+    """Features of the rows without the edges: those of a node, or their sum over a graph.
+
+    Example:
+        >>> from chymist.data.graphs import graph_inputs, graph_of
+        >>> import numpy as np
+        >>> row_features(graph_inputs(graph_of(2, [[0, 1]], features=np.eye(2))))
+        tensor([[1., 0.],
+                [0., 1.]])
+    """
     assert graph.features is not None
     if graph.owners is None:
         return graph.features
@@ -144,6 +152,13 @@ def gcn(
         dropout: probability of dropping a value before each layer.
         pool: how nodes become graphs, where rows are graphs: "sum", "mean" or "max".
 
+    Example:
+        >>> import numpy as np, torch
+        >>> from chymist.data.graphs import graph_inputs, graph_of
+        >>> known = graph_inputs(graph_of(3, [[0, 1], [1, 2]], features=np.eye(3)))
+        >>> gcn().build(Shapes((1,), 2, graph=known))(torch.tensor([[0], [2]])).shape
+        torch.Size([2, 2])
+
     Source: Kipf, Welling 2017, arXiv:1609.02907.
     """
     return _network(shapes, "gcn", renormalized, hidden, dropout, pool,
@@ -159,6 +174,13 @@ def sage(
 
     Args:
         hidden, dropout, pool: as in `gcn`.
+
+    Example:
+        >>> import numpy as np, torch
+        >>> from chymist.data.graphs import graph_inputs, graph_of
+        >>> known = graph_inputs(graph_of(3, [[0, 1], [1, 2]], features=np.eye(3)))
+        >>> sage().build(Shapes((1,), 2, graph=known))(torch.tensor([[0], [2]])).shape
+        torch.Size([2, 2])
 
     Source: Hamilton, Ying, Leskovec 2017, arXiv:1706.02216 (mean aggregator, all neighbours).
     """
@@ -182,6 +204,13 @@ def gat(
         dropout: probability of dropping a value before each layer.
         attention_dropout: probability of dropping a weight of attention.
         pool: as in `gcn`.
+
+    Example:
+        >>> import numpy as np, torch
+        >>> from chymist.data.graphs import graph_inputs, graph_of
+        >>> known = graph_inputs(graph_of(3, [[0, 1], [1, 2]], features=np.eye(3)))
+        >>> gat().build(Shapes((1,), 2, graph=known))(torch.tensor([[0], [2]])).shape
+        torch.Size([2, 2])
 
     Source: Veličković et al. 2018, arXiv:1710.10903.
     """
@@ -208,6 +237,13 @@ def gin(
         dropout: probability of dropping a value before each layer.
         learn_eps: whether e is learned; else it is 0.
         pool: as in `gcn`.
+
+    Example:
+        >>> import numpy as np, torch
+        >>> from chymist.data.graphs import graph_inputs, graph_of
+        >>> known = graph_inputs(graph_of(3, [[0, 1], [1, 2]], features=np.eye(3)))
+        >>> gin().build(Shapes((1,), 2, graph=known))(torch.tensor([[0], [2]])).shape
+        torch.Size([2, 2])
 
     Source: Xu et al. 2019, arXiv:1810.00826.
     """

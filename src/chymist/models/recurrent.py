@@ -147,7 +147,12 @@ def lengths_of(tokens: Tensor) -> Tensor:
 
 
 def pooled(values: Tensor, lengths: Tensor | None, pool: Pool) -> Tensor:
-    """The mean or the largest of what the steps of a text give, (batch, steps, n) to (batch, n)."""
+    """The mean or the largest of what the steps of a text give, (batch, steps, n) to (batch, n).
+
+    Example:
+        >>> pooled(torch.tensor([[[1.0], [5.0]]]), torch.tensor([1]), "max")
+        tensor([[1.]])
+    """
     if lengths is None:
         return values.mean(1) if pool == "mean" else values.amax(1)
     there = torch.arange(values.shape[1])[None] < lengths[:, None]

@@ -77,7 +77,12 @@ def _starts(numbers: Tensor, count: int) -> Tensor:
 
 
 def dense_rows(features: Tensor) -> Sparse:
-    """A dense matrix as a sparse one."""
+    """A dense matrix as a sparse one.
+
+    Example:
+        >>> dense_rows(torch.tensor([[0.0, 2.0]])).values
+        tensor([2.])
+    """
     rows, columns = features.nonzero(as_tuple=True)
     return sparse(rows, columns, features[rows, columns], tuple(features.shape))  # type: ignore[arg-type]
 
@@ -90,6 +95,10 @@ def taken(matrix: Sparse, rows: Tensor, columns: Tensor | None = None) -> Sparse
         rows: their numbers, ascending.
         columns: numbers of the columns that are kept, ascending, all that have entries in these
             rows among them; None keeps all.
+
+    Example:
+        >>> product(taken(dense_rows(torch.eye(3)), torch.tensor([2])), torch.eye(3))
+        tensor([[0., 0., 1.]])
     """
     counts = matrix.starts[rows + 1] - matrix.starts[rows]
     ends = counts.cumsum(0)
@@ -104,7 +113,14 @@ def taken(matrix: Sparse, rows: Tensor, columns: Tensor | None = None) -> Sparse
 
 
 def blocks(parts: list[Sparse]) -> Sparse:
-    """Sparse matrices along a diagonal: a product with it is that of each with its own rows."""
+    """Sparse matrices along a diagonal: a product with it is that of each with its own rows.
+
+    Example:
+        >>> one = dense_rows(torch.ones(1, 1))
+        >>> product(blocks([one, one]), torch.eye(2))
+        tensor([[1., 0.],
+                [0., 1.]])
+    """
     if len(parts) == 1:
         return parts[0]
     heights, widths = ([part.shape[axis] for part in parts] for axis in (0, 1))

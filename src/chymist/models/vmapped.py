@@ -22,15 +22,13 @@ class Vmapped(nn.Module):
 
     def __init__(self, modules: Sequence[nn.Module]) -> None:
         super().__init__()
-        held = nn.Module()
+        layers: dict[str, nn.Module] = {}
         for name, _ in modules[0].named_modules():
-            layer = Stacked([module.get_submodule(name) for module in modules])
-            if not name:
-                held = layer
-            else:
+            layer = layers[name] = Stacked([module.get_submodule(name) for module in modules])
+            if name:  # put in its place by hand: it may be called as a method of ours
                 parent, _, own = name.rpartition(".")
-                held.get_submodule(parent).add_module(own, layer)
-        self.held = held
+                layers[parent]._modules[own] = layer
+        self.held = layers[""]
         self.plain = [copy.deepcopy(modules[0])]  # in a list: its numbers are nobody's
 
     def train(self, mode: bool = True) -> Vmapped:

@@ -7,7 +7,6 @@ from typing import Protocol
 
 import numpy as np
 
-from chymist.optim import is_solved
 from chymist.reports.layers import LayerRow
 from chymist.reports.markup import (
     ROWS,
@@ -58,8 +57,7 @@ def model_section(
         "clip", "gradient_noise", "augment",
     )  # fmt: skip
     chosen = {slot: getattr(recipe, slot) for slot in slots}
-    if is_solved(recipe):
-        chosen["schedule"] = "none"
+    chosen["schedule"] = chosen["schedule"] or "none"  # solvers have none
     card = pairs([
         ("parameters", f"{total:,}"),
         *((slot.replace("_", " "), str(value).removesuffix("()"))

@@ -50,11 +50,11 @@ def sample(
     Example:
         >>> import chymist as cy
         >>> ids = np.tile(np.arange(1, 5), 60)
-        >>> data = cy.load((ids[:-4].reshape(-1, 4), ids[1:-3].reshape(-1, 4)), kind="tokens",
+        >>> data = cy.load((ids[:-5].reshape(-1, 5), ids[1:-4].reshape(-1, 5)), kind="tokens",
         ...                task="language")
         >>> run = cy.fit(cy.Recipe(length="20 epochs"), data, doctor=False)
-        >>> cy.sample(run, "3 4", length=3)
-        ' 1 2 3'
+        >>> cy.sample(run, "34", length=3)
+        '123'
 
     Source: Graves 2013, arXiv:1308.0850.
     """
