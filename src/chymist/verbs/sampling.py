@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from chymist.data.streams import END
-from chymist.data.texts import FILL, UNKNOWN, tokenized
+from chymist.data.texts import SPECIAL, tokenized
 from chymist.engine.folder import open_folder
 from chymist.engine.steps import carries, forget
 from chymist.errors import InputError, UsageError
 from chymist.keys import generator
 from chymist.values import Run, whole_number
 from chymist.verbs.records import finished, load_model
-
-NOTHING = (FILL, UNKNOWN)  # tokens that are never drawn
 
 
 def sample(
@@ -52,8 +51,8 @@ def sample(
         >>> ids = np.tile(np.arange(1, 5), 60)
         >>> data = cy.load((ids[:-5].reshape(-1, 5), ids[1:-4].reshape(-1, 5)), kind="tokens",
         ...                task="language")
-        >>> run = cy.fit(cy.Recipe(length="20 epochs"), data, doctor=False)
-        >>> cy.sample(run, "34", length=3)
+        >>> run = cy.fit(cy.Recipe(length="40 epochs", batch_size=8), data, doctor=False)
+        >>> cy.sample(run, "34", length=3, temperature=0)
         '123'
 
     Source: Graves 2013, arXiv:1308.0850.
@@ -63,11 +62,13 @@ def sample(
         raise UsageError("no temperature", where="temperature", received=repr(temperature)[:40],
                          do="give a number from 0")  # fmt: skip
     module, vocabulary, steps = _opened(run, model)
-    spelled = all(len(token) <= 1 for token in vocabulary[2:])
+    spelled = all(len(token) <= 1 for token in vocabulary if token not in SPECIAL)
     known = {token: number for number, token in enumerate(vocabulary)}
     begin = _begin(prompt, known, spelled)
     draws = generator(seed, "sample")
-    drawn = [vocabulary[n] for n in _drawn(module, begin, length, steps, temperature, draws)]
+    silent = [number for number, token in enumerate(vocabulary) if token in SPECIAL]
+    draw = partial(_draw, silent=silent, temperature=temperature, draws=draws)
+    drawn = [vocabulary[n] for n in _drawn(module, begin, length, steps, draw)]
     if spelled:
         return "".join(drawn)
     return "".join("\n" if token == END else f" {token}" for token in drawn)
@@ -98,13 +99,12 @@ def _begin(prompt: str, known: dict[str, int], spelled: bool) -> list[int]:
             raise InputError("a token of the prompt is not in the training text", where="prompt",
                              received=f"'{token[:40]}'", do="leave it out")  # fmt: skip
     end = "\n" if spelled else END
-    return [known[token] for token in tokens] or [known.get(end, len(NOTHING))]
+    return [known[token] for token in tokens] or [known.get(end, len(known) - 1)]
 
 
 def _drawn(
-    module: nn.Module, begin: list[int], length: int, steps: int, temperature: float,
-    draws: np.random.Generator,
-) -> list[int]:  # fmt: skip
+    module: nn.Module, begin: list[int], length: int, steps: int, draw: Callable[[Tensor], int]
+) -> list[int]:
     """Numbers of the drawn tokens."""
     kept, text, fresh = carries(module), list(begin), list(begin)
     module.eval()
@@ -114,16 +114,17 @@ def _drawn(
         for _ in range(length):
             given = fresh if kept else text[-steps:]
             outputs = module(torch.tensor([given], device=device))[0, -1]
-            fresh = [_draw(outputs.double().cpu(), temperature, draws)]
+            fresh = [draw(outputs.double().cpu())]
             text += fresh
     forget(module)
     return text[len(begin) :]
 
 
-def _draw(outputs: Tensor, temperature: float, draws: np.random.Generator) -> int:
-    """One token from the outputs for all."""
-    if len(outputs) > len(NOTHING):
-        outputs[list(NOTHING)] = -torch.inf
+def _draw(
+    outputs: Tensor, silent: list[int], temperature: float, draws: np.random.Generator
+) -> int:
+    """One token from the outputs for all; those that stand for no text are never drawn."""
+    outputs[silent] = -torch.inf
     if temperature == 0:
         return int(outputs.argmax())
     chances = torch.softmax(outputs / temperature, 0).numpy()
