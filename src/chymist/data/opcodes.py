@@ -156,9 +156,8 @@ def read_pickle(
         InputError: the file asks for anything else, or is damaged.
 
     Example:
-        >>> import pickle
-        >>> read_pickle(pickle.dumps({"a": [1, 2.5, None]}), "a.pickle")
-        {'a': [1, 2.5, None]}
+        >>> read_pickle(b"\\x80\\x02]\\x94(K\\x01K\\x02Ne.", "a.pickle")
+        [1, 2, None]
     """
     machine = _Machine(names, persistent)
     try:
