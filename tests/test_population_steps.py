@@ -90,6 +90,26 @@ def test_every_cell_on_every_kind(cell: str, kind: str, options: dict[str, Any])
     check_equal(lambda: runs_of(RECIPE.replace(model=model, length=length), kind))
 
 
+@pytest.mark.parametrize("pool", ["mean", "max"])
+@pytest.mark.parametrize("kind", ["sequence", "text"])
+@pytest.mark.parametrize("both", [False, True])
+def test_pools_over_steps(pool: str, kind: str, both: bool) -> None:
+    model = cy.models.lstm(hidden=(4, 3), embedding=4, dropout=0.2, pool=pool, bidirectional=both)
+    check_equal(lambda: runs_of(RECIPE.replace(model=model, length="10 steps"), kind))
+
+
+def test_convolutions_over_words_of_their_own() -> None:
+    model = cy.models.text_cnn(channels=4, kernels=(2, 3), embedding=4)
+    recipe = RECIPE.replace(model=model, length="10 steps")
+    assert len({run.shapes.vocabulary for run in runs_of(recipe, "text")}) == 3
+    check_equal(lambda: runs_of(recipe, "text"))
+
+
+def test_convolutions_over_steps() -> None:
+    model = cy.models.cnn1d(channels=(4, 4), kernel=3)
+    check_equal(lambda: runs_of(RECIPE.replace(model=model, length="10 steps"), "sequence"))
+
+
 @pytest.mark.parametrize("kind", DATA)
 @pytest.mark.parametrize(
     "more",

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from chymist.models.packing import Steps, packed_steps, whole_steps
 from chymist.models.recurrence import CELLS, Recurrence
-from chymist.models.recurrent import Recurrent, lengths_of
+from chymist.models.recurrent import Pool, Recurrent, lengths_of, pooled
 from chymist.models.stacked_parts import Stacked, Unstackable
 
 
@@ -81,10 +81,9 @@ class StackedRecurrent(nn.Module):
     OPTIONS = ("tokens", "each", "packs", "pool")
 
     def __init__(self, plain: Recurrent, parts: Mapping[str, nn.Module]) -> None:
-        if plain.pool != "last" and not plain.each:
-            raise Unstackable("a pool over steps has no stacked form")
         super().__init__()
         self.tokens, self.each, self.packs = plain.tokens, plain.each, plain.packs
+        self.pool: Pool = "last" if plain.each else plain.pool
         for name, part in parts.items():
             self.add_module(name, part)
 
@@ -96,7 +95,8 @@ class StackedRecurrent(nn.Module):
         layers: Any = self.layers
         drops: Any = self.drops
         head: Any = self.head
-        steps = self._steps(inputs, drops[0].weights)
+        lengths = self._lengths(inputs)
+        steps = self._steps(inputs, lengths, drops[0].weights)
         values = steps.pack(inputs)
         if self.tokens:
             embedding: Any = self.embedding
@@ -104,23 +104,33 @@ class StackedRecurrent(nn.Module):
         for place, layer in enumerate(layers):
             factors = self._factors(drops[place], steps, values)
             values = values if factors is None else values * steps.pack(factors)
-            values = layer(values, steps, self.each or place + 1 < len(layers))
+            ends = place + 1 == len(layers) and not self.each and self.pool == "last"
+            values = layer(values, steps, not ends)
         if self.each:
             natural = steps.unpack(values)
             factors = self._factors(drops[-1], steps, values)
             made: Tensor = head(natural if factors is None else natural * factors)
             return made
+        if self.pool != "last":
+            rows = steps.unpack(values).flatten(0, 1)
+            found = pooled(rows, None if lengths is None else lengths.flatten(), self.pool)
+            values = found.view(*inputs.shape[:2], -1)
         made = head(drops[-1](values) if drops[-1].acts else values)
         return made
 
-    def _steps(self, inputs: Tensor, weights: Tensor | None) -> Steps:
-        """Which rows take which steps."""
-        members, rows, steps = inputs.shape[:3]
+    def _lengths(self, inputs: Tensor) -> Tensor | None:
+        """Steps of each row (K, rows); None if all rows take all steps."""
         if not self.packs:
-            return whole_steps(members, rows, steps)
+            return None
         tokens = inputs if inputs.ndim == 3 else inputs[..., 0]  # the first of several of a step
-        lengths = lengths_of(tokens.flatten(0, 1)).view(members, rows)
-        return packed_steps(lengths, steps, weights)
+        return lengths_of(tokens.flatten(0, 1)).view(inputs.shape[:2])
+
+    def _steps(self, inputs: Tensor, lengths: Tensor | None, weights: Tensor | None) -> Steps:
+        """Which rows take which steps."""
+        if lengths is None:
+            members, rows, steps = inputs.shape[:3]
+            return whole_steps(members, rows, steps)
+        return packed_steps(lengths, inputs.shape[2], weights)
 
     def _factors(self, drop: Any, steps: Steps, like: Tensor) -> Tensor | None:
         """What each member would draw alone, (K, rows, steps, width); 0 for what fills up."""
