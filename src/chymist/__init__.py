@@ -32,6 +32,7 @@ _PUBLIC = {
     "predict": "chymist.verbs", "cross_validate": "chymist.verbs", "load_run": "chymist.verbs",
     "compare": "chymist.verbs", "compare_runs": "chymist.verbs", "Comparison": "chymist.verbs",
     "search": "chymist.verbs", "show_batch": "chymist.verbs",
+    "show_weights": "chymist.verbs",
     "diagnose": "chymist.verbs", "why": "chymist.doctor.texts",
     "pretrained_features": "chymist.verbs",
     "list_runs": "chymist.verbs", "as_estimator": "chymist.verbs.estimator",
@@ -135,6 +136,7 @@ if TYPE_CHECKING:
     from chymist.verbs import sample as sample
     from chymist.verbs import search as search
     from chymist.verbs import show_batch as show_batch
+    from chymist.verbs import show_weights as show_weights
     from chymist.verbs import suitability as suitability
     from chymist.verbs import support_vectors as support_vectors
     from chymist.verbs import tree_of as tree_of

@@ -16,6 +16,7 @@ from chymist.errors import UsageError, nearest
 from chymist.parts import PALETTE, Definition, Part, listed, registered, spelled
 from chymist.reports.numbers import size
 from chymist.reports.part_pictures import Picture, picture_of
+from chymist.reports.pictures import to_png
 from chymist.reports.style import as_file
 from chymist.values import Recipe
 from chymist.verbs.writing import place_of_file
@@ -120,9 +121,16 @@ def layers_of(options: argparse.Namespace) -> dict[str, Any]:
         text += f"\nmemory for batches of {options.batch} with {options.optimizer}: {parts}"
     return {
         "model": options.model, "parameters": found.parameters, "biases": found.biases,
-        "multiply_adds": found.multiply_adds, "solved": found.solved, "memory": memory,
-        "layers": rows, "text": text,
+        "multiply_adds": found.multiply_adds, "weight_layers": found.weight_layers,
+        "solved": found.solved, "memory": memory, "layers": rows, "text": text,
     }  # fmt: skip
+
+
+def draw_weights(run: str, out: str) -> dict[str, str]:
+    """The weights of the first layer of a run on images, drawn where `out` says."""
+    place = place_of_file(out, rows=run, option="--weights")
+    write_through(place, to_png(cy.show_weights(run).sheet))
+    return {"weights": out}
 
 
 def graph_of(options: argparse.Namespace) -> dict[str, Any]:

@@ -74,6 +74,10 @@ def language(verb: Any) -> None:
 def show(verb: argparse.ArgumentParser) -> None:
     """`chymist show`."""
     run_folder(verb)
+    verb.add_argument(
+        "--weights", metavar="FILE.png",
+        help="of a network for images: where to draw the weights of its first layer",
+    )  # fmt: skip
     language(verb)
 
 

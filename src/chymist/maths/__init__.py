@@ -3,10 +3,13 @@
 What lives here: `norms`, `information` (entropy and its kin), `probability` (joint tables),
 `calculus` (slopes, Jacobians, convexity), `relations`, `sizes` (of layers, by formula), `pooling`,
 `gates` (a gated memory by hand), `boxes` (overlap), `lines` (candidate functions, all of a grid or
-downhill), `similarity` (do similar rows get similar outputs). NumPy and SciPy only.
+downhill), `similarity` (do similar rows get similar outputs), `hulls` (can a hyperplane separate),
+`approximation` (a hidden layer that is built). NumPy and SciPy only.
 What NumPy says in one word (products, sums along an axis, eigenvalues) is not wrapped.
 """
 
+from chymist.maths.approximation import ReLULayer as ReLULayer
+from chymist.maths.approximation import relu_interpolation as relu_interpolation
 from chymist.maths.boxes import box_corners as box_corners
 from chymist.maths.boxes import box_iou as box_iou
 from chymist.maths.boxes import centered_box as centered_box
@@ -18,6 +21,8 @@ from chymist.maths.calculus import numerical_gradient as numerical_gradient
 from chymist.maths.calculus import sigmoid_derivative as sigmoid_derivative
 from chymist.maths.calculus import softmax_jacobian as softmax_jacobian
 from chymist.maths.gates import gated_memory as gated_memory
+from chymist.maths.hulls import CommonPoint as CommonPoint
+from chymist.maths.hulls import common_point as common_point
 from chymist.maths.information import cross_entropy as cross_entropy
 from chymist.maths.information import entropy as entropy
 from chymist.maths.information import gini as gini

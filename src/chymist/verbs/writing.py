@@ -91,13 +91,16 @@ def place_of_predictions(out: str | None, rows: str, saved: Saved) -> Path:
     return path
 
 
-def place_of_file(out: str, data: Data | None = None, rows: str = "") -> Path:
+def place_of_file(
+    out: str, data: Data | None = None, rows: str = "", option: str = "--out"
+) -> Path:
     """Where a single file goes: never over the data or the rows; known before any work is done.
 
     Args:
         out: what the user says.
         data: what the file is made from.
-        rows: path of new rows.
+        rows: path of new rows, or of a run.
+        option: of the command line, for the errors.
 
     Raises:
         InputError: something that is not to be changed is there, or nothing can be written there.
@@ -105,15 +108,15 @@ def place_of_file(out: str, data: Data | None = None, rows: str = "") -> Path:
     path = Path(out)
     if is_stream(path):
         return path
-    _refuse(out, _given(rows, data.source if data else {}), "the file")
+    _refuse(out, _given(rows, data.source if data else {}), "the file", option)
     folder = path.resolve().parent
     if not folder.is_dir():
         raise InputError("the folder of the file does not exist", where=out,
-                         do="make the folder, or choose another --out")  # fmt: skip
+                         do=f"make the folder, or choose another {option}")  # fmt: skip
     if not os.access(folder, os.W_OK):
         raise InputError("the file cannot be written", where=out,
                          received="no permission to write there",
-                         do="choose another --out")  # fmt: skip
+                         do=f"choose another {option}")  # fmt: skip
     return path
 
 
@@ -123,11 +126,13 @@ def _given(rows: str, source: Mapping[str, Any]) -> list[Path]:
     return [Path(str(place)) for place in names if place and Path(str(place)).exists()]
 
 
-def _refuse(out: str, kept: Sequence[Path], what: str) -> None:
+def _refuse(out: str, kept: Sequence[Path], what: str, option: str = "--out") -> None:
     """Refuse a folder, and a place of or in what a file is made from."""
     path = Path(out)
     if path.is_dir():
-        raise InputError("a folder is in the way", where=out, do="give --out the name of a file")
+        raise InputError(
+            "a folder is in the way", where=out, do=f"give {option} the name of a file"
+        )
     place = path.resolve()
     for source in kept:
         same = path.exists() and source.is_file() and source.samefile(path)
@@ -137,7 +142,7 @@ def _refuse(out: str, kept: Sequence[Path], what: str) -> None:
                 "from",
                 where=out,
                 received=f"a place {'of' if same else 'in'} {source.name}",
-                do="choose another --out",
+                do=f"choose another {option}",
             )
 
 
