@@ -106,7 +106,12 @@ def _type(arguments: tuple[Any, ...]) -> Any:
 
 
 def dictionary(arguments: tuple[Any, ...]) -> dict[Any, Any]:
-    """An empty dictionary, of whatever kind the file has."""
+    """An empty dictionary, of whatever kind the file has.
+
+    Example:
+        >>> dictionary(())
+        {}
+    """
     if len(arguments) > 1 or not all(isinstance(part, Name) for part in arguments):
         raise Refused("a dictionary with content of its own")
     return {}
