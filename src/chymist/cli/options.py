@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from chymist.cli import classical_options as classical
+from chymist.cli import image_options as images
 from chymist.cli import run_options as of_runs
 from chymist.cli import shared_options as shared
 from chymist.cli.shared_options import RECIPE_OPTIONS
@@ -19,6 +20,8 @@ EXAMPLES = {
     "predict": "chymist predict runs/table-0001 new.csv --out predictions.csv",
     "sample": "chymist sample runs/tinyshakespeare-0001 'ROMEO:' --length 500",
     "search": "chymist search digits --optimizer.lr 1e-4..1e-1:log --model.hidden '32|128'",
+    "batch": "chymist batch digits --augment rotate,shift --out batch.png",
+    "features": "chymist features hymenoptera --out features.npz",
     "cv": "chymist cv table.csv --target price --folds 10",
     "compare": "chymist compare digits --models mlp,softmax,svm --folds 10 --seeds 3",
     "compare-runs": "chymist compare-runs runs/digits-0001 runs/digits-0002",
@@ -54,6 +57,8 @@ VERBS = {
     "predict": "predict new rows with a run",
     "sample": "let a model of the next token go on with a text",
     "search": "search hyperparameters as one population, with an honest result",
+    "batch": "draw training images as they are, and as they are trained on",
+    "features": "write images as the features of a network that was trained on ImageNet",
     "cv": "score a recipe by cross-validation",
     "compare": "compare recipes and baselines on the same folds, with a verdict in words",
     "compare-runs": "compare two runs on the same validation rows",
@@ -83,7 +88,7 @@ VERBS = {
 
 DOTTED = (
     "fit", "cv", "compare", "search", "curve", "capacity", "race", "bag", "crossing", "shapes",
-    "pca", "kmeans", "mistake-bound",
+    "pca", "kmeans", "mistake-bound", "batch",
 )  # fmt: skip
 
 
@@ -391,7 +396,7 @@ _ADD = {
     "sample": of_runs.sample, "runs": of_runs.runs,
     "part": of_runs.part, "shapes": of_runs.shapes, "graph": of_runs.graph,
     "compare": _compare, "compare-runs": _compare_runs,
-    "search": _search,
+    "search": _search, "batch": images.batch, "features": images.features,
     "curve": _curve, "capacity": _capacity, "race": _race,
     "suitability": _suitability, "forecast": _forecast, "effects": _effects,
     "pca": classical.pca, "kmeans": classical.kmeans, "crossing": classical.crossing,

@@ -13,6 +13,7 @@ from unicodedata import category
 
 import numpy as np
 
+from chymist.data.numpy_files import PARTS
 from chymist.engine.files import STANDARD_OUTPUT, is_stream, write_file, write_through
 from chymist.engine.folder import FILES, RESULTS, Saved, whole_folder, write_json
 from chymist.errors import InputError, printable
@@ -63,6 +64,25 @@ def write_predictions(
             [name, *map(repr, map(float, line))] for name, line in zip(names, values, strict=True)
         ]
     write_table(path, rows)
+
+
+def write_arrays(path: Path, data: Data) -> None:
+    """Write rows as an NPZ file that `load` reads as the same data: inputs, targets, parts.
+
+    Args:
+        path: the file.
+        data: of arrays or images.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    targets = np.array(data.classes)[data.targets] if data.classes else data.targets
+    part = np.full(len(data), PARTS[0])
+    for name, rows in zip(PARTS[1:], (data.valid_rows, data.test_rows), strict=True):
+        part[rows if rows is not None else []] = name
+    stream = io.BytesIO()
+    np.savez(stream, x=np.asarray(data.inputs), y=targets, part=part)
+    write_through(path, stream.getvalue())
 
 
 def place_of_predictions(out: str | None, rows: str, saved: Saved) -> Path:
