@@ -30,7 +30,8 @@ _PUBLIC = {
     "fit_population": "chymist.verbs", "evolve": "chymist.verbs",
     "resume": "chymist.verbs", "evaluate": "chymist.verbs",
     "predict": "chymist.verbs", "cross_validate": "chymist.verbs", "load_run": "chymist.verbs",
-    "compare": "chymist.verbs", "compare_runs": "chymist.verbs", "Comparison": "chymist.verbs",
+    "compare": "chymist.verbs", "compare_networks": "chymist.verbs",
+    "compare_runs": "chymist.verbs", "Comparison": "chymist.verbs",
     "search": "chymist.verbs", "show_batch": "chymist.verbs",
     "diagnose": "chymist.verbs", "why": "chymist.doctor.texts",
     "pretrained_features": "chymist.verbs",
@@ -105,6 +106,7 @@ if TYPE_CHECKING:
     from chymist.verbs import capacity as capacity
     from chymist.verbs import coefficients as coefficients
     from chymist.verbs import compare as compare
+    from chymist.verbs import compare_networks as compare_networks
     from chymist.verbs import compare_runs as compare_runs
     from chymist.verbs import cross_validate as cross_validate
     from chymist.verbs import crossing as crossing

@@ -81,10 +81,12 @@ def run(words: Sequence[str]) -> int:
     from chymist.cli.curving import CURVING
     from chymist.cli.diagnosing import DIAGNOSING
     from chymist.cli.forecasting import FORECASTING
+    from chymist.cli.networks import NETWORKS
     from chymist.cli.racing import RACING
 
     known = {
-        **COMMANDS, **COMPARING, **CURVING, **DIAGNOSING, **FORECASTING, **RACING, **CLASSICAL,
+        **COMMANDS, **COMPARING, **CURVING, **DIAGNOSING, **FORECASTING, **NETWORKS, **RACING,
+        **CLASSICAL,
     }  # fmt: skip
     return known[options.verb](options)
 

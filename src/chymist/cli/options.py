@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from chymist.cli import classical_options as classical
+from chymist.cli import network_options as networks
 from chymist.cli import run_options as of_runs
 from chymist.cli import shared_options as shared
 from chymist.cli.shared_options import RECIPE_OPTIONS
@@ -27,6 +28,7 @@ EXAMPLES = {
     "race": "chymist race digits",
     "capacity": "chymist capacity digits --model mlp --model.hidden 8",
     "suitability": "chymist suitability table.csv --target price",
+    "networks": "chymist networks digits --out networks.svg",
     "forecast": "chymist forecast los_loop --horizons 3,12",
     "effects": "chymist effects wine --rows 100",
     "diagnose": "chymist diagnose runs/digits-0001 --fix",
@@ -60,6 +62,7 @@ VERBS = {
     "curve": "score a recipe with more and more training rows, or over values of an option",
     "race": "train optimisers at many rates and with many seeds, and say which one leads",
     "capacity": "count the rows with random labels that a recipe learns by heart",
+    "networks": "compare DNN, CNN, RNN and GCN of equal size, and take away what they assume",
     "forecast": "forecast many series by several networks, beside floors and without the graph",
     "suitability": "say whether a network is the right tool for the data, by experiment",
     "effects": "measure what each hyperparameter does to effective capacity",
@@ -83,7 +86,7 @@ VERBS = {
 
 DOTTED = (
     "fit", "cv", "compare", "search", "curve", "capacity", "race", "bag", "crossing", "shapes",
-    "pca", "kmeans", "mistake-bound",
+    "pca", "kmeans", "mistake-bound", "networks",
 )  # fmt: skip
 
 
@@ -394,6 +397,7 @@ _ADD = {
     "search": _search,
     "curve": _curve, "capacity": _capacity, "race": _race,
     "suitability": _suitability, "forecast": _forecast, "effects": _effects,
+    "networks": networks.networks,
     "pca": classical.pca, "kmeans": classical.kmeans, "crossing": classical.crossing,
     "mistake-bound": classical.mistake_bound, "bag": classical.bag,
     "tree": of_runs.tree, "support": of_runs.support,
