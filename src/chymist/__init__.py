@@ -45,7 +45,8 @@ _PUBLIC = {
     "tree_of": "chymist.verbs", "tree_stability": "chymist.verbs",
     "support_vectors": "chymist.verbs", "mistake_bound": "chymist.verbs",
     "pca": "chymist.verbs", "kmeans": "chymist.verbs", "crossing": "chymist.verbs",
-    "intervals": "chymist.verbs", "race": "chymist.verbs", "loading_throughput": "chymist.verbs",
+    "intervals": "chymist.verbs", "invariance": "chymist.verbs",
+    "race": "chymist.verbs", "loading_throughput": "chymist.verbs",
     "shapes": "chymist.verbs.sizing",
     "Remedy": "chymist.doctor",
     "watch": "chymist.doctor", "watch_experiments": "chymist.doctor", "Finding": "chymist.doctor",
@@ -121,6 +122,7 @@ if TYPE_CHECKING:
     from chymist.verbs import fix as fix
     from chymist.verbs import forecast_comparison as forecast_comparison
     from chymist.verbs import intervals as intervals
+    from chymist.verbs import invariance as invariance
     from chymist.verbs import kmeans as kmeans
     from chymist.verbs import learning_curve as learning_curve
     from chymist.verbs import leave_one_out as leave_one_out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from chymist.cli import run_options as of_runs
 from chymist.cli import shared_options as shared
 
 
@@ -21,3 +22,13 @@ def networks(verb: argparse.ArgumentParser) -> None:
     shared.several(run, 3, "cut and initialise S times (3)")
     run.add_argument("--out", metavar="FILE", help="where to draw the scores (SVG)")
     shared.recipe(verb, model=False)
+
+
+def invariance(verb: argparse.ArgumentParser) -> None:
+    """`chymist invariance`."""
+    of_runs.run_on_data(verb)
+    verb.add_argument(
+        "--changes", metavar="NAME,...",
+        help="some of shift,scale,rotation,shear,elastic,resolution (all)",
+    )  # fmt: skip
+    verb.add_argument("--out", metavar="FILE", help="where to draw the curves (SVG)")

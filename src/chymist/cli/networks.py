@@ -1,14 +1,15 @@
-"""`chymist networks`."""
+"""`chymist networks` and `invariance`."""
 
 from __future__ import annotations
 
 import argparse
 
 import chymist as cy
-from chymist.cli.commands import emit, rows_for_folds, screen_of, threads_of, width
+from chymist.cli.commands import emit, moved_data, rows_for_folds, screen_of, threads_of, width
 from chymist.cli.inputs import count, recipe_of
 from chymist.cli.options import recipe_fields
 from chymist.cli.summaries import print_data, print_plan
+from chymist.data.deforming import CHANGES
 from chymist.parts import listed
 from chymist.reports.text import table
 from chymist.verbs.networks import FAMILIES
@@ -48,4 +49,22 @@ def networks(options: argparse.Namespace) -> int:
     return 0
 
 
-NETWORKS = {"networks": networks}
+def invariance(options: argparse.Namespace) -> int:
+    """`chymist invariance`."""
+    screen = screen_of(options)
+    names = listed(options.changes, "--changes") if options.changes else list(CHANGES)
+    if options.out:
+        place_of_drawing(options.out)
+    found = cy.invariance(options.run, names, data=moved_data(options))
+    screen.line("Score", str(found.score), result=True)
+    heads, cells = found.table()
+    screen.block(table(cells, heads, width() - 8))
+    if options.out:
+        found.save(options.out)
+        screen.line("Files", f"{options.out}  accuracy and share of same answers by amount")
+    if options.json:
+        emit({"run": options.run, **found.to_dict(), "picture": options.out})
+    return 0
+
+
+NETWORKS = {"networks": networks, "invariance": invariance}
