@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
@@ -34,6 +34,7 @@ def touching(height: int, width: int) -> np.ndarray:
     return (np.abs(places[:, None] - places[None]).max(2) <= 1).astype(float)
 
 
+@settings(deadline=None, max_examples=30)
 @given(st.integers(1, 6), st.integers(1, 6))
 def test_a_step_on_the_grid_is_the_renormalised_adjacency(height: int, width: int) -> None:
     near = touching(height, width)

@@ -18,8 +18,8 @@ def networks(verb: argparse.ArgumentParser) -> None:
         help="of each network (those of a perceptron with 64 hidden units)",
     )  # fmt: skip
     run.add_argument("--rows", type=int, default=1000, metavar="N", help="most rows (1000)")
-    run.add_argument("--folds", type=int, default=5, metavar="K", help="folds (5)")
-    shared.several(run, 3, "cut and initialise S times (3)")
+    run.add_argument("--folds", type=int, default=3, metavar="K", help="folds (3)")
+    shared.several(run, 5, "cut and initialise S times (5)")
     run.add_argument("--out", metavar="FILE", help="where to draw the scores (SVG)")
     shared.recipe(verb, model=False)
 

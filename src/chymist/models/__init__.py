@@ -3,6 +3,8 @@
 May use the small parts (activations) and the values below; knows nothing of data or training.
 """
 
+from chymist.models.autoencoders import Unpooled as Unpooled
+from chymist.models.autoencoders import conv_autoencoder as conv_autoencoder
 from chymist.models.budget import sized as sized
 from chymist.models.building import build_model as build_model
 from chymist.models.building import initialize as initialize

@@ -182,8 +182,8 @@ class NetworkComparison:
 def compare_networks(
     data: Data | Split,
     networks: Sequence[str] = tuple(FAMILIES),
-    folds: int = 5,
-    seeds: int = 3,
+    folds: int = 3,
+    seeds: int = 5,
     seed: int = 0,
     *,
     parameters: int | None = None,
