@@ -82,11 +82,12 @@ def run(words: Sequence[str]) -> int:
     from chymist.cli.diagnosing import DIAGNOSING
     from chymist.cli.forecasting import FORECASTING
     from chymist.cli.images import IMAGES
+    from chymist.cli.networks import NETWORKS
     from chymist.cli.racing import RACING
 
     known = {
-        **COMMANDS, **COMPARING, **CURVING, **DIAGNOSING, **FORECASTING, **RACING, **CLASSICAL,
-        **IMAGES,
+        **COMMANDS, **COMPARING, **CURVING, **DIAGNOSING, **FORECASTING, **NETWORKS, **RACING,
+        **CLASSICAL, **IMAGES,
     }  # fmt: skip
     return known[options.verb](options)
 

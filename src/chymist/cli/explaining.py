@@ -19,7 +19,7 @@ from chymist.reports.part_pictures import Picture, picture_of
 from chymist.reports.pictures import to_png
 from chymist.reports.style import as_file
 from chymist.values import Recipe
-from chymist.verbs.writing import place_of_file
+from chymist.verbs.writing import place_of_drawing, place_of_file
 
 
 def list_parts() -> dict[str, Any]:
@@ -107,7 +107,10 @@ def layers_of(options: argparse.Namespace) -> dict[str, Any]:
                 "unknown option", received=f"'--{name}'", do="only --model.* fits here"
             )
         plain = merged(plain, {"model": {option: value}})
-    found = cy.shapes(Recipe.from_dict(plain).model, sizes, options.outputs)
+    if options.fields:
+        place_of_drawing(options.fields)
+    model = Recipe.from_dict(plain).model
+    found = cy.shapes(model, sizes, options.outputs)
     memory = {} if found.solved else found.memory(options.batch, options.optimizer)
     rows = [
         {"name": r.name, "kind": r.kind, "output": list(r.output_shape), "units": r.units,
@@ -116,13 +119,17 @@ def layers_of(options: argparse.Namespace) -> dict[str, Any]:
         for r in found.rows
     ]  # fmt: skip
     text = str(found)
+    if options.fields:
+        cy.receptive_fields(model, sizes, options.outputs).save(options.fields)
+        text += f"\nwhat a unit of each layer sees is drawn in {options.fields}"
     if memory:
         parts = ", ".join(f"{name} {size(b)}" for name, b in memory.items())
         text += f"\nmemory for batches of {options.batch} with {options.optimizer}: {parts}"
     return {
         "model": options.model, "parameters": found.parameters, "biases": found.biases,
         "multiply_adds": found.multiply_adds, "weight_layers": found.weight_layers,
-        "solved": found.solved, "memory": memory, "layers": rows, "text": text,
+        "solved": found.solved, "memory": memory, "layers": rows, "picture": options.fields,
+        "text": text,
     }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 from chymist.cli import classical_options as classical
 from chymist.cli import image_options as images
+from chymist.cli import network_options as networks
 from chymist.cli import run_options as of_runs
 from chymist.cli import shared_options as shared
 from chymist.cli.shared_options import RECIPE_OPTIONS
@@ -30,6 +31,8 @@ EXAMPLES = {
     "race": "chymist race digits",
     "capacity": "chymist capacity digits --model mlp --model.hidden 8",
     "suitability": "chymist suitability table.csv --target price",
+    "networks": "chymist networks digits --out networks.svg",
+    "invariance": "chymist invariance runs/digits-0001 --changes shift,rotation",
     "forecast": "chymist forecast los_loop --horizons 3,12",
     "effects": "chymist effects wine --rows 100",
     "diagnose": "chymist diagnose runs/digits-0001 --fix",
@@ -65,6 +68,8 @@ VERBS = {
     "curve": "score a recipe with more and more training rows, or over values of an option",
     "race": "train optimisers at many rates and with many seeds, and say which one leads",
     "capacity": "count the rows with random labels that a recipe learns by heart",
+    "networks": "compare DNN, CNN, RNN and GCN of equal size, and take away what they assume",
+    "invariance": "change the validation images of a run, and see what it answers",
     "forecast": "forecast many series by several networks, beside floors and without the graph",
     "suitability": "say whether a network is the right tool for the data, by experiment",
     "effects": "measure what each hyperparameter does to effective capacity",
@@ -88,7 +93,7 @@ VERBS = {
 
 DOTTED = (
     "fit", "cv", "compare", "search", "curve", "capacity", "race", "bag", "crossing", "shapes",
-    "pca", "kmeans", "mistake-bound", "batch",
+    "pca", "kmeans", "mistake-bound", "batch", "networks",
 )  # fmt: skip
 
 
@@ -399,6 +404,7 @@ _ADD = {
     "search": _search, "batch": images.batch, "features": images.features,
     "curve": _curve, "capacity": _capacity, "race": _race,
     "suitability": _suitability, "forecast": _forecast, "effects": _effects,
+    "networks": networks.networks, "invariance": networks.invariance,
     "pca": classical.pca, "kmeans": classical.kmeans, "crossing": classical.crossing,
     "mistake-bound": classical.mistake_bound, "bag": classical.bag,
     "tree": of_runs.tree, "support": of_runs.support,

@@ -2,6 +2,7 @@
 
 What lives here: `norms`, `information` (entropy and its kin), `probability` (joint tables),
 `calculus` (slopes, Jacobians, convexity), `relations`, `sizes` (of layers, by formula), `pooling`,
+`filters` (convolution by hand, and turned round),
 `gates` (a gated memory by hand), `boxes` (overlap), `lines` (candidate functions, all of a grid or
 downhill), `similarity` (do similar rows get similar outputs), `hulls` (can a hyperplane separate),
 `approximation` (a hidden layer that is built). NumPy and SciPy only.
@@ -20,6 +21,13 @@ from chymist.maths.calculus import midpoint_convex as midpoint_convex
 from chymist.maths.calculus import numerical_gradient as numerical_gradient
 from chymist.maths.calculus import sigmoid_derivative as sigmoid_derivative
 from chymist.maths.calculus import softmax_jacobian as softmax_jacobian
+from chymist.maths.filters import convolution_matrix as convolution_matrix
+from chymist.maths.filters import convolve as convolve
+from chymist.maths.filters import expand as expand
+from chymist.maths.filters import image_windows as image_windows
+from chymist.maths.filters import pool_places as pool_places
+from chymist.maths.filters import transposed_convolve as transposed_convolve
+from chymist.maths.filters import unpool as unpool
 from chymist.maths.gates import gated_memory as gated_memory
 from chymist.maths.hulls import CommonPoint as CommonPoint
 from chymist.maths.hulls import common_point as common_point

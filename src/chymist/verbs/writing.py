@@ -16,7 +16,8 @@ import numpy as np
 from chymist.data.numpy_files import PARTS
 from chymist.engine.files import STANDARD_OUTPUT, is_stream, write_file, write_through
 from chymist.engine.folder import FILES, RESULTS, Saved, whole_folder, write_json
-from chymist.errors import InputError, printable
+from chymist.errors import InputError, UsageError, printable
+from chymist.reports.style import as_file
 from chymist.values import Data, Predictions, Recipe
 from chymist.verbs.comparison import Comparison
 from chymist.verbs.validation import CrossValidation
@@ -109,6 +110,38 @@ def place_of_predictions(out: str | None, rows: str, saved: Saved) -> Path:
     kept = [saved.path / name for name in FILES + RESULTS if (saved.path / name).exists()]
     _refuse(out, [*_given(rows, saved.source), *kept, saved.path / "checkpoints"], "predictions")
     return path
+
+
+def save_drawing(drawing: object, path: str | Path) -> Path:
+    """Write a drawing as an SVG file; returns its path.
+
+    Args:
+        drawing: an SVG element.
+        path: of the file.
+
+    Raises:
+        InputError, UsageError: as in `place_of_drawing`.
+    """
+    place = place_of_drawing(str(path))
+    write_through(place, as_file(drawing).encode())
+    return place
+
+
+def place_of_drawing(out: str) -> Path:
+    """Where a picture goes, known before any work is done.
+
+    Args:
+        out: what the user says.
+
+    Raises:
+        UsageError: the name of the file is that of another format.
+        InputError: nothing can be written there.
+    """
+    place = place_of_file(out)
+    if not is_stream(place) and place.suffix.lower() != ".svg":
+        raise UsageError("pictures are written as SVG", where="--out", received=f"'{out}'",
+                         do="give a name that ends in .svg")  # fmt: skip
+    return place
 
 
 def place_of_file(
