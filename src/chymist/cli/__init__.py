@@ -82,9 +82,11 @@ def run(words: Sequence[str]) -> int:
     from chymist.cli.diagnosing import DIAGNOSING
     from chymist.cli.forecasting import FORECASTING
     from chymist.cli.racing import RACING
+    from chymist.cli.reaching import REACHING
 
     known = {
-        **COMMANDS, **COMPARING, **CURVING, **DIAGNOSING, **FORECASTING, **RACING, **CLASSICAL,
+        **COMMANDS, **COMPARING, **CURVING, **DIAGNOSING, **FORECASTING, **RACING, **REACHING,
+        **CLASSICAL,
     }  # fmt: skip
     return known[options.verb](options)
 
