@@ -12,6 +12,8 @@ import chymist as cy
 from chymist.cli import main
 from chymist.errors import InputError, UsageError
 from chymist.gradients import reach
+from chymist.maths import recurrent_error, repeated_weight, walk_down
+from chymist.reports.part_pictures import picture_of
 
 
 def module(model, shapes, seed=0):
@@ -166,3 +168,69 @@ def test_the_command_measures_and_draws(tmp_path, capsys):
     assert main(["fit", "iris", "--length", "1 epochs", "--out", str(table), "--quiet"]) == 0
     assert main(["reach", str(table)]) == 1
     assert "no steps" in capsys.readouterr().err
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.floats(-1.2, 1.2), st.integers(1, 60))
+def test_a_repeated_weight_is_its_power(weight, steps):
+    x = torch.tensor(weight, dtype=torch.float64, requires_grad=True)
+    y = torch.ones((), dtype=torch.float64)
+    for _ in range(steps):
+        y = y * x
+    y.backward()
+    found = repeated_weight(weight, steps)
+    assert found.output == pytest.approx(y.item(), rel=1e-9, abs=1e-300)
+    assert found.slope == pytest.approx(x.grad.item(), rel=1e-9, abs=1e-300)
+
+
+def test_the_numbers_of_a_thousand_steps():
+    """W76: w = 1.01, 1, 0.99, 0.01."""
+    found = repeated_weight([1.01, 1.0, 0.99, 0.01], 999).output
+    assert found[:3] == pytest.approx([20751.6, 1.0, 4.36e-05], rel=1e-3)
+    assert found[3] == 0
+
+
+def test_the_error_of_a_unit_has_plateaus_and_a_cliff():
+    x = torch.linspace(3, 8, 41, dtype=torch.float64, requires_grad=True)
+    h = torch.full_like(x, 0.5)
+    for _ in range(50):
+        h = x * torch.sigmoid(h) - 2.4
+    error = (torch.sigmoid(h) - 0.7) ** 2
+    error.sum().backward()
+    found = recurrent_error(x.detach().numpy(), -2.4)
+    assert np.allclose(found.output, error.detach().numpy(), atol=1e-12)
+    assert np.allclose(found.slope, x.grad.numpy(), rtol=1e-6)
+    slopes = np.abs(recurrent_error(np.linspace(3, 8, 4001), -2.4).slope)
+    assert slopes.max() > 1000 * np.median(slopes)
+    assert (slopes < 0.1).mean() > 0.8
+
+
+def test_clipping_stays_in_the_valley_where_plain_descent_is_thrown_out():
+    def error(weight):
+        return recurrent_error(weight, -2.4)
+
+    rates = np.linspace(0.1, 0.5, 41)
+    free = np.array([walk_down(error, 5.0, rate=r, steps=100).max() for r in rates])
+    held = [walk_down(error, 5.0, rate=r, steps=100, most=0.1) for r in rates]
+    assert (free > 8).mean() > 0.1
+    assert max(walked.max() for walked in held) < 5.1
+    for rate, walked in zip(rates, held, strict=True):
+        assert np.abs(np.diff(walked)).max() <= rate * 0.1 + 1e-12
+    with pytest.raises(UsageError, match="positive"):
+        walk_down(error, 5.0, rate=0.0)
+    with pytest.raises(UsageError, match="one step"):
+        repeated_weight(1.0, 0)
+
+
+def test_clips_have_a_picture(tmp_path, capsys):
+    picture = picture_of(cy.clip.norm(max=0.1))
+    within, without = picture.lines
+    assert within.y.max() < 6
+    assert np.array_equal(without.y, walk_down(lambda w: recurrent_error(w, -2.4), 5.0, rate=0.3,
+                                               steps=100))  # fmt: skip
+    assert np.allclose(within.y, walk_down(lambda w: recurrent_error(w, -2.4), 5.0, rate=0.3,
+                                           steps=100, most=0.1), atol=1e-4)  # fmt: skip
+    assert picture_of(cy.clip.none()) is None
+    out = tmp_path / "clip.svg"
+    assert main(["part", "norm(max=0.1)", "--kind", "clip", "--out", str(out)]) == 0
+    assert out.read_text().startswith("<svg")

@@ -4,7 +4,8 @@ What lives here: `graph` (computational graphs with values forward and gradients
 `expressions` (formulas given as text), `recording` (what torch calculates, step by step),
 `checking` (gradients against finite differences), `matrices` (Jacobian, Hessian, curvature),
 `ascent` (an input that an output likes), `reach` (how far back networks of sequences look),
-`by_hand` (the formulas of perceptron, softmax and two-layer network, written out). It reads models and draws with `reports`; it changes no model.
+`by_hand` (the formulas of perceptron, softmax and two-layer network, written out). It reads models
+and draws with `reports`; it changes no model.
 """
 
 from chymist.gradients import by_hand as by_hand
