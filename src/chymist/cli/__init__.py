@@ -84,10 +84,11 @@ def run(words: Sequence[str]) -> int:
     from chymist.cli.images import IMAGES
     from chymist.cli.networks import NETWORKS
     from chymist.cli.racing import RACING
+    from chymist.cli.reaching import REACHING
 
     known = {
         **COMMANDS, **COMPARING, **CURVING, **DIAGNOSING, **FORECASTING, **NETWORKS, **RACING,
-        **CLASSICAL, **IMAGES,
+        **REACHING, **CLASSICAL, **IMAGES,
     }  # fmt: skip
     return known[options.verb](options)
 

@@ -181,7 +181,7 @@ def _write(pictures: Mapping[str, Picture], name: str, out: str) -> None:
     """Write the one picture of a part as a file of its own."""
     if not pictures:
         raise UsageError("the part has no picture", where="--out", received=f"'{name}'",
-                         do="activations, losses, schedules and inits have one")  # fmt: skip
+                         do="activations, losses, schedules, inits and clips have one")  # fmt: skip
     if len(pictures) > 1:
         raise UsageError("parts of several kinds have a picture", where="--out",
                          received=f"'{name}'", do=f"add --kind {min(pictures)}")  # fmt: skip

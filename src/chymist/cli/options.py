@@ -47,6 +47,7 @@ EXAMPLES = {
     "bag": "chymist bag wine --model cart --members 25",
     "tree": "chymist tree runs/iris-0001 --stability --out tree.svg",
     "support": "chymist support runs/wine-0001 --out vectors.csv",
+    "reach": "chymist reach runs/recall-0001 runs/recall-0002 --out reach.svg",
     "part": "chymist part gelu --out gelu.svg",
     "shapes": "chymist shapes cnn --input 1x28x28 --outputs 10",
     "graph": "chymist graph 'sigmoid(w*x + b)' --at w=2,x=0.5,b=-1 --expand --out graph.svg",
@@ -85,6 +86,7 @@ VERBS = {
     "bag": "train on bootstraps of the training rows, and score the average",
     "tree": "show the tree of a run, and how sure its cuts are",
     "support": "list the support vectors of a run, and its margins",
+    "reach": "measure how far back runs of sequences look, by the gradient at each distance",
     "part": "explain a part of a recipe (a model, loss, optimiser, ...)",
     "shapes": "show a model layer by layer, before training",
     "graph": "show a formula as a graph, with values forward and gradients backward",
@@ -407,6 +409,6 @@ _ADD = {
     "networks": networks.networks, "invariance": networks.invariance,
     "pca": classical.pca, "kmeans": classical.kmeans, "crossing": classical.crossing,
     "mistake-bound": classical.mistake_bound, "bag": classical.bag,
-    "tree": of_runs.tree, "support": of_runs.support,
+    "tree": of_runs.tree, "support": of_runs.support, "reach": of_runs.reach,
     "diagnose": of_runs.diagnose, "why": of_runs.why,
 }  # fmt: skip

@@ -164,6 +164,16 @@ def support(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--out", metavar="FILE.csv", help="write a line for each support vector")
 
 
+def reach(verb: argparse.ArgumentParser) -> None:
+    """`chymist reach`."""
+    verb.add_argument("runs", nargs="+", metavar="RUN", help="run folders, compared by their names")
+    verb.add_argument("--rows", type=int, default=100, metavar="N", help="rows looked at (100)")
+    verb.add_argument(
+        "--split", default="valid", metavar="valid|train", help="which rows (default: valid)"
+    )
+    verb.add_argument("--out", metavar="FILE.svg", help="where to draw it")
+
+
 def shapes(verb: argparse.ArgumentParser) -> None:
     """`chymist shapes`."""
     verb.add_argument("model", metavar="MODEL", help="name of a model")

@@ -41,6 +41,7 @@ from chymist.verbs.predicting import evaluate as evaluate
 from chymist.verbs.predicting import predict as predict
 from chymist.verbs.projecting import Pca as Pca
 from chymist.verbs.projecting import pca as pca
+from chymist.verbs.reaching import gradient_reach as gradient_reach
 from chymist.verbs.reading import coefficients as coefficients
 from chymist.verbs.reading import support_vectors as support_vectors
 from chymist.verbs.records import list_runs as list_runs
