@@ -379,8 +379,11 @@ def _forecast(verb: argparse.ArgumentParser) -> None:
     run.add_argument("--steps", type=int, default=12, metavar="N", help="of a window (12)")
     run.add_argument("--horizons", default="3", metavar="N,N", help="steps ahead (3)")
     run.add_argument("--block", type=int, default=24, metavar="N", help="windows of a block (24)")
+    run.add_argument("--losses", default="mse,huber,mae", metavar="A,B",
+                     help="tried on the validation windows (mse,huber,mae)")  # fmt: skip
     run.add_argument("--length", metavar="LENGTH", help='of each training ("8 epochs")')
-    run.add_argument("--seed", type=int, default=0, metavar="N", help="seed (0)")
+    run.add_argument("--seeds", type=int, default=3, metavar="S", help="of each network (3)")
+    run.add_argument("--seed", type=int, default=0, metavar="N", help="the first seed (0)")
     shared.threads(run)
 
 
