@@ -141,7 +141,7 @@ def test_a_table_of_health_has_no_neighbours() -> None:
     columns = {"age": age, "occupation": work, "income": income, "family": draw.integers(1, 6, 200)}
     data = cy.load((columns, np.where(age - income > 10, "poor", "good")))
     assert [column.kind for column in data.columns] == ["number", "category", "number", "number"]
-    assert _locality(_drawn(data, 150, 0)) is None
+    assert _locality(some_rows(data, 150, 0)) is None
 
 
 def test_so_many_rows_are_drawn_and_none_of_the_test_part() -> None:

@@ -87,18 +87,7 @@ def _where_it_is(name: str, names: list[str]) -> str:
 
 def layers_of(options: argparse.Namespace) -> dict[str, Any]:
     """A model layer by layer, for inputs of a given shape."""
-    try:
-        sizes = tuple(int(n) for n in options.input.lower().split("x"))
-    except ValueError:
-        sizes = ()
-    count(options.outputs, "--outputs")
-    if not sizes or min(sizes) < 1 or max(prod(sizes), options.outputs) >= 2**63:
-        raise UsageError(
-            "not a shape",
-            where="--input",
-            received=f"'{options.input}'",
-            do="write 1x28x28 for images, 20 for a table",
-        )
+    sizes = _sizes(options)
     plain: dict[str, Any] = {"model": {"name": options.model}}
     for name, value in options.dotted.items():
         slot, _, option = name.partition(".")
@@ -131,6 +120,23 @@ def layers_of(options: argparse.Namespace) -> dict[str, Any]:
         "solved": found.solved, "memory": memory, "layers": rows, "picture": options.fields,
         "text": text,
     }  # fmt: skip
+
+
+def _sizes(options: argparse.Namespace) -> tuple[int, ...]:
+    """The shape of an input that was written as 1x28x28."""
+    try:
+        sizes = tuple(int(n) for n in options.input.lower().split("x"))
+    except ValueError:
+        sizes = ()
+    count(options.outputs, "--outputs")
+    if not sizes or min(sizes) < 1 or max(prod(sizes), options.outputs) >= 2**63:
+        raise UsageError(
+            "not a shape",
+            where="--input",
+            received=f"'{options.input}'",
+            do="write 1x28x28 for images, 20 for a table",
+        )
+    return sizes
 
 
 def draw_weights(run: str, out: str) -> dict[str, str]:
