@@ -134,6 +134,16 @@ def test_columns_of_an_array_have_neighbours_and_those_of_a_table_none() -> None
     assert near.neighbours > 2 * near.others
 
 
+def test_a_table_of_health_has_no_neighbours() -> None:
+    draw = np.random.default_rng(0)
+    age, income = draw.integers(20, 80, 200), draw.normal(40, 9, 200)
+    work = np.array(["clerk", "cook", "nurse"])[draw.integers(0, 3, 200)]
+    columns = {"age": age, "occupation": work, "income": income, "family": draw.integers(1, 6, 200)}
+    data = cy.load((columns, np.where(age - income > 10, "poor", "good")))
+    assert [column.kind for column in data.columns] == ["number", "category", "number", "number"]
+    assert _locality(some_rows(data, 150, 0)) is None
+
+
 def test_so_many_rows_are_drawn_and_none_of_the_test_part() -> None:
     split = cy.split(cy.load("iris"), seed=0)
     drawn = some_rows(split, 60, 0)

@@ -23,6 +23,7 @@ _PUBLIC = {
     "UsageError": "chymist.errors", "Diverged": "chymist.errors",
     "load": "chymist.data", "split": "chymist.data", "named_sets": "chymist.data",
     "prepare": "chymist.data.preparation", "windows": "chymist.data.series",
+    "recall_task": "chymist.data.recall", "gradient_reach": "chymist.verbs",
     "sample": "chymist.verbs",
     "Graph": "chymist.values", "graph_of": "chymist.data.graphs",
     "bag": "chymist.verbs",
@@ -33,6 +34,7 @@ _PUBLIC = {
     "compare": "chymist.verbs", "compare_networks": "chymist.verbs",
     "compare_runs": "chymist.verbs", "Comparison": "chymist.verbs",
     "search": "chymist.verbs", "show_batch": "chymist.verbs",
+    "show_weights": "chymist.verbs",
     "diagnose": "chymist.verbs", "why": "chymist.doctor.texts",
     "pretrained_features": "chymist.verbs",
     "list_runs": "chymist.verbs", "as_estimator": "chymist.verbs.estimator",
@@ -78,6 +80,7 @@ if TYPE_CHECKING:
     from chymist.data import split as split
     from chymist.data.graphs import graph_of as graph_of
     from chymist.data.preparation import prepare as prepare
+    from chymist.data.recall import recall_task as recall_task
     from chymist.data.series import windows as windows
     from chymist.doctor import Finding as Finding
     from chymist.doctor import Remedy as Remedy
@@ -121,6 +124,7 @@ if TYPE_CHECKING:
     from chymist.verbs import fit_population as fit_population
     from chymist.verbs import fix as fix
     from chymist.verbs import forecast_comparison as forecast_comparison
+    from chymist.verbs import gradient_reach as gradient_reach
     from chymist.verbs import intervals as intervals
     from chymist.verbs import invariance as invariance
     from chymist.verbs import kmeans as kmeans
@@ -139,6 +143,7 @@ if TYPE_CHECKING:
     from chymist.verbs import sample as sample
     from chymist.verbs import search as search
     from chymist.verbs import show_batch as show_batch
+    from chymist.verbs import show_weights as show_weights
     from chymist.verbs import suitability as suitability
     from chymist.verbs import support_vectors as support_vectors
     from chymist.verbs import tree_of as tree_of

@@ -74,6 +74,10 @@ def language(verb: Any) -> None:
 def show(verb: argparse.ArgumentParser) -> None:
     """`chymist show`."""
     run_folder(verb)
+    verb.add_argument(
+        "--weights", metavar="FILE.png",
+        help="of a network for images: where to draw the weights of its first layer",
+    )  # fmt: skip
     language(verb)
 
 
@@ -158,6 +162,16 @@ def support(verb: argparse.ArgumentParser) -> None:
     """`chymist support`."""
     run_on_data(verb)
     verb.add_argument("--out", metavar="FILE.csv", help="write a line for each support vector")
+
+
+def reach(verb: argparse.ArgumentParser) -> None:
+    """`chymist reach`."""
+    verb.add_argument("runs", nargs="+", metavar="RUN", help="run folders, compared by their names")
+    verb.add_argument("--rows", type=int, default=100, metavar="N", help="rows looked at (100)")
+    verb.add_argument(
+        "--split", default="valid", metavar="valid|train", help="which rows (default: valid)"
+    )
+    verb.add_argument("--out", metavar="FILE.svg", help="where to draw it")
 
 
 def shapes(verb: argparse.ArgumentParser) -> None:

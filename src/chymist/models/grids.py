@@ -11,7 +11,7 @@ from torch.nn import functional
 from chymist.errors import UsageError
 from chymist.models.blocks import RowsAsSteps
 from chymist.models.layers import Dropout
-from chymist.models.recurrent import Cell, Recurrent
+from chymist.models.recurrent import Options, Recurrent
 from chymist.models.shaping import image_shape
 from chymist.parts import Count, Fraction, describer
 from chymist.values import Shapes
@@ -140,6 +140,5 @@ def row_rnn(
     """
     depth, height, width = image_shape(shapes, "row_rnn")
     steps = shapes._replace(inputs=(height, depth * width))
-    kind: Cell = cell
-    network = Recurrent(steps, kind, hidden, 1, dropout, bidirectional)
-    return nn.Sequential(RowsAsSteps(), network)
+    options = Options(cell, hidden, 1, dropout, bidirectional, False, False, "last", "none")
+    return nn.Sequential(RowsAsSteps(), Recurrent(steps, options))

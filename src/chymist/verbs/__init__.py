@@ -41,6 +41,7 @@ from chymist.verbs.predicting import evaluate as evaluate
 from chymist.verbs.predicting import predict as predict
 from chymist.verbs.projecting import Pca as Pca
 from chymist.verbs.projecting import pca as pca
+from chymist.verbs.reaching import gradient_reach as gradient_reach
 from chymist.verbs.reading import coefficients as coefficients
 from chymist.verbs.reading import support_vectors as support_vectors
 from chymist.verbs.records import list_runs as list_runs
@@ -50,6 +51,7 @@ from chymist.verbs.searching import search as search
 from chymist.verbs.sensing import effects as effects
 from chymist.verbs.separating import mistake_bound as mistake_bound
 from chymist.verbs.showing import show_batch as show_batch
+from chymist.verbs.showing_weights import show_weights as show_weights
 from chymist.verbs.suiting import suitability as suitability
 from chymist.verbs.trees import tree_of as tree_of
 from chymist.verbs.trees import tree_stability as tree_stability
