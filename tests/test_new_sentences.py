@@ -1,0 +1,77 @@
+"""Tags of new sentences, and bad input of sequences as a user meets it."""
+
+import csv
+
+import numpy as np
+import pytest
+
+import chymist as cy
+from chymist.cli import main
+from chymist.data.tabular import Wanted
+from chymist.data.tagged import sentence_numbers, sentences_of, tagged_data, tagged_sentences
+from chymist.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    draw = np.random.default_rng(0)
+    lines = []
+    for _ in range(80):
+        for word in draw.integers(0, 5, draw.integers(2, 7)):
+            lines.append(f"w{word} {'NV'[word % 2]} {'B-X' if word % 2 else 'O'}")
+        lines.append("")
+    data = tagged_data([tagged_sentences("\n".join(lines), "t")], ("word", "POS"), "chunk",
+                       Wanted(name="t"))  # fmt: skip
+    out = tmp_path_factory.mktemp("tagged") / "run"
+    cy.fit(cy.Recipe(length="12 epochs", batch_size=8), data, out=out, doctor=False)
+    return out
+
+
+def test_both_ways_to_write_sentences_get_the_same_tags(folder, tmp_path):
+    lines, words = tmp_path / "lines.txt", tmp_path / "words.txt"
+    lines.write_text("w1/V w2/N w3/V\n\nw0/N new/V\n")
+    words.write_text("w1 V\nw2 N B-X\nw3 V\n\n\nw0 N\nnew V\n")  # a tag is left aside
+    found = cy.predict(folder, lines)
+    assert found[0, :3].tolist() == ["B-X", "O", "B-X"]
+    assert found[1, 0] == "O"
+    assert (found[0, 3:] == "").all()
+    assert np.array_equal(found, cy.predict(folder, words))
+    assert np.array_equal(found, cy.predict(folder, ["w1/V w2/N w3/V", "w0/N new/V"]))
+    chances = cy.predict(folder, lines, probabilities=True)
+    assert chances.shape == (*found.shape, 2)
+    assert np.allclose(chances.sum(-1), 1)
+
+
+def test_the_command_writes_a_line_for_each_word(folder, tmp_path, capsys):
+    new, out = tmp_path / "new.txt", tmp_path / "tags.csv"
+    new.write_text("w1/V w2/N\nodd/V\n")
+    assert main(["predict", str(folder), str(new), "--out", str(out)]) == 0
+    assert "1 of 3 words are not known" in capsys.readouterr().out
+    with out.open() as file:
+        rows = list(csv.reader(file))
+    assert rows[0][:3] == ["row", "word", "prediction"]
+    assert [row[:3] for row in rows[1:3]] == [["1.1", "w1/V", "B-X"], ["1.2", "w2/N", "O"]]
+    assert rows[3][:2] == ["2.1", "odd/V"]
+
+
+@pytest.mark.parametrize(("text", "said"), [
+    ("He ran home now\n", "line 1.*word/POS"), ("w1 V\nw2\n", "line 2"), ("", "file is empty"),
+    ("\n \n", "file is empty"), ("w1/V " * 40, "longer than all of training"),
+])  # fmt: skip
+def test_wrong_sentences_are_one_line(folder, tmp_path, text, said, capsys):
+    new = tmp_path / "new.txt"
+    new.write_text(text)
+    assert main(["predict", str(folder), str(new), "--out", str(tmp_path / "out.csv")]) == 1
+    error = capsys.readouterr().err
+    assert len(error.strip().splitlines()) == 1
+    with pytest.raises(InputError, match=said):
+        cy.predict(folder, new)
+
+
+def test_words_alone_are_a_line_each_or_a_sentence_a_line():
+    only = ("word",)
+    assert sentences_of(["a b", "c"], "t", only) == [[["a"], ["b"]], [["c"]]]
+    assert sentences_of(["a", "b", "", "c"], "t", only) == [[["a"], ["b"]], [["c"]]]
+    assert sentences_of(["1/2/CD and/CC"], "t", ("word", "POS")) == [[["1/2", "CD"], ["and", "CC"]]]
+    numbers = sentence_numbers([[["b"], ["z"]]], only, ("", "<unknown>", "a", "b"), 3)
+    assert numbers.tolist() == [[[3], [1], [0]]]
