@@ -75,3 +75,47 @@ def test_words_alone_are_a_line_each_or_a_sentence_a_line():
     assert sentences_of(["1/2/CD and/CC"], "t", ("word", "POS")) == [[["1/2", "CD"], ["and", "CC"]]]
     numbers = sentence_numbers([[["b"], ["z"]]], only, ("", "<unknown>", "a", "b"), 3)
     assert numbers.tolist() == [[[3], [1], [0]]]
+
+
+@pytest.fixture(scope="module")
+def of_texts(tmp_path_factory):
+    draw = np.random.default_rng(0)
+    made = [" ".join(draw.choice(["good", "bad", "film"], draw.integers(2, 6))) for _ in range(60)]
+    data = cy.load((made, ["yes" if "good" in text else "no" for text in made]), kind="text")
+    recipe = cy.Recipe(model=cy.models.rnn(hidden=(4,)), length="1 epochs")
+    return cy.fit(recipe, data, out=tmp_path_factory.mktemp("texts") / "run", doctor=False)
+
+
+def test_empty_unknown_and_long_texts_are_predicted_as_documented(of_texts, tmp_path, capsys):
+    new, out = tmp_path / "new.txt", tmp_path / "out.csv"
+    steps = of_texts.preparation.shape[0]
+    new.write_text("good film\n\n你好 😀\n" + "bad " * 50 + "\n" + "bad " * steps + "\n")
+    assert main(["predict", str(of_texts.path), str(new), "--out", str(out), "--quiet"]) == 0
+    rows = of_texts.preparation.inputs(np.array(new.read_text().splitlines(), object))
+    assert not rows[1].any()  # no words
+    assert set(rows[2][rows[2] > 0]) == {1}  # all of them unknown
+    assert np.array_equal(rows[3], rows[4])  # cut
+    assert len(out.read_text().splitlines()) == 6
+    assert np.isfinite(cy.predict(of_texts, new, probabilities=True)).all()
+
+
+@pytest.mark.parametrize(("name", "content", "options", "said"), [
+    ("a.csv", b"text,y\na b,1\n,0\nc,1\n", ["--kind", "text", "--target", "y"], "text is missing"),
+    ("a.txt", b"", ["--kind", "language"], "file is empty"),
+    ("a.txt", b"ab", ["--kind", "language"], "three tokens"),
+    ("a.txt", "café\n".encode("latin-1") * 90, ["--kind", "language"], "UTF-8"),
+    ("a.csv", b"text,y\n" + b"a b,1\nb,0\n" * 18,
+     ["--kind", "text", "--target", "y", "--data.steps", "0"], "steps"),
+    ("a.csv", b"text,y\n" + b"a b,1\nb,0\n" * 18,
+     ["--kind", "text", "--target", "y", "--data.tokens", "letters"], "tokens"),
+])  # fmt: skip
+def test_bad_sequences_are_one_line_on_the_command_line(
+    tmp_path, name, content, options, said, capsys
+):
+    path = tmp_path / name
+    path.write_bytes(content)
+    code = main(["fit", str(path), *options, "--length", "1 steps", "--out", str(tmp_path / "r")])
+    error = capsys.readouterr().err
+    assert code in (1, 2)
+    assert len(error.strip().splitlines()) == 1
+    assert said in error
