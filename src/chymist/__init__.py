@@ -31,8 +31,10 @@ _PUBLIC = {
     "fit_population": "chymist.verbs", "evolve": "chymist.verbs",
     "resume": "chymist.verbs", "evaluate": "chymist.verbs",
     "predict": "chymist.verbs", "cross_validate": "chymist.verbs", "load_run": "chymist.verbs",
-    "compare": "chymist.verbs", "compare_runs": "chymist.verbs", "Comparison": "chymist.verbs",
+    "compare": "chymist.verbs", "compare_networks": "chymist.verbs",
+    "compare_runs": "chymist.verbs", "Comparison": "chymist.verbs",
     "search": "chymist.verbs", "show_batch": "chymist.verbs",
+    "show_weights": "chymist.verbs",
     "diagnose": "chymist.verbs", "why": "chymist.doctor.texts",
     "pretrained_features": "chymist.verbs",
     "list_runs": "chymist.verbs", "as_estimator": "chymist.verbs.estimator",
@@ -45,8 +47,9 @@ _PUBLIC = {
     "tree_of": "chymist.verbs", "tree_stability": "chymist.verbs",
     "support_vectors": "chymist.verbs", "mistake_bound": "chymist.verbs",
     "pca": "chymist.verbs", "kmeans": "chymist.verbs", "crossing": "chymist.verbs",
-    "intervals": "chymist.verbs", "race": "chymist.verbs", "loading_throughput": "chymist.verbs",
-    "shapes": "chymist.verbs.sizing",
+    "intervals": "chymist.verbs", "invariance": "chymist.verbs",
+    "race": "chymist.verbs", "loading_throughput": "chymist.verbs",
+    "receptive_fields": "chymist.verbs.seeing", "shapes": "chymist.verbs.sizing",
     "Remedy": "chymist.doctor",
     "watch": "chymist.doctor", "watch_experiments": "chymist.doctor", "Finding": "chymist.doctor",
     "activations": "", "augment": "", "clip": "", "gradient_noise": "", "gradients": "",
@@ -107,6 +110,7 @@ if TYPE_CHECKING:
     from chymist.verbs import capacity as capacity
     from chymist.verbs import coefficients as coefficients
     from chymist.verbs import compare as compare
+    from chymist.verbs import compare_networks as compare_networks
     from chymist.verbs import compare_runs as compare_runs
     from chymist.verbs import cross_validate as cross_validate
     from chymist.verbs import crossing as crossing
@@ -122,6 +126,7 @@ if TYPE_CHECKING:
     from chymist.verbs import forecast_comparison as forecast_comparison
     from chymist.verbs import gradient_reach as gradient_reach
     from chymist.verbs import intervals as intervals
+    from chymist.verbs import invariance as invariance
     from chymist.verbs import kmeans as kmeans
     from chymist.verbs import learning_curve as learning_curve
     from chymist.verbs import leave_one_out as leave_one_out
@@ -138,12 +143,14 @@ if TYPE_CHECKING:
     from chymist.verbs import sample as sample
     from chymist.verbs import search as search
     from chymist.verbs import show_batch as show_batch
+    from chymist.verbs import show_weights as show_weights
     from chymist.verbs import suitability as suitability
     from chymist.verbs import support_vectors as support_vectors
     from chymist.verbs import tree_of as tree_of
     from chymist.verbs import tree_stability as tree_stability
     from chymist.verbs import validation_curve as validation_curve
     from chymist.verbs.estimator import as_estimator as as_estimator
+    from chymist.verbs.seeing import receptive_fields as receptive_fields
     from chymist.verbs.sizing import shapes as shapes
 
 

@@ -74,6 +74,10 @@ def language(verb: Any) -> None:
 def show(verb: argparse.ArgumentParser) -> None:
     """`chymist show`."""
     run_folder(verb)
+    verb.add_argument(
+        "--weights", metavar="FILE.png",
+        help="of a network for images: where to draw the weights of its first layer",
+    )  # fmt: skip
     language(verb)
 
 
@@ -177,6 +181,9 @@ def shapes(verb: argparse.ArgumentParser) -> None:
         "--input", default="1x28x28", metavar="CxHxW", help="shape of one input (1x28x28)"
     )
     verb.add_argument("--outputs", type=int, default=10, metavar="N", help="number of outputs (10)")
+    verb.add_argument(
+        "--fields", metavar="FILE", help="where to draw what a unit of each layer sees (SVG)"
+    )
     memory = verb.add_argument_group("memory")
     memory.add_argument("--batch", type=int, default=32, metavar="N", help="rows of a batch (32)")
     memory.add_argument("--optimizer", default="adam", metavar="NAME", help="which one (adam)")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,7 +23,7 @@ from chymist.engine.defaults import TREES
 from chymist.engine.ignored import CONSTANT
 from chymist.engine.loop import Program, State, scaler, steps_per_epoch
 from chymist.engine.place import CPU, MEMORY, Place
-from chymist.engine.randomness import unchanged_randomness
+from chymist.engine.randomness import foreign_randomness, unchanged_randomness
 from chymist.engine.rows import Flat, InMemory, Pixels, Rows, Streamed, as_inputs, in_turn
 from chymist.engine.solving import check_solvable
 from chymist.engine.start import warm_start
@@ -138,7 +139,7 @@ def assemble(
     preparation, train, valid = prepared.preparation, prepared.train, prepared.valid
     columns = len(data.classes) if data.classes else train.targets.shape[1]
     shapes = shapes_of(preparation, form.outputs(columns), data, recipe)
-    model = build_model(recipe.model, shapes, seed, recipe.init).to(dtype_of(recipe))
+    model = _module(recipe, shapes, seed)
     _start_from(model, recipe, split, prepared, seed)
     if len(shapes.inputs) == 3:  # convolutions run faster with the channels innermost
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -167,6 +168,13 @@ def assemble(
     )  # fmt: skip
     state = State(model, optimizer, rate, scaler(place.device.type, recipe.precision == "float16"))
     return Assembly(recipe, program, state, preparation, form, shapes, train, valid)
+
+
+def _module(recipe: Recipe, shapes: Shapes, seed: int) -> nn.Module:
+    """The model on the CPU; the user's own may draw from any of the global generators."""
+    own = recipe.model.factory is not None
+    with foreign_randomness(seed) if own else nullcontext():
+        return build_model(recipe.model, shapes, seed, recipe.init).to(dtype_of(recipe))
 
 
 def augment_of(recipe: Recipe, data: Data, seed: int, outputs: int) -> Augment | None:
@@ -430,7 +438,7 @@ def _copied(model: nn.Module) -> nn.Module:
     """A copy of a model, or itself if it cannot be copied (weight norm made by hooks)."""
     try:
         return copy.deepcopy(model)
-    except RuntimeError:
+    except (RuntimeError, UsageError):
         return model
 
 

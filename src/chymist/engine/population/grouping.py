@@ -13,6 +13,7 @@ from chymist.engine.assembly import Assembly
 from chymist.engine.population.update import COLUMNS
 from chymist.engine.randomness import unchanged_randomness
 from chymist.engine.rows import InMemory
+from chymist.models.blocks import Filled
 from chymist.models.efficientnet import Backbone
 from chymist.models.recurrent import Recurrent
 from chymist.models.stacked import CONVOLUTIONS, stack
@@ -99,9 +100,10 @@ def _signature(run: Assembly) -> object:
     recipe, program = run.recipe, run.program
     optimizer = [(k, v) for k, v in recipe.optimizer.items if k not in COLUMNS]
     model, rows = run.state.model, run.train
-    ragged = isinstance(model, Recurrent) and model.tokens  # each knows words of its own
+    ragged = _reads_words(model)
+    tables = {f"{n}.weight" for n, m in model.named_modules() if isinstance(m, nn.Embedding)}
     shapes = [
-        (name, () if ragged and name == "embedding.weight" else tuple(p.shape), p.requires_grad)
+        (name, () if ragged and name in tables else tuple(p.shape), p.requires_grad)
         for name, p in model.named_parameters()
     ]
     own_options = (Keyed, nn.Embedding) if ragged else (Keyed,)
@@ -120,6 +122,13 @@ def _signature(run: Assembly) -> object:
         program.weights is None or bool(program.weights.all()), program.weights is None, own,
         str(recipe.augment) if program.augment else "",
     ))  # fmt: skip
+
+
+def _reads_words(model: nn.Module) -> bool:
+    """Whether members may know words of their own, and what fills texts up changes nothing."""
+    if isinstance(model, Recurrent):
+        return model.tokens
+    return isinstance(model, nn.Sequential) and isinstance(model[0], Filled)
 
 
 def _hindrance(run: Assembly) -> str:
