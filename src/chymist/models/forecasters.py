@@ -18,8 +18,9 @@ from chymist.data.graphs import GraphInputs
 from chymist.errors import UsageError
 from chymist.keys import key
 from chymist.models.fields import mean_of_neighbors
+from chymist.models.packing import whole_steps
 from chymist.models.recurrence import CELLS as BY_HAND
-from chymist.models.recurrence import Recurrence, whole_steps
+from chymist.models.recurrence import Recurrence
 from chymist.models.recurrent import CELLS
 from chymist.models.sparse import Sparse, product
 from chymist.parts import Count, describer

@@ -19,6 +19,7 @@ from torch.nn import functional
 from chymist.activations import Maxout, RReLU, Sign, Step, Swish
 from chymist.models.blocks import ANY_AXES, JOINTS
 from chymist.models.graphs import GraphNetwork
+from chymist.models.grids import Neighborhood, StepsAsGrid
 from chymist.models.layers import Dropout, Residual
 from chymist.models.norms import RMSNorm, scaled
 from chymist.models.recurrent import Recurrent
@@ -32,7 +33,8 @@ from chymist.noise import Keyed
 
 ELEMENTWISE = (
     nn.ReLU, nn.Tanh, nn.Sigmoid, nn.GELU, nn.SiLU, nn.ELU, nn.SELU, nn.LeakyReLU, nn.Softplus,
-    nn.Identity, nn.ConstantPad1d, Step, Sign, Swish, *ANY_AXES,
+    nn.Identity, nn.ConstantPad1d, Step, Sign, Swish, Neighborhood,
+    StepsAsGrid, *ANY_AXES,
 )  # fmt: skip
 PER_ROW = (
     nn.MaxPool1d, nn.MaxPool2d, nn.AvgPool1d, nn.AvgPool2d, nn.AdaptiveAvgPool1d,
