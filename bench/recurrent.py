@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from statistics import median
 from time import process_time
@@ -44,10 +45,17 @@ def together(runs: list[Assembly]) -> Iterator[object]:
             yield crew.step(batch)
 
 
-def measured(data: cy.Data, cell: str, batch: int) -> tuple[float, float]:
+def characters(steps: int) -> cy.Data:
+    """A random text of 65 characters in rows; the target of each step is the next character."""
+    ids = np.random.default_rng(0).integers(0, 65, 1000 * steps + 1)
+    rows = (ids[:-1].reshape(-1, steps), ids[1:].reshape(-1, steps))
+    return cy.load(rows, kind="tokens", task="language")
+
+
+def measured(data: cy.Data, cell: str, batch: int, embedding: int) -> tuple[float, float]:
     """Milliseconds of processor time of a step of one member: by the loop, and stacked."""
     split = cy.split(data, seed=0)
-    model = getattr(cy.models, cell)(hidden=(32,), embedding=32)
+    model = getattr(cy.models, cell)(hidden=(32,), embedding=embedding)
     recipe = cy.Recipe(model=model, batch_size=batch, length="1000 steps", stop="none")
     full = complete(recipe, split)
     alone, *runs = (assemble(full, split, seed) for seed in range(MEMBERS + 1))
@@ -67,16 +75,20 @@ def main() -> None:
     """Print a table in Markdown."""
     torch.set_num_threads(1)
     cases = {
-        "texts, 20 words on average, batch 64": (texts(), 64),
-        "8 steps x 8 features, batch 64": (sequences(8, 8), 64),
-        "28 steps x 28 features, batch 16": (sequences(28, 28), 16),
-        "28 steps x 28 features, batch 64": (sequences(28, 28), 64),
+        "8 steps x 8 features, batch 64": (sequences(8, 8), 64, 0),
+        "50 steps x 8 features, batch 4": (sequences(50, 8), 4, 0),
+        "50 steps x 8 features, batch 16": (sequences(50, 8), 16, 0),
+        "50 characters as 8 numbers each, batch 16": (characters(50), 16, 8),
+        "50 characters as 32 numbers each, batch 16": (characters(50), 16, 32),
+        "28 steps x 28 features, batch 16": (sequences(28, 28), 16, 0),
+        "28 steps x 28 features, batch 64": (sequences(28, 28), 64, 0),
+        "texts, 20 words on average, batch 64": (texts(), 64, 32),
     }
     print("| rows | cell | loop, ms | stacked, ms | factor |\n|---|---|---|---|---|")
     with keeping_memory():
-        for name, (data, batch) in cases.items():
-            for cell in ("rnn", "gru", "lstm"):
-                loop, stacked = measured(data, cell, batch)
+        for name, (data, batch, embedding) in cases.items():
+            for cell in sys.argv[1:] or ("rnn", "gru", "lstm"):
+                loop, stacked = measured(data, cell, batch, embedding or 32)
                 print(f"| {name} | {cell} | {loop:.2f} | {stacked:.2f} | {loop / stacked:.1f} |",
                       flush=True)  # fmt: skip
 

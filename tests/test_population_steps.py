@@ -15,8 +15,8 @@ import chymist as cy
 from chymist.engine.assembly import Assembly, assemble
 from chymist.engine.defaults import complete
 from chymist.engine.population import together
-from chymist.models.recurrence import packed_steps, whole_steps
-from chymist.models.recurrent import lengths_of, recurrent
+from chymist.models.packing import packed_steps, whole_steps
+from chymist.models.recurrent import lengths_of
 from chymist.models.stacked import member_of, numbers_of, stack
 from chymist.models.stacked_parts import Unstackable
 from tests.test_population import check_equal
@@ -90,6 +90,26 @@ def test_every_cell_on_every_kind(cell: str, kind: str, options: dict[str, Any])
     check_equal(lambda: runs_of(RECIPE.replace(model=model, length=length), kind))
 
 
+@pytest.mark.parametrize("pool", ["mean", "max"])
+@pytest.mark.parametrize("kind", ["sequence", "text"])
+@pytest.mark.parametrize("both", [False, True])
+def test_pools_over_steps(pool: str, kind: str, both: bool) -> None:
+    model = cy.models.lstm(hidden=(4, 3), embedding=4, dropout=0.2, pool=pool, bidirectional=both)
+    check_equal(lambda: runs_of(RECIPE.replace(model=model, length="10 steps"), kind))
+
+
+def test_convolutions_over_words_of_their_own() -> None:
+    model = cy.models.text_cnn(channels=4, kernels=(2, 3), embedding=4)
+    recipe = RECIPE.replace(model=model, length="10 steps")
+    assert len({run.shapes.vocabulary for run in runs_of(recipe, "text")}) == 3
+    check_equal(lambda: runs_of(recipe, "text"))
+
+
+def test_convolutions_over_steps() -> None:
+    model = cy.models.cnn1d(channels=(4, 4), kernel=3)
+    check_equal(lambda: runs_of(RECIPE.replace(model=model, length="10 steps"), "sequence"))
+
+
 @pytest.mark.parametrize("kind", DATA)
 @pytest.mark.parametrize(
     "more",
@@ -141,7 +161,23 @@ def test_what_goes_by_the_loop_and_why() -> None:
     with pytest.raises(Unstackable, match="LSTM of this form"):
         stack([nn.LSTM(3, 2, num_layers=2, batch_first=True)])
     with pytest.raises(Unstackable, match="RNN of this form"):
-        stack([nn.RNN(3, 2, nonlinearity="relu", batch_first=True)])
+        stack([nn.RNN(3, 2, bias=False, batch_first=True)])
+
+
+def test_a_rectified_recurrence_is_that_of_torch() -> None:
+    torch.manual_seed(0)
+    layers = [nn.RNN(3, 4, nonlinearity="relu", batch_first=True).double() for _ in range(2)]
+    x = torch.randn(2, 5, 6, 3, dtype=torch.float64)
+    stacked = stack(layers)
+    steps = whole_steps(2, 5, 6)
+    made = steps.unpack(stacked(steps.pack(x), steps, True))
+    made.square().sum().backward()
+    for place, layer in enumerate(layers):
+        alone, _ = layer(x[place])
+        torch.testing.assert_close(made[place], alone)
+        alone.square().sum().backward()
+        for name, parameter in layer.named_parameters():
+            torch.testing.assert_close(stacked.get_parameter(name).grad[place], parameter.grad)
 
 
 @settings(max_examples=40, deadline=None)
@@ -154,7 +190,7 @@ def test_packed_rows_come_back_and_turn_round(
     steps = packed_steps(lengths, most)
     there = torch.arange(most) < lengths[..., None]
     packed = steps.pack(values)
-    assert len(packed) == members * sum(steps.counts)
+    assert packed.shape[:2] == (members, sum(steps.counts))
     back = steps.unpack(packed)
     assert torch.equal(back[there], values[there])
     assert torch.equal(steps.flip(steps.flip(packed)), packed)
@@ -178,11 +214,11 @@ def test_gradients_by_hand_are_those_by_differences(cell: str) -> None:
     name = {"rnn": "RNN_TANH", "gru": "GRU", "lstm": "LSTM"}[cell]
     gates = {"rnn": 1, "gru": 3, "lstm": 4}[cell]
     steps = packed_steps(torch.tensor([[3, 1, 2], [2, 2, 1]]), 3)
-    shapes = [(2 * sum(steps.counts), 2), (2, gates * 3, 2), (2, gates * 3, 3), (2, gates * 3),
+    shapes = [(2, sum(steps.counts), 2), (2, gates * 3, 2), (2, gates * 3, 3), (2, gates * 3),
               (2, gates * 3)]  # fmt: skip
     given = [torch.randn(shape, dtype=torch.float64, requires_grad=True) for shape in shapes]
     for all_steps, kind in ((True, steps), (False, whole_steps(2, 3, 2))):
-        first = given[0] if all_steps else given[0][:12].detach().requires_grad_()
+        first = given[0] if all_steps else given[0][:, :6].detach().requires_grad_()
         assert torch.autograd.gradcheck(
             lambda x, *w, kind=kind, all_steps=all_steps: Recurrence.apply(
                 KNOWN[name], kind, all_steps, x, *w), (first, *given[1:]))  # fmt: skip
@@ -191,7 +227,7 @@ def test_gradients_by_hand_are_those_by_differences(cell: str) -> None:
 def test_a_zero_in_the_middle_of_a_text_ends_nothing() -> None:
     tokens = torch.tensor([[2, 0, 3, 0], [0, 0, 0, 0], [1, 1, 1, 1]])
     assert lengths_of(tokens).tolist() == [3, 1, 4]
-    model = recurrent(cy.Shapes((4,), 2, (), 5), "gru", (3,), 2, 0.0, False, False).eval()
+    model = cy.models.gru(hidden=(3,), embedding=2).build(cy.Shapes((4,), 2, (), 5)).eval()
     assert not torch.allclose(model(tokens[:1]), model(torch.tensor([[2, 0, 0, 0]])))
 
 

@@ -27,13 +27,21 @@ from chymist.engine.randomness import foreign_randomness, unchanged_randomness
 from chymist.engine.rows import Flat, InMemory, Pixels, Rows, Streamed, as_inputs, in_turn
 from chymist.engine.solving import check_solvable
 from chymist.engine.start import warm_start
-from chymist.engine.steps import STEPWISE, carries, step_evaluator, step_predictions, stepwise
+from chymist.engine.steps import (
+    STEPWISE,
+    Buckets,
+    carries,
+    step_evaluator,
+    step_predictions,
+    stepwise,
+)
 from chymist.errors import InputError, UsageError
 from chymist.initializers import scale_to_unit_variance
 from chymist.keys import order
 from chymist.losses import FORMS, Form
 from chymist.models import build_model
 from chymist.models.efficientnet import Backbone
+from chymist.models.recurrent import lengths_of
 from chymist.optim import is_solved
 from chymist.schedules import Span, monitored
 from chymist.stop import Rule, check_monitor
@@ -156,7 +164,7 @@ def assemble(
         total, seed, accumulate, weights_of(recipe, split, train.targets.device), None,
         recipe.penalty.build(None) if recipe.penalty else None,
         recipe.gradient_noise.build(seed) if recipe.gradient_noise else None, carries(model),
-        augment_of(recipe, data, seed, shapes.outputs),
+        augment_of(recipe, data, seed, shapes.outputs), buckets_of(recipe, model, train),
     )  # fmt: skip
     state = State(model, optimizer, rate, scaler(place.device.type, recipe.precision == "float16"))
     return Assembly(recipe, program, state, preparation, form, shapes, train, valid)
@@ -180,6 +188,24 @@ def augment_of(recipe: Recipe, data: Data, seed: int, outputs: int) -> Augment |
     check_suits(recipe.augment, data.kind, data.task, recipe.loss.name)
     steps = recipe.augment.build(None)
     return Augment(steps, seed, outputs) if steps else None
+
+
+def buckets_of(recipe: Recipe, model: nn.Module, rows: Rows) -> Buckets | None:
+    """Lengths of the training rows, where batches are to hold similar ones; None elsewhere.
+
+    Raises:
+        UsageError: the model reads rows in their own order.
+    """
+    together = recipe.data.options.get("bucketing", 0)
+    if not together:
+        return None
+    if carries(model):
+        raise UsageError("rows of a running text are read in their own order",
+                         where="data.bucketing", received=str(together),
+                         do="leave it out, or carry no state")  # fmt: skip
+    parts = torch.arange(len(rows)).split(4096)
+    found = [lengths_of(x if x.ndim == 2 else x[:, :, 0]) for x, _ in rows.batches(parts)]
+    return Buckets(torch.cat(found).cpu().numpy(), together)
 
 
 def shapes_of(preparation: Preparation, outputs: int, data: Data, recipe: Recipe) -> Shapes:

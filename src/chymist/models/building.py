@@ -122,8 +122,19 @@ def initialize(module: nn.Module, seed: int, draw: Draw | None = None) -> None:
                         own = layer.by_place() if isinstance(layer, Unshared2d) else [values]
                         if recurrent:  # gate by gate
                             own = list(values.split(layer.hidden_size))
+                        fill = getattr(draw, "entering", draw) if "_ih_" in kind else draw
                         for weight in own:
-                            draw(weight, generator)
+                            fill(weight, generator)
+            _open_forget_gates(layer)
+
+
+def _open_forget_gates(layer: nn.Module) -> None:
+    """Add to the biases of the forget gates of an LSTM what its model asks for."""
+    more: float = getattr(layer, "forget_bias", 0.0)
+    for kind, values in layer.named_parameters(recurse=False):
+        if more and kind.startswith("bias") and "_hh_" not in kind:  # one of two that are added
+            with torch.no_grad():
+                values.chunk(4)[1].add_(more)
 
 
 @contextmanager

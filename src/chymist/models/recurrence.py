@@ -1,155 +1,81 @@
 """Recurrences of K members over all steps as one node of the graph, with gradients by hand.
 
-States are (K, units, rows): each gate is then one block of memory, and what a step takes, the
-input, the state before and a 1 for the biases, is one matrix that one batched product maps to all
-gates. Torch's own recurrence of a single model is one kernel for all steps; layer by layer, a
-population of them would be forty operations a step, of which this leaves half.
+What a step takes, the input, the state before and a 1 for the biases, is one row of a matrix that
+one batched product maps to all gates. All gates are sigmoids, in one operation: tanh(a) is
+1 - 2 sigmoid(-2 a), and the -2 is in the weights. Of the derivatives, what does not depend on later
+steps is computed for all steps at once; the way back takes a product and a few multiplications a
+step, and the gradients of weights and inputs are one product each for all steps.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from chymist.models.packing import Steps
+
 aten = torch.ops.aten
 Weights = tuple[Tensor, Tensor, Tensor, Tensor]
-
-
-class Steps(NamedTuple):
-    """Which rows take which steps: rows are packed as (step, member, row), the longest first.
-
-    Args:
-        members, rows, steps: K, rows of a member, steps of a row.
-        counts: rows of a member that a step is computed for, the most that any member has.
-        natural: (N,) where each packed row stands in (K, rows, steps); None: all are there.
-        flipped: (N,) the packed place of the step that a row read from its end has here, or None.
-        ends: (K x rows,) packed place of the last step of each row, or None.
-        own: (N, 1) whether a packed row is a step of its row, or None: others have longer ones.
-        lengths: steps of the longest row of each member that counts.
-    """
-
-    members: int
-    rows: int
-    steps: int
-    counts: tuple[int, ...]
-    natural: Tensor | None
-    flipped: Tensor | None
-    ends: Tensor | None
-    own: Tensor | None
-    lengths: tuple[int, ...]
-
-    def pack(self, values: Tensor) -> Tensor:
-        """(K, rows, steps, ...) to (N, ...)."""
-        if self.natural is None:
-            return values.permute(2, 0, 1, *range(3, values.ndim)).flatten(0, 2)
-        return values.flatten(0, 2).index_select(0, self.natural)
-
-    def unpack(self, packed: Tensor) -> Tensor:
-        """(N, units) to (K, rows, steps, units), 0 where nothing is."""
-        shape = (self.members, self.rows, self.steps)
-        if self.natural is None or self.own is None:
-            whole = packed.view(self.steps, self.members, self.rows, -1)
-            return whole.permute(1, 2, 0, 3)
-        packed = packed * self.own
-        room = packed.new_zeros(self.members * self.rows * self.steps, packed.shape[1])
-        return room.index_copy(0, self.natural, packed).view(*shape, -1)
-
-    def flip(self, packed: Tensor) -> Tensor:
-        """Every row from its end to its start: its own inverse."""
-        if self.flipped is None:
-            return packed.view(self.steps, -1, packed.shape[1]).flip(0).flatten(0, 1)
-        return packed.index_select(0, self.flipped)
-
-    def last(self, packed: Tensor) -> Tensor:
-        """What each row has at its last step, (K, rows, units)."""
-        rows = self.members * self.rows
-        found = packed[-rows:] if self.ends is None else packed.index_select(0, self.ends)
-        return found.view(self.members, self.rows, -1)
-
-
-def whole_steps(members: int, rows: int, steps: int) -> Steps:
-    """All rows take all steps.
-
-    Example:
-        >>> whole_steps(2, 3, 4).pack(torch.zeros(2, 3, 4, 5)).shape
-        torch.Size([24, 5])
-    """
-    return Steps(members, rows, steps, (rows,) * steps, None, None, None, None, (steps,) * members)
-
-
-def packed_steps(lengths: Tensor, steps: int, weights: Tensor | None = None) -> Steps:
-    """Rows take as many steps as they are long.
-
-    Args:
-        lengths: (K, rows), at least 1.
-        steps: of a row.
-        weights: (K, rows), 0 for rows that only fill up; None means that there are none.
-
-    Example:
-        >>> made = packed_steps(torch.tensor([[1, 3]]), 3)
-        >>> made.counts, made.natural.tolist(), made.ends.tolist()
-        ((2, 1, 1), [3, 0, 4, 5], [1, 3])
-    """
-    members, rows = lengths.shape
-    ordered, order = lengths.sort(dim=1, descending=True, stable=True)
-    longest = int(ordered[:, 0].max())
-    step = torch.arange(longest, device=lengths.device)[:, None, None]
-    counts = (ordered > step).sum(2).amax(1)  # (longest,)
-    there = (torch.arange(rows, device=lengths.device) < counts[:, None])[:, None]
-    there = there.expand(-1, members, -1)
-    place = there.flatten().cumsum(0).view(there.shape) - 1
-    owner = torch.arange(members, device=lengths.device)[:, None]
-    natural = ((owner * rows + order) * steps + step)[there]
-    mirror = torch.where(step < ordered, ordered - 1 - step, step)
-    flipped = place.gather(0, mirror)[there]
-    ends = torch.empty_like(order).scatter_(1, order, place.gather(0, (ordered - 1)[None])[0])
-    active = lengths if weights is None else lengths * (weights > 0)
-    own = (step < ordered)[there].unsqueeze(1)
-    return Steps(members, rows, steps, tuple(counts.tolist()), natural, flipped, ends.flatten(),
-                 own, tuple(active.amax(1).tolist()))  # fmt: skip
+Parts = Sequence[Tensor]
 
 
 class Cell(Protocol):
-    """What a step does with the products of inputs and state; gates are blocks of units.
+    """What a step does with the product of its input and the state; it has blocks of units.
 
     Args:
-        gates: blocks of what one product gives.
+        before: what the blocks of the product are multiplied by, in the matrix.
+        after: what makes gradients of the blocks of what `back` leaves.
+        gates: blocks of sigmoids that are kept.
+        rooms: what else is kept of a unit; the first is its state.
+        memory: which of them the next step needs.
     """
 
+    before: tuple[float, ...]
+    after: tuple[float, ...]
     gates: int
+    rooms: int
+    memory: int
 
     def matrix(self, weights: Weights) -> Tensor:
-        """Weights as one matrix (K, gates x units, inputs + units + 1)."""
+        """Weights as one matrix (K, blocks x units, inputs + units + 1)."""
 
     def parts(self, gradient: Tensor, inputs: int) -> Weights:
         """The gradient of the matrix as those of the weights."""
 
-    def forward(self, made: Tensor, before: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-        """State and memory after a step; `made` becomes the gates."""
+    def step(
+        self, made: Tensor, blocks: Parts, gates: Tensor, each: Parts, rooms: Parts, memory: Tensor
+    ) -> None:
+        """Gates and rooms of a step from its product, given whole and by blocks."""
 
-    def backward(
-        self, gradient: Tensor, later: Tensor, gates: Tensor, before: Tensor, memory: Tensor,
-        after: Tensor,
-    ) -> tuple[Tensor, Tensor | None, Tensor]:  # fmt: skip
-        """Gradients of `made`, of the state before beside it, and of the memory before."""
+    def factors(self, gates: Parts, rooms: Parts, memories: Parts, blocks: Parts) -> Tensor:
+        """Fill the blocks with what `back` multiplies, for all steps; what it is for the way."""
+
+    def back(
+        self, gradient: Tensor, later: Tensor, blocks: Parts, way: Tensor, gates: Parts
+    ) -> Tensor | None:
+        """Gradients of the blocks of a step, and of the state before beside them.
+
+        Args:
+            gradient: of the state after the step, (K, rows, units).
+            later: of the memory after the step; becomes that of the memory before.
+            blocks: factors of the step; become gradients.
+            way: of the step.
+            gates: of the step.
+        """
 
 
-def tanh_(values: Tensor) -> Tensor:
-    """tanh in place as 2 sigmoid(2 x) - 1, in a third of the time.
-
-    Example:
-        >>> tanh_(torch.tensor([0.0, 1.0]))
-        tensor([0.0000, 0.7616])
-    """
-    return values.mul_(2).sigmoid_().mul_(2).sub_(1)
+def _of_sigmoid(gradient: Tensor, value: Tensor, made: Tensor) -> Tensor:
+    """g s (1 - s)."""
+    aten.sigmoid_backward.grad_input(gradient, value, grad_input=made)
+    return made
 
 
 class Joined:
-    """Cells of which inputs and state enter all gates alike."""
+    """Cells of which inputs and state enter all blocks alike."""
 
     def matrix(self, weights: Weights) -> Tensor:
         """[W, U, b + c]."""
@@ -165,65 +91,100 @@ class Joined:
 class Simple(Joined):
     """h = tanh(W x + U h + b)."""
 
-    gates = 1
+    before: tuple[float, ...] = (-2.0,)
+    after: tuple[float, ...] = (1.0,)
+    gates, rooms, memory = 0, 1, 0
 
-    def forward(self, made: Tensor, before: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-        """State and memory after a step; there is no memory."""
-        return tanh_(made), memory
+    def step(
+        self, made: Tensor, blocks: Parts, gates: Tensor, each: Parts, rooms: Parts, memory: Tensor
+    ) -> None:
+        """h = 1 - 2 s."""
+        torch.mul(made.sigmoid_(), -2, out=rooms[0]).add_(1)
 
-    def backward(
-        self, gradient: Tensor, later: Tensor, gates: Tensor, before: Tensor, memory: Tensor,
-        after: Tensor,
-    ) -> tuple[Tensor, Tensor | None, Tensor]:  # fmt: skip
-        """g (1 - h^2)."""
-        return aten.tanh_backward(gradient, gates), None, later
+    def factors(self, gates: Parts, rooms: Parts, memories: Parts, blocks: Parts) -> Tensor:
+        """1 - h^2."""
+        torch.mul(rooms[0], rooms[0], out=blocks[0]).neg_().add_(1)
+        return rooms[0]
+
+    def back(
+        self, gradient: Tensor, later: Tensor, blocks: Parts, way: Tensor, gates: Parts
+    ) -> Tensor | None:
+        """Only through the product."""
+        blocks[0].mul_(gradient)
+        return None
+
+
+class Rectified(Simple):
+    """h = max(0, W x + U h + b)."""
+
+    before: tuple[float, ...] = (1.0,)
+
+    def step(
+        self, made: Tensor, blocks: Parts, gates: Tensor, each: Parts, rooms: Parts, memory: Tensor
+    ) -> None:
+        """The larger one."""
+        torch.clamp(made, min=0, out=rooms[0])
+
+    def factors(self, gates: Parts, rooms: Parts, memories: Parts, blocks: Parts) -> Tensor:
+        """1 where h > 0."""
+        blocks[0].copy_(rooms[0] > 0)
+        return rooms[0]
 
 
 class Long(Joined):
-    """i, f, o = sigmoid, g = tanh of W x + U h + b; c = f c + i g; h = o tanh(c)."""
+    """i, f, o = sigmoid, g = tanh of W x + U h + b; c = f c + i g; h = o tanh(c).
 
-    gates = 4
+    With s = sigmoid(2 a_g) and r = sigmoid(-2 c): -i g = i - 2 i s, h = o - 2 o r. What is kept of
+    c is -c, of which twice is a sum, and a sum is faster than a product with a number.
+    """
 
-    def forward(self, made: Tensor, before: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-        """State and memory after a step."""
-        units = memory.shape[1]
-        new = made[:, 2 * units : 3 * units]
-        new.mul_(2)
-        made.sigmoid_()
-        new.mul_(2).sub_(1)
-        enters, keeps, _, shows = made.split(units, 1)
-        after = torch.mul(keeps, memory).addcmul_(enters, new)
-        return shows * tanh_(after.clone()), after
+    before: tuple[float, ...] = (1.0, 1.0, 2.0, 1.0)
+    after: tuple[float, ...] = (1.0, 1.0, -4.0, 1.0)
+    gates, rooms, memory = 4, 4, 1
 
-    def backward(
-        self, gradient: Tensor, later: Tensor, gates: Tensor, before: Tensor, memory: Tensor,
-        after: Tensor,
-    ) -> tuple[Tensor, Tensor | None, Tensor]:  # fmt: skip
-        """Through h = o tanh(c), then through c = f c + i g."""
-        units = memory.shape[1]
-        enters, keeps, new, shows = gates.split(units, 1)
-        made = torch.empty_like(gates)
-        of_enters, of_keeps, of_new, of_shows = made.split(units, 1)
-        shown = tanh_(after.clone())
-        torch.mul(gradient, shown, out=of_shows)
-        later = aten.tanh_backward(gradient * shows, shown).add_(later)
-        torch.mul(later, new, out=of_enters)
-        torch.mul(later, memory, out=of_keeps)
-        torch.mul(later, enters, out=of_new)
-        both = made[:, : 2 * units]
-        aten.sigmoid_backward.grad_input(both, gates[:, : 2 * units], grad_input=both)
-        aten.sigmoid_backward.grad_input(of_shows, shows, grad_input=of_shows)
-        aten.tanh_backward.grad_input(of_new, new, grad_input=of_new)
-        return made, None, later.mul_(keeps)
+    def step(
+        self, made: Tensor, blocks: Parts, gates: Tensor, each: Parts, rooms: Parts, memory: Tensor
+    ) -> None:
+        """Rooms are h, -c, r and -i g."""
+        torch.sigmoid(made, out=gates)
+        enters, keeps, new, shows = each
+        state, after, hides, added = rooms
+        torch.addcmul(enters, enters, new, value=-2, out=added)
+        torch.addcmul(added, keeps, memory, out=after)
+        torch.add(after, after, out=hides).sigmoid_()
+        torch.addcmul(shows, shows, hides, value=-2, out=state)
+
+    def factors(self, gates: Parts, rooms: Parts, memories: Parts, blocks: Parts) -> Tensor:
+        """-i g (1 - i), -c f (1 - f), i s (1 - s), h (1 - o); o r (1 - r) for the way to -c."""
+        enters, keeps, new, shows = gates
+        state, _, hides, added = rooms
+        torch.addcmul(added, added, enters, value=-1, out=blocks[0])
+        _of_sigmoid(torch.cat(list(memories), 1), keeps, blocks[1])
+        _of_sigmoid(enters, new, blocks[2])
+        torch.addcmul(state, state, shows, value=-1, out=blocks[3])
+        return _of_sigmoid(shows, hides, torch.empty_like(hides))
+
+    def back(
+        self, gradient: Tensor, later: Tensor, blocks: Parts, way: Tensor, gates: Parts
+    ) -> Tensor | None:
+        """Through h = o - 2 o r, then through c = f c + i g."""
+        later.addcmul_(gradient, way, value=-4)
+        for block in blocks[:3]:
+            block.mul_(later)
+        blocks[3].mul_(gradient)
+        later.mul_(gates[1])
+        return None
 
 
 class Gated:
     """r, z = sigmoid(W x + U h + b); n = tanh(W x + b + r (U h + c)); h = n + z (h - n).
 
-    The product has four blocks: r, z, and both parts of n apart.
+    The product has four blocks: r, z, and both parts of n apart. n = 1 - 2 s.
     """
 
-    gates = 4
+    before: tuple[float, ...] = (1.0, 1.0, -2.0, -2.0)
+    after: tuple[float, ...] = (-2.0, 1.0, 4.0, 4.0)
+    gates, rooms, memory = 2, 4, 0
 
     def matrix(self, weights: Weights) -> Tensor:
         """0 where inputs or state do not enter."""
@@ -244,34 +205,41 @@ class Gated:
         own = gradient[:, : 3 * units]
         return own[:, :, :inputs], state[:, :, inputs:-1], own[:, :, -1], state[:, :, -1]
 
-    def forward(self, made: Tensor, before: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-        """State after a step; there is no memory."""
-        units = before.shape[1]
-        made[:, : 2 * units].sigmoid_()
-        resets, mixes, new, old = made.split(units, 1)
-        tanh_(new.addcmul_(resets, old))
-        return torch.sub(before, new).mul_(mixes).add_(new), memory
+    def step(
+        self, made: Tensor, blocks: Parts, gates: Tensor, each: Parts, rooms: Parts, memory: Tensor
+    ) -> None:
+        """Rooms are h, s, the state's part of -2 n, and the state before less n."""
+        torch.sigmoid(made[:, :, : gates.shape[2]], out=gates)
+        resets, mixes = each
+        state, squashed, old, less = rooms
+        old.copy_(blocks[3])
+        torch.addcmul(blocks[2], resets, old, out=squashed).sigmoid_()
+        new = torch.rsub(squashed, 1, alpha=2)
+        torch.sub(memory, new, out=less)
+        torch.addcmul(new, mixes, less, out=state)
 
-    def backward(
-        self, gradient: Tensor, later: Tensor, gates: Tensor, before: Tensor, memory: Tensor,
-        after: Tensor,
-    ) -> tuple[Tensor, Tensor | None, Tensor]:  # fmt: skip
-        """Through h = n + z (h - n), then through n."""
-        units = before.shape[1]
-        resets, mixes, new, old = gates.split(units, 1)
-        made = torch.empty_like(gates)
-        kept = gradient * mixes
-        inner = aten.tanh_backward(gradient - kept, new)
-        made[:, 2 * units : 3 * units].copy_(inner)
-        torch.mul(inner, resets, out=made[:, 3 * units :])
-        torch.mul(inner, old, out=made[:, :units])
-        torch.sub(before, new, out=made[:, units : 2 * units]).mul_(gradient)
-        part = made[:, : 2 * units]
-        aten.sigmoid_backward.grad_input(part, gates[:, : 2 * units], grad_input=part)
-        return made, kept, later
+    def factors(self, gates: Parts, rooms: Parts, memories: Parts, blocks: Parts) -> Tensor:
+        """Those of n are (1 - z) s (1 - s), and r times as much; z for the way of the state."""
+        resets, mixes = gates
+        _, squashed, old, less = rooms
+        new = _of_sigmoid(1 - mixes, squashed, blocks[2])
+        _of_sigmoid(new * old, resets, blocks[0])
+        _of_sigmoid(less, mixes, blocks[1])
+        torch.mul(new, resets, out=blocks[3])
+        return mixes
+
+    def back(
+        self, gradient: Tensor, later: Tensor, blocks: Parts, way: Tensor, gates: Parts
+    ) -> Tensor | None:
+        """Through the product, and by h = n + z (h - n)."""
+        for block in blocks:
+            block.mul_(gradient)
+        return gradient * way
 
 
-CELLS: dict[str, Cell] = {"RNN_TANH": Simple(), "GRU": Gated(), "LSTM": Long()}
+CELLS: dict[str, Cell] = {
+    "RNN_TANH": Simple(), "RNN_RELU": Rectified(), "GRU": Gated(), "LSTM": Long(),
+}  # fmt: skip
 
 
 class Recurrence(torch.autograd.Function):
@@ -281,78 +249,99 @@ class Recurrence(torch.autograd.Function):
     def forward(
         ctx: Any, cell: Cell, steps: Steps, all_steps: bool, inputs: Tensor, *weights: Tensor
     ) -> Tensor:
-        """(N, inputs) to the states at all steps (N, units), or at the last (K, rows, units)."""
-        units, width = weights[1].shape[2], inputs.shape[1]
+        """(K, M, inputs) to states at all steps (K, M, units), or at the last (K, rows, units)."""
+        members, packed, width = inputs.shape
+        units = weights[1].shape[2]
         matrix = cell.matrix((weights[0], weights[1], weights[2], weights[3]))
-        shape = (steps.members, units, steps.counts[0])
-        state = memory = inputs.new_zeros(shape)
-        entered, gates, memories, states = [], [], [memory], []
-        for count, own in zip(steps.counts, _by_step(inputs, steps), strict=True):
-            enters = inputs.new_empty(steps.members, width + units + 1, count)
-            enters[:, :width].copy_(own)
-            enters[:, width:-1].copy_(state[:, :, :count])
-            enters[:, -1].fill_(1)
-            made = torch.bmm(matrix, enters)
-            state, memory = cell.forward(made, enters[:, width:-1], memory[:, :, :count])
-            entered.append(enters)
-            gates.append(made)
-            memories.append(memory)
-            if all_steps:
-                states.append(state.transpose(1, 2).flatten(0, 1))
-        ctx.kept = (cell, steps, all_steps, matrix, entered, gates, memories, width)
-        return torch.cat(states) if all_steps else state.transpose(1, 2).contiguous()
+        entered = inputs.new_empty(members, packed, width + units + 1)
+        entered[:, :, :width].copy_(inputs)
+        entered[:, : steps.counts[0], width:-1].zero_()
+        entered[:, :, -1] = 1
+        rooms = inputs.new_empty(cell.rooms, members, packed, units).unbind()
+        gates = inputs.new_empty(members, packed, cell.gates * units)
+        memories = _forth(cell, steps.counts, matrix, entered, gates, rooms)
+        ctx.kept = (cell, steps, all_steps, matrix, entered, gates, rooms, memories)
+        return rooms[0].detach() if all_steps else steps.last(rooms[0]).contiguous()
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> Any:
         """Gradients of the inputs, if they are asked for, and of the weights."""
-        cell, steps, all_steps, matrix, entered, gates, memories, width = ctx.kept
-        asked = ctx.needs_input_grad[3]
-        turned = matrix[:, :, 0 if asked else width : -1].transpose(1, 2).contiguous()
-        found = torch.zeros_like(matrix)
-        given = list(_by_step(gradients[0], steps)) if all_steps else []
-        flowing = later = None
-        of_inputs = []
-        for place in reversed(range(len(steps.counts))):
-            count = steps.counts[place]
-            if all_steps:
-                flowing = _grown(flowing, given[place])
-            elif flowing is None:
-                flowing = gradients[0].transpose(1, 2).contiguous()
-            before = entered[place][:, width:-1]
-            after = memories[place + 1]
-            room = torch.zeros_like(after) if later is None else _wide(later, count)
-            made, beside, later = cell.backward(
-                flowing, room, gates[place], before, memories[place][:, :, :count], after
-            )
-            found.baddbmm_(made, entered[place].transpose(1, 2))
-            back = torch.bmm(turned, made)
-            if asked:
-                of_inputs.append(back[:, :width].transpose(1, 2).flatten(0, 1))
-                back = back[:, width:]
-            flowing = back if beside is None else beside.add_(back)
-        of_inputs.reverse()
+        cell, steps, all_steps, matrix, entered, gates, rooms, memories = ctx.kept
+        units = rooms[0].shape[2]
+        width = entered.shape[2] - units - 1
+        matrix = matrix * _by_unit(cell.after, matrix)
+        made = entered.new_empty(*entered.shape[:2], matrix.shape[1])
+        way = cell.factors(gates.split(units, 2), rooms, memories, made.split(units, 2))
+        given = gradients[0].clone()
+        _back(cell, steps.counts, matrix[:, :, width:-1], made, way, gates,
+              given.split_with_sizes(steps.counts, 1) if all_steps else (given,))  # fmt: skip
+        found = torch.bmm(made.transpose(1, 2), entered).mul_(_by_unit(cell.after, matrix))
         weights = cell.parts(found, width)
-        return (None, None, None, torch.cat(of_inputs) if asked else None, *weights)
+        asked = ctx.needs_input_grad[3]
+        of_inputs = torch.bmm(made, matrix[:, :, :width]) if asked else None
+        return (None, None, None, of_inputs, *weights)
 
 
-def _by_step(packed: Tensor, steps: Steps) -> Sequence[Tensor]:
-    """(N, width) as (K, width, count) for each step: views."""
-    parts = packed.split([steps.members * count for count in steps.counts])
-    return [part.view(steps.members, -1, part.shape[1]).transpose(1, 2) for part in parts]
+def _forth(
+    cell: Cell, counts: Sequence[int], matrix: Tensor, entered: Tensor, gates: Tensor, rooms: Parts
+) -> list[Tensor]:
+    """Fill gates, rooms and the states that enter; returns the memory before each step."""
+    units = rooms[0].shape[2]
+    scaled = (matrix * _by_unit(cell.before, matrix)).transpose(1, 2).contiguous()
+    rows = zip(*(whole.split_with_sizes(counts, 1) for whole in (entered, gates)),
+               _by_step(entered[:, :, -1 - units : -1].split(units, 2), counts),
+               _by_step(gates.split(units, 2), counts), _by_step(rooms, counts),
+               strict=True)  # fmt: skip
+    made, memories = entered, list[Tensor]()
+    room: Parts = ()
+    blocks: Parts = ()
+    for row, gate, (before,), each, following in rows:
+        fewer = row.shape[1] != made.shape[1] or not memories
+        if fewer:
+            made = entered.new_empty(len(row), row.shape[1], scaled.shape[2])
+            blocks = made.split(units, 2)
+            room = [values[:, : row.shape[1]] for values in room]
+        if memories:
+            before.copy_(room[0])
+        memories.append(room[cell.memory] if memories else before.clone())
+        torch.bmm(row, scaled, out=made)
+        cell.step(made, blocks, gate, each, following, memories[-1])
+        room = following
+    return memories
 
 
-def _wide(values: Tensor, count: int) -> Tensor:
-    """(K, units, fewer) with zeros for the rows that end before."""
-    missing = count - values.shape[2]
-    return torch.nn.functional.pad(values, (0, missing)) if missing else values
+def _back(
+    cell: Cell, counts: Sequence[int], matrix: Tensor, made: Tensor, way: Tensor, gates: Tensor,
+    given: Parts,
+) -> None:  # fmt: skip
+    """Let factors be gradients of the blocks, from the last step to the first."""
+    units, matrix, left = way.shape[2], matrix.contiguous(), list(given)
+    everybody = way.new_zeros(len(way), counts[0], units)
+    rows = zip(counts, made.split_with_sizes(counts, 1), _by_step(made.split(units, 2), counts),
+               way.split_with_sizes(counts, 1), _by_step(gates.split(units, 2), counts),
+               strict=True)  # fmt: skip
+    later, flowing = everybody[:, :0], list[Tensor]()
+    for count, row, blocks, own, each in reversed(list(rows)):
+        if count != later.shape[1]:
+            later = everybody[:, :count]
+        gradient = left.pop() if left else flowing[0]
+        if flowing and gradient is not flowing[0]:
+            gradient[:, : flowing[0].shape[1]].add_(flowing[0])
+        beside = cell.back(gradient, later, blocks, own, each)
+        flowing = [torch.bmm(row, matrix)]
+        if beside is not None:
+            flowing[0].add_(beside)
 
 
-def _grown(flowing: Tensor | None, given: Tensor) -> Tensor:
-    """The gradient from later steps and the one that a step is given, (K, units, count)."""
-    made = given.contiguous()
-    if flowing is None:
-        return made.clone() if made is given else made
-    made = made.clone() if made is given else made
-    made[:, :, : flowing.shape[2]].add_(flowing)
-    return made
+def _by_unit(factors: Sequence[float], matrix: Tensor) -> Tensor:
+    """A factor of each block for each of its units, beside a matrix (K, blocks x units, ...)."""
+    each = matrix.new_tensor(factors)
+    return each.repeat_interleave(matrix.shape[1] // len(factors)).unsqueeze(1)
+
+
+def _by_step(parts: Parts, counts: Sequence[int]) -> list[Parts]:
+    """Parts (K, M, units) by step."""
+    if not parts[0].numel():
+        return [()] * len(counts)
+    return list(zip(*(part.split_with_sizes(counts, 1) for part in parts), strict=True))

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from chymist.models.recurrence import CELLS, Recurrence, Steps, packed_steps, whole_steps
-from chymist.models.recurrent import Recurrent, lengths_of
+from chymist.models.packing import Steps, packed_steps, whole_steps
+from chymist.models.recurrence import CELLS, Recurrence
+from chymist.models.recurrent import Pool, Recurrent, lengths_of, pooled
 from chymist.models.stacked_parts import Stacked, Unstackable
 
 
@@ -27,18 +28,15 @@ class StackedEmbedding(Stacked):
         parts = [functional.pad(part, (0, 0, 0, most - len(part))) for part in values]
         return torch.stack(parts)
 
-    def own(self, name: str, place: int, values: Tensor) -> Tensor:
+    def part_of(self, name: str, place: int, values: Tensor) -> Tensor:
         """The rows that a member has."""
         return values[place, : self.sizes[place]]
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Indices (K, batch, ...) to (K, batch, ..., size)."""
         owner = torch.arange(self.members, device=inputs.device)
-        return self.found(inputs, owner.view(-1, *[1] * (inputs.ndim - 1)))
-
-    def found(self, inputs: Tensor, owner: Tensor) -> Tensor:
-        """Indices and the members that they are of, of one shape, to their rows."""
-        return functional.embedding(inputs + owner * max(self.sizes), self.weight.flatten(0, 1))
+        places = inputs + owner.view(-1, *[1] * (inputs.ndim - 1)) * max(self.sizes)
+        return functional.embedding(places, self.weight.flatten(0, 1))
 
 
 class StackedRecurrence(Stacked):
@@ -53,7 +51,7 @@ class StackedRecurrence(Stacked):
         self.mode, self.units, self.both = first.mode, first.hidden_size, first.bidirectional
 
     def forward(self, packed: Tensor, steps: Steps, all_steps: bool) -> Tensor:
-        """Packed inputs (N, inputs) to states at all steps (N, units), or last (K, rows, units)."""
+        """Packed inputs (K, M, inputs) to states (K, M, units), or the last (K, rows, units)."""
         short = not all_steps and steps.ends is None
         made = self._one(packed, steps, not short, "")
         ending = made if all_steps or short else steps.last(made)
@@ -61,7 +59,7 @@ class StackedRecurrence(Stacked):
             return ending
         made = self._one(steps.flip(packed), steps, not short, "_reverse")
         if all_steps:
-            return torch.cat([ending, steps.flip(made)], 1)
+            return torch.cat([ending, steps.flip(made)], 2)
         return torch.cat([ending, made if short else steps.last(made)], 2)
 
     def _one(self, packed: Tensor, steps: Steps, all_steps: bool, suffix: str) -> Tensor:
@@ -83,10 +81,9 @@ class StackedRecurrent(nn.Module):
     OPTIONS = ("tokens", "each", "packs", "pool")
 
     def __init__(self, plain: Recurrent, parts: Mapping[str, nn.Module]) -> None:
-        if plain.pool != "last" and not plain.each:
-            raise Unstackable("a pool over steps has no stacked form")
         super().__init__()
         self.tokens, self.each, self.packs = plain.tokens, plain.each, plain.packs
+        self.pool: Pool = "last" if plain.each else plain.pool
         for name, part in parts.items():
             self.add_module(name, part)
 
@@ -98,37 +95,48 @@ class StackedRecurrent(nn.Module):
         layers: Any = self.layers
         drops: Any = self.drops
         head: Any = self.head
-        steps = self._steps(inputs, drops[0].weights)
+        lengths = self._lengths(inputs)
+        steps = self._steps(inputs, lengths, drops[0].weights)
         values = steps.pack(inputs)
         if self.tokens:
             embedding: Any = self.embedding
-            values = embedding.found(values, steps.pack(_owners(inputs))).flatten(1)
+            values = embedding(values).flatten(2)
         for place, layer in enumerate(layers):
             factors = self._factors(drops[place], steps, values)
             values = values if factors is None else values * steps.pack(factors)
-            values = layer(values, steps, self.each or place + 1 < len(layers))
+            ends = place + 1 == len(layers) and not self.each and self.pool == "last"
+            values = layer(values, steps, not ends)
         if self.each:
             natural = steps.unpack(values)
             factors = self._factors(drops[-1], steps, values)
             made: Tensor = head(natural if factors is None else natural * factors)
             return made
+        if self.pool != "last":
+            rows = steps.unpack(values).flatten(0, 1)
+            found = pooled(rows, None if lengths is None else lengths.flatten(), self.pool)
+            values = found.view(*inputs.shape[:2], -1)
         made = head(drops[-1](values) if drops[-1].acts else values)
         return made
 
-    def _steps(self, inputs: Tensor, weights: Tensor | None) -> Steps:
-        """Which rows take which steps."""
-        members, rows, steps = inputs.shape[:3]
+    def _lengths(self, inputs: Tensor) -> Tensor | None:
+        """Steps of each row (K, rows); None if all rows take all steps."""
         if not self.packs:
-            return whole_steps(members, rows, steps)
+            return None
         tokens = inputs if inputs.ndim == 3 else inputs[..., 0]  # the first of several of a step
-        lengths = lengths_of(tokens.flatten(0, 1)).view(members, rows)
-        return packed_steps(lengths, steps, weights)
+        return lengths_of(tokens.flatten(0, 1)).view(inputs.shape[:2])
+
+    def _steps(self, inputs: Tensor, lengths: Tensor | None, weights: Tensor | None) -> Steps:
+        """Which rows take which steps."""
+        if lengths is None:
+            members, rows, steps = inputs.shape[:3]
+            return whole_steps(members, rows, steps)
+        return packed_steps(lengths, inputs.shape[2], weights)
 
     def _factors(self, drop: Any, steps: Steps, like: Tensor) -> Tensor | None:
         """What each member would draw alone, (K, rows, steps, width); 0 for what fills up."""
         if not self.training or not drop.acts:
             return None
-        width = like.shape[1]
+        width = like.shape[2]
         room = like.new_zeros(steps.members, steps.rows, steps.steps, width)
         everybody = torch.ones(steps.rows, dtype=torch.bool, device=like.device)
         for member, layer in enumerate(drop.layers):
@@ -137,9 +145,3 @@ class StackedRecurrent(nn.Module):
             own = like.new_empty(int(active.sum()), length, width)
             room[member, active, :length] = layer.factors(own)
         return room
-
-
-def _owners(inputs: Tensor) -> Tensor:
-    """The member of each token, in the shape of the inputs (K, rows, steps, ...)."""
-    members = torch.arange(len(inputs), device=inputs.device)
-    return members.view(-1, *[1] * (inputs.ndim - 1)).expand(inputs.shape)

@@ -13,6 +13,7 @@ from chymist.engine.assembly import Assembly
 from chymist.engine.population.update import COLUMNS
 from chymist.engine.randomness import unchanged_randomness
 from chymist.engine.rows import InMemory
+from chymist.models.blocks import Filled
 from chymist.models.efficientnet import Backbone
 from chymist.models.recurrent import Recurrent
 from chymist.models.stacked import CONVOLUTIONS, stack
@@ -99,9 +100,10 @@ def _signature(run: Assembly) -> object:
     recipe, program = run.recipe, run.program
     optimizer = [(k, v) for k, v in recipe.optimizer.items if k not in COLUMNS]
     model, rows = run.state.model, run.train
-    ragged = isinstance(model, Recurrent) and model.tokens  # each knows words of its own
+    ragged = _reads_words(model)
+    tables = {f"{n}.weight" for n, m in model.named_modules() if isinstance(m, nn.Embedding)}
     shapes = [
-        (name, () if ragged and name == "embedding.weight" else tuple(p.shape), p.requires_grad)
+        (name, () if ragged and name in tables else tuple(p.shape), p.requires_grad)
         for name, p in model.named_parameters()
     ]
     own_options = (Keyed, nn.Embedding) if ragged else (Keyed,)
@@ -122,6 +124,13 @@ def _signature(run: Assembly) -> object:
     ))  # fmt: skip
 
 
+def _reads_words(model: nn.Module) -> bool:
+    """Whether members may know words of their own, and what fills texts up changes nothing."""
+    if isinstance(model, Recurrent):
+        return model.tokens
+    return isinstance(model, nn.Sequential) and isinstance(model[0], Filled)
+
+
 def _hindrance(run: Assembly) -> str:
     """Why a run cannot be trained together with others, whatever its layers; empty if it can."""
     model = run.state.model
@@ -129,6 +138,8 @@ def _hindrance(run: Assembly) -> str:
         return "it is solved, not trained in steps"
     if run.program.lanes:
         return "its state goes on from batch to batch"
+    if run.program.buckets:
+        return "its batches hold texts of similar length"
     if run.shapes.each_step and run.program.batch_size * math.prod(
         (*run.train.targets.shape[1:], run.shapes.outputs)) > MANY_OUTPUTS:  # fmt: skip
         return "it gives too many numbers at once"
