@@ -64,6 +64,9 @@ CASES: dict[str, tuple[Part, Shapes]] = {
     "highway": (models.highway(width=8, depth=3), Shapes((5,), 3)),
     "cnn1d": (models.cnn1d(channels=(4, 5), kernel=4, dilation=2), Shapes((9, 2), 3)),
     "text_cnn": (models.text_cnn(channels=4, kernels=(2, 3), embedding=5), WORDS),
+    "grid_gcn": (models.grid_gcn(hidden=(4, 3)), Shapes((2, 5, 6), 3)),
+    "grid_gcn-steps": (models.grid_gcn(hidden=(4,), readout="mean"), Shapes((7, 2), 3)),
+    "row_rnn": (models.row_rnn(hidden=(4,), bidirectional=True), Shapes((2, 5, 6), 3)),
     "cnn-options": (models.cnn(channels=(4, 6), kernel=5, dilation=2, groups=2, stride=2,
                                pooling="average", hidden=()), Shapes((1, 20, 20), 3)),
 }  # fmt: skip

@@ -13,6 +13,8 @@ import pytest
 from PIL import Image
 
 from chymist.data import folds, load, read_inputs, reload, schema_of, split
+from chymist.data.catalogue import ALIASES, DIGESTS, EMBEDDED, SETS
+from chymist.data.named import READERS, named_sets
 from chymist.data.preparation import fit_preparation
 from chymist.errors import ChymistError, InputError, UsageError
 
@@ -379,6 +381,21 @@ def test_named_set_that_is_not_here(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     line = str(caught.value)
     for word in ("pokemon.csv", "SHA-256 e8132bb4", "VIRA3475", str(tmp_path / "pokemon_cp")):
         assert word in line
+
+
+@pytest.mark.parametrize("name", ["digits", "iris", "cora", "mutag", "trec"])
+def test_a_set_with_a_reader_of_its_own_has_one_target(name: str, request: Any) -> None:
+    if name not in EMBEDDED:
+        request.getfixturevalue("chymist_data")
+    with pytest.raises(InputError, match=f"one target only, in {name}: got 'colour'"):
+        load(name, target="colour")
+
+
+def test_every_set_of_files_has_a_reader_and_published_hashes() -> None:
+    assert set(READERS) == {name for name, known in SETS.items() if not known.task}
+    assert {file for known in SETS.values() for file in known.files} == set(DIGESTS)
+    assert set(ALIASES.values()) <= set(SETS)
+    assert set(named_sets()) == {*EMBEDDED, *SETS}
 
 
 def test_damaged_mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

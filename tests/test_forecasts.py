@@ -149,8 +149,8 @@ def small(models):
 
 def test_a_comparison_says_what_the_graph_gives_and_who_loses():
     recipes = small({"DNN": "mlp", "GCN + DNN": "neighbors"})
-    found = cy.forecast_comparison(waves(600), RING, recipes=recipes, steps=5, horizons=(1,),
-                                   block=10)  # fmt: skip
+    found = cy.forecast_comparison(waves(600), RING, recipes=recipes, losses=["mse"], steps=5,
+                                   horizons=(1,), block=10, seeds=1)  # fmt: skip
     assert found.chosen(1).model == "GCN + DNN"
     rows = {(row.ahead, row.model, row.graph): row for row in found.rows}
     graphs = ("true", "permuted", "empty")
@@ -158,7 +158,7 @@ def test_a_comparison_says_what_the_graph_gives_and_who_loses():
     true, empty = rows[1, "GCN + DNN", "true"], rows[1, "GCN + DNN", "empty"]
     assert true.against_empty[2] < 0
     assert np.isclose(true.against_empty[0], true.rmse - empty.rmse)
-    assert true.against_ar[2] < 0
+    assert true.against["shared AR"][2] < 0
     assert abs(empty.rmse - rows[1, "DNN", ""].rmse) < 0.05
     assert abs(true.covered - 0.95) < 0.04
     assert any("the graph helps 'GCN + DNN'" in said for said in found.verdicts)
@@ -166,11 +166,89 @@ def test_a_comparison_says_what_the_graph_gives_and_who_loses():
     assert "persistence" in repr(found)
 
 
+def test_what_is_chosen_is_chosen_on_validation_over_several_seeds():
+    one = cy.Recipe(model=NETWORKS["neighbors"], length="3 epochs", batch_size=16)
+    recipes = {"chosen": one, "given": one.replace(loss="mae", length="1 epochs")}
+    found = cy.forecast_comparison(waves(), RING, recipes=recipes, losses=["mse", "huber"], steps=5,
+                                   horizons=(2,), block=10, seeds=2, seed=3)  # fmt: skip
+    rows = {(row.model, row.graph): row for row in found.rows}
+    row, given = rows["chosen", "true"], rows["given", "true"]
+    assert found.seeds == (3, 4)
+    assert row.loss == min(row.tried, key=row.tried.get) in ("mse()", "huber()")
+    assert list(given.tried) == ["mae()"]
+    data = windows_of(waves().astype(np.float32), steps=5, ahead=2, parts=(0, 210, 240, 300),
+                      graph=RING)  # fmt: skip
+    split = cy.split(data)
+    by_seed, valid, squares = [], [], []
+    for seed in (3, 4):  # what single fits give
+        run = cy.fit(one.replace(loss=row.loss.removesuffix("()")), split, seed, doctor=False)
+        test = cy.predict(run, data.inputs[split.test])
+        squares.append(np.square(test - data.targets[split.test]).mean(1))
+        by_seed.append(np.sqrt(squares[-1].mean()))
+        valid.append(run.metrics["rmse_pooled"])
+    assert np.allclose(row.by_seed, by_seed, atol=1e-5)
+    assert np.isclose(row.rmse, np.mean(by_seed), atol=1e-5)
+    assert np.isclose(row.valid_rmse, np.mean(valid), atol=1e-5)
+    assert np.isclose(row.tried[row.loss], valid[0], atol=1e-5)
+    assert row.low < row.rmse < row.high
+    best = min((row, given), key=lambda each: each.valid_rmse)
+    assert [each for each in found.rows if each.chosen] == [best] == [found.chosen(2)]
+    ablated = {each.model for each in found.rows if each.graph == "empty"}
+    assert ablated == {best.model}  # of those that read the graph, the one that validation prefers
+    assert any(f"'{best.model}' is chosen on the validation windows" in s for s in found.verdicts)
+
+
+def test_networks_that_lose_to_any_floor_are_named():
+    lost = cy.Recipe(model=NETWORKS["mlp"], length="1 epochs", optimizer=cy.optim.sgd(lr=1e-9),
+                     init=cy.initializers.normal(std=2.0))  # fmt: skip
+    found = cy.forecast_comparison(waves(), recipes={"untrained": lost}, losses=["mse"], steps=5,
+                                   block=10, seeds=1)  # fmt: skip
+    row = found.chosen(3)
+    assert set(row.loses_to) == {"persistence", "shared AR", "ridge VAR"}
+    said = next(s for s in found.verdicts if "loses" in s)
+    assert all(f"loses to {floor} (+" in said for floor in row.loses_to)
+    rows = {each.model: each for each in found.rows}
+    for floor, (value, low, high) in row.against.items():
+        assert np.isclose(value, row.rmse - rows[floor].rmse)
+        assert 0 < low < value < high
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru"])
+@pytest.mark.parametrize("hidden", [(4,), (4, 3)])
+def test_recurrence_over_many_rows_is_that_of_torch(cell, hidden):
+    from chymist.models.forecasters import LastState
+    from chymist.models.recurrent import CELLS
+
+    torch.manual_seed(0)
+    ours = LastState(cell, 3, hidden, 2)
+    theirs = LastState(cell, 3, hidden, 2)
+    widths = (3, *hidden)
+    theirs.layers = torch.nn.ModuleList(
+        CELLS[cell](a, b, batch_first=True) for a, b in zip(widths, hidden, strict=False)
+    )
+    theirs.load_state_dict(ours.state_dict())
+    rows = torch.randn(11, 5, 3, requires_grad=True)
+    twin = rows.detach().clone().requires_grad_()
+    made, wanted = ours(rows), theirs(twin)
+    assert torch.allclose(made, wanted, atol=1e-6)
+    made.square().sum().backward()
+    wanted.square().sum().backward()
+    assert torch.allclose(rows.grad, twin.grad, atol=1e-6)
+    for one, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert torch.allclose(one.grad, other.grad, rtol=1e-4, atol=1e-6)
+    with torch.no_grad():
+        assert torch.allclose(ours(rows), wanted, atol=1e-6)
+
+
 def test_wrong_comparisons_are_one_line():
     with pytest.raises(InputError, match="time, series"):
         cy.forecast_comparison(np.zeros(30))
     with pytest.raises(UsageError, match="shares of the time"):
         cy.forecast_comparison(waves(), parts=(0.9, 0.8))
+    with pytest.raises(UsageError, match="no loss"):
+        cy.forecast_comparison(waves(), losses=())
+    with pytest.raises(UsageError, match="seeds"):
+        cy.forecast_comparison(waves(), seeds=0)
     with pytest.raises(UsageError, match="reads a graph"):
         cy.forecast_comparison(waves(), recipes=small({"G": "graph_gru"}), steps=5)
     with pytest.raises(InputError, match="no such file"):
@@ -202,8 +280,22 @@ def test_the_command_line_forecasts_a_table_of_series(tmp_path, capsys):
     edges.write_text("from,to\na,b\nb,c\nc,d\nd,e\ne,f\nf,a\n")
     words = ["forecast", str(path), "--graph", str(edges), "--models", "DNN,GCN + DNN"]
     words += ["--length", "1 epochs", "--steps", "4", "--horizons", "1", "--block", "8", "--json"]
+    words += ["--seeds", "1", "--losses", "mae"]
     assert main(words) == 0
     found = json.loads(capsys.readouterr().out)
     assert {row["graph"] for row in found["rows"]} == {"", "true", "permuted", "empty"}
     assert main(["forecast", str(path), "--models", "GRUU"]) == 2
     assert main(["forecast", str(path), "--horizons", "x"]) == 2
+
+
+def test_the_score_of_several_outputs_says_what_it_is_and_what_it_is_pooled():
+    run = cy.fit(cy.Recipe(model=NETWORKS["mlp"], length="2 epochs"), windows(), doctor=False)
+    gaps = run.predictions.outputs - run.predictions.targets
+    each, pooled = np.sqrt((gaps**2).mean(0)).mean(), np.sqrt((gaps**2).mean())
+    assert np.isclose(run.score.value, each)
+    assert np.isclose(run.metrics["rmse_pooled"], pooled)
+    assert pooled > each
+    assert (
+        f"mean over 12 outputs; pooled over all of them it is {pooled:.4g}"
+        in run.facts["notes"][-1]
+    )

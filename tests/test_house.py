@@ -56,9 +56,9 @@ WITHOUT_EXAMPLE = {
         "data/named_images.py:cifar10 data/named_images.py:hymenoptera "
         "data/graph_files.py:nodes_data data/graph_sets.py:cora data/graph_sets.py:los_loop "
         "data/graph_sets.py:mutag data/graph_sets.py:road_speeds data/named.py:named_cells "
-        "data/named.py:road_series data/new_steps.py:stepwise_rows data/series.py:latest_window "
-        "data/series.py:table_windows data/speech.py:read_wav data/step_sets.py:load_step_set "
-        "data/text_files.py:language_file data/text_files.py:new_texts "
+        "data/named.py:find_files data/named.py:mnist data/named.py:road_series "
+        "data/new_steps.py:stepwise_rows data/series.py:latest_window data/series.py:table_windows "
+        "data/speech.py:read_wav data/text_files.py:language_file data/text_files.py:new_texts "
         "models/forecasters.py:graph_gru models/graph_layers.py:mapped "
         "models/recurrent.py:recurrent evidence/ledger.py:ledger_file"
     ),

@@ -37,7 +37,7 @@ DRAWN = {
     "he_normal": ("norm", 2 / IN),
     "he_normal(slope=1)": ("norm", 1 / IN),
 }
-OTHERS = ("zero", "constant", "orthogonal", "lsuv", "from_run")
+OTHERS = ("zero", "constant", "orthogonal", "identity", "lsuv", "from_run")
 MODEL = cy.models.mlp(hidden=(OUT,))
 
 
@@ -72,6 +72,26 @@ def test_weights_are_a_function_of_seed_and_name(init: str) -> None:
     deeper = first(init, model=cy.models.mlp(hidden=(OUT, 5)))  # what follows changes nothing
     assert torch.equal(one.weight, deeper.weight)
     assert bool((one.bias == 0).all()) == (init != "default")
+
+
+def test_the_identity_is_between_steps_and_where_as_many_go_in_as_out() -> None:
+    init = cy.initializers.identity(gain=0.5, std=0.01)
+    built = build_model(cy.models.mlp(hidden=(30, 30)), Shapes((20,), 2), 0, init)
+    first, second, last = (layer for layer in built if isinstance(layer, nn.Linear))
+    assert torch.equal(second.weight, 0.5 * torch.eye(30))
+    for layer in (first, last):
+        assert layer.weight.std().item() == pytest.approx(0.01, rel=0.2)
+    model = build_model(cy.models.gru(hidden=(6,)), Shapes((4, 6), 2), 0, init)  # W is square too
+    layer = model.layers[0]
+    assert torch.equal(layer.weight_hh_l0, 0.5 * torch.eye(6).repeat(3, 1))
+    assert layer.weight_ih_l0.abs().max() < 0.06
+    assert layer.weight_ih_l0.std().item() == pytest.approx(0.01, rel=0.2)
+    kept = build_model(cy.models.rnn(hidden=(6,), activation="relu"), Shapes((40, 2), 2), 0,
+                       cy.initializers.identity())  # fmt: skip
+    found = cy.gradients.reach(kept, torch.ones(2, 40, 2))
+    assert found.factor.value == pytest.approx(1, abs=1e-6)  # the same gradient at any distance
+    with pytest.raises(cy.UsageError, match="out of range"):
+        cy.initializers.identity(gain=1e39).build(None)
 
 
 def test_fans_of_a_convolution() -> None:

@@ -56,7 +56,7 @@ ELSEWHERE = {
     "alexnet", "alexnet_small", "cnn1d", "highway", "keras_cnn", "lenet5_1998",
     "efficientnet_lite0", "network_in_network", "resnet18", "resnet20", "resnet32", "resnet50",
     "text_cnn", "vgg16", "vgg16_small", "forecaster", "gat", "gcn", "gin", "graph_gru", "gru",
-    "lstm", "rnn", "sage",
+    "lstm", "rnn", "sage", "grid_gcn", "row_rnn", "conv_autoencoder",
 }  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from chymist.engine.defaults import complete
 from chymist.engine.population import Plan, together
 from chymist.engine.population.plan import Timings, _key
 from chymist.models.packing import packed_steps, whole_steps
-from chymist.models.recurrent import lengths_of, recurrent
+from chymist.models.recurrent import lengths_of
 from chymist.models.stacked import member_of, numbers_of, stack
 from chymist.models.stacked_parts import Unstackable
 from tests.test_population import check_equal
@@ -229,7 +229,7 @@ def test_gradients_by_hand_are_those_by_differences(cell: str) -> None:
 def test_a_zero_in_the_middle_of_a_text_ends_nothing() -> None:
     tokens = torch.tensor([[2, 0, 3, 0], [0, 0, 0, 0], [1, 1, 1, 1]])
     assert lengths_of(tokens).tolist() == [3, 1, 4]
-    model = recurrent(cy.Shapes((4,), 2, (), 5), "gru", (3,), 2, 0.0, False, False).eval()
+    model = cy.models.gru(hidden=(3,), embedding=2).build(cy.Shapes((4,), 2, (), 5)).eval()
     assert not torch.allclose(model(tokens[:1]), model(torch.tensor([[2, 0, 0, 0]])))
 
 

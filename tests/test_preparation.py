@@ -315,3 +315,12 @@ def test_a_set_on_the_disk_is_prepared_from_a_fixed_sample(
     assert "preparation is fitted on 2,000 of the 10,000 training rows" in sampled.notes
     np.testing.assert_allclose(sampled.affine()[0], 3.0, atol=0.2)
     np.testing.assert_allclose(sampled.affine()[1], 2.0, atol=0.15)
+
+
+def test_colours_are_rows_of_an_identity() -> None:
+    colours = np.array(["red", "green", "blue"] * 4)
+    data = load(({"colour": colours}, np.arange(12) % 2))
+    made = fit_preparation(data, np.arange(12), {"scale": "none"})
+    assert made.inputs(data.inputs)[:3].tolist() == [[0, 0, 1], [0, 1, 0], [1, 0, 0]]
+    integers = fit_preparation(data, np.arange(12), {"scale": "none", "encode": "integer"})
+    assert integers.inputs(data.inputs)[:3].ravel().tolist() == [2, 1, 0]

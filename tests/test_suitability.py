@@ -12,20 +12,19 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import nn
 
 import chymist as cy
 from chymist.cli import main
 from chymist.evidence import Pair
 from chymist.evidence.locality import locality
+from chymist.models.blocks import Reordered
 from chymist.verbs.suiting import (
     NETWORK,
     SHUFFLED,
-    Shuffled,
-    _drawn,
     _locality,
     _said_of_shuffling,
     _verdict,
+    some_rows,
 )
 
 
@@ -65,7 +64,7 @@ def test_columns_that_do_not_vary_are_left_out() -> None:
 
 def test_all_pictures_are_shuffled_alike_and_nothing_is_lost() -> None:
     x = torch.arange(2 * 3 * 4 * 5.0).view(2, 3, 4, 5)
-    seen = Shuffled(nn.Identity(), (3, 4, 5))(x)
+    seen = Reordered((3, 4, 5))(x)
     assert seen.shape == x.shape
     assert not torch.equal(seen, x)
     assert torch.equal(seen.flatten(2).sort(2).values, x.flatten(2))
@@ -125,19 +124,29 @@ def test_columns_of_an_array_have_neighbours_and_those_of_a_table_none() -> None
     random = np.random.default_rng(0)
     walk = random.normal(size=(200, 8)).cumsum(1)
     for values, local in ((walk, True), (random.normal(size=(200, 8)), False)):
-        found = _locality(_drawn(cy.load((values, walk[:, 0])), 150, 0))
+        found = _locality(some_rows(cy.load((values, walk[:, 0])), 150, 0))
         assert found is not None
         assert found.local == local
-    assert _locality(_drawn(cy.load("iris"), 150, 0)) is None
-    near = _locality(_drawn(cy.load("digits"), 300, 0))
+    assert _locality(some_rows(cy.load("iris"), 150, 0)) is None
+    near = _locality(some_rows(cy.load("digits"), 300, 0))
     assert near is not None
     assert near.local
     assert near.neighbours > 2 * near.others
 
 
+def test_a_table_of_health_has_no_neighbours() -> None:
+    draw = np.random.default_rng(0)
+    age, income = draw.integers(20, 80, 200), draw.normal(40, 9, 200)
+    work = np.array(["clerk", "cook", "nurse"])[draw.integers(0, 3, 200)]
+    columns = {"age": age, "occupation": work, "income": income, "family": draw.integers(1, 6, 200)}
+    data = cy.load((columns, np.where(age - income > 10, "poor", "good")))
+    assert [column.kind for column in data.columns] == ["number", "category", "number", "number"]
+    assert _locality(some_rows(data, 150, 0)) is None
+
+
 def test_so_many_rows_are_drawn_and_none_of_the_test_part() -> None:
     split = cy.split(cy.load("iris"), seed=0)
-    drawn = _drawn(split, 60, 0)
+    drawn = some_rows(split, 60, 0)
     assert len(drawn.train) == 60
     assert not set(drawn.train) & set(split.test)
     assert np.bincount(split.data.targets[drawn.train]).tolist() == [20, 20, 20]

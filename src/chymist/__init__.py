@@ -23,6 +23,7 @@ _PUBLIC = {
     "UsageError": "chymist.errors", "Diverged": "chymist.errors",
     "load": "chymist.data", "split": "chymist.data", "named_sets": "chymist.data",
     "prepare": "chymist.data.preparation", "windows": "chymist.data.series",
+    "recall_task": "chymist.data.recall", "gradient_reach": "chymist.verbs",
     "sample": "chymist.verbs",
     "Graph": "chymist.values", "graph_of": "chymist.data.graphs",
     "bag": "chymist.verbs",
@@ -30,8 +31,10 @@ _PUBLIC = {
     "fit_population": "chymist.verbs", "evolve": "chymist.verbs",
     "resume": "chymist.verbs", "evaluate": "chymist.verbs",
     "predict": "chymist.verbs", "cross_validate": "chymist.verbs", "load_run": "chymist.verbs",
-    "compare": "chymist.verbs", "compare_runs": "chymist.verbs", "Comparison": "chymist.verbs",
+    "compare": "chymist.verbs", "compare_networks": "chymist.verbs",
+    "compare_runs": "chymist.verbs", "Comparison": "chymist.verbs",
     "search": "chymist.verbs", "show_batch": "chymist.verbs",
+    "show_weights": "chymist.verbs",
     "diagnose": "chymist.verbs", "why": "chymist.doctor.texts",
     "pretrained_features": "chymist.verbs",
     "list_runs": "chymist.verbs", "as_estimator": "chymist.verbs.estimator",
@@ -44,8 +47,9 @@ _PUBLIC = {
     "tree_of": "chymist.verbs", "tree_stability": "chymist.verbs",
     "support_vectors": "chymist.verbs", "mistake_bound": "chymist.verbs",
     "pca": "chymist.verbs", "kmeans": "chymist.verbs", "crossing": "chymist.verbs",
-    "intervals": "chymist.verbs", "race": "chymist.verbs", "loading_throughput": "chymist.verbs",
-    "shapes": "chymist.verbs.sizing",
+    "intervals": "chymist.verbs", "invariance": "chymist.verbs",
+    "race": "chymist.verbs", "loading_throughput": "chymist.verbs",
+    "receptive_fields": "chymist.verbs.seeing", "shapes": "chymist.verbs.sizing",
     "Remedy": "chymist.doctor",
     "watch": "chymist.doctor", "watch_experiments": "chymist.doctor", "Finding": "chymist.doctor",
     "activations": "", "augment": "", "clip": "", "gradient_noise": "", "gradients": "",
@@ -76,6 +80,7 @@ if TYPE_CHECKING:
     from chymist.data import split as split
     from chymist.data.graphs import graph_of as graph_of
     from chymist.data.preparation import prepare as prepare
+    from chymist.data.recall import recall_task as recall_task
     from chymist.data.series import windows as windows
     from chymist.doctor import Finding as Finding
     from chymist.doctor import Remedy as Remedy
@@ -105,6 +110,7 @@ if TYPE_CHECKING:
     from chymist.verbs import capacity as capacity
     from chymist.verbs import coefficients as coefficients
     from chymist.verbs import compare as compare
+    from chymist.verbs import compare_networks as compare_networks
     from chymist.verbs import compare_runs as compare_runs
     from chymist.verbs import cross_validate as cross_validate
     from chymist.verbs import crossing as crossing
@@ -118,7 +124,9 @@ if TYPE_CHECKING:
     from chymist.verbs import fit_population as fit_population
     from chymist.verbs import fix as fix
     from chymist.verbs import forecast_comparison as forecast_comparison
+    from chymist.verbs import gradient_reach as gradient_reach
     from chymist.verbs import intervals as intervals
+    from chymist.verbs import invariance as invariance
     from chymist.verbs import kmeans as kmeans
     from chymist.verbs import learning_curve as learning_curve
     from chymist.verbs import leave_one_out as leave_one_out
@@ -135,12 +143,14 @@ if TYPE_CHECKING:
     from chymist.verbs import sample as sample
     from chymist.verbs import search as search
     from chymist.verbs import show_batch as show_batch
+    from chymist.verbs import show_weights as show_weights
     from chymist.verbs import suitability as suitability
     from chymist.verbs import support_vectors as support_vectors
     from chymist.verbs import tree_of as tree_of
     from chymist.verbs import tree_stability as tree_stability
     from chymist.verbs import validation_curve as validation_curve
     from chymist.verbs.estimator import as_estimator as as_estimator
+    from chymist.verbs.seeing import receptive_fields as receptive_fields
     from chymist.verbs.sizing import shapes as shapes
 
 

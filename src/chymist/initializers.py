@@ -197,6 +197,53 @@ def orthogonal(_: None, *, gain: Positive = 1.0) -> Draw:
     return lambda weight, random: nn.init.orthogonal_(weight, gain, random)
 
 
+class Identity:
+    """Fills square weights with gain times the identity, all others from N(0, std^2)."""
+
+    def __init__(self, gain: float, std: float) -> None:
+        self.gain, self.std = gain, std
+
+    def __call__(self, weight: Tensor, random: torch.Generator) -> object:
+        """A weight of an affine layer, or between the steps of a recurrent one."""
+        if weight.ndim != 2 or weight.shape[0] != weight.shape[1]:
+            return self.entering(weight, random)
+        return nn.init.eye_(weight).mul_(self.gain)
+
+    def entering(self, weight: Tensor, random: torch.Generator) -> object:
+        """A weight by which inputs enter a recurrent layer: small also where it is square."""
+        return nn.init.normal_(weight, 0.0, self.std, random)
+
+
+@describer("init")
+def identity(_: None, *, gain: Positive = 1.0, std: NonNegative = 0.001) -> Draw:
+    """Weights from n units to n are gain I, all others N(0, std^2): states stay as they are.
+
+    For a recurrence of ReLU: what enters is added up, and the gradient of any distance is the same.
+    Of a recurrent layer only the weights between steps are the identity, gate by gate.
+
+    Args:
+        gain: factor of the identity; below 1 the memory fades.
+        std: standard deviation of the others.
+
+    Example:
+        >>> weight = torch.empty(2, 2)
+        >>> _ = identity(gain=0.5).build(None)(weight, torch.Generator())
+        >>> weight
+        tensor([[0.5000, 0.0000],
+                [0.0000, 0.5000]])
+
+    Raises:
+        UsageError: the deviation is no number of single precision.
+
+    Source: Le, Jaitly, Hinton 2015, A simple way to initialize recurrent networks of rectified
+        linear units, arXiv:1504.00941.
+    """
+    if max(gain, std) > SINGLE:
+        raise UsageError("out of range", where="init", received=f"{max(gain, std):g}",
+                         do=f"give at most {SINGLE:.3g}")  # fmt: skip
+    return Identity(gain, std)
+
+
 @describer("init")
 def lsuv(_: None) -> Draw:
     """Layer by layer, unit variance: orthogonal, then each layer's outputs scaled to variance 1.

@@ -33,8 +33,10 @@ class Keyed(nn.Module, ABC):
 
     def factors(self, inputs: Tensor) -> Tensor:
         """What training multiplies inputs of any shape by, drawn where the run stands."""
-        generator = torch.Generator(inputs.device).manual_seed(self.position)
         empty = torch.empty(inputs.shape, dtype=inputs.dtype, device=inputs.device)
+        if inputs.is_meta:  # holds no numbers, and nothing can be drawn there
+            return empty
+        generator = torch.Generator(inputs.device).manual_seed(self.position)
         return self.drawn(inputs, empty, generator)
 
     @abstractmethod

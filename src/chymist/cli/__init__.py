@@ -81,10 +81,14 @@ def run(words: Sequence[str]) -> int:
     from chymist.cli.curving import CURVING
     from chymist.cli.diagnosing import DIAGNOSING
     from chymist.cli.forecasting import FORECASTING
+    from chymist.cli.images import IMAGES
+    from chymist.cli.networks import NETWORKS
     from chymist.cli.racing import RACING
+    from chymist.cli.reaching import REACHING
 
     known = {
-        **COMMANDS, **COMPARING, **CURVING, **DIAGNOSING, **FORECASTING, **RACING, **CLASSICAL,
+        **COMMANDS, **COMPARING, **CURVING, **DIAGNOSING, **FORECASTING, **NETWORKS, **RACING,
+        **REACHING, **CLASSICAL, **IMAGES,
     }  # fmt: skip
     return known[options.verb](options)
 

@@ -272,13 +272,16 @@ def runs(options: argparse.Namespace) -> int:
 
 def show_run(options: argparse.Namespace) -> int:
     """`chymist show`."""
+    from chymist.cli.explaining import draw_weights
     from chymist.cli.summaries import plain_findings, print_saved
 
     saved = open_folder(options.run)
+    drawn = draw_weights(options.run, options.weights) if options.weights else {}
     if options.json:
         emit(
             {
                 "run": str(saved.path),
+                **drawn,
                 "recipe": saved.recipe.to_dict(),
                 "seed": saved.environment["seed"],
                 "data": saved.schema.name,
@@ -288,6 +291,8 @@ def show_run(options: argparse.Namespace) -> int:
         )
     else:
         print_saved(screen_of(options), saved, language_of(options.lang))
+        if drawn:
+            screen_of(options).line("Weights", drawn["weights"], result=True)
     return 0
 
 

@@ -16,9 +16,10 @@ from chymist.errors import UsageError, nearest
 from chymist.parts import PALETTE, Definition, Part, listed, registered, spelled
 from chymist.reports.numbers import size
 from chymist.reports.part_pictures import Picture, picture_of
+from chymist.reports.pictures import to_png
 from chymist.reports.style import as_file
 from chymist.values import Recipe
-from chymist.verbs.writing import place_of_file
+from chymist.verbs.writing import place_of_drawing, place_of_file
 
 
 def list_parts() -> dict[str, Any]:
@@ -86,6 +87,43 @@ def _where_it_is(name: str, names: list[str]) -> str:
 
 def layers_of(options: argparse.Namespace) -> dict[str, Any]:
     """A model layer by layer, for inputs of a given shape."""
+    sizes = _sizes(options)
+    plain: dict[str, Any] = {"model": {"name": options.model}}
+    for name, value in options.dotted.items():
+        slot, _, option = name.partition(".")
+        if slot != "model":
+            raise UsageError(
+                "unknown option", received=f"'--{name}'", do="only --model.* fits here"
+            )
+        plain = merged(plain, {"model": {option: value}})
+    if options.fields:
+        place_of_drawing(options.fields)
+    model = Recipe.from_dict(plain).model
+    found = cy.shapes(model, sizes, options.outputs)
+    memory = {} if found.solved else found.memory(options.batch, options.optimizer)
+    rows = [
+        {"name": r.name, "kind": r.kind, "output": list(r.output_shape), "units": r.units,
+         "parameters": r.parameters, "biases": r.biases, "multiply_adds": r.multiply_adds,
+         "receptive_field": r.receptive_field}
+        for r in found.rows
+    ]  # fmt: skip
+    text = str(found)
+    if options.fields:
+        cy.receptive_fields(model, sizes, options.outputs).save(options.fields)
+        text += f"\nwhat a unit of each layer sees is drawn in {options.fields}"
+    if memory:
+        parts = ", ".join(f"{name} {size(b)}" for name, b in memory.items())
+        text += f"\nmemory for batches of {options.batch} with {options.optimizer}: {parts}"
+    return {
+        "model": options.model, "parameters": found.parameters, "biases": found.biases,
+        "multiply_adds": found.multiply_adds, "weight_layers": found.weight_layers,
+        "solved": found.solved, "memory": memory, "layers": rows, "picture": options.fields,
+        "text": text,
+    }  # fmt: skip
+
+
+def _sizes(options: argparse.Namespace) -> tuple[int, ...]:
+    """The shape of an input that was written as 1x28x28."""
     try:
         sizes = tuple(int(n) for n in options.input.lower().split("x"))
     except ValueError:
@@ -98,31 +136,14 @@ def layers_of(options: argparse.Namespace) -> dict[str, Any]:
             received=f"'{options.input}'",
             do="write 1x28x28 for images, 20 for a table",
         )
-    plain: dict[str, Any] = {"model": {"name": options.model}}
-    for name, value in options.dotted.items():
-        slot, _, option = name.partition(".")
-        if slot != "model":
-            raise UsageError(
-                "unknown option", received=f"'--{name}'", do="only --model.* fits here"
-            )
-        plain = merged(plain, {"model": {option: value}})
-    found = cy.shapes(Recipe.from_dict(plain).model, sizes, options.outputs)
-    memory = {} if found.solved else found.memory(options.batch, options.optimizer)
-    rows = [
-        {"name": r.name, "kind": r.kind, "output": list(r.output_shape), "units": r.units,
-         "parameters": r.parameters, "biases": r.biases, "multiply_adds": r.multiply_adds,
-         "receptive_field": r.receptive_field}
-        for r in found.rows
-    ]  # fmt: skip
-    text = str(found)
-    if memory:
-        parts = ", ".join(f"{name} {size(b)}" for name, b in memory.items())
-        text += f"\nmemory for batches of {options.batch} with {options.optimizer}: {parts}"
-    return {
-        "model": options.model, "parameters": found.parameters, "biases": found.biases,
-        "multiply_adds": found.multiply_adds, "solved": found.solved, "memory": memory,
-        "layers": rows, "text": text,
-    }  # fmt: skip
+    return sizes
+
+
+def draw_weights(run: str, out: str) -> dict[str, str]:
+    """The weights of the first layer of a run on images, drawn where `out` says."""
+    place = place_of_file(out, rows=run, option="--weights")
+    write_through(place, to_png(cy.show_weights(run).sheet))
+    return {"weights": out}
 
 
 def graph_of(options: argparse.Namespace) -> dict[str, Any]:
@@ -166,7 +187,7 @@ def _write(pictures: Mapping[str, Picture], name: str, out: str) -> None:
     """Write the one picture of a part as a file of its own."""
     if not pictures:
         raise UsageError("the part has no picture", where="--out", received=f"'{name}'",
-                         do="activations, losses, schedules and inits have one")  # fmt: skip
+                         do="activations, losses, schedules, inits and clips have one")  # fmt: skip
     if len(pictures) > 1:
         raise UsageError("parts of several kinds have a picture", where="--out",
                          received=f"'{name}'", do=f"add --kind {min(pictures)}")  # fmt: skip

@@ -15,13 +15,14 @@ def forecast(options: argparse.Namespace) -> int:
     """`chymist forecast`."""
     screen = screen_of(options)
     found = cy.forecast_comparison(
-        options.source, options.graph, recipes=_recipes(options), steps=options.steps,
-        horizons=_horizons(options.horizons), block=options.block, seed=options.seed,
-        threads=threads_of(options.threads),
+        options.source, options.graph, recipes=_recipes(options),
+        losses=listed(options.losses, "--losses"), steps=options.steps,
+        horizons=_horizons(options.horizons), block=options.block, seeds=options.seeds,
+        seed=options.seed, threads=threads_of(options.threads),
     )  # fmt: skip
     for sentence in found.verdicts:
         screen.line("Verdict", sentence, result=True)
-    screen.block("\n".join(repr(found).splitlines()[: len(found.rows) + 1]))
+    screen.block(found.table())
     if options.json:
         emit(found.to_dict())
     return 0

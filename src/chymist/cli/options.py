@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from chymist.cli import classical_options as classical
+from chymist.cli import image_options as images
+from chymist.cli import network_options as networks
 from chymist.cli import run_options as of_runs
 from chymist.cli import shared_options as shared
 from chymist.cli.shared_options import RECIPE_OPTIONS
@@ -19,6 +21,8 @@ EXAMPLES = {
     "predict": "chymist predict runs/table-0001 new.csv --out predictions.csv",
     "sample": "chymist sample runs/tinyshakespeare-0001 'ROMEO:' --length 500",
     "search": "chymist search digits --optimizer.lr 1e-4..1e-1:log --model.hidden '32|128'",
+    "batch": "chymist batch digits --augment rotate,shift --out batch.png",
+    "features": "chymist features hymenoptera --out features.npz",
     "cv": "chymist cv table.csv --target price --folds 10",
     "compare": "chymist compare digits --models mlp,softmax,svm --folds 10 --seeds 3",
     "compare-runs": "chymist compare-runs runs/digits-0001 runs/digits-0002",
@@ -27,6 +31,8 @@ EXAMPLES = {
     "race": "chymist race digits",
     "capacity": "chymist capacity digits --model mlp --model.hidden 8",
     "suitability": "chymist suitability table.csv --target price",
+    "networks": "chymist networks digits --out networks.svg",
+    "invariance": "chymist invariance runs/digits-0001 --changes shift,rotation",
     "forecast": "chymist forecast los_loop --horizons 3,12",
     "effects": "chymist effects wine --rows 100",
     "diagnose": "chymist diagnose runs/digits-0001 --fix",
@@ -41,6 +47,7 @@ EXAMPLES = {
     "bag": "chymist bag wine --model cart --members 25",
     "tree": "chymist tree runs/iris-0001 --stability --out tree.svg",
     "support": "chymist support runs/wine-0001 --out vectors.csv",
+    "reach": "chymist reach runs/recall-0001 runs/recall-0002 --out reach.svg",
     "part": "chymist part gelu --out gelu.svg",
     "shapes": "chymist shapes cnn --input 1x28x28 --outputs 10",
     "graph": "chymist graph 'sigmoid(w*x + b)' --at w=2,x=0.5,b=-1 --expand --out graph.svg",
@@ -54,12 +61,16 @@ VERBS = {
     "predict": "predict new rows with a run",
     "sample": "let a model of the next token go on with a text",
     "search": "search hyperparameters as one population, with an honest result",
+    "batch": "draw training images as they are, and as they are trained on",
+    "features": "write images as the features of a network that was trained on ImageNet",
     "cv": "score a recipe by cross-validation",
     "compare": "compare recipes and baselines on the same folds, with a verdict in words",
     "compare-runs": "compare two runs on the same validation rows",
     "curve": "score a recipe with more and more training rows, or over values of an option",
     "race": "train optimisers at many rates and with many seeds, and say which one leads",
     "capacity": "count the rows with random labels that a recipe learns by heart",
+    "networks": "compare DNN, CNN, RNN and GCN of equal size, and take away what they assume",
+    "invariance": "change the validation images of a run, and see what it answers",
     "forecast": "forecast many series by several networks, beside floors and without the graph",
     "suitability": "say whether a network is the right tool for the data, by experiment",
     "effects": "measure what each hyperparameter does to effective capacity",
@@ -75,6 +86,7 @@ VERBS = {
     "bag": "train on bootstraps of the training rows, and score the average",
     "tree": "show the tree of a run, and how sure its cuts are",
     "support": "list the support vectors of a run, and its margins",
+    "reach": "measure how far back runs of sequences look, by the gradient at each distance",
     "part": "explain a part of a recipe (a model, loss, optimiser, ...)",
     "shapes": "show a model layer by layer, before training",
     "graph": "show a formula as a graph, with values forward and gradients backward",
@@ -83,7 +95,7 @@ VERBS = {
 
 DOTTED = (
     "fit", "cv", "compare", "search", "curve", "capacity", "race", "bag", "crossing", "shapes",
-    "pca", "kmeans", "mistake-bound",
+    "pca", "kmeans", "mistake-bound", "batch", "networks",
 )  # fmt: skip
 
 
@@ -367,8 +379,11 @@ def _forecast(verb: argparse.ArgumentParser) -> None:
     run.add_argument("--steps", type=int, default=12, metavar="N", help="of a window (12)")
     run.add_argument("--horizons", default="3", metavar="N,N", help="steps ahead (3)")
     run.add_argument("--block", type=int, default=24, metavar="N", help="windows of a block (24)")
+    run.add_argument("--losses", default="mse,huber,mae", metavar="A,B",
+                     help="tried on the validation windows (mse,huber,mae)")  # fmt: skip
     run.add_argument("--length", metavar="LENGTH", help='of each training ("8 epochs")')
-    run.add_argument("--seed", type=int, default=0, metavar="N", help="seed (0)")
+    run.add_argument("--seeds", type=int, default=3, metavar="S", help="of each network (3)")
+    run.add_argument("--seed", type=int, default=0, metavar="N", help="the first seed (0)")
     shared.threads(run)
 
 
@@ -391,11 +406,12 @@ _ADD = {
     "sample": of_runs.sample, "runs": of_runs.runs,
     "part": of_runs.part, "shapes": of_runs.shapes, "graph": of_runs.graph,
     "compare": _compare, "compare-runs": _compare_runs,
-    "search": _search,
+    "search": _search, "batch": images.batch, "features": images.features,
     "curve": _curve, "capacity": _capacity, "race": _race,
     "suitability": _suitability, "forecast": _forecast, "effects": _effects,
+    "networks": networks.networks, "invariance": networks.invariance,
     "pca": classical.pca, "kmeans": classical.kmeans, "crossing": classical.crossing,
     "mistake-bound": classical.mistake_bound, "bag": classical.bag,
-    "tree": of_runs.tree, "support": of_runs.support,
+    "tree": of_runs.tree, "support": of_runs.support, "reach": of_runs.reach,
     "diagnose": of_runs.diagnose, "why": of_runs.why,
 }  # fmt: skip

@@ -74,6 +74,10 @@ def language(verb: Any) -> None:
 def show(verb: argparse.ArgumentParser) -> None:
     """`chymist show`."""
     run_folder(verb)
+    verb.add_argument(
+        "--weights", metavar="FILE.png",
+        help="of a network for images: where to draw the weights of its first layer",
+    )  # fmt: skip
     language(verb)
 
 
@@ -160,6 +164,16 @@ def support(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--out", metavar="FILE.csv", help="write a line for each support vector")
 
 
+def reach(verb: argparse.ArgumentParser) -> None:
+    """`chymist reach`."""
+    verb.add_argument("runs", nargs="+", metavar="RUN", help="run folders, compared by their names")
+    verb.add_argument("--rows", type=int, default=100, metavar="N", help="rows looked at (100)")
+    verb.add_argument(
+        "--split", default="valid", metavar="valid|train", help="which rows (default: valid)"
+    )
+    verb.add_argument("--out", metavar="FILE.svg", help="where to draw it")
+
+
 def shapes(verb: argparse.ArgumentParser) -> None:
     """`chymist shapes`."""
     verb.add_argument("model", metavar="MODEL", help="name of a model")
@@ -167,6 +181,9 @@ def shapes(verb: argparse.ArgumentParser) -> None:
         "--input", default="1x28x28", metavar="CxHxW", help="shape of one input (1x28x28)"
     )
     verb.add_argument("--outputs", type=int, default=10, metavar="N", help="number of outputs (10)")
+    verb.add_argument(
+        "--fields", metavar="FILE", help="where to draw what a unit of each layer sees (SVG)"
+    )
     memory = verb.add_argument_group("memory")
     memory.add_argument("--batch", type=int, default=32, metavar="N", help="rows of a batch (32)")
     memory.add_argument("--optimizer", default="adam", metavar="NAME", help="which one (adam)")

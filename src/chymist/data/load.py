@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from chymist.data.arrays import array_data, is_mapping, is_tensor
-from chymist.data.catalogue import ALIASES, TABLES, TARGETS
+from chymist.data.catalogue import ALIASES, SETS
 from chymist.data.cells import short
 from chymist.data.frames import frame_data, is_frame, refuse_series
 from chymist.data.graph_files import nodes_data
@@ -259,12 +259,12 @@ def _from_name(known: str, wanted: Wanted, kind: str | None, given: dict[str, An
     """A named set, or windows of a named table."""
     name = given["name"]
     named = replace(wanted, name=name or known)
-    if kind == "sequence" and known in TABLES:
+    if kind == "sequence" and known in SETS and SETS[known].task:
         _refuse("windows", tokens=given["tokens"], task=given["task"], columns=wanted.columns)
         steps, horizon = given["steps"], given["horizon"]
         source = _source(known, wanted.target, None, kind=kind, name=name, steps=steps,
                          horizon=horizon)  # fmt: skip
-        named = replace(named, target=wanted.target or TARGETS.get(known))
+        named = replace(named, target=wanted.target or SETS[known].target)
         return table_windows(named_cells(known)[0], (steps or STEPS, horizon or 1), named, source)
     _refuse("named sets", kind=kind, **{n: given[n] for n in ("tokens", "steps", "horizon")})
     data = load_named(known, named)

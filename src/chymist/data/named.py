@@ -9,37 +9,24 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from chymist.data.catalogue import (
-    ALIASES,
-    DIGESTS,
-    EMBEDDED,
-    GRAPHS,
-    MNIST,
-    MNIST_ORIGIN,
-    MNIST_TEXT,
-    PHOTOS,
-    TABLES,
-    TARGETS,
-)
-from chymist.data.catalogue_steps import STEP_DIGESTS, STEP_SETS
+from chymist.data.catalogue import ALIASES, DIGESTS, EMBEDDED, SETS, NamedSet
 from chymist.data.cells import short
 from chymist.data.graph_files import read_graph
 from chymist.data.graph_sets import READERS as GRAPH_READERS
 from chymist.data.graph_sets import road_speeds
 from chymist.data.named_images import READERS as PHOTO_READERS
+from chymist.data.step_sets import READERS as STEP_READERS
 from chymist.data.tables import Cells, read_bytes, read_table, stacked
 from chymist.data.tabular import Wanted, finished, mapping_data, table_data
 from chymist.data.targets import Targets
 from chymist.errors import InputError
 from chymist.values import Data, Graph
-
-_PUBLISHED = {**DIGESTS, **STEP_DIGESTS}
-SETS = {**GRAPHS, **PHOTOS}  # with readers of their own
 
 
 def named_sets() -> dict[str, str]:
@@ -49,11 +36,8 @@ def named_sets() -> dict[str, str]:
         >>> named_sets()["iris"]
         'iris flowers, 150 rows, 4 numbers, 3 classes'
     """
-    tables = {name: known.text for name, known in TABLES.items()}
-    others = {name: known.text for name, known in SETS.items()}
-    steps = {name: known.text for name, known in STEP_SETS.items()}
-    found = {**EMBEDDED, "mnist": MNIST_TEXT, **tables, **others, **steps}
-    return dict(sorted(found.items()))
+    files = {name: known.text for name, known in SETS.items()}
+    return dict(sorted({**EMBEDDED, **files}.items()))
 
 
 def load_named(name: str, wanted: Wanted) -> Data:
@@ -71,36 +55,18 @@ def load_named(name: str, wanted: Wanted) -> Data:
         ('setosa', 'versicolor', 'virginica')
     """
     name = ALIASES.get(name, name)
-    source = {"load": name}
-    if name in EMBEDDED:
-        return replace(_embedded(name, wanted), source=source)
-    if name == "mnist":
-        return replace(_mnist(wanted.name), source=source)
-    if name in STEP_SETS:
-        from chymist.data.step_sets import load_step_set
-
-        data = load_step_set(name, wanted)
-        files, folder = STEP_SETS[name].files, STEP_SETS[name].folder
-        paths = find_files(name, files, folder, STEP_SETS[name].origin)
-        return replace(data, source=source, notes=(*data.notes, *_checked(paths, files)))
-    if name in SETS:
-        known_files = SETS[name]
-        paths = find_files(name, known_files.files, known_files.folder, known_files.origin)
-        data = {**GRAPH_READERS, **PHOTO_READERS}[name](paths, wanted.name)
-        notes = (*data.notes, *_checked(paths, known_files.files))
-        return replace(data, source=source, notes=notes)
-    known = TABLES[name]
-    cells, paths, first = named_cells(name)
-    kept = TARGETS.get(name) if wanted.target is None else wanted.target
-    given = replace(
-        wanted,
-        target=-1 if kept is None else kept,
-        test_from=first,
-        task=wanted.task or (known.task if wanted.target is None else None),
-        drop_unlabelled=known.drop_unlabelled,
-    )
-    data = table_data(replace(cells, header=True), given, source)
-    return replace(data, notes=(*data.notes, *_checked(paths, known.files)))
+    known = SETS.get(name)
+    if known is None:
+        data = _embedded(name, wanted)
+    elif known.task:
+        data = _table(name, known, wanted)
+    else:
+        data = READERS[name](find_files(name), wanted.name)
+    if wanted.target not in (None, data.target) and not (known and known.task):
+        raise InputError("this set has one target only", where=name,
+                         received=short(wanted.target), do="leave the target out")  # fmt: skip
+    notes = _checked(find_files(name), known.files) if known and known.hashed else ()
+    return replace(data, source={"load": name}, notes=(*data.notes, *notes))
 
 
 def road_series(name: str) -> tuple[np.ndarray, Graph, str]:
@@ -112,14 +78,13 @@ def road_series(name: str) -> tuple[np.ndarray, Graph, str]:
     if name != "los_loop":
         raise InputError("no named set of series", where="source", received=short(name),
                          do="give los_loop, or values (time, series)")  # fmt: skip
-    known = GRAPHS[name]
-    paths = find_files(name, known.files, known.folder, known.origin)
+    paths = find_files(name)
     values = road_speeds(paths[0])
     return values, read_graph(paths[1], values.shape[1]), "speed in mph"
 
 
-def named_cells(name: str) -> tuple[Cells, list[Path], int | None]:
-    """The cells of a named table, its files, and the first row of its test part.
+def named_cells(name: str) -> tuple[Cells, int | None]:
+    """The cells of a named table, and the first row of its test part.
 
     Args:
         name: its name.
@@ -127,50 +92,45 @@ def named_cells(name: str) -> tuple[Cells, list[Path], int | None]:
     Raises:
         InputError: its files are not on this machine, or damaged.
     """
-    known = TABLES[name]
-    names = known.names.split(",") if known.names else None
-    paths = find_files(name, known.files, known.folder, known.origin)
+    names = SETS[name].names.split(",") if SETS[name].names else None
+    paths = find_files(name)
     cells = read_table(paths[0], names=names, header=None if names else True)
     first = len(cells) if len(paths) > 1 else None
     for path in paths[1:]:
         cells = stacked(cells, read_table(path, names=names))
-    return cells, paths, first
+    return cells, first
 
 
-def find_files(name: str, files: tuple[str, ...], folder: str, origin: str) -> list[Path]:
-    """The files of a data set, packed or not, in $CHYMIST_DATA or the user's cache.
+def find_files(name: str) -> list[Path]:
+    """The files of a set of the catalogue, packed or not, in $CHYMIST_DATA or the user's cache.
+
+    They lie in a folder of the set, or directly in the folder for data.
 
     Args:
         name: name of the set.
-        files: their names, without .gz.
-        folder: folder below which they lie; directly in the data folder is right as well.
-        origin: where they can be had.
 
     Raises:
         InputError: some are missing; says which, where they come from and where to put them.
-
-    Example:
-        >>> find_files("none", (), "none", "")
-        []
     """
-    places = data_folders()
+    known, places = SETS[name], data_folders()
     found, absent = [], []
-    for file in files:
+    for file in known.files:
         tried = [
             place / below / f"{file}{end}"
             for place in places
-            for below in (folder, ".")
+            for below in (known.folder, ".")
             for end in (".gz", "")
         ]
         present = [path for path in tried if path.is_file()]
         found += present[:1]
-        absent += [] if present else [f"{file} (SHA-256 {_PUBLISHED[file]})"]
+        absent += [] if present else [f"{file} (SHA-256 {DIGESTS[file]})"]
     if absent:
         raise InputError(
             f"the files of the data set '{name}' are not on this machine",
             where=str(places[0]),
             received="no " + ", ".join(absent),
-            do=f"get them from {origin}, put them into {places[0] / folder} or $CHYMIST_DATA",
+            do=f"get them from {known.origin}, "
+            f"put them into {places[0] / known.folder} or $CHYMIST_DATA",
             code="data-set-not-found",
         )
     return found
@@ -215,8 +175,16 @@ def read_idx(path: Path) -> np.ndarray:
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
 
 
-def _mnist(name: str) -> Data:
-    paths = find_files("mnist", MNIST, "mnist", MNIST_ORIGIN)
+def mnist(paths: Sequence[Path], name: str) -> Data:
+    """Handwritten digits with their standard test part.
+
+    Args:
+        paths: images and labels for training, images and labels for test.
+        name: name of the data.
+
+    Raises:
+        InputError: a file is damaged, or they do not fit each other.
+    """
     images, labels, test_images, test_labels = (read_idx(path) for path in paths)
     for pair, path in (((images, labels), paths[1]), ((test_images, test_labels), paths[3])):
         if pair[0].ndim != 3 or pair[1].ndim != 1 or len(pair[0]) != len(pair[1]):
@@ -254,13 +222,6 @@ def _embedded(name: str, wanted: Wanted) -> Data:
         )
         return finished(data, targets, None)
     columns = {str(column): found.data[:, n] for n, column in enumerate(found.feature_names)}
-    if wanted.target is not None:
-        raise InputError(
-            "this set has one target only",
-            where=name,
-            received=short(wanted.target),
-            do="leave the target out",
-        )
     labels = found.target
     if "target_names" in found:
         labels = np.array([str(label) for label in found.target_names])[found.target]
@@ -270,10 +231,30 @@ def _embedded(name: str, wanted: Wanted) -> Data:
     return mapping_data(columns, labels, wanted, target)
 
 
+def _table(name: str, known: NamedSet, wanted: Wanted) -> Data:
+    """A table, with its own target and task unless others are wanted."""
+    cells, first = named_cells(name)
+    kept = known.target if wanted.target is None else wanted.target
+    given = replace(
+        wanted,
+        target=-1 if kept is None else kept,
+        test_from=first,
+        task=wanted.task or (known.task if wanted.target is None else None),
+        drop_unlabelled=known.drop_unlabelled,
+    )
+    return table_data(replace(cells, header=True), given, {})
+
+
 def _checked(paths: list[Path], files: tuple[str, ...]) -> list[str]:
     """A note for each file whose content is not the published one."""
     return [
-        f"{path.name} differs from the published file (SHA-256 {_PUBLISHED[file][:12]}...)"
+        f"{path.name} differs from the published file (SHA-256 {DIGESTS[file][:12]}...)"
         for path, file in zip(paths, files, strict=True)
-        if hashlib.sha256(read_bytes(path)).hexdigest() != _PUBLISHED[file]
+        if hashlib.sha256(read_bytes(path)).hexdigest() != DIGESTS[file]
     ]
+
+
+# Sets that are no tables: their files and a name become data.
+READERS: dict[str, Callable[[list[Path], str], Data]] = {
+    "mnist": mnist, **GRAPH_READERS, **PHOTO_READERS, **STEP_READERS,
+}  # fmt: skip

@@ -19,6 +19,7 @@ from chymist.values import Data
 # Names that people give to arrays, in lower case; the first pair that is there counts.
 INPUTS = ("x", "data", "images", "inputs", "features")
 TARGETS = ("y", "target", "targets", "labels", "label")
+PARTS = ("train", "valid", "test")  # what the array "part" calls the part of a row
 SUFFIXES = (".npy", ".npz")
 
 
@@ -29,11 +30,13 @@ class Roles:
     Args:
         inputs, targets: names of the arrays to learn from.
         test: names of the inputs and targets of the standard test part.
+        part: name of the array that says to which part a row belongs.
     """
 
     inputs: str
     targets: str
     test: tuple[str, str] | None = None
+    part: str | None = None
 
 
 def is_numpy_file(path: str | Path) -> bool:
@@ -93,6 +96,12 @@ def numpy_data(
         inputs, targets = _with_test(stored, roles, inputs, targets)
         bare = replace(bare, test_from=first)
     data = array_data(inputs, targets, bare, missing)
+    part = _standard(stored, len(inputs)) if roles.test is None else None
+    if part is not None:
+        valid, test = (np.flatnonzero(part == name) for name in PARTS[1:])
+        data = replace(data, valid_rows=valid if len(valid) else None,
+                       test_rows=test if len(test) else None)  # fmt: skip
+        roles = replace(roles, part="part")
     return replace(data, notes=(*data.notes, *_said(stored, roles))), target
 
 
@@ -258,10 +267,22 @@ def _with_test(
     return one_below_other(inputs, more, stored.label), np.concatenate([targets, labels])
 
 
+def _standard(stored: Stored, rows: int) -> np.ndarray | None:
+    """The part that each row belongs to; None without an array "part" of the words of `PARTS`."""
+    head = stored.headers.get("part")
+    if head is None or head.shape != (rows,) or head.dtype.kind != "U":
+        return None
+    part = stored.read("part")
+    fits = np.isin(part, PARTS).all() and (part == PARTS[0]).any()
+    return part if fits else None
+
+
 def _said(stored: Stored, roles: Roles) -> tuple[str, ...]:
     """What was taken for what, in sentences."""
-    used = [roles.inputs, roles.targets, *(roles.test or ())]
+    used = [roles.inputs, roles.targets, *(roles.test or ()), roles.part]
     notes = [f"inputs are the array '{roles.inputs}', targets '{roles.targets}'"]
+    if roles.part:
+        notes.append(f"the array '{roles.part}' says which rows are for validation and test")
     if roles.test:
         notes.append(f"the test part is '{roles.test[0]}' and '{roles.test[1]}'")
     other = [name for name in stored.headers if name not in used]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import pickletools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from chymist.errors import InputError
 
 DEEPEST = 100  # containers within containers
 KEYS = (str, bytes, int, float, type(None))  # what a key of a dictionary may be
-LARGEST_INT = 64  # bits
+LARGEST_INT = 128  # bits; torch's magic number has 77
 
 
 class Refused(Exception):
@@ -100,13 +100,19 @@ class Sparse(Made):
         return csr_matrix((values, columns, ends), shape)
 
 
-class Word(Made):
-    """A name that is only handed on, such as the type that `_reconstruct` is told."""
+def _type(arguments: tuple[Any, ...]) -> Any:
+    """A type that is only handed on, as to `_reconstruct`."""
+    raise Refused("a call of a type")
 
 
-def _dictionary(arguments: tuple[Any, ...]) -> dict[Any, Any]:
-    """An empty dictionary, of whatever kind the file has."""
-    if len(arguments) > 1 or not all(isinstance(part, Word) for part in arguments):
+def dictionary(arguments: tuple[Any, ...]) -> dict[Any, Any]:
+    """An empty dictionary, of whatever kind the file has.
+
+    Example:
+        >>> dictionary(())
+        {}
+    """
+    if len(arguments) > 1 or not all(isinstance(part, Name) for part in arguments):
         raise Refused("a dictionary with content of its own")
     return {}
 
@@ -126,24 +132,34 @@ def _no_bytes(arguments: tuple[Any, ...]) -> bytes:
 
 
 Maker = Callable[[tuple[Any, ...]], Any]
+
+
+@dataclass(frozen=True)
+class Name:
+    """A name of the table, on the stack."""
+
+    text: str
+    maker: Maker
+
+
 NAMES: Mapping[str, Maker] = {
-    "numpy dtype": DType, "numpy ndarray": Word, "numpy.core.multiarray _reconstruct": Array,
+    "numpy dtype": DType, "numpy ndarray": _type, "numpy.core.multiarray _reconstruct": Array,
     "numpy._core.multiarray _reconstruct": Array, "scipy.sparse.csr csr_matrix": Sparse,
-    "scipy.sparse._csr csr_matrix": Sparse, "collections defaultdict": _dictionary,
-    "collections OrderedDict": _dictionary, "__builtin__ list": Word, "builtins list": Word,
+    "scipy.sparse._csr csr_matrix": Sparse, "collections defaultdict": dictionary,
+    "collections OrderedDict": dictionary, "__builtin__ list": _type, "builtins list": _type,
     "_codecs encode": _encoded,
     "__builtin__ bytes": _no_bytes, "builtins bytes": _no_bytes,
 }  # fmt: skip
 
 
 def read_pickle(
-    content: bytes, where: str, names: Mapping[str, Maker] = NAMES,
+    content: bytes | BinaryIO, where: str, names: Mapping[str, Maker] = NAMES,
     persistent: Callable[[Any], Any] | None = None,
 ) -> Any:  # fmt: skip
     """What a pickle holds, if that is numbers, texts, containers and arrays.
 
     Args:
-        content: of the file.
+        content: of the file; a stream is left where the pickle ends.
         where: its name, for errors.
         names: what our own code makes of a name "module name" that the file asks for, called with
             the arguments as a tuple.
@@ -188,7 +204,7 @@ class _Machine:
         """Carry out one opcode."""
         if name in PUSHED:
             if type(argument) is int and argument.bit_length() > LARGEST_INT:
-                raise Refused("a number of more than 64 bits")
+                raise Refused(f"a number of more than {LARGEST_INT} bits")
             self.stack.append(argument)
         elif name in FRESH:
             self.stack.append(FRESH[name]())
@@ -224,15 +240,14 @@ class _Machine:
         asked = " ".join(self.last(2)) if asked is None else asked
         if asked not in self.names:
             raise Refused(f"the name {short(asked)}")
-        self.stack.append(_Name(self.names[asked]))
+        self.stack.append(Name(asked, self.names[asked]))
 
     def make(self, _: Any) -> None:
         """What a name stands for, of its arguments."""
         named, arguments = self.last(2)
-        if not isinstance(named, _Name) or not isinstance(arguments, tuple):
+        if not isinstance(named, Name) or not isinstance(arguments, tuple):
             raise Refused("a call of what is no name")
-        whole = (Word(()) if isinstance(part, _Name) else part for part in arguments)
-        self.stack.append(named.maker(tuple(whole)))
+        self.stack.append(named.maker(arguments))
 
     def build(self, _: Any) -> None:
         """Give an object its state; attributes of a dictionary are left out."""
@@ -259,13 +274,6 @@ class _Machine:
         if self.persistent is None:
             raise Refused("a persistent identifier")
         self.stack.append(self.persistent(self.last(1)[0]))
-
-
-@dataclass(frozen=True)
-class _Name:
-    """A name of the table, on the stack."""
-
-    maker: Maker
 
 
 PUSHED = {
@@ -310,7 +318,7 @@ def _pairs(flat: Any) -> list[tuple[Any, Any]]:
 
 def _settled(value: Any, known: dict[int, Any], depth: int) -> Any:
     """A value whose objects are made, each of them once."""
-    if not isinstance(value, list | tuple | dict | Made | _Name):
+    if not isinstance(value, list | tuple | dict | Made | Name):
         return value
     if depth > DEEPEST:
         raise Refused(f"containers nested more than {DEEPEST} deep")

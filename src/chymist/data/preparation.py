@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
@@ -44,6 +44,7 @@ class Preparation:
         tokens: how texts are cut.
         vocabulary: the tokens that are known; the place of each is its number.
         steps: mean and deviation of each feature of a sequence.
+        stop_words: words of texts that are left out.
     """
 
     kind: DataKind
@@ -58,6 +59,7 @@ class Preparation:
     tokens: str = ""
     vocabulary: tuple[str, ...] = ()
     steps: tuple[tuple[float, float], ...] = ()
+    stop_words: tuple[str, ...] = ()
 
     def inputs(self, raw: Table | np.ndarray, dtype: type[np.floating] = np.float32) -> np.ndarray:
         """Raw inputs as the model takes them.
@@ -77,7 +79,8 @@ class Preparation:
         if self.kind == "image":
             return prepared_pixels(raw, self.shape, self.pixels)
         if self.kind == "text":
-            return to_numbers(raw, self.vocabulary, self.shape[0], check_tokens(self.tokens))
+            cut = check_tokens(self.tokens)
+            return to_numbers(raw, self.vocabulary, self.shape[0], cut, self.stop_words)
         if self.kind in ("tokens", "graph"):
             return checked_numbers(raw, self.shape, len(self.vocabulary))
         if self.kind == "sequence":
@@ -231,6 +234,8 @@ def prepare(
     vocabulary: Count = 20_000,
     fewest: Count = 1,
     steps: Count | None = None,
+    stop_words: tuple[str, ...] = (),
+    bucketing: Annotated[int, msgspec.Meta(ge=0)] = 0,
 ) -> Preparation:
     """How raw columns become features; everything is fitted on training rows only.
 
@@ -257,6 +262,10 @@ def prepare(
         fewest: times that a token must occur in them to be known.
         steps: tokens of a text, which is filled up or cut; by default as many as 99 % of the
             training texts have.
+        stop_words: words that are left out of texts, and lists of them: "english", "german",
+            "chinese" (characters). A text of nothing else keeps its words.
+        bucketing: batches that are put together of texts of similar length: so many batches are
+            drawn, sorted by length, and read in a new order. 0 reads rows as they are drawn.
 
     Returns:
         A part of the recipe.
@@ -273,11 +282,12 @@ def prepare(
     data, rows = fitted_on
     all_rows, rows = rows, rows_to_fit_on(data, rows)
     options = Options(missing, scale, encode, transform)
+    _refuse_without_texts(data.kind, stop_words, bucketing)
     if data.kind == "image":
         found = _image_preparation(data, rows, options, columns, drop)
     elif data.kind not in ("table", "array"):
         _refuse_columns(data.kind, columns, drop)
-        texts = TextOptions(check_tokens(tokens), vocabulary, fewest, steps)
+        texts = TextOptions(check_tokens(tokens), vocabulary, fewest, steps, stop_words)
         found = Preparation(data.kind, **fit_stepwise(data, rows, scale, texts))
     else:
         named = weights in [column.name for column in data.columns]
@@ -289,6 +299,15 @@ def prepare(
     if data.task != "regression":
         return found
     return _with_targets(found, data, all_rows)
+
+
+def _refuse_without_texts(kind: str, stopped: tuple[str, ...], bucketing: int) -> None:
+    """Refuse options of texts for rows that are none."""
+    given = [("stop_words", stopped, ("text",)), ("bucketing", bucketing, ("text", "tokens"))]
+    for name, value, kinds in given:
+        if value and kind not in kinds:
+            raise UsageError(f"{name} is for texts", where=f"data.{name}",
+                             received=f"data of kind '{kind}'", do="leave it out")  # fmt: skip
 
 
 def fit_preparation(data: Data, rows: np.ndarray, options: Mapping[str, Any]) -> Preparation:

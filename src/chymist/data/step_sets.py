@@ -9,8 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from chymist.data.archives import Listing, list_files
-from chymist.data.catalogue_steps import STEP_SETS
-from chymist.data.named import find_files
 from chymist.data.speech import last_frames, log_mel, read_wav
 from chymist.data.streams import END, STEPS, cut_in_order, stream_data
 from chymist.data.tables import read_bytes
@@ -26,52 +24,35 @@ RECORDING = re.compile(r"(?:.*/)?(\d)_(\w+)_(\d+)\.wav")
 QUESTIONS = ("ABBR", "DESC", "ENTY", "HUM", "LOC", "NUM")
 
 
-def load_step_set(name: str, wanted: Wanted) -> Data:
-    """Read a named set of texts, tagged sentences, a running text or recordings.
-
-    Args:
-        name: its name.
-        wanted: name of the data; it has one target only.
-
-    Raises:
-        InputError: its files are not on this machine, or damaged; another target is wanted.
-    """
-    if wanted.target is not None:
-        raise InputError("this set has one target only", where=name, received=str(wanted.target),
-                         do="leave the target out")  # fmt: skip
-    known = STEP_SETS[name]
-    return _READERS[name](find_files(name, known.files, known.folder, known.origin), wanted)
-
-
-def _shakespeare(paths: list[Path], wanted: Wanted) -> Data:
+def _shakespeare(paths: list[Path], name: str) -> Data:
     text = decoded(read_bytes(paths[0]), paths[0].name)
-    return stream_data(cut_in_order(text), wanted, STEPS["characters"])
+    return stream_data(cut_in_order(text), Wanted(name=name), STEPS["characters"])
 
 
-def _ptb(paths: list[Path], wanted: Wanted) -> Data:
+def _ptb(paths: list[Path], name: str) -> Data:
     parts = []
     for path in paths:
         lines = decoded(read_bytes(path), path.name).splitlines()
         parts.append([token for line in lines for token in (*line.split(), END)])
-    return stream_data(parts, wanted, STEPS["words"])
+    return stream_data(parts, Wanted(name=name), STEPS["words"])
 
 
-def _trec(paths: list[Path], wanted: Wanted) -> Data:
+def _trec(paths: list[Path], name: str) -> Data:
     listing = list_files(paths[0])
     texts, labels, ends = [], [], []
-    for name in ("qc/train.txt", "qc/test.txt"):
-        for line in _content(listing, name).decode("latin-1").splitlines():
+    for file in ("qc/train.txt", "qc/test.txt"):
+        for line in _content(listing, file).decode("latin-1").splitlines():
             label, _, text = line.partition(" ")
             coarse = label.partition(":")[0]
             if coarse not in QUESTIONS:
-                raise _damaged(name, f"a line that begins with '{label[:20]}'")
+                raise _damaged(file, f"a line that begins with '{label[:20]}'")
             texts.append(text.strip())
             labels.append(QUESTIONS.index(coarse))
         ends.append(len(texts))
-    return _texts(texts, labels, QUESTIONS, wanted, "question", ends[0])
+    return _texts(texts, labels, QUESTIONS, name, "question", ends[0])
 
 
-def _polarity(paths: list[Path], wanted: Wanted) -> Data:
+def _polarity(paths: list[Path], name: str) -> Data:
     listing = list_files(paths[0])
     texts, labels = [], []
     for label, end in enumerate(("neg", "pos")):
@@ -79,33 +60,33 @@ def _polarity(paths: list[Path], wanted: Wanted) -> Data:
         lines = content.strip("\n").split("\n")
         texts += [line.strip() for line in lines]
         labels += [label] * len(lines)
-    return _texts(texts, labels, ("negative", "positive"), wanted, "sentence", None)
+    return _texts(texts, labels, ("negative", "positive"), name, "sentence", None)
 
 
 def _texts(
-    texts: list[str], labels: list[int], classes: tuple[str, ...], wanted: Wanted, column: str,
+    texts: list[str], labels: list[int], classes: tuple[str, ...], name: str, column: str,
     test_from: int | None,
 ) -> Data:  # fmt: skip
     inputs = np.empty(len(texts), object)
     inputs[:] = texts
     targets = Targets("classification", np.array(labels, np.int64), classes)
-    data = Data(wanted.name, "text", "classification", inputs, targets.values, classes,
+    data = Data(name, "text", "classification", inputs, targets.values, classes,
                 (Column(column, "text"),))  # fmt: skip
     return finished(data, targets, test_from)
 
 
-def _conll(paths: list[Path], wanted: Wanted) -> Data:
+def _conll(paths: list[Path], name: str) -> Data:
     listing = list_files(paths[0])
     parts = [
-        tagged_sentences(_content(listing, name).decode("latin-1"), name)
-        for name in ("conll2000/train.txt", "conll2000/test.txt")
+        tagged_sentences(_content(listing, file).decode("latin-1"), file)
+        for file in ("conll2000/train.txt", "conll2000/test.txt")
     ]
-    return tagged_data(parts, ("word", "POS"), "chunk", wanted)
+    return tagged_data(parts, ("word", "POS"), "chunk", Wanted(name=name))
 
 
-def _digits(paths: list[Path], wanted: Wanted) -> Data:
+def _digits(paths: list[Path], name: str) -> Data:
     listing = list_files(paths[0])
-    found = [match for name in listing.files if (match := RECORDING.fullmatch(name))]
+    found = [match for file in listing.files if (match := RECORDING.fullmatch(file))]
     if len(found) < 2:
         raise _damaged(paths[0].name, f"{len(found)} recordings")
     order = sorted(found, key=lambda m: (int(m[3]) < OFFICIAL, m[2], int(m[1]), int(m[3])))
@@ -114,7 +95,7 @@ def _digits(paths: list[Path], wanted: Wanted) -> Data:
     ])  # fmt: skip
     classes = tuple(str(digit) for digit in range(10))
     targets = Targets("classification", np.array([int(m[1]) for m in order], np.int64), classes)
-    data = Data(wanted.name, "sequence", "classification", inputs, targets.values, classes,
+    data = Data(name, "sequence", "classification", inputs, targets.values, classes,
                 target="digit", labels={"speaker": np.array([m[2] for m in order])})  # fmt: skip
     first = sum(int(m[3]) >= OFFICIAL for m in order)
     return finished(data, targets, first if 0 < first < len(order) else None)
@@ -149,7 +130,7 @@ def _damaged(where: str, found: str) -> InputError:
                       do="fetch it again")  # fmt: skip
 
 
-_READERS: dict[str, Callable[[list[Path], Wanted], Data]] = {
+READERS: dict[str, Callable[[list[Path], str], Data]] = {
     "conll2000": _conll, "fsdd": _digits, "ptb": _ptb, "sentence_polarity": _polarity,
     "tinyshakespeare": _shakespeare, "trec": _trec,
 }  # fmt: skip

@@ -10,6 +10,7 @@ import numpy as np
 from chymist.data.cells import short
 from chymist.data.features import fit_scale
 from chymist.data.graphs import fit_nodes
+from chymist.data.stop_words import stop_words, without
 from chymist.data.texts import Tokens, as_text, fit_length, fit_vocabulary, tokenized
 from chymist.errors import InputError, UsageError
 from chymist.values import Data
@@ -23,6 +24,7 @@ class TextOptions:
     vocabulary: int = 20_000
     fewest: int = 1
     steps: int | None = None
+    stop_words: tuple[str, ...] = ()
 
 
 def fit_stepwise(data: Data, rows: np.ndarray, scale: str, texts: TextOptions) -> dict[str, Any]:
@@ -43,13 +45,17 @@ def fit_stepwise(data: Data, rows: np.ndarray, scale: str, texts: TextOptions) -
     inputs = data.inputs
     assert isinstance(inputs, np.ndarray)
     if data.kind == "text":
-        cut = [tokenized(as_text(inputs[row], int(row)), texts.tokens) for row in rows]
+        whole = [tokenized(as_text(inputs[row], int(row)), texts.tokens) for row in rows]
+        stopped = stop_words(texts.stop_words)
+        cut = [without(text, frozenset(stopped)) for text in whole]
         length = data.targets.shape[1] if data.targets.ndim > 1 else fit_length(cut, texts.steps)
         vocabulary = fit_vocabulary(cut, texts.vocabulary, texts.fewest)
         longer = sum(len(text) > length for text in cut)
-        notes = (f"{longer:,} of {len(cut):,} texts are cut to {length} tokens",) if longer else ()
+        kept = sum(bool(text) and text[0].lower() in stopped for text in cut) if stopped else 0
+        notes = [f"{longer:,} of {len(cut):,} texts are cut to {length} tokens"] if longer else []
+        notes += [f"{kept:,} texts of stop words alone keep them"] if kept else []
         return {"shape": (length,), "vocabulary": vocabulary, "tokens": texts.tokens,
-                "notes": notes}  # fmt: skip
+                "stop_words": stopped, "notes": tuple(notes)}  # fmt: skip
     if data.kind == "sequence":
         values = inputs[rows].reshape(-1, inputs.shape[2]).astype(np.float64)
         pairs = (0.0, 1.0) if scale in ("none", "pixel") else None

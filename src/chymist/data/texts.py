@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from chymist.data.cells import short
+from chymist.data.stop_words import without
 from chymist.errors import InputError, UsageError
 
 Tokens = Literal["words", "characters", "spaces"]
@@ -81,7 +82,9 @@ def fit_length(texts: Sequence[Sequence[str]], steps: int | None) -> int:
     return max(1, int(lengths[max(0, int(np.ceil(LONGEST * len(lengths))) - 1)]))
 
 
-def to_numbers(texts: Any, vocabulary: Sequence[str], steps: int, tokens: Tokens) -> np.ndarray:
+def to_numbers(
+    texts: Any, vocabulary: Sequence[str], steps: int, tokens: Tokens, stopped: Sequence[str] = ()
+) -> np.ndarray:
     """Texts as numbers of tokens, filled up with 0 at the end.
 
     Args:
@@ -89,6 +92,7 @@ def to_numbers(texts: Any, vocabulary: Sequence[str], steps: int, tokens: Tokens
         vocabulary: as `fit_vocabulary` gives it.
         steps: tokens of a text; later ones are cut off.
         tokens: how texts are cut.
+        stopped: stop words, which are left out unless the text has no others.
 
     Returns:
         (rows, steps), int64.
@@ -102,8 +106,9 @@ def to_numbers(texts: Any, vocabulary: Sequence[str], steps: int, tokens: Tokens
     """
     number = {token: place for place, token in enumerate(vocabulary)}
     made = np.full((len(texts), steps), FILL, np.int64)
+    left_out = frozenset(stopped)
     for row, text in enumerate(texts):
-        found = tokenized(as_text(text, row), tokens)[:steps]
+        found = without(tokenized(as_text(text, row), tokens), left_out)[:steps]
         made[row, : len(found)] = [number.get(token, UNKNOWN) for token in found]
     return made
 

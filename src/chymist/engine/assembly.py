@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,17 +23,25 @@ from chymist.engine.defaults import TREES
 from chymist.engine.ignored import CONSTANT
 from chymist.engine.loop import Program, State, scaler, steps_per_epoch
 from chymist.engine.place import CPU, MEMORY, Place
-from chymist.engine.randomness import unchanged_randomness
+from chymist.engine.randomness import foreign_randomness, unchanged_randomness
 from chymist.engine.rows import Flat, InMemory, Pixels, Rows, Streamed, as_inputs, in_turn
 from chymist.engine.solving import check_solvable
 from chymist.engine.start import warm_start
-from chymist.engine.steps import STEPWISE, carries, step_evaluator, step_predictions, stepwise
+from chymist.engine.steps import (
+    STEPWISE,
+    Buckets,
+    carries,
+    step_evaluator,
+    step_predictions,
+    stepwise,
+)
 from chymist.errors import InputError, UsageError
 from chymist.initializers import scale_to_unit_variance
 from chymist.keys import order
 from chymist.losses import FORMS, Form
 from chymist.models import build_model
 from chymist.models.efficientnet import Backbone
+from chymist.models.recurrent import lengths_of
 from chymist.optim import is_solved
 from chymist.schedules import Span, monitored
 from chymist.stop import Rule, check_monitor
@@ -130,7 +139,7 @@ def assemble(
     preparation, train, valid = prepared.preparation, prepared.train, prepared.valid
     columns = len(data.classes) if data.classes else train.targets.shape[1]
     shapes = shapes_of(preparation, form.outputs(columns), data, recipe)
-    model = build_model(recipe.model, shapes, seed, recipe.init).to(dtype_of(recipe))
+    model = _module(recipe, shapes, seed)
     _start_from(model, recipe, split, prepared, seed)
     if len(shapes.inputs) == 3:  # convolutions run faster with the channels innermost
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -155,10 +164,17 @@ def assemble(
         total, seed, accumulate, weights_of(recipe, split, train.targets.device), None,
         recipe.penalty.build(None) if recipe.penalty else None,
         recipe.gradient_noise.build(seed) if recipe.gradient_noise else None, carries(model),
-        augment_of(recipe, data, seed, shapes.outputs),
+        augment_of(recipe, data, seed, shapes.outputs), buckets_of(recipe, model, train),
     )  # fmt: skip
     state = State(model, optimizer, rate, scaler(place.device.type, recipe.precision == "float16"))
     return Assembly(recipe, program, state, preparation, form, shapes, train, valid)
+
+
+def _module(recipe: Recipe, shapes: Shapes, seed: int) -> nn.Module:
+    """The model on the CPU; the user's own may draw from any of the global generators."""
+    own = recipe.model.factory is not None
+    with foreign_randomness(seed) if own else nullcontext():
+        return build_model(recipe.model, shapes, seed, recipe.init).to(dtype_of(recipe))
 
 
 def augment_of(recipe: Recipe, data: Data, seed: int, outputs: int) -> Augment | None:
@@ -172,6 +188,24 @@ def augment_of(recipe: Recipe, data: Data, seed: int, outputs: int) -> Augment |
     check_suits(recipe.augment, data.kind, data.task, recipe.loss.name)
     steps = recipe.augment.build(None)
     return Augment(steps, seed, outputs) if steps else None
+
+
+def buckets_of(recipe: Recipe, model: nn.Module, rows: Rows) -> Buckets | None:
+    """Lengths of the training rows, where batches are to hold similar ones; None elsewhere.
+
+    Raises:
+        UsageError: the model reads rows in their own order.
+    """
+    together = recipe.data.options.get("bucketing", 0)
+    if not together:
+        return None
+    if carries(model):
+        raise UsageError("rows of a running text are read in their own order",
+                         where="data.bucketing", received=str(together),
+                         do="leave it out, or carry no state")  # fmt: skip
+    parts = torch.arange(len(rows)).split(4096)
+    found = [lengths_of(x if x.ndim == 2 else x[:, :, 0]) for x, _ in rows.batches(parts)]
+    return Buckets(torch.cat(found).cpu().numpy(), together)
 
 
 def shapes_of(preparation: Preparation, outputs: int, data: Data, recipe: Recipe) -> Shapes:
@@ -404,7 +438,7 @@ def _copied(model: nn.Module) -> nn.Module:
     """A copy of a model, or itself if it cannot be copied (weight norm made by hooks)."""
     try:
         return copy.deepcopy(model)
-    except RuntimeError:
+    except (RuntimeError, UsageError):
         return model
 
 

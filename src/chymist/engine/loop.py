@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from chymist.augment import Augment
 from chymist.engine.events import Epoch, Event, Step
 from chymist.engine.rows import Rows, Shared
-from chymist.engine.steps import forget, in_lanes
+from chymist.engine.steps import Buckets, forget, in_buckets, in_lanes
 from chymist.errors import Diverged
-from chymist.keys import order
+from chymist.keys import generator, order
 from chymist.noise import Keyed
 from chymist.penalties import Penalty, constrain, pull, weights_of
 from chymist.schedules import Plateau, Watched
@@ -53,6 +53,7 @@ class Program:
         lanes: whether rows are read side by side in their own order, for a model that carries
             something from batch to batch.
         augment: (inputs, targets, epoch, row numbers) -> a batch as it is trained on, or None.
+        buckets: lengths of the rows, of which batches hold similar ones, or None.
     """
 
     rows: Rows
@@ -72,13 +73,18 @@ class Program:
     gradient_noise: Callable[[int, str, Tensor], Tensor] | None = None
     lanes: bool = False
     augment: Augment | None = None
+    buckets: Buckets | None = None
 
     def visits(self, epoch: int) -> Tensor:
         """The order in which the rows of an epoch are read."""
         rows, size = len(self.rows), self.batch_size * self.accumulate
-        return torch.from_numpy(
-            in_lanes(rows, size) if self.lanes else order(self.seed, epoch, rows)
-        )
+        if self.lanes:
+            return torch.from_numpy(in_lanes(rows, size))
+        drawn = order(self.seed, epoch, rows)
+        if self.buckets:
+            draws = generator(self.seed, "buckets", epoch)
+            drawn = in_buckets(drawn, self.buckets.lengths, size, self.buckets.together, draws)
+        return torch.from_numpy(drawn)
 
     @property
     def steps_per_epoch(self) -> int:

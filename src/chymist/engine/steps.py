@@ -7,6 +7,7 @@ the steps of a row, which are not independent, are a group.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -21,6 +22,14 @@ STEPWISE = ("tagging", "language")  # tasks with a class for every step
 ROOM = 2**24  # numbers that a forward pass gives at once outside training
 PART = 2**21  # chances of many classes that are held at once, in double precision
 MANY = 256  # classes beyond which the chances of the wrong ones are not kept one by one
+
+
+@dataclass(frozen=True, eq=False)
+class Buckets:
+    """Lengths of the training rows, (rows,), and batches that are sorted by them together."""
+
+    lengths: np.ndarray
+    together: int
 
 
 def stepwise(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -89,6 +98,40 @@ def in_lanes(rows: int, lanes: int) -> np.ndarray:
     length = rows // lanes
     whole = np.arange(lanes * length, dtype=np.int64).reshape(lanes, length).T.ravel()
     return np.concatenate([whole, np.arange(lanes * length, rows, dtype=np.int64)])
+
+
+def in_buckets(
+    visits: np.ndarray, lengths: np.ndarray, size: int, together: int, draws: np.random.Generator
+) -> np.ndarray:
+    """The order of an epoch changed so that the rows of a batch are of similar length.
+
+    Stretches of `together` batches are sorted by length and cut into batches; the batches of all
+    stretches are then read in a drawn order. Each row stays in its stretch, so that which rows
+    meet still changes from epoch to epoch. Rows that fill no batch are read last.
+
+    Args:
+        visits: the order as it was drawn, (rows,).
+        lengths: of each row, (rows,).
+        size: rows of a batch.
+        together: batches of a stretch; 0 changes nothing.
+        draws: for the order of the batches.
+
+    Returns:
+        The same rows in another order.
+
+    Example:
+        >>> draws = np.random.default_rng(0)
+        >>> in_buckets(np.array([3, 0, 2, 1, 4]), np.array([9, 1, 8, 2, 5]), 2, 2, draws).tolist()
+        [1, 3, 2, 0, 4]
+    """
+    full = len(visits) // size * size
+    if not together or full == 0:
+        return visits
+    parts = [visits[at : min(at + together * size, full)]
+             for at in range(0, full, together * size)]  # fmt: skip
+    ordered = [part[np.argsort(lengths[part], kind="stable")] for part in parts]
+    batches = np.concatenate(ordered).reshape(-1, size)
+    return np.concatenate([batches[draws.permutation(len(batches))].ravel(), visits[full:]])
 
 
 def carries(model: nn.Module) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -102,19 +103,24 @@ def ridge_autoregression(inputs: Array, targets: Array, new: Array) -> Array:
 
 
 class Errors(NamedTuple):
-    """Errors of a forecast by window, pooled over steps and series.
+    """Errors of a forecast by seed and window, pooled over steps and series.
 
     Args:
-        squared, absolute: means of each window, (windows,).
+        squared, absolute: means of each window, (seeds, windows); a floor has one seed.
     """
 
     squared: Array
     absolute: Array
 
     @property
+    def by_seed(self) -> Array:
+        """Root of the mean squared error of each seed, (seeds,)."""
+        return np.asarray(np.sqrt(self.squared.mean(1)))
+
+    @property
     def rmse(self) -> float:
-        """Root of the mean squared error."""
-        return float(np.sqrt(self.squared.mean()))
+        """Root of the mean squared error, averaged over the seeds."""
+        return float(self.by_seed.mean())
 
     @property
     def mae(self) -> float:
@@ -130,7 +136,19 @@ def errors_of(forecast: Array, truth: Array) -> Errors:
         5.000000000000001
     """
     gaps = (forecast - truth).reshape(len(truth), -1)
-    return Errors(np.square(gaps).mean(1), np.abs(gaps).mean(1))
+    return Errors(np.square(gaps).mean(1)[None], np.abs(gaps).mean(1)[None])
+
+
+def of_seeds(errors: Sequence[Errors]) -> Errors:
+    """Errors of several seeds on the same windows as one value.
+
+    Example:
+        >>> one = errors_of(np.ones((2, 1)), np.zeros((2, 1)))
+        >>> of_seeds([one, one]).by_seed.tolist()
+        [1.0, 1.0]
+    """
+    return Errors(np.concatenate([e.squared for e in errors]),
+                  np.concatenate([e.absolute for e in errors]))  # fmt: skip
 
 
 def block_means(columns: Array, block: int, seed: int = 0, resamples: int = 2000) -> Array:
@@ -174,6 +192,8 @@ def rmse_interval(
 ) -> tuple[float, float]:
     """Interval of an RMSE over blocks of time, or of how much it is above another's.
 
+    The seeds are those that were trained: what other seeds would give is not in it.
+
     Args:
         errors: of a forecast.
         other: of another on the same windows, or None.
@@ -187,9 +207,9 @@ def rmse_interval(
         >>> low <= errors.rmse <= high
         True
     """
-    both = [errors.squared] + ([] if other is None else [other.squared])
-    drawn = np.sqrt(block_means(np.stack(both, 1), block, seed))
-    values = drawn[:, 0] if other is None else drawn[:, 0] - drawn[:, 1]
+    values = np.sqrt(block_means(errors.squared.T, block, seed)).mean(1)
+    if other is not None:  # the same blocks are drawn for both
+        values = values - np.sqrt(block_means(other.squared.T, block, seed)).mean(1)
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from chymist.errors import InputError, UsageError
+from chymist.maths import common_point
 
 HARD = 1e9  # price of a point on the wrong side: none is accepted
 
@@ -63,7 +64,12 @@ def mistake_bound(inputs: np.ndarray, targets: np.ndarray) -> MistakeBound:
     free = (None, None)  # a linear programme without objective: is there a separating hyperplane?
     some = linprog(np.zeros(rows.shape[1]), -signed, -np.ones(len(signed)), bounds=free)
     if some.status != 0:
-        raise InputError("no hyperplane separates the rows", received=f"{len(rows)} rows",
+        shared = common_point(rows[index == 0], rows[index == 1])
+        proof = "" if shared is None else (
+            f" (a mixture of {(shared.first > 0).sum()} of one class is one of "
+            f"{(shared.second > 0).sum()} of the other)"
+        )  # fmt: skip
+        raise InputError("no hyperplane separates the rows", received=f"{len(rows)} rows{proof}",
                          do="a perceptron comes to no rest on them")  # fmt: skip
     # Rows and their mirror images: the best hyperplane between them goes through the origin.
     both = np.vstack([signed, -signed])

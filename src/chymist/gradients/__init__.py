@@ -3,8 +3,9 @@
 What lives here: `graph` (computational graphs with values forward and gradients backward),
 `expressions` (formulas given as text), `recording` (what torch calculates, step by step),
 `checking` (gradients against finite differences), `matrices` (Jacobian, Hessian, curvature),
-`ascent` (an input that an output likes), `by_hand` (the formulas of perceptron, softmax and
-two-layer network, written out). It reads models and draws with `reports`; it changes no model.
+`ascent` (an input that an output likes), `reach` (how far back networks of sequences look),
+`by_hand` (the formulas of perceptron, softmax and two-layer network, written out). It reads models
+and draws with `reports`; it changes no model.
 """
 
 from chymist.gradients import by_hand as by_hand
@@ -20,3 +21,5 @@ from chymist.gradients.matrices import Curvature as Curvature
 from chymist.gradients.matrices import curvature as curvature
 from chymist.gradients.matrices import hessian as hessian
 from chymist.gradients.matrices import jacobian as jacobian
+from chymist.gradients.reach import Reach as Reach
+from chymist.gradients.reach import reach as reach

@@ -70,6 +70,11 @@ class Graph:
         return {node.name: node.gradient for node in given if node.gradient is not None}
 
     @property
+    def depth(self) -> int:
+        """How deeply functions are nested: f(g(x)) has 2; calculations on the longest way."""
+        return len(self.waves) - 1
+
+    @property
     def waves(self) -> list[list[str]]:
         """Nodes that can be calculated at the same time, wave by wave.
 

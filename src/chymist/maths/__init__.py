@@ -2,11 +2,15 @@
 
 What lives here: `norms`, `information` (entropy and its kin), `probability` (joint tables),
 `calculus` (slopes, Jacobians, convexity), `relations`, `sizes` (of layers, by formula), `pooling`,
-`gates` (a gated memory by hand), `boxes` (overlap), `lines` (candidate functions, all of a grid or
-downhill), `similarity` (do similar rows get similar outputs). NumPy and SciPy only.
+`filters` (convolution by hand, and turned round), `gates` (a gated memory by hand), `repeated` (one
+weight at every step), `boxes` (overlap), `lines` (candidate functions, all of a grid or downhill),
+`similarity` (do similar rows get similar outputs), `hulls` (can a hyperplane separate),
+`approximation` (a hidden layer that is built). NumPy and SciPy only.
 What NumPy says in one word (products, sums along an axis, eigenvalues) is not wrapped.
 """
 
+from chymist.maths.approximation import ReLULayer as ReLULayer
+from chymist.maths.approximation import relu_interpolation as relu_interpolation
 from chymist.maths.boxes import box_corners as box_corners
 from chymist.maths.boxes import box_iou as box_iou
 from chymist.maths.boxes import centered_box as centered_box
@@ -17,7 +21,16 @@ from chymist.maths.calculus import midpoint_convex as midpoint_convex
 from chymist.maths.calculus import numerical_gradient as numerical_gradient
 from chymist.maths.calculus import sigmoid_derivative as sigmoid_derivative
 from chymist.maths.calculus import softmax_jacobian as softmax_jacobian
+from chymist.maths.filters import convolution_matrix as convolution_matrix
+from chymist.maths.filters import convolve as convolve
+from chymist.maths.filters import expand as expand
+from chymist.maths.filters import image_windows as image_windows
+from chymist.maths.filters import pool_places as pool_places
+from chymist.maths.filters import transposed_convolve as transposed_convolve
+from chymist.maths.filters import unpool as unpool
 from chymist.maths.gates import gated_memory as gated_memory
+from chymist.maths.hulls import CommonPoint as CommonPoint
+from chymist.maths.hulls import common_point as common_point
 from chymist.maths.information import cross_entropy as cross_entropy
 from chymist.maths.information import entropy as entropy
 from chymist.maths.information import gini as gini
@@ -40,6 +53,10 @@ from chymist.maths.probability import sample as sample
 from chymist.maths.probability import variance as variance
 from chymist.maths.relations import equivalence_classes as equivalence_classes
 from chymist.maths.relations import relation_properties as relation_properties
+from chymist.maths.repeated import Repeated as Repeated
+from chymist.maths.repeated import recurrent_error as recurrent_error
+from chymist.maths.repeated import repeated_weight as repeated_weight
+from chymist.maths.repeated import walk_down as walk_down
 from chymist.maths.similarity import inconsistency as inconsistency
 from chymist.maths.similarity import neighbor_weights as neighbor_weights
 from chymist.maths.similarity import smoothness as smoothness

@@ -3,6 +3,9 @@
 May use the small parts (activations) and the values below; knows nothing of data or training.
 """
 
+from chymist.models.autoencoders import Unpooled as Unpooled
+from chymist.models.autoencoders import conv_autoencoder as conv_autoencoder
+from chymist.models.budget import sized as sized
 from chymist.models.building import build_model as build_model
 from chymist.models.building import initialize as initialize
 from chymist.models.cnn import cnn as cnn
@@ -20,6 +23,8 @@ from chymist.models.graphs import gat as gat
 from chymist.models.graphs import gcn as gcn
 from chymist.models.graphs import gin as gin
 from chymist.models.graphs import sage as sage
+from chymist.models.grids import grid_gcn as grid_gcn
+from chymist.models.grids import row_rnn as row_rnn
 from chymist.models.known_cnns import alexnet as alexnet
 from chymist.models.known_cnns import alexnet_small as alexnet_small
 from chymist.models.known_cnns import keras_cnn as keras_cnn

@@ -5,6 +5,7 @@ All of them treat axes before those of one row alike, so that a population needs
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -253,6 +254,55 @@ class StepsLast(nn.Module):
         return inputs.transpose(-1, -2)
 
 
+class Reordered(nn.Module):
+    """The places of an input in another order, the same for every input.
+
+    Args:
+        shape: of one input: (channels, height, width), whose pixels change places, or
+            (steps, features), whose steps do.
+        order: which place stands where, a permutation; by default one that is drawn once, the same
+            for every run.
+
+    Example:
+        >>> Reordered((2, 1), [1, 0])(torch.tensor([[[5.0], [6.0]]])).flatten().tolist()
+        [6.0, 5.0]
+
+    Source: the course's test by permuting features.
+    """
+
+    order: Tensor
+
+    def __init__(self, shape: Sequence[int], order: Sequence[int] | None = None) -> None:
+        super().__init__()
+        self.axes = 2 if len(shape) == 3 else 1
+        places = math.prod(shape[1:]) if len(shape) == 3 else shape[0]
+        drawn = generator(0, "shuffled pixels").permutation(places) if order is None else order
+        self.register_buffer("order", torch.as_tensor(drawn), persistent=False)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(batch, ...) to the same shape."""
+        if self.axes == 1:
+            return inputs.index_select(inputs.ndim - 2, self.order)
+        flat = inputs.flatten(-2)
+        return flat.index_select(flat.ndim - 1, self.order).view(inputs.shape)
+
+
+class RowsAsSteps(nn.Module):
+    """An image as a sequence of its rows of pixels, from the top down.
+
+    Example:
+        >>> RowsAsSteps()(torch.zeros(5, 3, 8, 6)).shape
+        torch.Size([5, 8, 18])
+    """
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(batch, channels, height, width) to (batch, height, channels x width)."""
+        return inputs.transpose(-3, -2).flatten(-2)
+
+
 # Layers that hold others, and treat axes before those of one row alike.
 JOINTS = (Shortcut, Gated, Beside, BesideRows, Filled)
-ANY_AXES = (Subsample, Channels, ScaledTanh, Shift, RadialOutput, OverSteps, StepsLast)
+ANY_AXES = (
+    Subsample, Channels, ScaledTanh, Shift, RadialOutput, OverSteps, StepsLast, Reordered,
+    RowsAsSteps,
+)  # fmt: skip

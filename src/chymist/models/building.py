@@ -16,6 +16,7 @@ from chymist.errors import ChymistError, InputError, OutOfMemory, UsageError
 from chymist.initializers import AFFINE, Draw
 from chymist.keys import key, torch_generator
 from chymist.models.graphs import GRAPH_MODELS, OnFeatures, row_features
+from chymist.models.keras_modules import KerasModel, is_keras
 from chymist.models.peephole import Peephole
 from chymist.models.unshared import Unshared2d
 from chymist.parts import Part
@@ -66,7 +67,7 @@ def build_model(model: Part, shapes: Shapes, seed: int, init: Part | None = None
         )
     draw = None if init is None else init.build(None)
     if draw:
-        _refuse_lazy(module)
+        _refuse_unknown(module)
     if model.factory is None or draw:
         with _bounded(init or model, "init" if init else "model"):
             initialize(module, seed, draw)
@@ -121,8 +122,19 @@ def initialize(module: nn.Module, seed: int, draw: Draw | None = None) -> None:
                         own = layer.by_place() if isinstance(layer, Unshared2d) else [values]
                         if recurrent:  # gate by gate
                             own = list(values.split(layer.hidden_size))
+                        fill = getattr(draw, "entering", draw) if "_ih_" in kind else draw
                         for weight in own:
-                            draw(weight, generator)
+                            fill(weight, generator)
+            _open_forget_gates(layer)
+
+
+def _open_forget_gates(layer: nn.Module) -> None:
+    """Add to the biases of the forget gates of an LSTM what its model asks for."""
+    more: float = getattr(layer, "forget_bias", 0.0)
+    for kind, values in layer.named_parameters(recurse=False):
+        if more and kind.startswith("bias") and "_hh_" not in kind:  # one of two that are added
+            with torch.no_grad():
+                values.chunk(4)[1].add_(more)
 
 
 @contextmanager
@@ -152,8 +164,8 @@ def _bounded(part: Part, where: str) -> Iterator[None]:
                          received=received) from error  # fmt: skip
 
 
-def _refuse_lazy(module: nn.Module) -> None:
-    """Refuse layers whose weights are made by their first batch: they cannot be drawn before it.
+def _refuse_unknown(module: nn.Module) -> None:
+    """Refuse layers whose weights cannot be drawn: those that have none yet, and those of Keras.
 
     Raises:
         UsageError: there are some.
@@ -163,15 +175,19 @@ def _refuse_lazy(module: nn.Module) -> None:
         raise UsageError("weights of lazy layers have no shape yet", where="init",
                          received=", ".join(lazy),
                          do="give the layers their sizes, or leave init out")  # fmt: skip
+    if isinstance(module, KerasModel):
+        raise UsageError("a Keras model draws its own weights", where="init",
+                         do="say it in its layers, and leave init out")  # fmt: skip
 
 
 def _own(factory: Callable[..., Any], shapes: Shapes) -> Any:
     """A user's instance (copied), class without arguments, or factory of shapes."""
     if isinstance(factory, nn.Module):
-        return copy.deepcopy(factory)
+        return copy.deepcopy(KerasModel(factory, shapes.inputs) if is_keras(factory) else factory)
     parameters = inspect.signature(factory).parameters.values()
     needed = [
         p for p in parameters
         if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
     ]  # fmt: skip
-    return factory(shapes) if needed else factory()
+    made = factory(shapes) if needed else factory()
+    return KerasModel(made, shapes.inputs) if is_keras(made) else made

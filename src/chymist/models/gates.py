@@ -45,9 +45,11 @@ def gates(model: nn.Module, inputs: Tensor, layer: int = 0) -> dict[str, Tensor]
                          do="give a model of rnn, gru or lstm, and a layer from 0")  # fmt: skip
     model.eval()
     with torch.no_grad():
-        values, _ = model.read(inputs)
+        values, lengths = model.read(inputs)
         for place in range(layer):
             values = model.layers[place](values)[0]
+            if hasattr(model, "norms"):
+                values = model.norms[place](values, lengths)
         return _of_layer(model.layers[layer], values)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -104,22 +106,45 @@ class GraphAttention(nn.Module):
     def forward(self, values: Values, step: Step, drop: BitDropout) -> Tensor:
         """(before, features) to (after, heads x outputs), or to (after, outputs)."""
         made = mapped(values, self.linear, drop).unflatten(1, (self.heads, -1))
-        after, columns = len(step.own), step.edges.columns
-        rows = step.edges.rows()
         to = (made.index_select(0, step.own) * self.target.weight).sum(2)
         come = (made * self.source.weight).sum(2)
-        scores = functional.leaky_relu(
-            come.index_select(0, columns) + to.index_select(0, rows), 0.2
-        )
-        most = scores.detach().new_full((after, self.heads), -torch.inf)
-        most = most.scatter_reduce(0, rows[:, None].expand_as(scores), scores.detach(), "amax")
-        weights = (scores - most.index_select(0, rows)).exp()
-        total = weights.new_zeros(after, self.heads).index_add(0, rows, weights)
-        weights = self.drop(weights / total.index_select(0, rows))
-        messages = made.index_select(0, columns) * weights.unsqueeze(2)
-        found = messages.new_zeros(after, *messages.shape[1:]).index_add(0, rows, messages)
+        found = attended(made, come, to, step.edges, self.drop)
         heads: Tensor = found.flatten(1) if self.joined else found.mean(1)
         return heads + self.bias
+
+
+def attended(
+    made: Tensor, come: Tensor, to: Tensor, edges: Sparse, drop: Callable[[Tensor], Tensor]
+) -> Tensor:
+    """Sums over neighbours, weighed by softmax of LeakyReLU(come_j + to_i) over them.
+
+    Args:
+        made: W x of the nodes before, (before, heads, outputs).
+        come: scores of the nodes before, (before, heads).
+        to: scores of the nodes after, (after, heads).
+        edges: (after, before).
+        drop: of the weights (edges, heads).
+
+    Returns:
+        (after, heads, outputs).
+
+    Example:
+        >>> from chymist.models.sparse import dense_rows
+        >>> made, scores = torch.tensor([[[1.0]], [[3.0]]]), torch.zeros(2, 1)
+        >>> attended(made, scores, scores, dense_rows(torch.ones(2, 2)), nn.Identity()).flatten()
+        tensor([2., 2.])
+    """
+    rows, heads = edges.rows(), come.shape[1]
+    scores = come.index_select(0, edges.columns) + to.index_select(0, rows)
+    scores = functional.leaky_relu(scores, 0.2)
+    most = scores.detach().new_full((len(to), heads), -torch.inf)
+    most = most.scatter_reduce(0, rows[:, None].expand_as(scores), scores.detach(), "amax")
+    weights = (scores - most.index_select(0, rows)).exp()
+    total = weights.new_zeros(len(to), heads).index_add(0, rows, weights)
+    weights = drop(weights / total.index_select(0, rows))
+    messages = made.index_select(0, edges.columns) * weights.unsqueeze(2)
+    found: Tensor = messages.new_zeros(len(to), *messages.shape[1:]).index_add(0, rows, messages)
+    return found
 
 
 def pooled(values: Tensor, owners: Tensor, count: int, how: str) -> Tensor:

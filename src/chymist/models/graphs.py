@@ -110,6 +110,10 @@ class GraphNetwork(nn.Module):
         found: Tensor = values.index_select(0, places)
         return found
 
+    def extra_repr(self) -> str:
+        """How nodes become graphs: networks that pool differently are of different kinds."""
+        return "" if self.head is None else f"pool {self.pool}"
+
 
 def _network(
     shapes: Shapes, name: str, weighting: Weighting, hidden: tuple[int, ...], dropout: float,

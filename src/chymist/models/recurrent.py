@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -12,12 +12,30 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from chymist.errors import UsageError
 from chymist.models.layers import Dropout
 from chymist.models.peephole import Peephole
-from chymist.parts import Count, Fraction, describer
+from chymist.models.sigmoid_rnn import Activation, simple_layer
+from chymist.models.step_norm import NormalizedSteps, StepNorm, ends_of
+from chymist.parts import Count, Fraction, NonNegative, describer
 from chymist.values import Shapes
 
 Cell = Literal["rnn", "gru", "lstm", "peephole"]
 Pool = Literal["last", "mean", "max"]
 CELLS: dict[str, Any] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM, "peephole": Peephole}
+
+
+class Options(NamedTuple):
+    """What a recurrent network is made of; `Recurrent` and the models say what each means."""
+
+    cell: Cell
+    hidden: tuple[int, ...]
+    embedding: int
+    dropout: float
+    bidirectional: bool
+    carry: bool
+    tied: bool
+    pool: Pool
+    norm: StepNorm
+    activation: Activation = "tanh"
+    forget_bias: float = 0.0
 
 
 class Tied(nn.Module):
@@ -49,37 +67,34 @@ class Recurrent(nn.Module):
 
     Args:
         shapes: (steps,) or (steps, tokens) of a vocabulary, or (steps, features).
-        cell: "rnn", "gru", "lstm", or "peephole" for an LSTM with peepholes.
-        hidden: units of each layer.
-        embedding: numbers that stand for a token.
-        dropout: probability of dropping a value before each layer and before the last map.
-        bidirectional: whether a second network reads from the end.
-        tied: whether the last map has the weights of the embedding.
-        pool: "last" maps the last state, "mean" or "max" that of what all steps give.
+        options: cell, units of each layer and the rest.
     """
 
-    def __init__(
-        self, shapes: Shapes, cell: Cell, hidden: tuple[int, ...], embedding: int, dropout: float,
-        bidirectional: bool, tied: bool = False, pool: Pool = "last",
-    ) -> None:  # fmt: skip
+    def __init__(self, shapes: Shapes, options: Options) -> None:
         super().__init__()
-        self.pool = pool
+        self.pool = options.pool
         self.tokens, self.each = shapes.vocabulary > 0, shapes.each_step
-        # Read from the start, a step with a target does not know what fills the text up behind it.
-        self.packs = self.tokens and not (self.each and not bidirectional)
+        bidirectional, embedding = options.bidirectional, options.embedding
+        # Read from the start, a step with a target does not know what fills the text up behind it;
+        # the statistics of a batch would.
+        self.packs = self.tokens and (bidirectional or not self.each or options.norm == "batch")
+        if options.norm != "none":
+            self.norm = options.norm
+            self.norms = nn.ModuleList()
         several = shapes.inputs[1] if len(shapes.inputs) > 1 else 1
         width = embedding * several if self.tokens else several
         if self.tokens:
             self.embedding = nn.Embedding(shapes.vocabulary, embedding)
         self.layers, self.drops = nn.ModuleList(), nn.ModuleList()
-        for units in hidden:
-            self.drops.append(Dropout(dropout))
-            both = {"bidirectional": True} if bidirectional else {}
-            self.layers.append(CELLS[cell](width, units, batch_first=True, **both))
+        for units in options.hidden:
+            self.drops.append(Dropout(options.dropout))
+            self.layers.append(_layer(options, width, units))
             width = units * (1 + bidirectional)
-        self.drops.append(Dropout(dropout))
+            if options.norm != "none":
+                self.norms.append(NormalizedSteps(options.norm, width))
+        self.drops.append(Dropout(options.dropout))
         self.head: nn.Module = nn.Linear(width, shapes.outputs)
-        if tied:
+        if options.tied:
             self.head = Tied(self.embedding)
             self.embedding.spread = embedding**-0.5
 
@@ -101,6 +116,9 @@ class Recurrent(nn.Module):
             self.keep(place, end)
             state = end[0] if isinstance(end, tuple) else end  # (directions, batch, units)
             last = state.transpose(0, 1).flatten(1)
+            if hasattr(self, "norms"):
+                values = self.norms[place](values, lengths)
+                last = ends_of(values, lengths, getattr(layer, "bidirectional", False))
         if self.each:
             made: Tensor = self.head(self.drops[-1](values))
             return F.pad(made, (0, 0, 0, inputs.shape[1] - made.shape[1]))
@@ -162,6 +180,17 @@ def pooled(values: Tensor, lengths: Tensor | None, pool: Pool) -> Tensor:
     return values.masked_fill(beyond, -torch.inf).amax(1)
 
 
+def _layer(options: Options, width: int, units: int) -> nn.Module:
+    """One recurrent layer."""
+    both = {"bidirectional": True} if options.bidirectional else {}
+    if options.cell == "rnn":
+        return simple_layer(options.activation, width, units, both)
+    layer: nn.Module = CELLS[options.cell](width, units, batch_first=True, **both)
+    if options.forget_bias:
+        layer.forget_bias = options.forget_bias  # type: ignore[assignment]
+    return layer
+
+
 class Carrying(Recurrent):
     """A recurrent network whose state goes on from batch to batch: truncated backpropagation.
 
@@ -169,9 +198,9 @@ class Carrying(Recurrent):
     calls `forget` where the text begins anew. The state is saved as weights are.
     """
 
-    def __init__(self, *options: Any) -> None:
-        super().__init__(*options)
-        self.packs = False
+    def __init__(self, shapes: Shapes, options: Options) -> None:
+        super().__init__(shapes, options)
+        self.packs = self.packs and options.norm == "batch"
         self.forget()
 
     def forget(self) -> None:
@@ -209,35 +238,35 @@ class Carrying(Recurrent):
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
 
-def recurrent(
-    shapes: Shapes, cell: Cell, hidden: tuple[int, ...], embedding: int, dropout: float,
-    bidirectional: bool, carry: bool, tied: bool = False, pool: Pool = "last",
-) -> nn.Module:  # fmt: skip
+def recurrent(shapes: Shapes, options: Options) -> nn.Module:
     """A recurrent network for inputs of given shapes.
 
     Raises:
         UsageError: the inputs have no steps, options that exclude each other, or weights that
             cannot be tied.
     """
+    cell, hidden, embedding = options.cell, options.hidden, options.embedding
     if not shapes.vocabulary and len(shapes.inputs) != 2:
         raise UsageError(f"the model '{cell}' needs inputs of several steps",
                          received=f"inputs of shape {shapes.inputs}",
                          do="use 'mlp' for tables, 'cnn' for images")  # fmt: skip
-    if carry and bidirectional:
+    if options.carry and options.bidirectional:
         raise UsageError("a state that is carried goes one way", where="model.bidirectional",
                          received="carry, bidirectional", do="leave one out")  # fmt: skip
-    if cell == "peephole" and bidirectional:
+    if cell == "peephole" and options.bidirectional:
         raise UsageError("peepholes go one way", where="model.bidirectional",
                          received="peephole, bidirectional", do="leave one out")  # fmt: skip
-    if tied and (shapes.vocabulary != shapes.outputs or embedding != hidden[-1] or bidirectional):
+    if options.tied and (
+        shapes.vocabulary != shapes.outputs or embedding != hidden[-1] or options.bidirectional
+    ):
         raise UsageError(
             "weights are tied where the next token is learned, and embedding and last layer are of "
             "one width", where="model.tied",
             received=f"{shapes.vocabulary} tokens, {shapes.outputs} outputs, embedding {embedding},"
             f" last layer {hidden[-1]}", do="give the same number for both",
         )  # fmt: skip
-    build = Carrying if carry else Recurrent
-    return build(shapes, cell, hidden, embedding, dropout, bidirectional, tied, pool)
+    build = Carrying if options.carry else Recurrent
+    return build(shapes, options)
 
 
 @describer("model")
@@ -251,6 +280,8 @@ def rnn(
     carry: bool = False,
     tied: bool = False,
     pool: Literal["last", "mean", "max"] = "last",
+    norm: Literal["none", "batch", "layer"] = "none",
+    activation: Literal["tanh", "relu", "sigmoid"] = "tanh",
 ) -> nn.Module:
     """Simple recurrent network, h_t = tanh(W x_t + U h_(t-1) + b).
 
@@ -263,14 +294,19 @@ def rnn(
         tied: whether the last map has the weights of the embedding (next token).
         pool: what is mapped where a row has one target: the last state, or the mean or the largest
             of what the steps give.
+        norm: what each layer gives is normalised at every step: over its units (layer), or each
+            unit over all steps of the texts of the batch (batch).
+        activation: of the states. With "relu" start the recurrence at the identity,
+            `init="identity"`.
 
     Example:
         >>> rnn().build(Shapes((20, 3), 2))(torch.zeros(5, 20, 3)).shape
         torch.Size([5, 2])
 
-    Source: Elman 1990, Finding structure in time.
+    Source: Elman 1990, Finding structure in time; ReLU: Le, Jaitly, Hinton 2015, arXiv:1504.00941.
     """
-    return recurrent(shapes, "rnn", hidden, embedding, dropout, bidirectional, carry, tied, pool)
+    return recurrent(shapes, Options("rnn", hidden, embedding, dropout, bidirectional, carry, tied,
+                                     pool, norm, activation))  # fmt: skip
 
 
 @describer("model")
@@ -284,6 +320,7 @@ def gru(
     carry: bool = False,
     tied: bool = False,
     pool: Literal["last", "mean", "max"] = "last",
+    norm: Literal["none", "batch", "layer"] = "none",
 ) -> nn.Module:
     """Gated recurrent units: an update gate mixes the old state with a candidate.
 
@@ -291,7 +328,7 @@ def gru(
     h_t = (1 - z) n + z h_(t-1).
 
     Args:
-        hidden, embedding, dropout, bidirectional, carry, tied, pool: as in `rnn`.
+        hidden, embedding, dropout, bidirectional, carry, tied, pool, norm: as in `rnn`.
 
     Example:
         >>> gru().build(Shapes((20,), 2, (), 100))(torch.ones(5, 20, dtype=torch.long)).shape
@@ -299,7 +336,8 @@ def gru(
 
     Source: Cho et al. 2014, arXiv:1406.1078, with the reset gate as in cuDNN.
     """
-    return recurrent(shapes, "gru", hidden, embedding, dropout, bidirectional, carry, tied, pool)
+    return recurrent(shapes, Options("gru", hidden, embedding, dropout, bidirectional, carry, tied,
+                                     pool, norm))  # fmt: skip
 
 
 @describer("model")
@@ -313,7 +351,9 @@ def lstm(
     carry: bool = False,
     tied: bool = False,
     pool: Literal["last", "mean", "max"] = "last",
+    norm: Literal["none", "batch", "layer"] = "none",
     peephole: bool = False,
+    forget_bias: NonNegative = 0.0,
 ) -> nn.Module:
     """Long short-term memory: input, forget and output gates around a memory that adds up.
 
@@ -321,16 +361,19 @@ def lstm(
     h_t = o tanh(c_t).
 
     Args:
-        hidden, embedding, dropout, bidirectional, carry, tied, pool: as in `rnn`.
+        hidden, embedding, dropout, bidirectional, carry, tied, pool, norm: as in `rnn`.
         peephole: whether the gates see the memory too: i and f that of the step before,
             p c_(t-1), o the new one, p c_t.
+        forget_bias: added to the biases of the forget gates at the start. With 0 they are half open
+            and a memory halves at every step; with 1 (as in Keras) 0.73 of it stays, with 3 0.95.
 
     Example:
         >>> lstm(hidden=(8, 8)).build(Shapes((20, 3), 2))(torch.zeros(5, 20, 3)).shape
         torch.Size([5, 2])
 
     Source: Hochreiter, Schmidhuber 1997; forget gate: Gers, Schmidhuber, Cummins 2000;
-        peepholes: Gers, Schraudolph, Schmidhuber 2002.
+        peepholes: Gers, Schraudolph, Schmidhuber 2002; bias: Jozefowicz, Zaremba, Sutskever 2015.
     """
     cell: Cell = "peephole" if peephole else "lstm"
-    return recurrent(shapes, cell, hidden, embedding, dropout, bidirectional, carry, tied, pool)
+    return recurrent(shapes, Options(cell, hidden, embedding, dropout, bidirectional, carry, tied,
+                                     pool, norm, "tanh", forget_bias))  # fmt: skip

@@ -19,10 +19,12 @@ from torch.nn import functional
 from chymist.activations import Maxout, RReLU, Sign, Step, Swish
 from chymist.models.blocks import ANY_AXES, JOINTS
 from chymist.models.graphs import GraphNetwork
+from chymist.models.grids import Neighborhood, StepsAsGrid
 from chymist.models.layers import Dropout, Residual
 from chymist.models.norms import RMSNorm, scaled
 from chymist.models.recurrent import Recurrent
 from chymist.models.stacked_conv import StackedConv
+from chymist.models.stacked_graph_layers import Forms
 from chymist.models.stacked_graphs import StackedGraphNetwork
 from chymist.models.stacked_parts import Stacked, Unstackable
 from chymist.models.stacked_recurrent import StackedEmbedding, StackedRecurrence, StackedRecurrent
@@ -31,7 +33,8 @@ from chymist.noise import Keyed
 
 ELEMENTWISE = (
     nn.ReLU, nn.Tanh, nn.Sigmoid, nn.GELU, nn.SiLU, nn.ELU, nn.SELU, nn.LeakyReLU, nn.Softplus,
-    nn.Identity, nn.ConstantPad1d, Step, Sign, Swish, *ANY_AXES,
+    nn.Identity, nn.ConstantPad1d, Step, Sign, Swish, Neighborhood,
+    StepsAsGrid, *ANY_AXES,
 )  # fmt: skip
 PER_ROW = (
     nn.MaxPool1d, nn.MaxPool2d, nn.AvgPool1d, nn.AvgPool2d, nn.AdaptiveAvgPool1d,
@@ -315,7 +318,8 @@ def stack(
     if type(first) is Recurrent:
         return _recurrent(modules)
     if isinstance(first, GraphNetwork):
-        return StackedGraphNetwork(modules, StackedLinear)  # type: ignore[arg-type]
+        forms = Forms(StackedLinear, StackedBatchNorm)
+        return StackedGraphNetwork(modules, forms)  # type: ignore[arg-type]
     if type(first) is nn.Embedding and _is_special(first):
         raise Unstackable("Embedding has a stacked form without padding, norm and sparseness only")
     form = convolution if type(first) in CONVOLUTIONS else FORMS.get(type(first))
@@ -384,5 +388,5 @@ def member_of(model: nn.Module, numbers: dict[str, Tensor], place: int) -> dict[
     for name, values in numbers.items():
         prefix, _, own = name.rpartition(".")
         layer: Any = model.get_submodule(prefix)
-        found[name] = layer.own(own, place, values)
+        found[name] = layer.part_of(own, place, values)
     return found

@@ -52,7 +52,7 @@ class Stacked(nn.Module):
         """
         return values
 
-    def own(self, name: str, place: int, values: Tensor) -> Tensor:
+    def part_of(self, name: str, place: int, values: Tensor) -> Tensor:
         """A member's part of numbers that are seen as `plain` gives them: a view.
 
         Args:

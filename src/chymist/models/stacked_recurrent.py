@@ -28,7 +28,7 @@ class StackedEmbedding(Stacked):
         parts = [functional.pad(part, (0, 0, 0, most - len(part))) for part in values]
         return torch.stack(parts)
 
-    def own(self, name: str, place: int, values: Tensor) -> Tensor:
+    def part_of(self, name: str, place: int, values: Tensor) -> Tensor:
         """The rows that a member has."""
         return values[place, : self.sizes[place]]
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from chymist.errors import UsageError
 from chymist.keys import torch_generator
 from chymist.losses import FORMS
+from chymist.maths import recurrent_error
 from chymist.parts import Part
 from chymist.reports.charts import Line, histogram, line_chart
 from chymist.reports.markup import Markup
@@ -22,6 +23,7 @@ POINTS = 161
 STEPS, EPOCH = 100, 4  # of the run whose schedule is drawn, and of a pass over its rows
 FALLING = 5  # epochs before the loss stalls that a plateau is drawn for
 WEIGHT = (128, 256)  # units and fan-in of the layer whose initial weights are drawn
+CLIFF = {"start": 5.0, "bias": -2.4, "rate": 0.3}  # where descent is thrown out of the valley
 SIGNS, PLAIN_SIGNS = "●·", "*."
 
 
@@ -75,7 +77,7 @@ def picture_of(part: Part) -> Picture | None:
     """The picture of a part, or None where there is nothing to draw.
 
     Args:
-        part: an activation, loss, schedule, soft penalty or initialiser.
+        part: an activation, loss, schedule, soft penalty, initialiser or way of clipping.
 
     Example:
         >>> import chymist as cy
@@ -226,10 +228,38 @@ def _init(part: Part) -> Picture | None:
     return Picture(title, "weight", "weights", values=weight.double().flatten().numpy())
 
 
+def _clip(part: Part) -> Picture | None:
+    """A weight on its way down an error with a cliff, with the bound and without."""
+    if part.name == "none":
+        return None
+    return Picture(
+        f"The weight of one recurrent unit on its way to a cliff of its error, with {part} and "
+        "without", "step", "weight",
+        (_walk("with", part, "s2"), _walk("without", None, "s1")),
+    )  # fmt: skip
+
+
+def _walk(name: str, part: Part | None, kind: str) -> Line:
+    """Gradient descent from beside the cliff, with a way of clipping."""
+    weight = torch.nn.Parameter(torch.tensor(CLIFF["start"], dtype=torch.float64))
+    clip = part.build([weight]) if part else None
+    walked = [weight.item()]
+    for _ in range(STEPS):
+        slope = recurrent_error(weight.item(), CLIFF["bias"]).slope
+        weight.grad = torch.tensor(float(slope), dtype=torch.float64)
+        if clip:
+            clip()
+        with torch.no_grad():
+            weight.sub_(CLIFF["rate"] * weight.grad)
+        walked.append(weight.item())
+    return Line(name, np.arange(STEPS + 1.0), np.array(walked), kind)
+
+
 DRAWN: dict[str, Callable[[Part], Picture | None]] = {
     "activation": _activation,
     "loss": _loss,
     "schedule": _schedule,
     "penalty": _penalty,
     "init": _init,
+    "clip": _clip,
 }

@@ -21,6 +21,7 @@ WIDTH, HEIGHT = 460, 265
 WIDEST = 560  # the style sheet draws nothing wider, if it does not say so itself
 LEFT, RIGHT, TOP, BOTTOM = 58, 78, 40, 38
 FONT = 12.5
+GAP = 22  # between drawings of one picture
 COLORS = {
     "s1": "#0072b2",
     "s2": "#d55e00",
@@ -249,6 +250,31 @@ def drawing(description: str, height: float, *parts: object, width: float = WIDT
         font_size=str(FONT), font_family="system-ui, sans-serif",
         style=f"max-width:{px(width)}px" if width > WIDEST else None,
     )  # fmt: skip
+
+
+def side_by_side(description: str, drawings: Sequence[Markup], columns: int = 2) -> Markup:
+    """Drawings of the usual size as one, in columns.
+
+    Args:
+        description: of all of them.
+        drawings: as charts make them.
+        columns: at most.
+
+    Example:
+        >>> both = side_by_side("two", [drawing("a", HEIGHT, "A"), drawing("b", HEIGHT, "B")])
+        >>> both.count("<svg"), both.count("<g"), f'width="{2 * WIDTH}"' in both
+        (1, 2, True)
+    """
+    columns = min(columns, max(len(drawings), 1))
+    parts = []
+    for number, one in enumerate(drawings):
+        row, column = divmod(number, columns)
+        inner = Markup(one[one.index(">") + 1 : one.rindex("</svg>")])
+        at = f"translate({px(column * WIDTH)} {px(row * (HEIGHT + GAP))})"
+        parts.append(tag("g", inner, transform=at))
+    rows = -(-len(drawings) // columns)
+    height = rows * (HEIGHT + GAP) - GAP
+    return drawing(description, height, *parts, width=columns * WIDTH)
 
 
 def px(value: float) -> str:

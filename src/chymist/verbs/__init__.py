@@ -24,9 +24,13 @@ from chymist.verbs.fitting import fit as fit
 from chymist.verbs.fitting import resume as resume
 from chymist.verbs.fixing import fix as fix
 from chymist.verbs.forecasting import forecast_comparison as forecast_comparison
+from chymist.verbs.invariances import Invariance as Invariance
+from chymist.verbs.invariances import invariance as invariance
 from chymist.verbs.leaving_out import leave_one_out as leave_one_out
 from chymist.verbs.loading import loading_throughput as loading_throughput
 from chymist.verbs.memorising import capacity as capacity
+from chymist.verbs.networks import NetworkComparison as NetworkComparison
+from chymist.verbs.networks import compare_networks as compare_networks
 from chymist.verbs.optimizer_race import race as race
 from chymist.verbs.ordering import ErrorOrdering as ErrorOrdering
 from chymist.verbs.ordering import error_ordering as error_ordering
@@ -37,6 +41,7 @@ from chymist.verbs.predicting import evaluate as evaluate
 from chymist.verbs.predicting import predict as predict
 from chymist.verbs.projecting import Pca as Pca
 from chymist.verbs.projecting import pca as pca
+from chymist.verbs.reaching import gradient_reach as gradient_reach
 from chymist.verbs.reading import coefficients as coefficients
 from chymist.verbs.reading import support_vectors as support_vectors
 from chymist.verbs.records import list_runs as list_runs
@@ -46,6 +51,7 @@ from chymist.verbs.searching import search as search
 from chymist.verbs.sensing import effects as effects
 from chymist.verbs.separating import mistake_bound as mistake_bound
 from chymist.verbs.showing import show_batch as show_batch
+from chymist.verbs.showing_weights import show_weights as show_weights
 from chymist.verbs.suiting import suitability as suitability
 from chymist.verbs.trees import tree_of as tree_of
 from chymist.verbs.trees import tree_stability as tree_stability

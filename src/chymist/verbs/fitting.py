@@ -278,10 +278,15 @@ def conclude(
     floors = _floors_beside(assembly, split, predictions, seed)
     sentence = verdict(recipe.model.name, predictions, number, floors, seed)
     facts = {**facts, "versions": versions(), "filled": dict(assembly.preparation.filled)}
+    found = metrics_of(predictions, split.data)
+    if "rmse_pooled" in found:
+        told = f"rmse is the mean over {predictions.outputs.shape[1]:,} outputs; "
+        told += f"pooled over all of them it is {found['rmse_pooled']:.4g}"
+        facts["notes"] = [*facts["notes"], told]
     return Run(
         folder, recipe, split, seed, assembly.state.model, assembly.preparation, number,
         tuple(Floor(f.name, f.score) for f in floors), sentence,
-        metrics_of(predictions, split.data), predictions, history, facts,
+        found, predictions, history, facts,
     )  # fmt: skip
 
 

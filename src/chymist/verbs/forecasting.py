@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,97 +23,31 @@ from chymist.engine.assembly import predictions_for
 from chymist.engine.threads import Threads
 from chymist.errors import InputError, UsageError
 from chymist.evidence import look
+from chymist.evidence.forecast_rows import (
+    EMPTY,
+    FLOORS,
+    PERMUTED,
+    TRUE,
+    ForecastComparison,
+    ForecastRow,
+)
 from chymist.evidence.forecasts import (
     Errors,
     conformal_widths,
     errors_of,
+    of_seeds,
     persistence,
     ridge_autoregression,
     rmse_interval,
     shared_autoregression,
 )
 from chymist.keys import generator
-from chymist.parts import part
+from chymist.parts import Part, part
 from chymist.values import Data, Graph, Recipe, Split, whole_number
 from chymist.verbs.jobs import Job, train_jobs
 
 SERIES = ("los_loop",)  # named sets of series
-FLOORS = ("persistence", "shared AR", "ridge VAR")
-EMPTY, PERMUTED, TRUE = "empty", "permuted", "true"
-
-
-@dataclass(frozen=True)
-class ForecastRow:
-    """One forecast on the test windows of one horizon, in the unit of the series.
-
-    Args:
-        model: its name.
-        graph: "true", "permuted" or "empty"; "" where it reads no graph.
-        ahead: steps that are forecast; errors are pooled over all of them and all series.
-        rmse, mae: on the test windows.
-        low, high: interval of the RMSE over blocks of time.
-        valid_rmse: on the validation windows; None for floors.
-        against_ar: RMSE less that of the shared AR, with its interval: value, low, high.
-        against_empty: RMSE less that of the same model with an empty graph, or None.
-        covered, width: share of test values within the conformal intervals, and the mean width of
-            these; None for floors.
-        chosen: whether it is the network with the least validation RMSE of the horizon.
-    """
-
-    model: str
-    graph: str
-    ahead: int
-    rmse: float
-    mae: float
-    low: float
-    high: float
-    valid_rmse: float | None = None
-    against_ar: tuple[float, float, float] | None = None
-    against_empty: tuple[float, float, float] | None = None
-    covered: float | None = None
-    width: float | None = None
-    chosen: bool = False
-
-    @property
-    def loses(self) -> bool:
-        """Whether it is above the shared AR, and the interval of the difference leaves out 0."""
-        return self.against_ar is not None and self.against_ar[1] > 0
-
-
-@dataclass(frozen=True, eq=False)
-class ForecastComparison:
-    """Forecasts beside their floors, by horizon.
-
-    Args:
-        rows: floors first, then networks, by horizon.
-        verdicts: sentences: what was chosen on validation, what loses to the floors, and what the
-            graph gives.
-        level: of all intervals.
-        block: windows of a block of time.
-    """
-
-    rows: tuple[ForecastRow, ...]
-    verdicts: tuple[str, ...]
-    level: float
-    block: int
-
-    def chosen(self, ahead: int) -> ForecastRow:
-        """The network that has the least RMSE on the validation windows of a horizon."""
-        return next(row for row in self.rows if row.ahead == ahead and row.chosen)
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain values."""
-        rows = [{**vars(row), "loses": row.loses} for row in self.rows]
-        return {"verdicts": list(self.verdicts), "rows": rows, "level": self.level,
-                "block": self.block}  # fmt: skip
-
-    def __repr__(self) -> str:
-        lines = [f"{'ahead':>5} {'model':<22} {'graph':<9} {'rmse':>7} {'mae':>7}  interval"]
-        for row in self.rows:
-            mark = " *" if row.chosen else ""
-            lines.append(f"{row.ahead:>5} {row.model:<22} {row.graph:<9} {row.rmse:7.3f} "
-                         f"{row.mae:7.3f}  {row.low:.3f} to {row.high:.3f}{mark}")  # fmt: skip
-        return "\n".join([*lines, *self.verdicts])
+LOSSES = ("mse", "huber", "mae")
 
 
 def default_forecasters() -> dict[str, Recipe]:
@@ -129,9 +63,9 @@ def default_forecasters() -> dict[str, Recipe]:
         "GRU": models.forecaster(network="gru", hidden=(32,)),
         "GCN + DNN": models.forecaster(neighbors=True), "GCN + GRU": models.graph_gru(),
     }  # fmt: skip
-    loss, optimizer = part("loss", "huber", delta=1.0), part("optimizer", "adamw", lr=5e-3)
-    return {name: Recipe(model=model, loss=loss, optimizer=optimizer, batch_size=32,
-                         length="8 epochs") for name, model in made.items()}  # fmt: skip
+    optimizer = part("optimizer", "adamw", lr=5e-3)
+    return {name: Recipe(model=model, optimizer=optimizer, batch_size=32, length="8 epochs")
+            for name, model in made.items()}  # fmt: skip
 
 
 def forecast_comparison(
@@ -139,32 +73,38 @@ def forecast_comparison(
     graph: Graph | str | Path | None = None,
     *,
     recipes: Mapping[str, Recipe] | None = None,
+    losses: Sequence[str | Part] = LOSSES,
     steps: int = 12,
     horizons: Sequence[int] = (3,),
     parts: tuple[float, float] = (0.7, 0.8),
     block: int = 24,
     level: float = 0.95,
+    seeds: int = 3,
     seed: int = 0,
     threads: Threads = None,
 ) -> ForecastComparison:
     """Forecast the next steps of many series by several networks, beside their floors.
 
-    Windows lie within a part of the time. Networks learn from the first part and are chosen on the
-    second; the floors (last value, shared AR, ridge VAR) learn from both. A network that reads the
-    graph is trained again with a permuted and with an empty one. The test windows are looked at
-    once a horizon, and the look is counted.
+    Windows lie within a part of the time. Networks learn from the first part. What is chosen is
+    chosen on the second, by the RMSE in the unit of the series: the loss of each network, with the
+    first seed, then the network, by the mean over the seeds. The floors (last value, shared AR,
+    ridge VAR) learn from both. Of the networks that read the graph, the one that validation prefers
+    is trained again with a permuted and with an empty one. The test windows are looked at once a
+    horizon, and the look is counted.
 
     Args:
         source: "los_loop"; path of a table of numbers, a column a series, a row a step; or values
             (time, series).
         graph: among the series, or the path of its edges or adjacency; a named set has its own.
         recipes: by name; None are `default_forecasters`, those with a graph if there is one.
+        losses: of which each recipe that names none gets the one that validation chooses.
         steps: of a window.
         horizons: steps ahead; each is a comparison of its own.
         parts: where validation and test part begin, as shares of the time.
         block: windows of a block of time, for the intervals.
         level: of the intervals.
-        seed: of the networks, of the permutation and of the bootstrap.
+        seeds: how often each network is trained.
+        seed: the first of them, and that of the permutation and of the bootstrap.
         threads: as in `fit`.
 
     Raises:
@@ -177,13 +117,17 @@ def forecast_comparison(
     chosen = recipes or {n: r for n, r in default_forecasters().items()
                          if graph is not None or not reads_graph(r)}  # fmt: skip
     borders = _borders(len(values), parts, name)
+    numbers = tuple(range(seed, seed + whole_number(seeds, "seeds", 1)))
+    tried = [Recipe(loss=loss).loss for loss in losses]  # checked by name
+    if not tried:
+        raise UsageError("no loss is given", where="losses", do="name one at least")
     rows: list[ForecastRow] = []
     for horizon in horizons:
         ahead = whole_number(horizon, "horizons", 1)
         data = windows_of(values, steps=whole_number(steps, "steps", 2), ahead=ahead, parts=borders,
                           graph=graph, name=name, target=unit)  # fmt: skip
-        rows += _Horizon(data, ahead, block, level, seed).rows(chosen, threads)
-    return ForecastComparison(tuple(rows), tuple(_verdicts(rows)), level, block)
+        rows += _Horizon(data, ahead, block, level, numbers).rows(chosen, tried, threads)
+    return ForecastComparison(tuple(rows), level, block, numbers)
 
 
 def _read(
@@ -237,24 +181,48 @@ def reads_graph(recipe: Recipe) -> bool:
     )
 
 
+class _Made(NamedTuple):
+    """What a trained network forecasts: errors by part, and its conformal intervals on test."""
+
+    valid: Errors
+    test: Errors
+    covered: float
+    width: float
+
+
 class _Horizon:
-    """One horizon: its windows, and the errors of the shared AR on them."""
+    """One horizon: its windows, and the errors of the floors on them."""
 
-    def __init__(self, data: Data, ahead: int, block: int, level: float, seed: int) -> None:
+    def __init__(
+        self, data: Data, ahead: int, block: int, level: float, seeds: tuple[int, ...]
+    ) -> None:
         self.data, self.split, self.ahead = data, make_split(data), ahead
-        self.block, self.level, self.seed = block, level, seed
+        self.block, self.level, self.seeds = block, level, seeds
         self.truth = self._shaped(data.targets[self.split.test])
+        self.floors: dict[str, Errors] = {}
 
-    def rows(self, recipes: Mapping[str, Recipe], threads: Threads) -> list[ForecastRow]:
+    def rows(
+        self, recipes: Mapping[str, Recipe], losses: Sequence[Part], threads: Threads
+    ) -> list[ForecastRow]:
         """All rows of the horizon; the network that validation chooses is marked."""
-        look(self.data.fingerprint, self.split.test, f"forecast comparison, seed {self.seed}")
-        floors = self._floors()
-        base = floors["shared AR"]
-        found = [self._row(name, "", errors, base) for name, errors in floors.items()]
-        networks = self._networks(recipes, base, threads)
-        best = min((row for row in networks if row.graph in ("", TRUE)),
-                   key=lambda row: row.valid_rmse or np.inf)  # fmt: skip
-        return [*found, *(replace(row, chosen=row is best) for row in networks)]
+        look(self.data.fingerprint, self.split.test, f"forecast comparison, seed {self.seeds[0]}")
+        self.floors = self._floors()
+        found = [self._row(name, errors) for name, errors in self.floors.items()]
+        graph = {name: TRUE if reads_graph(recipe) else "" for name, recipe in recipes.items()}
+        chosen, tried, first = self._losses(recipes, losses, graph, threads)
+        rest = [(chosen[name], graph[name], seed) for name in recipes for seed in self.seeds[1:]]
+        made, more = {}, iter(self._trained(rest, threads))
+        for name in recipes:
+            made[name] = [first[name], *(next(more) for _ in self.seeds[1:])]
+            found.append(self._network(name, graph[name], chosen[name], made[name], tried[name]))
+        networks = found[len(self.floors) :]
+        best = min(networks, key=_on_validation)
+        found = [replace(row, chosen=row is best) for row in found]
+        readers = [row for row in networks if row.graph]
+        if readers:
+            name = min(readers, key=_on_validation).model
+            found = self._without(found, name, chosen[name], made[name], threads)
+        return found
 
     def _shaped(self, values: np.ndarray) -> np.ndarray:
         """(windows, ahead x series) as (windows, ahead, series)."""
@@ -271,87 +239,108 @@ class _Horizon:
                 ridge_autoregression(x, y, new))  # fmt: skip
         return {n: errors_of(m, self.truth) for n, m in zip(FLOORS, made, strict=True)}
 
-    def _networks(
-        self, recipes: Mapping[str, Recipe], base: Errors, threads: Threads
-    ) -> list[ForecastRow]:
-        """Every network, with each graph that it is to read."""
-        kinds = {name: (TRUE, PERMUTED, EMPTY) if reads_graph(recipe) else ("",)
-                 for name, recipe in recipes.items()}  # fmt: skip
-        cases = [(name, kind, recipe) for name, recipe in recipes.items() for kind in kinds[name]]
-        jobs = [Job(recipe, self._on(kind), self.seed) for _, kind, recipe in cases]
-        found, errors = [], {}
-        for (name, kind, _), made in zip(cases, train_jobs(jobs, threads), strict=True):
+    def _losses(
+        self, recipes: Mapping[str, Recipe], losses: Sequence[Part], graph: Mapping[str, str],
+        threads: Threads,
+    ) -> tuple[dict[str, Recipe], dict[str, dict[str, float]], dict[str, _Made]]:  # fmt: skip
+        """Each recipe with the loss of the least validation error, with the first seed."""
+        cases = [
+            (name, recipe if recipe.loss is not None else recipe.replace(loss=loss))
+            for name, recipe in recipes.items()
+            for loss in (losses if recipe.loss is None else losses[:1])
+        ]
+        jobs = [(recipe, graph[name], self.seeds[0]) for name, recipe in cases]
+        chosen: dict[str, Recipe] = {}
+        tried: dict[str, dict[str, float]] = {name: {} for name in recipes}
+        first: dict[str, _Made] = {}
+        for (name, recipe), made in zip(cases, self._trained(jobs, threads), strict=True):
+            tried[name][str(recipe.loss)] = made.valid.rmse
+            if name not in first or made.valid.rmse < first[name].valid.rmse:
+                chosen[name], first[name] = recipe, made
+        return chosen, tried, first
+
+    def _trained(
+        self, cases: Sequence[tuple[Recipe, str, int]], threads: Threads
+    ) -> Iterator[_Made]:
+        """Recipes, the graph that each is to read, and its seed, to what came of them."""
+        on = {kind: self._on(kind) for kind in dict.fromkeys(kind for _, kind, _ in cases)}
+        jobs = [Job(recipe, on[kind], seed) for recipe, kind, seed in cases]
+        for made in train_jobs(jobs, threads):
             if made.error is not None:
                 raise made.error
-            forecast = self._shaped(made.predictions().outputs)
             valid = predictions_for(made.run, made.job.split, "valid")
-            checked = self._shaped(valid.outputs), self._shaped(valid.targets)
-            errors[name, kind] = errors_of(forecast, self.truth)
-            widths = conformal_widths(*checked, self.level)
+            known = self._shaped(valid.outputs), self._shaped(valid.targets)
+            forecast = self._shaped(made.predictions().outputs)
+            widths = conformal_widths(*known, self.level)
             inside = np.abs(forecast - self.truth) <= widths
-            row = self._row(name, kind, errors[name, kind], base)
-            found.append(replace(
-                row, valid_rmse=errors_of(*checked).rmse, covered=float(inside.mean()),
-                width=float(2 * widths.mean()),
-            ))  # fmt: skip
-        for place, row in enumerate(found):
-            if row.graph == TRUE:
-                above = self._above(errors[row.model, TRUE], errors[row.model, EMPTY])
-                found[place] = replace(row, against_empty=above)
-        return found
+            yield _Made(errors_of(*known), errors_of(forecast, self.truth), float(inside.mean()),
+                        float(2 * widths.mean()))  # fmt: skip
+
+    def _without(
+        self, found: Sequence[ForecastRow], name: str, recipe: Recipe, made: Sequence[_Made],
+        threads: Threads,
+    ) -> list[ForecastRow]:  # fmt: skip
+        """The rows with those of a network on a permuted and on an empty graph behind its own."""
+        kinds = (PERMUTED, EMPTY)
+        cases = [(recipe, kind, seed) for kind in kinds for seed in self.seeds]
+        others = list(self._trained(cases, threads))
+        parts = {kind: others[n * len(self.seeds) :][: len(self.seeds)]
+                 for n, kind in enumerate(kinds)}  # fmt: skip
+        above = self._above(_tested(made), _tested(parts[EMPTY]))
+        rows: list[ForecastRow] = []
+        for row in found:
+            own = row.model == name
+            rows.append(replace(row, against_empty=above) if own else row)
+            rows += [self._network(name, kind, recipe, parts[kind], {}) for kind in kinds if own]
+        return rows
 
     def _on(self, kind: str) -> Split:
         """The windows with the graph as it is, with its nodes exchanged, or without edges."""
         graph = self.data.graph
-        if kind in ("", TRUE):
+        if not kind:
             return self.split
         if graph is None:
             raise UsageError("a recipe reads a graph, and there is none", where="recipes",
                              do="give graph=")  # fmt: skip
+        if kind == TRUE:
+            return self.split
         if kind == EMPTY:
             other = graph_of(graph.nodes, [])
         else:
-            moved = generator(self.seed, "permutation").permutation(graph.nodes)
+            moved = generator(self.seeds[0], "permutation").permutation(graph.nodes)
             other = graph_of(graph.nodes, moved[graph.edges], graph.weights, both_ways=False)
         return replace(self.split, data=replace(self.data, graph=other))
 
-    def _row(self, name: str, kind: str, errors: Errors, base: Errors) -> ForecastRow:
+    def _network(
+        self, name: str, kind: str, recipe: Recipe, made: Sequence[_Made],
+        tried: Mapping[str, float],
+    ) -> ForecastRow:  # fmt: skip
+        """What a network made with each seed as a row."""
+        errors, valid = _tested(made), of_seeds([one.valid for one in made])
+        return replace(
+            self._row(name, errors), graph=kind, loss=str(recipe.loss), tried=tried,
+            by_seed=tuple(errors.by_seed.tolist()), valid_rmse=valid.rmse,
+            covered=float(np.mean([m.covered for m in made])),
+            width=float(np.mean([m.width for m in made])),
+        )  # fmt: skip
+
+    def _row(self, name: str, errors: Errors) -> ForecastRow:
         """A forecast as a row."""
-        low, high = rmse_interval(errors, None, self.block, self.seed, self.level)
-        above = None if errors is base else self._above(errors, base)
-        return ForecastRow(name, kind, self.ahead, errors.rmse, errors.mae, low, high,
-                           against_ar=above)  # fmt: skip
+        low, high = rmse_interval(errors, None, self.block, self.seeds[0], self.level)
+        against = {n: self._above(errors, floor) for n, floor in self.floors.items() if n != name}
+        return ForecastRow(name, "", self.ahead, errors.rmse, errors.mae, low, high, against)
 
     def _above(self, errors: Errors, other: Errors) -> tuple[float, float, float]:
         """How much an RMSE is above another, with its interval."""
-        ends = rmse_interval(errors, other, self.block, self.seed, self.level)
+        ends = rmse_interval(errors, other, self.block, self.seeds[0], self.level)
         return errors.rmse - other.rmse, *ends
 
 
-def _verdicts(rows: Sequence[ForecastRow]) -> list[str]:
-    """What the rows say, in sentences."""
-    said = []
-    for row in rows:
-        when = f"{row.ahead} steps: "
-        if row.chosen and row.against_ar is not None:
-            word = _word(row.against_ar, "below", "above", "not to be told from")
-            said.append(f"{when}'{row.model}' is chosen on validation; its RMSE {row.rmse:.3f} is "
-                        f"{word} shared AR {_spread(row.against_ar)}")  # fmt: skip
-        if row.loses and row.model not in FLOORS and row.graph in ("", TRUE):
-            said.append(f"{when}'{row.model}' loses to shared AR {_spread(row.against_ar)}")
-        if row.against_empty is not None:
-            word = _word(row.against_empty, "helps", "harms", "cannot be told to help")
-            said.append(f"{when}the graph {word} '{row.model}': RMSE against its own empty graph "
-                        f"{_spread(row.against_empty)}")  # fmt: skip
-    return said
+def _tested(made: Sequence[_Made]) -> Errors:
+    """Errors of all seeds on the test windows."""
+    return of_seeds([one.test for one in made])
 
 
-def _word(difference: tuple[float, float, float], less: str, more: str, unknown: str) -> str:
-    """What an interval of a difference says."""
-    _, low, high = difference
-    return less if high < 0 else more if low > 0 else unknown
-
-
-def _spread(difference: tuple[float, float, float] | None) -> str:
-    value, low, high = difference or (0.0, 0.0, 0.0)
-    return f"({value:+.3f}, {low:+.3f} to {high:+.3f})"
+def _on_validation(row: ForecastRow) -> float:
+    """RMSE on the validation windows."""
+    return np.inf if row.valid_rmse is None else row.valid_rmse

@@ -17,7 +17,9 @@ def metrics_of(made: Predictions, data: Data) -> dict[str, float]:
     """All metrics of the task, by name, the headline first.
 
     Of the next token: log loss, perplexity, accuracy, and bits a character where tokens are
-    characters. Of tags in chunks (B-, I-, O): their F1 as well.
+    characters. Of tags in chunks (B-, I-, O): their F1 as well. Of several values a row: the RMSE
+    pooled over all of them, sqrt of the mean of all squared errors, as forecasts are scored by;
+    `rmse` is the mean of one root for each.
 
     Args:
         made: results of the model.
@@ -29,6 +31,8 @@ def metrics_of(made: Predictions, data: Data) -> dict[str, float]:
             found["bits_per_character"] = found["log_loss"] / math.log(2)
         return found
     found = all_metrics(made)
+    if data.task == "regression" and made.outputs.ndim > 1:
+        found["rmse_pooled"] = float(np.sqrt(np.square(made.outputs - made.targets).mean()))
     if data.task == "tagging" and all(name == "O" or name[1:2] == "-" for name in data.classes):
         with suppress(Undefined):
             found["chunk_f1"] = chunk_f1(_sentences(made, made.targets, data),

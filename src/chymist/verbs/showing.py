@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +13,8 @@ from chymist.engine.defaults import check_split, complete
 from chymist.engine.files import write_file
 from chymist.errors import UsageError
 from chymist.keys import order
-from chymist.reports.pictures import data_uri, to_bytes
+from chymist.reports.pictures import data_uri, enlarged, tiled, to_bytes, to_png
 from chymist.values import Recipe, Split, whole_number
-
-GAP = 2  # pixels between pictures
-LEAST = 64  # pixels of the longer side of a picture at least; small ones are enlarged
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,24 +41,12 @@ class ShownBatch:
         both = np.concatenate([self.raw.astype(np.float64), self.images.clip(low, high)])
         if self.raw.dtype == np.uint8 and high > 127:
             both = both.round().astype(np.uint8)
-        made = to_bytes(both)[0]
-        times = max(1, LEAST // max(made.shape[1:3]))
-        made = made.repeat(times, 1).repeat(times, 2)
-        made = np.pad(made, ((0, 0), (0, GAP), (0, GAP), (0, 0)), constant_values=255)
-        count, height, width, channels = made.shape
-        lines = made.reshape(2, count // 2, height, width, channels).transpose(0, 2, 1, 3, 4)
-        return lines.reshape(2 * height, count // 2 * width, channels)
+        return tiled(enlarged(to_bytes(both)[0]), len(self.raw))
 
     def save(self, path: str | Path) -> Path:
         """Write the picture as a PNG; returns its path."""
-        from PIL import Image
-
-        sheet, target = self.sheet, Path(path)
-        picture = Image.fromarray(sheet[..., 0] if sheet.shape[2] == 1 else sheet)
-        stream = BytesIO()
-        picture.save(stream, "PNG", optimize=True)
-        write_file(target, stream.getvalue())
-        return target
+        write_file(Path(path), to_png(self.sheet))
+        return Path(path)
 
     def _repr_html_(self) -> str:
         return f'<img src="{data_uri(self.sheet, 4096)}" alt="{len(self.rows)} training images">'

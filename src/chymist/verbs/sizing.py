@@ -51,6 +51,15 @@ class ModelShapes:
         return sum(row.parameters for row in self.rows)
 
     @property
+    def weight_layers(self) -> int:
+        """Layers as they are counted: those that hold weights and multiply inputs by them.
+
+        A sum and its activation are one layer; pooling has no weights, and normalisation multiplies
+        no inputs: VGG16 has 16. Projections of shortcuts count, which papers leave out.
+        """
+        return sum(bool(row.parameters and row.multiply_adds) for row in self.rows)
+
+    @property
     def biases(self) -> int:
         """How many of the parameters are biases."""
         return sum(row.biases for row in self.rows)
@@ -87,7 +96,8 @@ class ModelShapes:
 
     def __str__(self) -> str:
         cells = [_cells(row) for row in self.rows]
-        total = ["total", "", "", "", f"{self.parameters:,}", f"{self.biases:,}"]
+        counted = f"{self.weight_layers} with weights"
+        total = ["total", counted, "", "", f"{self.parameters:,}", f"{self.biases:,}"]
         cells.append([*total, f"{self.multiply_adds:,}", ""])
         heads = [
             "layer",

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from chymist.data import hold_out
 from chymist.data.preparation import fit_preparation
@@ -20,8 +20,8 @@ from chymist.engine.threads import Threads
 from chymist.evidence import Pair
 from chymist.evidence.locality import Locality, locality
 from chymist.evidence.verdict import amount
-from chymist.keys import generator
 from chymist.models import build_model
+from chymist.models.blocks import Reordered
 from chymist.parts import Part
 from chymist.values import Data, Recipe, Shapes, Split, whole_number
 from chymist.verbs.baselines import named_baseline
@@ -110,7 +110,7 @@ def suitability(
     whole = data.data if isinstance(data, Split) else data
     check_single(whole, "the question needs")
     check_measured(whole, "the question needs")
-    split = _drawn(data, whole_number(rows, "rows", 10), whole_number(seed, "seed", 0))
+    split = some_rows(data, whole_number(rows, "rows", 10), whole_number(seed, "seed", 0))
     whole = split.data
     entries: dict[str, Any] = {
         NETWORK: Recipe(),
@@ -135,33 +135,13 @@ def suitability(
     return Suitability(verdict, tuple(reasons), found, near, curve, facts)
 
 
-class Shuffled(nn.Module):
-    """A model that sees the places of a picture in another order, the same for every picture.
-
-    Args:
-        model: takes (rows, channels, height, width).
-        shape: (channels, height, width).
-    """
-
-    def __init__(self, model: nn.Module, shape: tuple[int, ...]) -> None:
-        super().__init__()
-        self.model = model
-        order = generator(0, "shuffled pixels").permutation(shape[1] * shape[2])
-        self.register_buffer("order", torch.from_numpy(order))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """What the model says of the shuffled pictures."""
-        order = self.get_buffer("order")
-        made: Tensor = self.model(x.flatten(2).index_select(2, order).view(x.shape))
-        return made
-
-
 def shuffled(model: Part, shapes: Shapes) -> nn.Module:
-    """A model of the palette that gets shuffled pixels."""
-    return Shuffled(build_model(model, shapes, torch.initial_seed() % 2**31), shapes.inputs)
+    """A model of the palette that gets shuffled pixels, or steps, of all rows alike."""
+    plain = build_model(model, shapes, torch.initial_seed() % 2**31)
+    return nn.Sequential(Reordered(shapes.inputs), plain)
 
 
-def _drawn(data: Data | Split, most: int, seed: int) -> Split:
+def some_rows(data: Data | Split, most: int, seed: int) -> Split:
     """All usable rows as one part, or so many of them."""
     whole, usable, _ = open_rows(data)
     none = np.empty(0, np.int64)

@@ -13,9 +13,11 @@ from unicodedata import category
 
 import numpy as np
 
+from chymist.data.numpy_files import PARTS
 from chymist.engine.files import STANDARD_OUTPUT, is_stream, write_file, write_through
 from chymist.engine.folder import FILES, RESULTS, Saved, whole_folder, write_json
-from chymist.errors import InputError, printable
+from chymist.errors import InputError, UsageError, printable
+from chymist.reports.style import as_file
 from chymist.values import Data, Predictions, Recipe
 from chymist.verbs.comparison import Comparison
 from chymist.verbs.validation import CrossValidation
@@ -65,6 +67,25 @@ def write_predictions(
     write_table(path, rows)
 
 
+def write_arrays(path: Path, data: Data) -> None:
+    """Write rows as an NPZ file that `load` reads as the same data: inputs, targets, parts.
+
+    Args:
+        path: the file.
+        data: of arrays or images.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    targets = np.array(data.classes)[data.targets] if data.classes else data.targets
+    part = np.full(len(data), PARTS[0])
+    for name, rows in zip(PARTS[1:], (data.valid_rows, data.test_rows), strict=True):
+        part[rows if rows is not None else []] = name
+    stream = io.BytesIO()
+    np.savez(stream, x=np.asarray(data.inputs), y=targets, part=part)
+    write_through(path, stream.getvalue())
+
+
 def place_of_predictions(out: str | None, rows: str, saved: Saved) -> Path:
     """Where predictions go: never over the rows, the data or the run itself.
 
@@ -91,13 +112,48 @@ def place_of_predictions(out: str | None, rows: str, saved: Saved) -> Path:
     return path
 
 
-def place_of_file(out: str, data: Data | None = None, rows: str = "") -> Path:
+def save_drawing(drawing: object, path: str | Path) -> Path:
+    """Write a drawing as an SVG file; returns its path.
+
+    Args:
+        drawing: an SVG element.
+        path: of the file.
+
+    Raises:
+        InputError, UsageError: as in `place_of_drawing`.
+    """
+    place = place_of_drawing(str(path))
+    write_through(place, as_file(drawing).encode())
+    return place
+
+
+def place_of_drawing(out: str) -> Path:
+    """Where a picture goes, known before any work is done.
+
+    Args:
+        out: what the user says.
+
+    Raises:
+        UsageError: the name of the file is that of another format.
+        InputError: nothing can be written there.
+    """
+    place = place_of_file(out)
+    if not is_stream(place) and place.suffix.lower() != ".svg":
+        raise UsageError("pictures are written as SVG", where="--out", received=f"'{out}'",
+                         do="give a name that ends in .svg")  # fmt: skip
+    return place
+
+
+def place_of_file(
+    out: str, data: Data | None = None, rows: str = "", option: str = "--out"
+) -> Path:
     """Where a single file goes: never over the data or the rows; known before any work is done.
 
     Args:
         out: what the user says.
         data: what the file is made from.
-        rows: path of new rows.
+        rows: path of new rows, or of a run.
+        option: of the command line, for the errors.
 
     Raises:
         InputError: something that is not to be changed is there, or nothing can be written there.
@@ -105,15 +161,15 @@ def place_of_file(out: str, data: Data | None = None, rows: str = "") -> Path:
     path = Path(out)
     if is_stream(path):
         return path
-    _refuse(out, _given(rows, data.source if data else {}), "the file")
+    _refuse(out, _given(rows, data.source if data else {}), "the file", option)
     folder = path.resolve().parent
     if not folder.is_dir():
         raise InputError("the folder of the file does not exist", where=out,
-                         do="make the folder, or choose another --out")  # fmt: skip
+                         do=f"make the folder, or choose another {option}")  # fmt: skip
     if not os.access(folder, os.W_OK):
         raise InputError("the file cannot be written", where=out,
                          received="no permission to write there",
-                         do="choose another --out")  # fmt: skip
+                         do=f"choose another {option}")  # fmt: skip
     return path
 
 
@@ -123,11 +179,13 @@ def _given(rows: str, source: Mapping[str, Any]) -> list[Path]:
     return [Path(str(place)) for place in names if place and Path(str(place)).exists()]
 
 
-def _refuse(out: str, kept: Sequence[Path], what: str) -> None:
+def _refuse(out: str, kept: Sequence[Path], what: str, option: str = "--out") -> None:
     """Refuse a folder, and a place of or in what a file is made from."""
     path = Path(out)
     if path.is_dir():
-        raise InputError("a folder is in the way", where=out, do="give --out the name of a file")
+        raise InputError(
+            "a folder is in the way", where=out, do=f"give {option} the name of a file"
+        )
     place = path.resolve()
     for source in kept:
         same = path.exists() and source.is_file() and source.samefile(path)
@@ -137,7 +195,7 @@ def _refuse(out: str, kept: Sequence[Path], what: str) -> None:
                 "from",
                 where=out,
                 received=f"a place {'of' if same else 'in'} {source.name}",
-                do="choose another --out",
+                do=f"choose another {option}",
             )
 
 

@@ -138,6 +138,8 @@ def _hindrance(run: Assembly) -> str:
         return "it is solved, not trained in steps"
     if run.program.lanes:
         return "its state goes on from batch to batch"
+    if run.program.buckets:
+        return "its batches hold texts of similar length"
     if run.shapes.each_step and run.program.batch_size * math.prod(
         (*run.train.targets.shape[1:], run.shapes.outputs)) > MANY_OUTPUTS:  # fmt: skip
         return "it gives too many numbers at once"

@@ -26,7 +26,7 @@ from chymist.engine.rows import InMemory
 from chymist.errors import Diverged
 from chymist.models.chain import chained
 from chymist.models.stacked import StackedBatchNorm, StackedNoise, member_of, numbers_of
-from chymist.models.stacked_graphs import StackedBits
+from chymist.models.stacked_graph_layers import StackedBits
 from chymist.models.stacked_wide import stack_wide
 from chymist.penalties import Penalty, constrain, pull
 from chymist.schedules import WITHOUT_EPOCHS, Plateau

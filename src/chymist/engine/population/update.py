@@ -36,7 +36,7 @@ class Update:
         self, model: nn.Module, optimizers: Sequence[Part], apart: bool, counted: bool = False
     ) -> None:
         trained = [
-            (parameter, partial(layer.plain, name), partial(layer.own, name))
+            (parameter, partial(layer.plain, name), partial(layer.part_of, name))
             for layer in model.modules()
             for name, parameter in layer._parameters.items()
             if isinstance(layer, Stacked) and parameter is not None and parameter.requires_grad
