@@ -221,7 +221,9 @@ def test_adjacency_is_read_as_a_matrix(tmp_path):
 
 @pytest.mark.parametrize(("text", "said"), [
     ("from,to\nn1,n99\n", "does not exist"), ("a,b,c,d\n1,2,3,4\n", "two columns"),
-    ("from,to,w\nn1,n2,x\n", "no number"), ("from,to\nn1,\n", "does not exist"),
+    ("from,to,w\nn1,n2,x\n", "no finite number"), ("from,to\nn1,\n", "an empty cell"),
+    ("from,to,w\nn1,n2,nan\n", "no finite number"), ("from,to,w\nn1,n2,inf\n", "no finite number"),
+    ("from,to,w\nn1,n2,-1\n", "above 0"),
 ])  # fmt: skip
 def test_wrong_files_of_edges_are_one_line(tmp_path, text, said):
     nodes = write(tmp_path, "nodes.csv", NODES)
@@ -254,3 +256,41 @@ def test_features_of_nodes_are_scaled_by_training_rows():
     made = graph_inputs(data.graph, "auto", fitted.steps).features.numpy()
     assert np.allclose(made[:20].mean(0), 0, atol=1e-5)
     assert np.allclose(made[:20].std(0), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize(("given", "said"), [
+    ((3, [[0, 5]]), "does not exist"), ((3, [[0, -1]]), "does not exist"),
+    ((3, [[0.5, 1]]), "pairs of whole numbers"), ((3, [[0, 1], [1]]), "pairs of whole numbers"),
+    ((3, None), "pairs of whole numbers"), ((3, "ab"), "pairs of whole numbers"),
+    ((3, [[0, 1]], [np.nan]), "finite weight"), ((3, [[0, 1]], [np.inf]), "finite weight"),
+    ((3, [[0, 1]], ["a"]), "finite weight"), ((3, [[0, 1]], [1, 2]), "got 2 for 1 edges"),
+    ((3, [[0, 1]], []), "got 0 for 1 edges"),
+    ((3, [[0, 1]], [-1.0]), "above 0"), ((3, [[0, 1]], [0.0]), "above 0"),
+    ((3, [[0, 1]], None, np.ones((2, 2))), "each node needs its features"),
+    ((3, [[0, 1]], None, np.ones(3)), "each node needs its features"),
+    ((3, [[0, 1]], None, np.full((3, 2), np.nan)), "finite numbers"),
+    ((3, [[0, 1]], None, [["a"]] * 3), "finite numbers"),
+    ((3, [[0, 1]], None, [[1], [1, 2], [3]]), "finite numbers"),
+    ((3, [[0, 1]], None, np.ones((3, 0))), "each node needs its features"),
+    ((0, []), "nodes"), ((-1, []), "nodes"), ((2.5, [[0, 1]]), "nodes"), (("a", [[0, 1]]), "nodes"),
+    ((3, [[0, 1]], None, None, True, [0, 2, 2]), "numbered from 0"),
+    ((3, [[0, 1]], None, None, True, 0), "numbered from 0"),
+    ((3, [[0, 2]], None, None, True, [0, 0, 1]), "joins two graphs"),
+])  # fmt: skip
+def test_wrong_graphs_are_one_line(given, said):
+    with pytest.raises((InputError, UsageError), match=said) as found:
+        graph_of(*given)
+    assert "\n" not in str(found.value)
+
+
+def test_odd_edges_are_as_the_page_says():
+    plain = graph_of(4, [[0, 1], [1, 2]], [1.0, 2.0])
+    odd = graph_of(4, [[0, 1], [2, 2], [1, 0], [1, 2], [0, 1]], [1.0, 9.0, 5.0, 2.0, 7.0])
+    assert odd.edges.tolist() == plain.edges.tolist() == [[0, 1, 1, 2], [1, 0, 2, 1]]
+    assert odd.weights.tolist() == plain.weights.tolist() == [1, 1, 2, 2]
+    features, labels = np.random.default_rng(0).normal(size=(20, 3)), np.arange(20) % 2
+    alone = cy.load((graph_of(20, [], features=features), labels))  # nobody has a neighbour
+    for name in ("gcn", "gat", "sage", "gin"):
+        run = cy.fit(cy.Recipe(model=name, length="1 epochs"), alone, doctor=False)
+        assert np.isfinite(run.predictions.outputs).all()
+    assert "reading" in str(cy.loading_throughput(alone, seconds=0.1))

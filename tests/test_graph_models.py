@@ -13,7 +13,7 @@ import chymist as cy
 from chymist.data.graphs import graph_inputs, graph_of
 from chymist.errors import UsageError
 from chymist.evidence.graph_floors import label_propagation
-from chymist.models.fields import Fields, renormalized
+from chymist.models.fields import Fields, renormalized, sum_of_neighbors
 from chymist.models.graph_layers import (
     GraphAttention,
     GraphConvolution,
@@ -125,8 +125,6 @@ def test_gat_is_that_of_geometric(joined):
 
 
 def test_gin_is_that_of_geometric():
-    from chymist.models.fields import sum_of_neighbors
-
     geometric = pytest.importorskip("torch_geometric.nn")
     graph = some_graph()
     ours = Isomorphism(12, 4, learn_eps=True)
@@ -153,6 +151,80 @@ def test_pooling_is_that_of_geometric(how):
     values = torch.randn(9, 4, generator=torch.Generator().manual_seed(0))
     owners = torch.tensor([0, 0, 1, 2, 2, 2, 2, 3, 3])
     assert torch.allclose(pooled(values, owners, 4, how), theirs(values, owners))
+
+
+def trios(changed=None):
+    owners = np.repeat(np.arange(6), 5)
+    pairs = np.array([[g * 5 + i, g * 5 + j] for g in range(6)
+                      for i, j in ((0, 1), (1, 2), (3, 4), (0, 4))])  # fmt: skip
+    features = rng().random((30, 4))
+    if changed is not None:  # nodes in another order within each graph
+        order = owners * 5 + np.tile(changed, 6)
+        features, pairs = features[order], np.argsort(order)[pairs]
+    return graph_inputs(graph_of(30, pairs, features=features, owners=owners), "none")
+
+
+def test_clusters_of_nodes_are_those_of_geometric_and_of_dense_matrices():
+    from chymist.models.assignment import coarsened
+
+    graph = trios()
+    step = Fields(graph, sum_of_neighbors, 1).of(torch.arange(6), torch.zeros(1))[0].steps[0]
+    draw = torch.Generator().manual_seed(0)
+    values, scores = torch.randn(30, 4, generator=draw), torch.randn(30, 3, generator=draw)
+    wide, among = coarsened(values, scores.softmax(1), step.edges, graph.owners, 6)
+    dense = product(step.edges, torch.eye(30))
+    for g in range(6):
+        own, s = slice(5 * g, 5 * g + 5), scores.softmax(1)[5 * g : 5 * g + 5]
+        assert torch.allclose(wide[g], s.T @ values[own], atol=1e-6)
+        assert torch.allclose(among[g], s.T @ dense[own, own] @ s, atol=1e-6)
+    pool = pytest.importorskip("torch_geometric.nn").dense_diff_pool
+    blocks_of = torch.stack([dense[5 * g : 5 * g + 5, 5 * g : 5 * g + 5] for g in range(6)])
+    theirs = pool(values.view(6, 5, 4), blocks_of, scores.view(6, 5, 3))
+    assert torch.allclose(wide, theirs[0], atol=1e-6)
+    assert torch.allclose(among, theirs[1], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_pooling_by_assignment_keeps_no_order_and_learns(name):
+    described = NETWORKS[name].replace(pool="assign", clusters=3)
+    torch.manual_seed(0)
+    module = described.build(shapes_of(trios())).double().eval()
+    rows = torch.arange(6)[:, None]
+    whole = module(rows)
+    assert torch.allclose(module(rows[[4, 1]]), whole[[4, 1]])
+    twin = described.build(shapes_of(trios(rng(1).permutation(5)))).double().eval()
+    twin.load_state_dict(module.state_dict())
+    assert torch.allclose(twin(rows), whole)
+    whole.square().sum().backward()
+    for part in ("scores", "own", "neighbors"):
+        assert bool(getattr(module.assignment, part).weight.grad.any())
+
+
+def grid(height, width, wraps):
+    at = np.arange(height * width).reshape(height, width)
+    down, right = (np.roll(at, -1, 0), np.roll(at, -1, 1)) if wraps else (at[1:], at[:, 1:])
+    above, left = (at, at) if wraps else (at[:-1], at[:, :-1])
+    pairs = np.concatenate([np.stack([above, down], -1).reshape(-1, 2),
+                            np.stack([left, right], -1).reshape(-1, 2)])  # fmt: skip
+    return graph_inputs(graph_of(height * width, pairs))
+
+
+@pytest.mark.parametrize("wraps", [True, False])
+def test_on_a_grid_a_graph_convolution_is_a_convolution_with_one_symmetric_kernel(wraps):
+    image = torch.randn(1, 1, 6, 7, generator=torch.Generator().manual_seed(0))
+    kernel = torch.tensor([[0.0, 1.0, 0.0], [1.0, 1.0, 1.0], [0.0, 1.0, 0.0]])[None, None]
+    found = by_matrix(grid(6, 7, wraps), image.reshape(-1, 1)).view(1, 1, 6, 7)
+    if wraps:  # every pixel has four neighbours, and the kernel is a fifth
+        padded = functional.pad(image, (1, 1, 1, 1), mode="circular")
+        assert torch.allclose(found, functional.conv2d(padded, kernel) / 5, atol=1e-6)
+        return
+    degree = functional.conv2d(torch.ones_like(image), kernel, padding=1)  # 3 in a corner
+    wanted = functional.conv2d(image * degree.rsqrt(), kernel, padding=1) * degree.rsqrt()
+    assert torch.allclose(found, wanted, atol=1e-6)
+    plain = functional.conv2d(image, kernel, padding=1) / 5
+    inside = (slice(None), slice(None), slice(2, -2), slice(2, -2))
+    assert torch.allclose(found[inside], plain[inside], atol=1e-6)
+    assert not torch.allclose(found, plain, atol=1e-2)
 
 
 @pytest.mark.parametrize("name", ["gcn", "gat", "sage"])

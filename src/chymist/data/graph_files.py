@@ -136,13 +136,18 @@ def _spelled(cell: Any) -> str:
     return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
 
 
+def _said(cell: Any) -> str:
+    return "an empty cell" if cell is None or not str(cell).strip() else short(cell)
+
+
 def _numbers(cells: Cells, column: int, start: int) -> list[float]:
     """The numbers of a column, from a row on."""
     found = []
     for row, cell in list(enumerate(cells.columns[column]))[start:]:
         value = _number(cell)
         if value is None or not np.isfinite(value):
-            raise InputError("a weight is no number", where=cells.place(row), received=short(cell))
+            raise InputError("a weight is no finite number", where=cells.place(row),
+                             received=_said(cell))  # fmt: skip
         found.append(value)
     return found
 
@@ -157,7 +162,7 @@ def _places(
         if place is None:
             known = f"0 to {nodes - 1}" if places is None else "names of the first column"
             raise InputError("an edge has a node that does not exist", where=cells.place(row),
-                             received=short(cell), do=f"nodes are {known}")  # fmt: skip
+                             received=_said(cell), do=f"nodes are {known}")  # fmt: skip
         found.append(place)
     return found
 

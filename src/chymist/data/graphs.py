@@ -10,7 +10,7 @@ import numpy as np
 from chymist.data.cells import short
 from chymist.data.features import fit_scale
 from chymist.errors import InputError
-from chymist.values import Graph
+from chymist.values import Graph, whole_number
 
 if TYPE_CHECKING:
     import torch
@@ -36,38 +36,60 @@ def graph_of(
         the first counts.
 
     Raises:
-        InputError: a node that does not exist, a weight that is not finite, graphs that are not
-            numbered in order, or an edge between two of them.
+        InputError: a node that does not exist, a weight that is not finite or not above 0,
+            features that are no finite numbers or not of every node, graphs that are not numbered
+            in order, or an edge between two of them.
+        UsageError: no number of nodes.
 
     Example:
         >>> graph_of(3, [[0, 1], [1, 2], [1, 0]]).edges.tolist()
         [[0, 1, 1, 2], [1, 0, 2, 1]]
     """
-    pairs = _pairs(edges)
-    values = np.ones(pairs.shape[1], np.float32) if weights is None else np.asarray(weights)
+    nodes, pairs = whole_number(nodes, "nodes", 1), _pairs(edges)
+    values = np.ones(pairs.shape[1], np.float32) if weights is None else _numbers(weights, 1)
     if pairs.size and not 0 <= int(pairs.min()) <= int(pairs.max()) < nodes:
         raise InputError("an edge has a node that does not exist", where="edges",
                          received=f"nodes {pairs.min()} to {pairs.max()}",
                          do=f"give 0 to {nodes - 1}")  # fmt: skip
-    if len(values) != pairs.shape[1] or not np.isfinite(values).all():
-        raise InputError("each edge needs a finite weight", where="weights",
-                         received=f"{len(values)} for {pairs.shape[1]} edges")  # fmt: skip
-    if features is not None and len(features) != nodes:
-        raise InputError("each node needs its features", where="features",
-                         received=short(f"{len(features)} rows"), do=f"give {nodes}")  # fmt: skip
+    if values is None or len(values) != pairs.shape[1] or not (values > 0).all():
+        raise InputError("each edge needs a finite weight above 0", where="weights",
+                         received=f"{np.size(weights)} for {pairs.shape[1]} edges")  # fmt: skip
+    known = None if features is None else _numbers(features, 2)
+    if features is not None and (known is None or len(known) != nodes or not known.shape[1]):
+        raise InputError("each node needs its features, finite numbers", where="features",
+                         received=short(f"{type(features).__name__} of {len(features)}"),
+                         do=f"give an array ({nodes}, features)")  # fmt: skip
     numbers = None if owners is None else _owners(owners, nodes, pairs)
     if both_ways:
-        pairs, values = np.hstack([pairs, pairs[::-1]]), np.concatenate([values, values])
+        pairs = np.stack([pairs, pairs[::-1]], 2).reshape(2, -1)  # each beside its way back
+        values = values.repeat(2)
     apart = pairs[0] != pairs[1]
     pairs, values = pairs[:, apart], values[apart]
     first = np.unique(pairs[0] * nodes + pairs[1], return_index=True)[1]
     kept = None if weights is None else values[first].astype(np.float32)
-    return Graph(nodes, np.ascontiguousarray(pairs[:, first]), kept, features, numbers)
+    return Graph(nodes, np.ascontiguousarray(pairs[:, first]), kept, known, numbers)
+
+
+def _array(values: Any) -> np.ndarray:
+    """An array of anything; lists of different lengths are one of no dimension."""
+    try:
+        return np.asarray(values)
+    except ValueError:
+        return np.array(None)
+
+
+def _numbers(values: Any, axes: int) -> np.ndarray | None:
+    """Finite numbers of so many axes, or None."""
+    made = _array(values)
+    known = made.ndim == axes and made.dtype.kind in "biuf" and bool(np.isfinite(made).all())
+    return made if known else None
 
 
 def _pairs(edges: Any) -> np.ndarray:
     """Edges as whole numbers (2, edges); two rows of two are two edges."""
-    given = np.asarray(edges) if len(edges) else np.zeros((2, 0), np.int64)
+    given = _array(edges)
+    if given.ndim and not len(given):
+        given = np.zeros((2, 0), np.int64)
     if given.ndim != 2 or 2 not in given.shape or given.dtype.kind not in "iu":
         raise InputError("edges are pairs of whole numbers", where="edges",
                          received=f"shape {given.shape}, dtype {given.dtype}",
@@ -77,9 +99,9 @@ def _pairs(edges: Any) -> np.ndarray:
 
 def _owners(owners: Any, nodes: int, pairs: np.ndarray) -> np.ndarray:
     """Numbers of the graphs, which follow each other and are not joined."""
-    numbers = np.asarray(owners)
+    numbers = _array(owners)
     steps = np.diff(numbers) if numbers.ndim == 1 else np.array([2])
-    if len(numbers) != nodes or not nodes or numbers[0] != 0 or not np.isin(steps, (0, 1)).all():
+    if numbers.shape != (nodes,) or numbers[0] != 0 or not np.isin(steps, (0, 1)).all():
         raise InputError("graphs are numbered from 0, and their nodes follow each other",
                          where="owners", received=short(f"shape {numbers.shape}"))  # fmt: skip
     joined = np.flatnonzero(numbers[pairs[0]] != numbers[pairs[1]])

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from chymist.data.graphs import GraphInputs
 from chymist.errors import UsageError
+from chymist.models.assignment import AssignmentPool
 from chymist.models.fields import (
     Fields,
     Weighting,
@@ -32,7 +33,8 @@ from chymist.values import Shapes
 # Models that are given numbers of nodes and the graph; others are given features of the nodes.
 NODE_MODELS = ("gcn", "gat", "sage", "gin")
 GRAPH_MODELS = (*NODE_MODELS, "graph_gru", "forecaster")
-Pool = Literal["sum", "mean", "max"]
+Pool = Literal["sum", "mean", "max", "assign"]
+CLUSTERS = 4  # of a graph whose nodes are assigned to clusters
 
 
 class OnFeatures(nn.Module):
@@ -84,17 +86,21 @@ class GraphNetwork(nn.Module):
         activation: between layers.
         pool: how nodes become graphs.
         head: last affine map where rows are graphs, or None.
+        clusters: of "assign".
     """
 
     def __init__(
         self, fields: Fields, layers: list[nn.Module], dropout: float,
         activation: Callable[[Tensor], Tensor], pool: str, head: nn.Linear | None,
+        clusters: int = CLUSTERS,
     ) -> None:  # fmt: skip
         super().__init__()
         self.fields, self.activation, self.pool = fields, activation, pool
         self.layers = nn.ModuleList(layers)
         self.drops = nn.ModuleList(BitDropout(dropout) for _ in layers)
         self.head = head
+        if head is not None and pool == "assign":
+            self.assignment = AssignmentPool(head.in_features, clusters)
 
     def forward(self, rows: Tensor) -> Tensor:
         """Numbers of nodes or graphs (batch, 1) to (batch, outputs)."""
@@ -105,8 +111,12 @@ class GraphNetwork(nn.Module):
             values = layer(self.activation(values) if place else values, step, drop)
         if self.head is not None:
             assert field.owners is not None
-            active = self.activation(values)
-            values = self.head(pooled(active, field.owners, len(field.rows), self.pool))
+            active, graphs = self.activation(values), len(field.rows)
+            if self.pool == "assign":
+                wide = self.assignment(active, field.steps[-1], field.owners, graphs)
+            else:
+                wide = pooled(active, field.owners, graphs, self.pool)
+            values = self.head(wide)
         found: Tensor = values.index_select(0, places)
         return found
 
@@ -117,10 +127,12 @@ class GraphNetwork(nn.Module):
 
 def _network(
     shapes: Shapes, name: str, weighting: Weighting, hidden: tuple[int, ...], dropout: float,
-    pool: str, layer: Callable[[int, int, bool], nn.Module], heads: int = 1,
+    pool: tuple[str, int], layer: Callable[[int, int, bool], nn.Module], heads: int = 1,
     activation: Callable[[Tensor], Tensor] = functional.relu,
 ) -> nn.Module:  # fmt: skip
     """A network of layers of one kind for inputs of given shapes; `layer` is told if it is last.
+
+    `pool` is how nodes become graphs, and how many clusters "assign" has.
 
     Raises:
         UsageError: there is no graph with features.
@@ -139,13 +151,13 @@ def _network(
         width = units if last else units * heads
     head = nn.Linear(width, shapes.outputs) if whole else None
     fields = Fields(graph, weighting, len(layers))
-    return GraphNetwork(fields, layers, dropout, activation, pool, head)
+    return GraphNetwork(fields, layers, dropout, activation, pool[0], head, pool[1])
 
 
 @describer("model")
 def gcn(
     shapes: Shapes, *, hidden: tuple[Count, ...] = (16,), dropout: Fraction = 0.5,
-    pool: Pool = "mean",
+    pool: Pool = "mean", clusters: Count = CLUSTERS,
 ) -> nn.Module:  # fmt: skip
     """Graph convolutional network: each layer averages over neighbours, then maps, H' = A H W + b.
 
@@ -154,7 +166,9 @@ def gcn(
     Args:
         hidden: units of each layer but the last.
         dropout: probability of dropping a value before each layer.
-        pool: how nodes become graphs, where rows are graphs: "sum", "mean" or "max".
+        pool: how nodes become graphs, where rows are graphs: "sum", "mean", "max", or "assign" to a
+            few clusters, which are nodes of a layer of their own (graph pooling).
+        clusters: of "assign".
 
     Example:
         >>> import numpy as np, torch
@@ -165,19 +179,19 @@ def gcn(
 
     Source: Kipf, Welling 2017, arXiv:1609.02907.
     """
-    return _network(shapes, "gcn", renormalized, hidden, dropout, pool,
+    return _network(shapes, "gcn", renormalized, hidden, dropout, (pool, clusters),
                     lambda features, units, last: GraphConvolution(features, units))  # fmt: skip
 
 
 @describer("model")
 def sage(
     shapes: Shapes, *, hidden: tuple[Count, ...] = (16,), dropout: Fraction = 0.5,
-    pool: Pool = "mean",
+    pool: Pool = "mean", clusters: Count = CLUSTERS,
 ) -> nn.Module:  # fmt: skip
     """GraphSAGE: own features and the mean of the neighbours', mapped apart, H' = H W + M H V + b.
 
     Args:
-        hidden, dropout, pool: as in `gcn`.
+        hidden, dropout, pool, clusters: as in `gcn`.
 
     Example:
         >>> import numpy as np, torch
@@ -188,7 +202,7 @@ def sage(
 
     Source: Hamilton, Ying, Leskovec 2017, arXiv:1706.02216 (mean aggregator, all neighbours).
     """
-    return _network(shapes, "sage", mean_of_neighbors, hidden, dropout, pool,
+    return _network(shapes, "sage", mean_of_neighbors, hidden, dropout, (pool, clusters),
                     lambda features, units, last: SampleAndAggregate(features, units))  # fmt: skip
 
 
@@ -196,6 +210,7 @@ def sage(
 def gat(
     shapes: Shapes, *, hidden: tuple[Count, ...] = (8,), heads: Count = 8,
     dropout: Fraction = 0.6, attention_dropout: Fraction = 0.6, pool: Pool = "mean",
+    clusters: Count = CLUSTERS,
 ) -> nn.Module:  # fmt: skip
     """Graph attention network: a node learns how much each neighbour counts.
 
@@ -207,7 +222,7 @@ def gat(
         heads: attentions of a hidden layer.
         dropout: probability of dropping a value before each layer.
         attention_dropout: probability of dropping a weight of attention.
-        pool: as in `gcn`.
+        pool, clusters: as in `gcn`.
 
     Example:
         >>> import numpy as np, torch
@@ -223,14 +238,14 @@ def gat(
         count = 1 if last else heads
         return GraphAttention(features, units, count, not last, attention_dropout)
 
-    return _network(shapes, "gat", with_loops, hidden, dropout, pool, layer, heads,
+    return _network(shapes, "gat", with_loops, hidden, dropout, (pool, clusters), layer, heads,
                     functional.elu)  # fmt: skip
 
 
 @describer("model")
 def gin(
     shapes: Shapes, *, hidden: tuple[Count, ...] = (32, 32), dropout: Fraction = 0.0,
-    learn_eps: bool = False, pool: Pool = "sum",
+    learn_eps: bool = False, pool: Pool = "sum", clusters: Count = CLUSTERS,
 ) -> nn.Module:  # fmt: skip
     """Graph isomorphism network: a perceptron of (1 + e) x_i + sum of the neighbours, H' = f(...).
 
@@ -240,7 +255,7 @@ def gin(
         hidden: units of each layer; for nodes the last layer gives the outputs.
         dropout: probability of dropping a value before each layer.
         learn_eps: whether e is learned; else it is 0.
-        pool: as in `gcn`.
+        pool, clusters: as in `gcn`.
 
     Example:
         >>> import numpy as np, torch
@@ -251,5 +266,5 @@ def gin(
 
     Source: Xu et al. 2019, arXiv:1810.00826.
     """
-    return _network(shapes, "gin", sum_of_neighbors, hidden, dropout, pool,
+    return _network(shapes, "gin", sum_of_neighbors, hidden, dropout, (pool, clusters),
                     lambda width, units, last: Isomorphism(width, units, learn_eps))  # fmt: skip

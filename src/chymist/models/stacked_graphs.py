@@ -73,6 +73,8 @@ class StackedGraphNetwork(nn.Module):
         kind = type(first.layers[0])
         if kind not in STACKED or any(type(layer) is not kind for layer in first.layers):
             raise Unstackable("a graph network of these layers has no stacked form")
+        if first.head is not None and first.pool == "assign":
+            raise Unstackable("pooling by assignment has no stacked form")
         self.fields = [member.fields for member in members]
         self.activation, self.pool = first.activation, first.pool
         depth = range(len(first.layers))
