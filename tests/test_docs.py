@@ -30,6 +30,7 @@ PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").g
         "docs/graphs.md",
         "docs/sequences.md",
         "docs/images.md",
+        "docs/networks.md",
         "docs/neurons.md",
     ],
 )

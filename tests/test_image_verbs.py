@@ -105,6 +105,54 @@ def test_the_file_of_features_is_fitted_as_the_features_are(
     assert "in the way" in said(f"features {folder} --out {folder}", 1, capsys)
 
 
+def odd(kind: str, folder: Path) -> None:
+    """An image, or what is called one, that is not like the others (8 bits, RGB, PNG)."""
+    draw = np.random.default_rng(1)
+
+    def pixels(*shape: int) -> np.ndarray:
+        return draw.integers(0, 256, shape).astype(np.uint8)
+
+    if kind == "16 bit":
+        Image.fromarray(draw.integers(0, 2**16, (32, 32)).astype(np.uint16)).save(folder / "o.png")
+    elif kind in ("RGBA", "LA", "L", "CMYK"):
+        wide = {"RGBA": (4,), "LA": (2,), "L": (), "CMYK": (4,)}[kind]
+        name = "o.jpg" if kind == "CMYK" else "o.png"
+        Image.fromarray(pixels(32, 32, *wide), kind).save(folder / name)
+    elif kind in ("gif", "animation"):
+        more = [Image.fromarray(pixels(32, 32, 3))] * (kind == "animation")
+        image = Image.fromarray(pixels(32, 32, 3))
+        image.save(folder / "o.gif", save_all=True, append_images=more)
+    elif kind == "tiff":
+        Image.fromarray(pixels(32, 32, 3)).save(folder / "o.tiff")
+    else:
+        whole = (folder / "0.png").read_bytes()
+        content = {"truncated": whole[: len(whole) // 2], "empty": b"", "text": b"no image"}[kind]
+        (folder / "o.png").write_bytes(content)
+
+
+@pytest.mark.parametrize(("kind", "said_of_it"), [
+    ("RGBA", ""), ("CMYK", ""), ("gif", ""), ("LA", "1 grey images are read as RGB"),
+    ("L", "1 grey images are read as RGB"), ("16 bit", "1 grey images are read as RGB"),
+    ("tiff", "1 files that are no images are left aside (.tiff)"),
+    ("animation", "the image is an animation"), ("truncated", "got image file is truncated"),
+    ("empty", "got an empty file"), ("text", "got no PNG, JPEG, BMP, GIF or WebP"),
+])  # fmt: skip
+@pytest.mark.filterwarnings("ignore:'mode' parameter is deprecated")
+def test_odd_images_are_read_as_the_page_says_or_refused(
+    kind: str, said_of_it: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = photos(tmp_path)
+    odd(kind, folder / "train" / "ant")
+    out = tmp_path / "batch.png"
+    refused = kind in ("animation", "truncated", "empty", "text")
+    words = f"batch {folder} --augment flip --out {out}"
+    assert said_of_it in said(words, int(refused), capsys)
+    assert out.exists() != refused
+    if refused:
+        line = said(f"fit {folder} --json", 1, capsys) or ""
+        assert line.count("\n") <= 1
+
+
 @given(st.integers(0, 2**32 - 1), st.integers(4, 12), st.booleans(), st.booleans())
 @settings(max_examples=25, deadline=None)
 def test_rows_that_were_written_are_read_as_they_were(

@@ -251,6 +251,26 @@ def test_a_shared_covariance_is_better_with_few_rows_and_separate_ones_with_many
     assert not any("separate is better" in part for part in alike.verdict.split(";"))
 
 
+def test_a_crossing_of_two_views_of_the_same_rows():
+    data = gaussian_rows((1.0, 1.7), 200)
+    few = cy.load((data.inputs[:, :2], data.targets), task="classification")
+    both = {name: cy.Recipe(model=cy.models.gaussian(covariance=name))
+            for name in ("shared", "separate")}  # fmt: skip
+    plain = cy.crossing(both, data, [24, 120], seeds=1)
+    twice = cy.crossing(both, {"separate": data, "shared": data}, [24, 120], seeds=1)
+    assert twice.to_dict()["rows"] == plain.to_dict()["rows"]
+    mixed = cy.crossing(both, {"shared": few, "separate": data}, [24, 120], seeds=1)
+    alone = cy.learning_curve(both["shared"], few, [24, 120], seeds=1)
+    assert [s.value for s in mixed.curves[0].held] == [s.value for s in alone.held]
+    drawn = mixed.svg()
+    assert ">shared<" in drawn
+    assert ">separate<" in drawn
+    for wrong, word in (({"shared": data}, "its data"),
+                        ({"shared": data, "separate": cy.load("iris")}, "same rows")):  # fmt: skip
+        with pytest.raises(cy.ChymistError, match=word):
+            cy.crossing(both, wrong, [24, 120])
+
+
 def test_the_generative_model_gains_from_right_assumptions_and_loses_from_wrong_ones():
     both = {"gaussian": cy.Recipe(model="gaussian"),
             "logistic": cy.Recipe(model="softmax", optimizer=cy.optim.irls(l2=1e-3))}  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,8 @@ from torch import nn
 import chymist as cy
 from chymist.engine.assembly import Assembly, assemble
 from chymist.engine.defaults import complete
-from chymist.engine.population import together
+from chymist.engine.population import Plan, together
+from chymist.engine.population.plan import Timings, _key
 from chymist.models.packing import packed_steps, whole_steps
 from chymist.models.recurrent import lengths_of
 from chymist.models.stacked import member_of, numbers_of, stack
@@ -236,3 +238,35 @@ def test_cross_validation_of_texts_is_that_by_the_loop() -> None:
     one, other = (cy.cross_validate(recipe, texts(), folds=4, floors=False, executor=executor)
                   for executor in ("auto", "loop"))  # fmt: skip
     np.testing.assert_allclose(one.predictions.outputs, other.predictions.outputs, atol=1e-8)
+
+
+def test_what_a_step_keeps_cuts_a_population(monkeypatch: pytest.MonkeyPatch) -> None:
+    from chymist.engine.population import activations, execute_all
+
+    recipe = RECIPE.replace(length="5 steps", model=cy.models.lstm(hidden=(8,), embedding=4))
+    runs, theirs = runs_of(recipe, "text"), runs_of(recipe, "text")
+    size = activations.bytes_of_step(runs[0])
+    steps = max(run.shapes.inputs[0] for run in runs)
+    kept = 16 * steps * 8 * (4 + 8 + 5 * 4)  # gates, their gradients and memories, in float64
+    assert kept / 4 < size < 16 * kept
+    bigger = runs_of(recipe.replace(batch_size=32), "text")[0]
+    assert activations.bytes_of_step(bigger) == 2 * size
+    monkeypatch.setattr(activations, "free_memory", lambda: 4 * 2.5 * size)
+    assert activations.programs_for(runs[0], [0, 1, 2], 1) == 2
+    assert activations.programs_for(runs[0], [0, 1, 2], 2) == 3
+    monkeypatch.setattr(activations, "free_memory", lambda: 0)
+    assert activations.programs_for(runs[0], [0, 1, 2], 1) == 3
+    execute_all(runs, plan=_stacked_plan(runs))
+    monkeypatch.undo()
+    execute_all(theirs, plan=_stacked_plan(theirs))
+    for run, other in zip(runs, theirs, strict=True):
+        for name, values in run.state.model.state_dict().items():
+            torch.testing.assert_close(values, other.state.model.state_dict()[name], atol=1e-9,
+                                       rtol=0)  # fmt: skip
+
+
+def _stacked_plan(runs: list[Assembly]) -> Plan:
+    """A plan that has measured the stacked form to be the fastest."""
+    plan = Plan(Path("plan.json"), pinned=True)
+    plan.known[_key(runs)] = Timings("known", {"loop": 1.0, "stacked": 0.1})
+    return plan

@@ -234,3 +234,18 @@ def test_clips_have_a_picture(tmp_path, capsys):
     out = tmp_path / "clip.svg"
     assert main(["part", "norm(max=0.1)", "--kind", "clip", "--out", str(out)]) == 0
     assert out.read_text().startswith("<svg")
+
+
+def test_gates_do_not_keep_an_lstm_from_exploding():
+    """With open gates and a weight u of the candidate a step multiplies by 1 + u, at rest."""
+    model = module(cy.models.lstm(hidden=(1,)), cy.Shapes((30, 1), 1))
+    with torch.no_grad():
+        for name, values in model.layers[0].named_parameters():
+            values.zero_()
+            if name == "bias_ih_l0":
+                values.copy_(torch.tensor([50.0, 50, 0, 50]))
+            elif name.startswith("weight"):
+                values[2] = 0.5
+    found = reach(model, torch.zeros(2, 30, 1))
+    assert found.factor.value == pytest.approx(1.5, rel=1e-9)
+    assert found.curve[29] / found.curve[0] == pytest.approx(1.5**29, rel=1e-9)

@@ -100,7 +100,7 @@ def test_a_carried_state_is_normalised_too():
 
 
 @pytest.mark.parametrize("options", [{"norm": "layer"}, {"norm": "batch"},
-                                     {"activation": "relu"}, {"activation": "sigmoid"}])  # fmt: skip
+                                     {"activation": "sigmoid"}])  # fmt: skip
 def test_what_has_no_stacked_form_is_trained_by_the_loop(options):
     model = cy.models.rnn(hidden=(4,), embedding=4, **options)
     shapes = cy.Shapes((9,), 2, (), 6)

@@ -165,3 +165,38 @@ def test_an_unknown_kind_is_refused():
 def test_wrong_edges_are_refused(edges, said):
     with pytest.raises(InputError, match=said):
         graph_of(3, edges)
+
+
+def test_many_classes_are_asked_for_a_part_at_a_time(monkeypatch):
+    from chymist.engine import steps
+    from chymist.losses import FORMS
+
+    draw = rng()
+    outputs = torch.from_numpy(draw.normal(size=(23, 300)))
+    targets = torch.from_numpy(draw.integers(0, 300, 23))
+    form = FORMS["cross_entropy"]
+    whole = steps._chances(form, outputs, targets)
+    monkeypatch.setattr(steps, "PART", 4 * 300)
+    parts = steps._chances(form, outputs, targets)
+    right = torch.softmax(outputs, 1).gather(1, targets[:, None])[:, 0].numpy()
+    np.testing.assert_allclose(parts[0][:, 0], right, rtol=1e-12)
+    for one, other in zip(whole, parts, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert steps._chances(form, outputs[:0], targets[:0])[0].shape == (0, 2)
+
+
+def test_the_doctor_asks_a_language_model_for_what_it_scores_only(monkeypatch):
+    from chymist.verbs import watching
+
+    class Wide(torch.nn.Module):
+        most = 0
+
+        def forward(self, inputs):
+            Wide.most = max(Wide.most, len(inputs))
+            return inputs.double()[..., None].expand(-1, -1, 50) * torch.arange(50.0)
+
+    monkeypatch.setattr(watching, "LARGEST", 4000)
+    inputs = torch.arange(100 * 8).view(100, 8)
+    made = watching.scored_outputs(Wide(), inputs)
+    assert (len(made), Wide.most) == (10, 10)
+    torch.testing.assert_close(made, Wide()(inputs)[:10])

@@ -126,3 +126,31 @@ def test_what_a_reduced_precision_cannot_do_is_one_line() -> None:
     carrying = cy.Recipe(model=cy.models.lstm(hidden=(4,), carry=True), length="1 epochs")
     with pytest.raises(InputError, match="fails on the first batch"):
         cy.fit(carrying.replace(precision="float16"), language(), doctor=False)
+
+
+@pytest.mark.parametrize("kind", ["sequence", "text"])
+def test_intervals_and_effects_of_rows_with_one_target(kind: str) -> None:
+    data = DATA[kind]()
+    plain = recipe(kind, stop="none")
+    found = cy.intervals(plain, data, data.inputs[:5], folds=3)
+    assert found.sets.shape == (5, len(data.classes))
+    assert found.sets.any(1).all()
+    learnt = cy.effects(data, plain, {"model.hidden": [(1,), (8,)]}, repeats=2, rows=24)
+    assert [effect.scores.shape for effect in learnt.effects] == [(2, 2)]
+
+
+def test_intervals_of_a_value_after_several_steps() -> None:
+    x = np.random.default_rng(0).normal(size=(90, 5, 2))
+    data = cy.load((x, x[:, :, 0].sum(1)), kind="sequence")
+    found = cy.intervals(recipe("sequence", stop="none"), data, x[:4], folds=3)
+    assert (found.low < found.value).all()
+    assert (found.value < found.high).all()
+
+
+@pytest.mark.parametrize("kind", ["tagging", "language"])
+def test_intervals_and_effects_need_one_target_a_row(kind: str) -> None:
+    data = DATA[kind]()
+    with pytest.raises(UsageError, match="intervals need one target a row"):
+        cy.intervals(recipe(kind), data, data.inputs[:2])
+    with pytest.raises(UsageError, match="need one target a row"):
+        cy.effects(data, recipe(kind))

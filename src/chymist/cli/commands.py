@@ -172,14 +172,16 @@ def predict(options: argparse.Namespace) -> int:
             do="give --out the name of a file",
         )
     screen = Screen(options.quiet, options.json or is_stream(path))
-    outputs, classes, names, notes, estimated = predict_named(options.run, options.rows)
-    for note in notes:
+    found = predict_named(options.run, options.rows)
+    for note in found.notes:
         screen.line("Note", note)
     with standard_output() if printed else nullcontext():
-        write_predictions(path, outputs, classes, names, estimated)
-    screen.line("Result", f"{len(names)} predictions in {path}", result=True)
+        write_predictions(
+            path, found.outputs, found.classes, found.names, found.estimated, found.words
+        )
+    screen.line("Result", f"{len(found.names)} predictions in {path}", result=True)
     if options.json:
-        emit({"run": options.run, "rows": len(names), "predictions": str(path)})
+        emit({"run": options.run, "rows": len(found.names), "predictions": str(path)})
     return 0
 
 

@@ -92,9 +92,8 @@ def layers_of(options: argparse.Namespace) -> dict[str, Any]:
     for name, value in options.dotted.items():
         slot, _, option = name.partition(".")
         if slot != "model":
-            raise UsageError(
-                "unknown option", received=f"'--{name}'", do="only --model.* fits here"
-            )
+            raise UsageError("unknown option", received=f"'--{name}'",
+                             do="only --model.* fits here")  # fmt: skip
         plain = merged(plain, {"model": {option: value}})
     if options.fields:
         place_of_drawing(options.fields)
@@ -107,10 +106,7 @@ def layers_of(options: argparse.Namespace) -> dict[str, Any]:
          "receptive_field": r.receptive_field}
         for r in found.rows
     ]  # fmt: skip
-    text = str(found)
-    if options.fields:
-        cy.receptive_fields(model, sizes, options.outputs).save(options.fields)
-        text += f"\nwhat a unit of each layer sees is drawn in {options.fields}"
+    text = str(found) + _fields_drawn(options, model, sizes)
     if memory:
         parts = ", ".join(f"{name} {size(b)}" for name, b in memory.items())
         text += f"\nmemory for batches of {options.batch} with {options.optimizer}: {parts}"
@@ -120,6 +116,14 @@ def layers_of(options: argparse.Namespace) -> dict[str, Any]:
         "solved": found.solved, "memory": memory, "layers": rows, "picture": options.fields,
         "text": text,
     }  # fmt: skip
+
+
+def _fields_drawn(options: argparse.Namespace, model: Any, sizes: tuple[int, ...]) -> str:
+    """Draw what units see, where that is asked for; returns what to say of it."""
+    if not options.fields:
+        return ""
+    cy.receptive_fields(model, sizes, options.outputs).save(options.fields)
+    return f"\nwhat a unit of each layer sees is drawn in {options.fields}"
 
 
 def _sizes(options: argparse.Namespace) -> tuple[int, ...]:

@@ -118,6 +118,8 @@ def _open(content: bytes, label: str) -> Image.Image:
     """An image whose header is read and whose size is bounded."""
     from PIL import Image
 
+    if not content:
+        raise _damaged(label, EOFError("an empty file"))
     try:
         image = Image.open(io.BytesIO(content), formats=FORMATS)
         frames = int(getattr(image, "n_frames", 1))

@@ -66,6 +66,28 @@ def stepwise_rows(rows_source: Any, kind: str, columns: tuple[str, ...], steps: 
     return array.astype(np.float32) if kind == "sequence" else array
 
 
+def new_lines(rows_source: Any) -> list[str] | None:
+    """Lines of a text file (.txt), or of a list of sentences; None for anything else.
+
+    Args:
+        rows_source: what is to be predicted.
+
+    Raises:
+        InputError: the file does not exist, or is no UTF-8.
+
+    Example:
+        >>> new_lines(["He ran", "Yes"]), new_lines(np.zeros((1, 2)))
+        (['He ran', 'Yes'], None)
+    """
+    if isinstance(rows_source, str | Path):
+        path = existing(rows_source)
+        if not path.name.removesuffix(".gz").endswith(".txt"):
+            return None
+        return decoded(read_bytes(path), path.name).splitlines()
+    given = isinstance(rows_source, list | tuple) and len(rows_source) > 0
+    return list(rows_source) if given and all(isinstance(r, str) for r in rows_source) else None
+
+
 def _texts(rows_source: Any, columns: tuple[str, ...]) -> np.ndarray:
     """Texts from a list, an array, or a mapping with their column."""
     if isinstance(rows_source, Mapping):

@@ -100,3 +100,85 @@ def tagged_data(
 def _named(word: list[str], columns: tuple[str, ...]) -> list[str]:
     """The tokens of a word: the first as it is, others with the name of their column."""
     return [word[0], *(f"{name}={cell}" for name, cell in zip(columns[1:], word[1:], strict=False))]
+
+
+def sentences_of(lines: Sequence[str], name: str, columns: tuple[str, ...]) -> list[Sentence]:
+    """New sentences, without tags.
+
+    Either a line holds a word, its columns apart by spaces, and an empty line ends the sentence;
+    a tag behind them is left aside. Or a line holds a sentence, its words apart by spaces, and the
+    columns of a word by slashes: `He/PRP ran/VBD`. Where a word is all that a step has, lines of
+    one word are the first of these.
+
+    Args:
+        lines: of a file, or sentences.
+        name: of the file, for messages.
+        columns: names of the columns of a word.
+
+    Returns:
+        Of each sentence its words, of each word its columns.
+
+    Raises:
+        InputError: no words, or words without their columns.
+
+    Example:
+        >>> sentences_of(["He/PRP ran/VBD", "Yes/UH"], "a.txt", ("word", "POS"))
+        [[['He', 'PRP'], ['ran', 'VBD']], [['Yes', 'UH']]]
+        >>> sentences_of(["He PRP", "", "Yes UH"], "a.txt", ("word", "POS"))
+        [[['He', 'PRP']], [['Yes', 'UH']]]
+    """
+    count, rows = len(columns), [line.split() for line in lines]
+    if not any(rows):
+        raise InputError("there are no sentences", where=name,
+                         do="give a sentence a line")  # fmt: skip
+    whole = [[word.rsplit("/", count - 1) for word in row] for row in rows if row]
+    if all(len(word) == count and all(word) for sentence in whole for word in sentence) and (
+        count > 1 or any(len(sentence) > 1 for sentence in whole)
+    ):
+        return whole
+    found: list[Sentence] = [[]]
+    for number, row in enumerate(rows):
+        if row and len(row) not in (count, count + 1):
+            wanted = " ".join(columns)
+            raise InputError(
+                f"a word needs {wanted}", where=f"{name}, line {number + 1}",
+                received=short(lines[number]),
+                do=f"give a line for each word, '{wanted}', and an empty line after a sentence; or "
+                f"a line for each sentence, its words as {'/'.join(columns)}",
+            )  # fmt: skip
+        if row:
+            found[-1].append(row[:count])
+        elif found[-1]:
+            found.append([])
+    return [sentence for sentence in found if sentence]
+
+
+def sentence_numbers(
+    sentences: Sequence[Sentence], columns: tuple[str, ...], vocabulary: Sequence[str], steps: int
+) -> np.ndarray:
+    """New sentences as numbers of tokens, (rows, steps, columns), filled up with 0.
+
+    Args:
+        sentences: as `sentences_of` gives them.
+        columns: names of the columns.
+        vocabulary: of the training sentences; other words are unknown.
+        steps: words of the longest sentence that the model takes.
+
+    Raises:
+        InputError: a sentence is longer.
+
+    Example:
+        >>> sentence_numbers([[["He", "PRP"]]], ("word", "POS"), ("", "", "He"), 2).tolist()
+        [[[2, 1], [0, 0]]]
+    """
+    number = {token: place for place, token in enumerate(vocabulary)}
+    made = np.full((len(sentences), steps, len(columns)), FILL, np.int64)
+    for row, sentence in enumerate(sentences):
+        if len(sentence) > steps:
+            raise InputError("a sentence is longer than all of training",
+                             where=f"new rows, sentence {row + 1}",
+                             received=f"{len(sentence)} words",
+                             do=f"cut it into parts of at most {steps}")  # fmt: skip
+        named = [_named(word, columns) for word in sentence]
+        made[row, : len(named)] = [[number.get(t, UNKNOWN) for t in word] for word in named]
+    return made

@@ -20,6 +20,7 @@ from chymist.values import Data, Predictions
 
 STEPWISE = ("tagging", "language")  # tasks with a class for every step
 ROOM = 2**24  # numbers that a forward pass gives at once outside training
+PART = 2**21  # chances of many classes that are held at once, in double precision
 MANY = 256  # classes beyond which the chances of the wrong ones are not kept one by one
 
 
@@ -209,16 +210,29 @@ def step_predictions(
     found: list[tuple[np.ndarray, ...]] = []
     for index, outputs, targets in read_rows(model, rows, lanes):
         kept = (targets >= 0).flatten()
-        chances = form.predictions(outputs.flatten(0, 1)[kept].double()).cpu().numpy()
-        goals = targets.flatten()[kept].cpu().numpy()
-        if chances.shape[1] > MANY:
-            chances, goals = two_chances(chances, goals), np.zeros_like(goals)
+        chances, goals = _chances(form, outputs.flatten(0, 1)[kept], targets.flatten()[kept])
         place = index.numpy().repeat(targets.shape[1])[kept.cpu().numpy()]
         found.append((place, goals, chances))
     place, goals, chances = (np.concatenate(part) for part in zip(*found, strict=True))
     order = np.argsort(place, kind="stable")
     owner = numbers[place[order]]
     return Predictions(owner, goals[order], chances[order], owner)
+
+
+def _chances(form: Form, outputs: Tensor, targets: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Chances of the classes and the right ones; of many classes two chances, a part at a time."""
+    goals = targets.cpu().numpy()
+    if outputs.shape[1] <= MANY:
+        return form.predictions(outputs.double()).cpu().numpy(), goals
+    size = max(1, PART // outputs.shape[1])
+    parts = (form.predictions(part.double()).cpu().numpy() for part in outputs.split(size))
+    found = [two_chances(part, own) for part, own in zip(parts, _cut(goals, size), strict=True)]
+    return np.concatenate(found), np.zeros_like(goals)
+
+
+def _cut(values: np.ndarray, size: int) -> list[np.ndarray]:
+    """Parts of at most so many rows; one that is empty if there are none."""
+    return [values[start : start + size] for start in range(0, max(1, len(values)), size)]
 
 
 def two_chances(chances: np.ndarray, goals: np.ndarray) -> np.ndarray:

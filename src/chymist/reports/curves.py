@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SMALL = 1e-3  # of the middle score; less (rows learnt by heart) is drawn at the edge
-PARTS = (("training", "s1"), ("held out", "s2"))
+PARTS, KINDS = ("training", "held out"), ("s1", "s2")
 
 
 @dataclass(frozen=True)
@@ -66,12 +66,16 @@ class Positions:
         return cls(tuple(map(float, sizes)), texts, "training rows", log=True)
 
 
-def curve_svg(positions: Positions, train: Sequence[Score], held: Sequence[Score]) -> Markup:
-    """Both scores over a horizontal axis, with their intervals as bands.
+def curve_svg(
+    positions: Positions, train: Sequence[Score], held: Sequence[Score],
+    parts: tuple[str, str] = PARTS,
+) -> Markup:  # fmt: skip
+    """Two series of scores over a horizontal axis, with their intervals as bands.
 
     Args:
         positions: the horizontal axis.
         train, held: scores on training and on held rows, one a position.
+        parts: what the two series are, where they are something else.
 
     Returns:
         An SVG element; scores that differ many times over have a logarithmic axis.
@@ -80,28 +84,29 @@ def curve_svg(positions: Positions, train: Sequence[Score], held: Sequence[Score
     x = Scale(positions.at[0], positions.at[-1], LEFT, WIDTH - RIGHT, log=positions.log)
     y = _heights(metric, positions, [*train, *held])
     name = metric_name(metric)
-    parts = [_frame(x, y, positions, name, metric in SHARES)]
+    drawn = [_frame(x, y, positions, name, metric in SHARES)]
     labels = []
     for at, word in positions.marks:
-        parts += [line(x(at), y.start, x(at), y.end, "best"),
+        drawn += [line(x(at), y.start, x(at), y.end, "best"),
                   label(word, x(at) + 4, y.end - 6, kind="title")]  # fmt: skip
     for value, word in positions.levels:
         if y.low <= value <= y.high:
-            parts.append(line(x.start, y(value), x.end, y(value), "floor"))
+            drawn.append(line(x.start, y(value), x.end, y(value), "floor"))
             labels.append((y(value), word, "title"))
-    for (part, kind), scores in zip(PARTS, (train, held), strict=True):
+    for part, kind, scores in zip(parts, KINDS, (train, held), strict=True):
         points = [
             (x(at), y(max(s.value, y.low))) for at, s in zip(positions.at, scores, strict=True)
         ]
-        parts += [_band(positions, scores, x, y, kind), path([points], kind)]
-        parts += [dot(*point, kind, 2.6) for point in points]
+        drawn += [_band(positions, scores, x, y, kind), path([points], kind)]
+        drawn += [dot(*point, kind, 2.6) for point in points]
         labels.append((points[-1][1], part, kind))
     above = -100.0
     for height, part, kind in sorted(labels):
         above = max(height + 4, above + 15)
-        parts.append(label(part, WIDTH - RIGHT + 7, above, kind=kind))
-    title = f"{name} on training and held-out rows by {positions.title}"
-    return drawing(title, HEIGHT, *parts)
+        drawn.append(label(part, WIDTH - RIGHT + 7, above, kind=kind))
+    told = "on training and held-out rows" if parts == PARTS else f"of {' and '.join(parts)}"
+    title = f"{name} {told} by {positions.title}"
+    return drawing(title, HEIGHT, *drawn)
 
 
 def plot_curve(positions: Positions, train: Sequence[Score], held: Sequence[Score]) -> Axes:
@@ -119,7 +124,7 @@ def plot_curve(positions: Positions, train: Sequence[Score], held: Sequence[Scor
     found = figure.subplots()
     metric = held[0].metric
     factor = 100 if metric in SHARES else 1
-    for (part, kind), scores in zip(PARTS, (train, held), strict=True):
+    for part, kind, scores in zip(PARTS, KINDS, (train, held), strict=True):
         value, low, high = factor * np.array([(s.value, s.low, s.high) for s in scores]).T
         style = "--" if kind == "s1" else "-"
         found.plot(positions.at, value, marker=".", label=part, color=COLORS[kind], linestyle=style)

@@ -10,7 +10,7 @@ from chymist.reports.charts import fit
 from chymist.reports.markup import Markup, join, tag
 from chymist.reports.svg import COLORS, WIDTH, drawing, label, px
 
-COLUMNS, PANEL, GAP, LETTERS = 4, 98, 22, 15
+COLUMNS, PANEL, GAP, LETTERS = 3, 110, 22, 20
 
 
 def field_chart(description: str, panels: Sequence[tuple[str, np.ndarray]]) -> Markup:

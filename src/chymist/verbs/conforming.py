@@ -12,6 +12,7 @@ import numpy as np
 from chymist.data import folds as make_folds
 from chymist.data import left_aside, read_inputs, schema_of
 from chymist.data.splits import hold_out
+from chymist.data.stepwise import check_single
 from chymist.engine.events import Epoch
 from chymist.engine.threads import Threads
 from chymist.errors import InputError, UsageError, nearest
@@ -198,6 +199,7 @@ def _check(method: str, rule: str, level: float) -> None:
 
 
 def _check_targets(data: Data) -> None:
+    check_single(data, "intervals need")
     if data.targets.ndim > 1:
         raise InputError("intervals are for one target", where=data.name,
                          received=f"{data.targets.shape[1]} targets",

@@ -75,7 +75,8 @@ class Invariance:
                     show("accuracy", v) for v in (one.value, one.low, one.high, same.value)
                 )
                 name = "" if number else probe.change
-                cells.append([name, f"{amount:g} {probe.unit}", value, f"[{low}, {high}]", alike])
+                unit = "pixel" if (probe.unit, amount) == ("pixels", 1) else probe.unit
+                cells.append([name, f"{amount:g} {unit}", value, f"[{low}, {high}]", alike])
         return heads, cells
 
     def svg(self) -> str:

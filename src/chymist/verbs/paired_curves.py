@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from chymist.errors import UsageError
 from chymist.evidence.resampled import corrected_t, holm
 from chymist.evidence.verdict import PairedDifference
 from chymist.metrics import METRICS
+from chymist.reports.curves import Positions, curve_svg
 from chymist.values import Data, Recipe, Split
 from chymist.verbs.curves import LearningCurve, learning_curve
 
@@ -48,13 +49,21 @@ class Crossing:
             "seconds": sum(curve.facts["seconds"] for curve in self.curves),
         }  # fmt: skip
 
+    def svg(self) -> str:
+        """Both curves of held-out scores with their intervals, as an SVG element."""
+        one, other = self.curves
+        return str(curve_svg(Positions.rows(self.sizes), one.held, other.held, self.names))
+
+    def _repr_html_(self) -> str:
+        return self.svg()
+
     def __repr__(self) -> str:
         return f"Crossing({self.verdict})"
 
 
 def crossing(
     recipes: dict[str, Recipe],
-    data: Data | Split,
+    data: Data | Split | Mapping[str, Data],
     sizes: Sequence[float | int] | None = None,
     folds: int = 5,
     seeds: int = 3,
@@ -69,13 +78,15 @@ def crossing(
 
     Args:
         recipes: two of them, by name.
-        data, sizes, folds, seeds, seed: as in `learning_curve`.
+        data: as in `learning_curve`; or data for each name, which are the same rows seen in two
+            ways: photos, and their pretrained features.
+        sizes, folds, seeds, seed: as in `learning_curve`.
 
     Returns:
         A `Crossing`.
 
     Raises:
-        UsageError: not two recipes.
+        UsageError: not two recipes, or data of other names or other rows.
         InputError: sizes that the rows do not allow.
 
     Example:
@@ -90,8 +101,12 @@ def crossing(
     if len(recipes) != 2:
         raise UsageError("a crossing has two recipes", where="recipes",
                          received=str(len(recipes)), do="give two by name")  # fmt: skip
+    seen = data if isinstance(data, Mapping) else dict.fromkeys(recipes, data)
+    if isinstance(data, Mapping):
+        _check_same_rows(recipes, data)
     first, second = (
-        learning_curve(recipe, data, sizes, folds, seeds, seed) for recipe in recipes.values()
+        learning_curve(recipe, seen[name], sizes, folds, seeds, seed)
+        for name, recipe in recipes.items()
     )
     found = []
     for size in first.sizes:
@@ -104,6 +119,25 @@ def crossing(
     names = one, other
     sentence = _verdict(metric, names, first.sizes, found, adjusted)
     return Crossing(sentence, names, (first, second), first.sizes, tuple(found), adjusted)
+
+
+def _check_same_rows(recipes: Mapping[str, Recipe], data: Mapping[str, Data]) -> None:
+    """Refuse data of other names, and rows with other targets.
+
+    Raises:
+        UsageError: they are such.
+    """
+    if set(data) != set(recipes):
+        raise UsageError("each recipe needs its data", where="data",
+                         received=", ".join(map(str, data)),
+                         do=f"give them as {', '.join(recipes)}")  # fmt: skip
+    one, other = data.values()
+    same = one.classes == other.classes and np.array_equal(one.targets, other.targets)
+    parts = [None if d.test_rows is None else d.test_rows.tolist() for d in (one, other)]
+    if not same or parts[0] != parts[1]:
+        raise UsageError("the two data are not of the same rows", where="data",
+                         received=f"targets or test rows of {one.name} and {other.name} differ",
+                         do="give the same rows in the same order")  # fmt: skip
 
 
 def _verdict(

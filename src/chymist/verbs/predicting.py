@@ -12,6 +12,11 @@ import numpy as np
 import torch
 
 from chymist.data import left_aside, read_inputs, reload, schema_of
+from chymist.data.new_steps import new_lines
+from chymist.data.preparation import Preparation
+from chymist.data.schema import Schema
+from chymist.data.tagged import sentence_numbers, sentences_of
+from chymist.data.texts import UNKNOWN
 from chymist.engine.assembly import HEADLINE, predict_rows
 from chymist.engine.folder import open_folder, run_id
 from chymist.engine.rows import EVALUATION_BATCH, Flat, Streamed, as_inputs, in_turn
@@ -115,13 +120,17 @@ def predict(
         run: a run, or its folder; the data of the run is not needed.
         rows: a CSV file, an image, a folder or zip of images, an array, or a mapping of columns;
             a target column is ignored. For texts also a list, or a file with one text a line
-            (.txt); for a series a table, of whose last lines a forecast is made.
+            (.txt); for a series a table, of whose last lines a forecast is made. For tags of
+            words a list of sentences, or a file: a line for each sentence, the columns of a word
+            with slashes (He/PRP ran/VBD), or a line for each word and an empty one after each
+            sentence.
         probabilities: give class probabilities (n, classes) in place of labels.
         model: the user's own module or factory, if the run was made with one and is read from
             its folder.
 
     Returns:
-        Class names (n,), or (n, steps) for tagging; or values (n,) in the unit of the target; or
+        Class names (n,), or (n, steps) for tagging, "" behind a sentence;
+        or values (n,) in the unit of the target; or
         probabilities.
 
     Raises:
@@ -141,6 +150,8 @@ def predict(
         check_estimated(classes, found.estimated)
     if classes and not probabilities:
         labels: np.ndarray = np.array(classes, dtype=object)[outputs.argmax(-1)]
+        for row, words in enumerate(found.words):
+            labels[row, len(words) :] = ""
         return labels
     return outputs
 
@@ -154,6 +165,7 @@ class Predicted(NamedTuple):
         names: what to call each row.
         notes: what was left aside or never seen in training, in sentences.
         estimated: whether the loss estimates the probabilities, see `Predictions`.
+        words: of new sentences with tags, the words of each; empty for other rows.
     """
 
     outputs: np.ndarray
@@ -161,6 +173,7 @@ class Predicted(NamedTuple):
     names: list[str]
     notes: list[str]
     estimated: bool
+    words: list[list[str]]
 
 
 def check_estimated(classes: Sequence[str], estimated: bool) -> None:
@@ -193,7 +206,7 @@ def predict_named(run: Run | str | Path, rows: Any, *, model: Any = None) -> Pre
     if schema.task == "language":
         raise UsageError("a model of the next token goes on with a text", where="predict",
                          do="use sample")  # fmt: skip
-    raw, names = read_inputs(rows, schema)
+    raw, names, words = _read(rows, schema, predictor.preparation)
     outputs = predictor.outputs(predictor.batches(raw))
     if not schema.classes and outputs.shape[1] == 1:
         outputs = outputs[:, 0]
@@ -205,7 +218,25 @@ def predict_named(run: Run | str | Path, rows: Any, *, model: Any = None) -> Pre
     )
     for column, cells in predictor.preparation.unseen(raw).items():
         notes.append(f"{cells:,} cells of '{column}' hold a value that no training row had")
-    return Predicted(outputs, schema.classes, names, notes, predictor.estimated)
+    if words:
+        unknown = int((raw[..., 0] == UNKNOWN).sum())
+        notes += [f"{unknown:,} of {sum(map(len, words)):,} words are not known"] * bool(unknown)
+    return Predicted(outputs, schema.classes, names, notes, predictor.estimated, words)
+
+
+def _read(
+    rows: Any, schema: Schema, preparation: Preparation
+) -> tuple[Any, list[str], list[list[str]]]:
+    """Raw inputs of new rows, their names, and the words of sentences that get tags."""
+    columns = tuple(column.name for column in schema.columns)
+    lines = new_lines(rows) if schema.task == "tagging" and columns else None
+    if lines is None:
+        return *read_inputs(rows, schema), []
+    where = Path(rows).name if isinstance(rows, str | Path) else "new rows"
+    sentences = sentences_of(lines, where, columns)
+    raw = sentence_numbers(sentences, columns, preparation.vocabulary, schema.shape[0])
+    words = [["/".join(word) for word in sentence] for sentence in sentences]
+    return raw, [str(row + 1) for row in range(len(raw))], words
 
 
 @dataclass(frozen=True, eq=False)

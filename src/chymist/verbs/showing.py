@@ -10,7 +10,7 @@ import torch
 
 from chymist.engine.assembly import augment_of, check_loss, prepare_split
 from chymist.engine.defaults import check_split, complete
-from chymist.engine.files import write_file
+from chymist.engine.files import write_through
 from chymist.errors import UsageError
 from chymist.keys import order
 from chymist.reports.pictures import data_uri, enlarged, tiled, to_bytes, to_png
@@ -45,7 +45,7 @@ class ShownBatch:
 
     def save(self, path: str | Path) -> Path:
         """Write the picture as a PNG; returns its path."""
-        write_file(Path(path), to_png(self.sheet))
+        write_through(Path(path), to_png(self.sheet))
         return Path(path)
 
     def _repr_html_(self) -> str:

@@ -24,7 +24,7 @@ from chymist.doctor.restoring import untouched
 from chymist.doctor.rules import RULES
 from chymist.doctor.rules.evidence import Seen
 from chymist.doctor.rules.wiring import WIRING
-from chymist.doctor.watching import EARLY
+from chymist.doctor.watching import EARLY, LARGEST
 from chymist.engine.assembly import Assembly, forward
 from chymist.engine.events import Event, Step
 from chymist.engine.loop import Program
@@ -208,8 +208,8 @@ class RunWatcher:
         with self._looking():
             if self.valid is not None:
                 with untouched(self.watcher.model):
-                    outputs = forward(self.watcher.model, [self.valid[0]])
-                targets = self.valid[1]
+                    outputs = scored_outputs(self.watcher.model, self.valid[0])
+                targets = self.valid[1][: len(outputs)]
             self.watcher.epoch(last.valid_loss, outputs, targets, last.train_loss)
 
     def diverged(self, error: Diverged) -> None:
@@ -285,6 +285,19 @@ def some_rows(rows: Rows, seed: int, part: str) -> tuple[Tensor, Tensor] | None:
     drawn = generator(seed, "doctor", part).permutation(len(rows))[:most]
     index = torch.from_numpy(drawn)
     return rows.take(index), rows.targets.index_select(0, index.to(rows.targets.device))
+
+
+def scored_outputs(model: nn.Module, inputs: Tensor) -> Tensor:
+    """Outputs for the first rows, as many as the doctor scores; others are not computed.
+
+    A row of a language model gives steps x words numbers, and a thousand such rows gigabytes.
+
+    Args:
+        model: the model.
+        inputs: rows, prepared.
+    """
+    one = forward(model, [inputs[:1]])
+    return forward(model, [inputs[: max(1, LARGEST // max(1, one.numel()))]])
 
 
 def thinned(points: list[tuple[int, float]]) -> list[tuple[int, float]]:

@@ -25,7 +25,7 @@ from chymist.verbs.validation import CrossValidation
 
 def write_predictions(
     path: Path, outputs: np.ndarray, classes: Sequence[str], names: Sequence[str],
-    estimated: bool = True,
+    estimated: bool = True, words: Sequence[Sequence[str]] = (),
 ) -> None:  # fmt: skip
     """Write predictions of new rows as CSV: row, prediction, and a probability a class.
 
@@ -41,12 +41,20 @@ def write_predictions(
         classes: class names; empty for values.
         names: what to call the rows.
         estimated: whether the shares of classes are probabilities.
+        words: of sentences whose words get tags: they stand beside, and nothing is written of what
+            fills a sentence up.
 
     Raises:
         InputError: the file cannot be written.
     """
     rows: list[list[object]] = []
-    if classes:
+    if words:
+        rows.append(["row", "word", "prediction", *_shares(classes, estimated)])
+        for name, sentence, lines in zip(names, words, outputs, strict=True):
+            for step, (word, line) in enumerate(zip(sentence, lines, strict=False)):
+                made = [classes[int(line.argmax())], *(f"{p:.6g}" for p in line)]
+                rows.append([f"{name}.{step + 1}", word, *made])
+    elif classes:
         if outputs.ndim == 3:  # of every step
             names = [f"{name}.{step + 1}" for name in names for step in range(outputs.shape[1])]
             outputs = outputs.reshape(-1, outputs.shape[2])

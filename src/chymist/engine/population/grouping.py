@@ -100,7 +100,7 @@ def _signature(run: Assembly) -> object:
     recipe, program = run.recipe, run.program
     optimizer = [(k, v) for k, v in recipe.optimizer.items if k not in COLUMNS]
     model, rows = run.state.model, run.train
-    ragged = _reads_words(model)
+    ragged = reads_words(model)
     tables = {f"{n}.weight" for n, m in model.named_modules() if isinstance(m, nn.Embedding)}
     shapes = [
         (name, () if ragged and name in tables else tuple(p.shape), p.requires_grad)
@@ -124,7 +124,7 @@ def _signature(run: Assembly) -> object:
     ))  # fmt: skip
 
 
-def _reads_words(model: nn.Module) -> bool:
+def reads_words(model: nn.Module) -> bool:
     """Whether members may know words of their own, and what fills texts up changes nothing."""
     if isinstance(model, Recurrent):
         return model.tokens

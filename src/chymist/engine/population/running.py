@@ -16,6 +16,7 @@ from chymist.engine.checkpoint import check_finite
 from chymist.engine.events import Epoch
 from chymist.engine.loop import train
 from chymist.engine.population.abreast import merged
+from chymist.engine.population.activations import programs_for
 from chymist.engine.population.apart import (
     LOOP,
     PROCESSES,
@@ -119,7 +120,7 @@ def _side_by_side(
     parts = [
         (part, FORMS[group.forms[0]])
         for group in groups
-        for part in np.array_split(group.members, crews_of(runs, group.members, threads))
+        for part in np.array_split(group.members, _crews(runs, group.members, threads))
     ]
     everybody = [number for group in groups for number in group.members]
     count = min(len(parts), crews_of(runs, everybody, threads))
@@ -134,6 +135,12 @@ def _side_by_side(
                 lost[member.member] = member.event
             watch(member)
     return lost
+
+
+def _crews(runs: Sequence[Assembly], members: Sequence[int], threads: int) -> int:
+    """Programs that members are trained as, at once or, where memory is short, in turn."""
+    at_once = crews_of(runs, members, threads)
+    return max(at_once, programs_for(runs[members[0]], members, at_once))
 
 
 def crews_of(runs: Sequence[Assembly], members: Sequence[int], threads: int) -> int:
