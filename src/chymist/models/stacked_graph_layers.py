@@ -180,13 +180,23 @@ def beside(values: Tensor, counts: list[int], own: Tensor) -> tuple[Tensor, Tens
 
 
 def added(values: Tensor, counts: list[int], own: Tensor) -> Tensor:
-    """Rows of all members, (rows, outputs), plus what each member has, (K, outputs)."""
+    """Rows of all members, (rows, outputs), plus what each member has, (K, outputs).
+
+    Example:
+        >>> added(torch.zeros(3, 1), [1, 2], torch.tensor([[2.0], [5.0]])).flatten().tolist()
+        [2.0, 5.0, 5.0]
+    """
     rows, shift = beside(values, counts, own)
     return (rows + shift).view(values.shape)
 
 
 def mapped(values: Any, factors: Any, counts: list[int], weight: Tensor) -> Tensor:
-    """Rows of each member, dense or sparse, times its own weights (K, features, outputs)."""
+    """Rows of each member, dense or sparse, times its own weights (K, features, outputs).
+
+    Example:
+        >>> mapped(torch.ones(3, 1), None, [1, 2], torch.tensor([[[2.0]], [[5.0]]])).flatten().tolist()
+        [2.0, 5.0, 5.0]
+    """  # noqa: E501
     if isinstance(values, Sparse):
         return product(values, weight.flatten(0, 1), factors)
     values = values if factors is None else values * factors
