@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 
 from chymist.errors import InputError, UsageError
-from chymist.maths import common_point
 
 HARD = 1e9  # price of a point on the wrong side: none is accepted
 
@@ -53,6 +52,8 @@ def mistake_bound(inputs: np.ndarray, targets: np.ndarray) -> MistakeBound:
     """
     from scipy.optimize import linprog
     from sklearn.svm import SVC
+
+    from chymist.maths import common_point  # here, for it takes SciPy with it
 
     classes, index = np.unique(targets, return_inverse=True)
     if len(classes) != 2:
