@@ -141,7 +141,7 @@ def assemble(
     if check:
         with unchanged_randomness():
             check_first_batch(model, loss, apply, train, batch_size, shapes.outputs)
-    accumulate = recipe.accumulate or 1
+    accumulate = _passes(recipe, model)
     per_epoch = steps_per_epoch(rows, batch_size * accumulate)
     total = recipe.length.steps(per_epoch)
     rule = recipe.stop.build(per_epoch)
@@ -159,6 +159,16 @@ def assemble(
     )  # fmt: skip
     state = State(model, optimizer, rate, scaler(place.device.type, recipe.precision == "float16"))
     return Assembly(recipe, program, state, preparation, form, shapes, train, valid)
+
+
+def _passes(recipe: Recipe, model: nn.Module) -> int:
+    """Passes of a step: one where a state goes on from batch to batch."""
+    accumulate = recipe.accumulate or 1
+    if accumulate > 1 and carries(model):
+        raise UsageError("a state that is carried goes from batch to batch, one batch a step",
+                         where="accumulate", received=str(accumulate),
+                         do="leave it out, or carry=False")  # fmt: skip
+    return accumulate
 
 
 def augment_of(recipe: Recipe, data: Data, seed: int, outputs: int) -> Augment | None:
