@@ -258,6 +258,8 @@ def print_folds(screen: Screen, found: CrossValidation, out: Path) -> None:
     if found.corrected:
         screen.line("Score", f"{found.corrected}   for a model trained on all rows", result=True)
     print_floors(screen, found.floors)
+    if found.verdict:
+        screen.line("Verdict", found.verdict)
     if found.score.groups is not None:
         screen.line("Note", f"the intervals are by group ({found.score.groups:,} groups)")
     for note in _notes(found):
@@ -319,6 +321,7 @@ def cv_summary(
         "score": found.score.to_dict(),
         "floor": {k: floors[0][k] for k in ("name", "value")} if floors else None,
         "floors": floors,
+        "verdict": found.verdict,
         "folds": list(found.folds),
         "predictions": str(path),
         **{k: found.facts[k] for k in ("executor", "order", "plan", "epochs", "seconds", "protocol",
