@@ -11,7 +11,7 @@ help:
 	@echo "make demo       train a network on real handwritten digits and write a report"
 	@echo "make test       all checks and tests"
 	@echo "make test-hard  the slow, exhaustive tests"
-	@echo "make bench      measure speed beside other libraries (80 minutes; BENCH=--quick: 5)"
+	@echo "make bench      measure speed beside other libraries (90 minutes; BENCH=--quick: 15)"
 	@echo "make faults     judge the doctor on faulty, repaired and healthy programs (an hour)"
 	@echo "make lock       resolve the newest allowed packages into constraints.txt"
 	@echo "make clean      remove .venv, .venv-peers and caches; runs/ stays"
@@ -35,6 +35,9 @@ test-hard:
 bench:
 	@sh bench/setup.sh
 	PYTHONPATH=src .venv-peers/bin/python -m bench.run $(BENCH)
+	@sh tools/setup.sh test
+	PYTHONPATH=src .venv/bin/python -m bench.graphs
+	PYTHONPATH=src .venv/bin/python -m bench.recurrent
 
 # CHYMIST_FAULTS=FOLDER runs another suite of the same kind as well; FAULTS="--seeds 1" adds options.
 faults:
