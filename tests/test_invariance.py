@@ -126,6 +126,9 @@ def test_a_network_of_the_mean_pixel_minds_no_shift_of_the_inside() -> None:
 
 
 def test_what_cannot_be_probed_is_refused(run: Run) -> None:
+    for none in ((), ("shift", "shift"), "shift"):
+        with pytest.raises(UsageError, match="no list of different changes"):
+            cy.invariance(run, none)
     with pytest.raises(UsageError, match=r"unknown change.*did you mean 'shift'"):
         cy.invariance(run, ["shit"])
     for changes in ({"shift": (0.5,)}, {"scale": (0,)}, {"resolution": (150,)}, {"shear": (90,)},

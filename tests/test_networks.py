@@ -152,7 +152,7 @@ def test_what_is_told_draws_and_is_json(found, tmp_path: Path) -> None:  # type:
     assert len(found.reasons) == 2
     place = found.save(tmp_path / "networks.svg")
     assert "CNN, shuffled" in place.read_text("utf-8")
-    with pytest.raises(UsageError, match="written as SVG"):
+    with pytest.raises(UsageError, match=r"ends in \.svg"):
         found.save(tmp_path / "networks.png")
     assert "<svg" in found._repr_html_()
 
@@ -173,7 +173,7 @@ def test_rows_without_places_and_unknown_networks_are_refused() -> None:
         cy.compare_networks(cy.load("wine"))
     with pytest.raises(UsageError, match="unknown network"):
         cy.compare_networks(cy.load("digits"), ["CMN"])
-    with pytest.raises(UsageError, match="no list of networks"):
+    with pytest.raises(UsageError, match="no list of different networks"):
         cy.compare_networks(cy.load("digits"), "CNN")
     texts = cy.load((np.array(["a b", "c d"] * 10, dtype=object), np.arange(20) % 2), kind="text")
     with pytest.raises(UsageError, match="measured numbers"):
@@ -194,3 +194,9 @@ def test_the_command_says_it_and_draws_it(
     assert (tmp_path / "n.svg").read_text("utf-8").startswith("<svg")
     assert main([*words[:2], "--out", "n.png"]) == 2
     assert main([*words[:2], "--rows", "0"]) == 2
+
+
+@pytest.mark.parametrize("asked", [["DNN", "DNN"], [], "DNN"])
+def test_networks_are_a_list_of_different_ones(asked: object) -> None:
+    with pytest.raises(UsageError, match="no list of different networks"):
+        cy.compare_networks(cy.load("digits"), asked)  # type: ignore[arg-type]

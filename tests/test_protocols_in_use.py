@@ -250,3 +250,16 @@ def test_the_number_of_fits_is_told_before_the_first() -> None:
 def test_wrong_protocols_are_refused_before_training(options: dict, kind: type, message: str) -> None:  # fmt: skip
     with pytest.raises(kind, match=message):
         cy.cross_validate(LINEAR, cy.load("diabetes"), **options)
+
+
+def test_a_cross_validation_says_who_wins_on_its_folds() -> None:
+    data = cy.load("iris")
+    poor = cy.Recipe(model=cy.models.mlp(hidden=(2,)), length="1 epoch")
+    found = cy.cross_validate(poor, data, folds=5)
+    best = found.floors[0]
+    assert found.score.value < 0.7 < best.score.value
+    assert found.verdict.startswith(f"{best.name} is better than mlp by ")
+    assert "(5 folds x 1 seed, corrected t" in found.verdict
+    assert cy.cross_validate(poor, data, folds=5, floors=False).verdict == ""
+    drawn = cy.protocols.bootstrap(times=4)  # its folds overlap: no test of folds is meant for it
+    assert cy.cross_validate(poor, data, drawn).verdict == ""

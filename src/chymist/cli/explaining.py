@@ -145,7 +145,7 @@ def _sizes(options: argparse.Namespace) -> tuple[int, ...]:
 
 def draw_weights(run: str, out: str) -> dict[str, str]:
     """The weights of the first layer of a run on images, drawn where `out` says."""
-    place = place_of_file(out, rows=run, option="--weights")
+    place = place_of_file(out, rows=run, option="--weights", suffix=".png")
     write_through(place, to_png(cy.show_weights(run).sheet))
     return {"weights": out}
 

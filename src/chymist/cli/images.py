@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 import chymist as cy
 from chymist.cli.commands import emit, screen_of
 from chymist.cli.inputs import load_source, recipe_of, split_of
 from chymist.cli.summaries import print_data
-from chymist.engine.files import is_stream
 from chymist.errors import UsageError
-from chymist.values import Data
 from chymist.verbs.writing import place_of_file, write_arrays
 
 
@@ -19,7 +16,7 @@ def batch(options: argparse.Namespace) -> int:
     """`chymist batch`."""
     screen = screen_of(options)
     data = load_source(options)
-    place = _place(options.out, data, ".png")
+    place = place_of_file(options.out, data, suffix=".png")
     split = split_of(options, data)
     shown = cy.show_batch(split, recipe_of(options), rows=options.rows, seed=options.seed,
                           epoch=options.epoch)  # fmt: skip
@@ -41,7 +38,7 @@ def features(options: argparse.Namespace) -> int:
             raise UsageError("features are those of all rows", where=f"--{name.replace('_', '-')}",
                              do="leave it out; cut the rows of the file")  # fmt: skip
     data = load_source(options)
-    place = _place(options.out, data, ".npz")
+    place = place_of_file(options.out, data, suffix=".npz")
     print_data(screen, data)
     found = cy.pretrained_features(data, batch=options.batch)
     write_arrays(place, found)
@@ -51,15 +48,6 @@ def features(options: argparse.Namespace) -> int:
     if options.json:
         emit({"data": data.name, "rows": rows, "features": width, "file": options.out})
     return 0
-
-
-def _place(out: str, data: Data, suffix: str) -> Path:
-    """Where the file goes; its name must be that of what is written."""
-    place = place_of_file(out, data)
-    if not is_stream(place) and place.suffix.lower() != suffix:
-        raise UsageError(f"a file of this kind ends in {suffix}", where="--out",
-                         received=f"'{out}'", do=f"give a name that ends in {suffix}")  # fmt: skip
-    return place
 
 
 IMAGES = {"batch": batch, "features": features}

@@ -19,7 +19,7 @@ from chymist.verbs.writing import place_of_drawing
 def networks(options: argparse.Namespace) -> int:
     """`chymist networks`."""
     screen = screen_of(options)
-    names = listed(options.networks, "--networks") if options.networks else list(FAMILIES)
+    names = list(FAMILIES) if options.networks is None else listed(options.networks, "--networks")
     for name in ("parameters", "rows"):
         count(getattr(options, name), f"--{name}")
     if options.out:
@@ -52,7 +52,7 @@ def networks(options: argparse.Namespace) -> int:
 def invariance(options: argparse.Namespace) -> int:
     """`chymist invariance`."""
     screen = screen_of(options)
-    names = listed(options.changes, "--changes") if options.changes else list(CHANGES)
+    names = list(CHANGES) if options.changes is None else listed(options.changes, "--changes")
     if options.out:
         place_of_drawing(options.out)
     found = cy.invariance(options.run, names, data=moved_data(options))

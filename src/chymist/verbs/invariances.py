@@ -140,6 +140,9 @@ def invariance(
     Source: the course's probes of a CNN; Goodfellow et al. 2009, Measuring invariances in deep
         networks.
     """
+    if not changes or isinstance(changes, str) or len(set(changes)) < len(changes):
+        raise UsageError("no list of different changes", where="changes",
+                         received=repr(changes)[:60], do='give ["shift", "scale"]')  # fmt: skip
     asked = changes if isinstance(changes, Mapping) else dict.fromkeys(changes, ())
     for name, amounts in asked.items():
         _check(name, amounts)

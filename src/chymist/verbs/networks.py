@@ -198,7 +198,9 @@ def compare_networks(
     shuffled alike, on the same folds from the same seeds. A perceptron sees no difference between
     the two; a network that takes it for granted that neighbours go together has nothing to go by in
     the second. What shuffling costs is therefore what the assumption gives. An RNN reads rows of
-    pixels as steps; a GCN has pixels as nodes, with edges to those that touch.
+    pixels as steps; a GCN has pixels as nodes, with edges to those that touch. The shuffled order
+    is one and the same for all folds and seeds: what it happens to leave in place is not in the
+    intervals.
 
     Args:
         data: images or sequences; of a `Split`, its training and validation rows.
@@ -206,8 +208,8 @@ def compare_networks(
         folds: number of folds.
         seeds: how often rows are cut into folds, and networks initialised, anew.
         seed: the first seed.
-        parameters: of each network, as nearly as a width gives it; None is what a perceptron with
-            64 hidden units has.
+        parameters: of each network, as nearly as a width gives it (the table counts them); None is
+            what a perceptron with 64 hidden units has.
         rows: at most so many are used, drawn at random.
         recipe: how all of them are trained; its model is replaced. What it does not say is Adam at
             5e-3, batches of 32, 30 epochs.
@@ -240,7 +242,8 @@ def compare_networks(
     given = {n: v for n, v in vars(recipe or RECIPE).items() if v is not None}
     base = RECIPE.replace(**given)
     shapes = _shapes(base, split)
-    budget = parameters or parameters_of(models.mlp(hidden=(HIDDEN,)), shapes)
+    budget = (parameters_of(models.mlp(hidden=(HIDDEN,)), shapes) if parameters is None
+              else whole_number(parameters, "parameters", 1))  # fmt: skip
     image = whole.kind == "image"
     chosen = {
         name: models.sized(FAMILIES[name].image if image else FAMILIES[name].steps, shapes, budget)
@@ -302,9 +305,9 @@ def _check(data: Data, networks: Sequence[str]) -> None:
                " features)")  # fmt: skip
     check_measured(data, "the comparison needs")
     check_single(data, "the comparison needs")
-    if not networks or isinstance(networks, str):
-        raise UsageError("no list of networks", where="networks", received=repr(networks)[:60],
-                         do='give ["DNN", "CNN"]')  # fmt: skip
+    if not networks or isinstance(networks, str) or len(set(networks)) < len(networks):
+        raise UsageError("no list of different networks", where="networks",
+                         received=repr(networks)[:60], do='give ["DNN", "CNN"]')  # fmt: skip
     for name in networks:
         if name not in FAMILIES:
             raise UsageError("unknown network", where="networks", received=repr(name)[:60],

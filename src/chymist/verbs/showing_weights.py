@@ -88,8 +88,9 @@ def show_weights(run: Run | str | Path, *, model: Any = None) -> ShownWeights:
         module, shape = load_model(saved, model)[0], saved.preparation.shape
     first = next((m for m in module.modules() if m._parameters), None)
     if len(shape) != 3:
-        raise UsageError("only weights on images can be shown", where="show_weights",
-                         received="a run on other data")  # fmt: skip
+        raise UsageError("only weights on images can be shown", where="run",
+                         received=f"inputs of shape {tuple(shape)}",
+                         do="give a run on images")  # fmt: skip
     channels, height, width = shape
     if isinstance(first, nn.Linear) and first.in_features == channels * height * width:
         flat = first.weight.reshape(-1, channels, height, width)

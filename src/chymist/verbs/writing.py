@@ -142,18 +142,13 @@ def place_of_drawing(out: str) -> Path:
         out: what the user says.
 
     Raises:
-        UsageError: the name of the file is that of another format.
-        InputError: nothing can be written there.
+        InputError, UsageError: as in `place_of_file`.
     """
-    place = place_of_file(out)
-    if not is_stream(place) and place.suffix.lower() != ".svg":
-        raise UsageError("pictures are written as SVG", where="--out", received=f"'{out}'",
-                         do="give a name that ends in .svg")  # fmt: skip
-    return place
+    return place_of_file(out, suffix=".svg")
 
 
 def place_of_file(
-    out: str, data: Data | None = None, rows: str = "", option: str = "--out"
+    out: str, data: Data | None = None, rows: str = "", option: str = "--out", suffix: str = ""
 ) -> Path:
     """Where a single file goes: never over the data or the rows; known before any work is done.
 
@@ -162,13 +157,18 @@ def place_of_file(
         data: what the file is made from.
         rows: path of new rows, or of a run.
         option: of the command line, for the errors.
+        suffix: what the name must end in; "" is anything.
 
     Raises:
+        UsageError: the name is that of a file of another kind.
         InputError: something that is not to be changed is there, or nothing can be written there.
     """
     path = Path(out)
     if is_stream(path):
         return path
+    if suffix and path.suffix.lower() != suffix:
+        raise UsageError(f"a file of this kind ends in {suffix}", where=option,
+                         received=f"'{out}'", do=f"give a name that ends in {suffix}")  # fmt: skip
     _refuse(out, _given(rows, data.source if data else {}), "the file", option)
     folder = path.resolve().parent
     if not folder.is_dir():
