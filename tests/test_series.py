@@ -1,11 +1,16 @@
 """Series of any size: the unit and the distance from zero change no forecast."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.linear_model import LinearRegression
 
 import chymist as cy
+from chymist.cli import main
 from chymist.data.arrays import measured
+from chymist.errors import InputError
+from chymist.evidence.series_floors import series_floors
 
 rng = np.random.default_rng
 
@@ -40,3 +45,30 @@ def test_rounding_takes_no_signal(middle, spread, seed):
     values = middle + spread * rng(seed).normal(size=(50, 1))
     kept = measured(values).astype(np.float64)
     assert np.abs(kept - values).max() <= 1e-3 * max(values.std(), 1e-30)
+
+
+def test_huge_values_are_one_line(tmp_path, capsys):
+    path = tmp_path / "huge.csv"
+    path.write_text("v\n" + "\n".join(f"{(1 + n % 7) * 1e299!r}" for n in range(100)))
+    assert main(["fit", str(path), "--kind", "sequence", "--target", "v"]) == 1
+    assert "too large to be scaled, in column 'v'" in capsys.readouterr().err
+    data = cy.load((rng(0).normal(size=(60, 4, 2)), np.arange(60.0)), kind="sequence")
+    run = tmp_path / "run"
+    cy.fit(cy.Recipe(model="mlp", length="1 steps"), data, out=run, doctor=False)
+    rows = np.zeros((2, 4, 2))
+    rows[1, 2, 0] = 1e300
+    with pytest.raises(InputError, match="too large, in row 2, step 3, feature 1"):
+        cy.predict(run, rows)
+
+
+@pytest.mark.parametrize("unit", [1e-30, 1.0, 1e30])
+@pytest.mark.parametrize("middle", [0.0, 1e6])
+def test_the_autoregression_is_the_same_in_any_unit(unit, middle):
+    noise, series = rng(1).normal(size=200), np.zeros(200)
+    for n in range(2, 200):
+        series[n] = 1.2 * series[n - 1] - 0.6 * series[n - 2] + noise[n]
+    past = np.lib.stride_tricks.sliding_window_view(series, 3)[:-1]
+    expected = LinearRegression().fit(past[:150], series[3:153]).predict(past[150:])
+    past, goals = (past + middle) * unit, (series[3:] + middle) * unit
+    made = series_floors(past[:150], goals[:150], past[150:])["autoregression of 3 steps"]
+    assert np.allclose(made / unit - middle, expected, rtol=0, atol=1e-7)
