@@ -6,6 +6,10 @@ import torch
 
 import chymist as cy
 from chymist.data.graphs import graph_of
+from chymist.engine.assembly import assemble
+from chymist.engine.defaults import complete
+from chymist.engine.events import Step
+from chymist.engine.loop import train
 from chymist.engine.steps import in_lanes, stepwise, two_chances
 from chymist.errors import InputError, Interrupted, UsageError
 from chymist.losses import cross_entropy
@@ -104,6 +108,38 @@ def test_the_loss_over_steps_is_that_of_the_steps_with_a_target():
     assert torch.allclose((each * flat.sum(1)).sum() / flat.sum(), wanted)
     with pytest.raises(InputError, match="keeps its steps"):
         stepwise(cross_entropy)(outputs[:, 0], targets)
+
+
+def test_passes_of_unequal_sentences_make_the_step_of_one():
+    data = tags()
+    common = {"model": cy.models.gru(hidden=(4,), embedding=3), "optimizer": cy.optim.adam(lr=0.01),
+              "schedule": "constant", "length": "2 epochs", "stop": "none",
+              "precision": "float64"}  # fmt: skip
+    runs = []
+    for sizes in ({"batch_size": 8}, {"batch_size": 4, "accumulate": 2}):
+        made = cy.split(data, seed=0)
+        runs.append(assemble(complete(cy.Recipe(**common, **sizes), made), made, 0))
+    one, parts = ([*train(run.program, run.state)] for run in runs)
+    for a, b in zip(one, parts, strict=True):
+        values = [(e.loss if isinstance(e, Step) else e.values["train_loss"]) for e in (a, b)]
+        assert values[0] == pytest.approx(values[1], abs=1e-12)
+    for a, b in zip(*(run.state.model.parameters() for run in runs), strict=True):
+        assert torch.allclose(a, b, rtol=0, atol=1e-9)
+
+
+def test_the_loss_of_an_epoch_is_the_mean_over_its_steps():
+    made = cy.split(tags(), seed=0)
+    recipe = cy.Recipe(model="gru", optimizer=cy.optim.sgd(lr=1e-30), schedule="constant",
+                       length="1 epochs", batch_size=8, stop="none", precision="float64")  # fmt: skip
+    run = assemble(complete(recipe, made), made, 0)
+    rows = torch.arange(len(run.train))
+    with torch.no_grad():
+        outputs = run.state.model(run.train.take(rows))
+    expected = torch.nn.functional.cross_entropy(
+        outputs.flatten(0, 1), run.train.targets.flatten(), ignore_index=-1
+    )
+    last = [*train(run.program, run.state)][-1]
+    assert last.values["train_loss"] == pytest.approx(expected.item(), rel=1e-9)
 
 
 @pytest.mark.parametrize(("rows", "lanes"), [(1, 4), (7, 2), (12, 4), (13, 4), (5, 8)])

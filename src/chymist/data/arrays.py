@@ -22,6 +22,7 @@ from chymist.errors import InputError, UsageError
 from chymist.values import Column, Data
 
 CHANNELS = (1, 2, 3, 4)
+ROUNDED = 1e-3  # of a deviation: what float32 may take from a measurement
 
 
 def array_data(inputs: Any, targets: Any, wanted: Wanted, missing: str | None = None) -> Data:
@@ -139,6 +140,38 @@ def _check_block(block: np.ndarray, start: int, missing: str | None, where: str)
                 received=f"{len(row)} such cells",
                 do=advice,
             )
+
+
+def measured(values: np.ndarray) -> np.ndarray:
+    """Measurements in float32, or in float64 where that would round their signal away.
+
+    A feature that varies little, far from zero, is all in the last digits: at 1e9 the numbers of
+    float32 lie 64 apart.
+
+    Args:
+        values: finite numbers, (..., features).
+
+    Returns:
+        As given, float64 if rounding changes a number by more than 0.001 of the standard
+        deviation of its feature (of 1 if all are equal), else float32.
+
+    Example:
+        >>> near, far = np.array([[0.0], [1.0]]), np.array([[1e9], [1e9 + 1]])
+        >>> measured(near).dtype, measured(far).dtype
+        (dtype('float32'), dtype('float64'))
+    """
+    with np.errstate(over="ignore"):
+        single: np.ndarray = values.astype(np.float32)
+    if values.dtype == np.float32 or not values.size:
+        return single
+    for place in range(values.shape[-1]):
+        exact = values[..., place].astype(np.float64)
+        lost = float(np.abs(single[..., place] - exact).max())
+        with np.errstate(over="ignore", invalid="ignore"):
+            deviation = float(exact.std()) if exact.min() < exact.max() else 1.0
+        if lost and not lost <= ROUNDED * deviation < np.inf:
+            return values.astype(np.float64)
+    return single
 
 
 def to_array(values: Any) -> np.ndarray:

@@ -63,7 +63,8 @@ def stepwise_rows(rows_source: Any, kind: str, columns: tuple[str, ...], steps: 
     if array.ndim < AXES[kind]:
         raise InputError(f"new rows of kind '{kind}' have {AXES[kind]} axes", where="new rows",
                          received=f"shape {array.shape}")  # fmt: skip
-    return array.astype(np.float32) if kind == "sequence" else array
+    as_it_is = kind != "sequence" or array.dtype.kind in "biuf"
+    return array if as_it_is else array.astype(np.float64)
 
 
 def new_lines(rows_source: Any) -> list[str] | None:

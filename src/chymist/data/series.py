@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from chymist.data.arrays import to_array
+from chymist.data.arrays import measured, to_array
 from chymist.data.cells import short
 from chymist.data.kinds import read_column
 from chymist.data.tables import Cells
@@ -102,7 +102,7 @@ def windowed(
         raise UsageError("windows need steps in and out, and shares that leave rows for training",
                          where="steps, horizon, valid, test", received=f"{sizes}, {shares}",
                          do="give steps from 1, shares from 0 to below 1")  # fmt: skip
-    values = np.stack(list(columns.values()), axis=1)
+    values = measured(np.stack(list(columns.values()), axis=1))
     count = len(values) - steps - horizon + 1
     if count < 4:
         raise InputError("the series is too short for its windows", where=wanted.name,
@@ -124,8 +124,8 @@ def windowed(
         lost = int((~whole).sum())
         told.append(f"{lost:,} windows whose values out were not measured are left out")
     known = tuple(Column(name, "number") for name in columns)
-    data = Data(wanted.name, "sequence", "regression", inputs[kept].astype(np.float32),
-                np.array(targets), (), known, target, notes=tuple(told))  # fmt: skip
+    data = Data(wanted.name, "sequence", "regression", inputs[kept], np.array(targets),
+                (), known, target, notes=tuple(told))  # fmt: skip
     data = finished(data, Targets("regression", data.targets, ()), None)
     rows = [np.flatnonzero(part[kept] == n) for n in (1, 2)]
     return replace(data, valid_rows=rows[0] if len(rows[0]) else None,
@@ -191,7 +191,8 @@ def latest_window(cells: Cells, names: tuple[str, ...], steps: int) -> np.ndarra
     if len(values) < steps or not np.isfinite(values).all():
         raise InputError("too few new lines", where="new rows",
                          received=f"{len(values)} lines", do=f"give at least {steps}")  # fmt: skip
-    return values[None].astype(np.float32)
+    found: np.ndarray = values[None]
+    return found
 
 
 def _carried(values: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from chymist.data.arrays import check_finite, to_array
+from chymist.data.arrays import check_finite, measured, to_array
 from chymist.data.cells import short
 from chymist.data.tabular import Wanted, array_targets, check_rows, finished
 from chymist.data.targets import Targets
@@ -79,7 +79,7 @@ def _numbers(array: np.ndarray, kind: str) -> np.ndarray:
         raise InputError(f"data of kind '{kind}' needs {wants}", where="inputs",
                          received=f"shape {array.shape}, dtype {array.dtype}")  # fmt: skip
     check_finite(array, None)
-    return array.astype(np.float32 if kind == "sequence" else np.int64)
+    return measured(array) if kind == "sequence" else array.astype(np.int64)
 
 
 def _targets(labels: np.ndarray, task: str | None) -> Targets:

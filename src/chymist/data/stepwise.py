@@ -59,7 +59,13 @@ def fit_stepwise(data: Data, rows: np.ndarray, scale: str, texts: TextOptions) -
     if data.kind == "sequence":
         values = inputs[rows].reshape(-1, inputs.shape[2]).astype(np.float64)
         pairs = (0.0, 1.0) if scale in ("none", "pixel") else None
-        steps = tuple(pairs or fit_scale(column, scale, "sequence") for column in values.T)
+        names = [column.name for column in data.columns] or [
+            str(n + 1) for n in range(len(values.T))
+        ]
+        steps = tuple(
+            pairs or fit_scale(column, scale, name)
+            for name, column in zip(names, values.T, strict=True)
+        )
         return {"shape": inputs.shape[1:], "steps": steps}
     fitted = fit_nodes(data.graph, rows, scale) if data.kind == "graph" and data.graph else ()
     return {"shape": inputs.shape[1:], "vocabulary": data.vocabulary, "steps": fitted}
@@ -78,7 +84,7 @@ def scaled_steps(
         dtype: of the result.
 
     Raises:
-        InputError: another shape.
+        InputError: another shape, or a number that is too large once it is scaled.
 
     Example:
         >>> scaled_steps(np.ones((1, 2, 1)), (2, 1), ((0.0, 2.0),), np.float32).tolist()
@@ -86,7 +92,13 @@ def scaled_steps(
     """
     check_shape(raw, shape)
     shift, scale = np.array(steps, np.float64).T
-    made: np.ndarray = np.ascontiguousarray((raw - shift) / scale, dtype)
+    with np.errstate(over="ignore"):
+        made: np.ndarray = np.ascontiguousarray((raw - shift) / scale, dtype)
+    if not np.isfinite(made).all():
+        row, step, feature = np.argwhere(~np.isfinite(made))[0]
+        raise InputError("a number is too large", received=f"{raw[row, step, feature]:.3g}",
+                         where=f"row {row + 1}, step {step + 1}, feature {feature + 1}",
+                         do="correct it, or change its unit")  # fmt: skip
     return made
 
 

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from chymist.data.arrays import measured
 from chymist.data.tabular import finished
 from chymist.data.targets import Targets
 from chymist.errors import InputError
@@ -58,7 +59,7 @@ def windows_of(
                          received=f"{min(b - a for a, b in borders)} steps, {steps} + {ahead}",
                          do="give a longer series, or fewer steps")  # fmt: skip
     rows = np.concatenate(starts)
-    whole = np.asarray(series, np.float32)
+    whole = measured(np.asarray(series))
     inputs = whole[rows[:, None] + np.arange(steps)]
     goals = whole[rows[:, None] + steps + np.arange(ahead)].astype(np.float64)
     targets = goals.reshape(len(rows), -1)

@@ -101,7 +101,8 @@ class State:
         rate: learning rate before the schedule.
         scaler: scales the loss so that float16 gradients do not vanish; off in other precisions.
         step: optimiser steps taken.
-        loss_sum, loss_rows: the running mean of the epoch under way.
+        loss_sum, loss_rows: the running mean of the epoch under way, over rows, or over the steps
+            with a target where each may have one.
         best_value, best_step: what the stopping rule remembers.
         best: weights at the best step, or None.
         stopped: whether the rule has ended the run.
@@ -201,8 +202,9 @@ def train(program: Program, state: State) -> Generator[Event]:
                 _watch(state)
 
             state.step += 1
-            state.loss_sum += value * len(index)
-            state.loss_rows += len(index)
+            seen = len(index) if weights is not None else max(1, targets_in(targets))
+            state.loss_sum += value * seen
+            state.loss_rows += seen
             yield Step(state.step, value, rate)
 
         if state.step % per_epoch == 0 or state.step == program.total_steps:
@@ -260,12 +262,24 @@ def mean_loss(program: Program, outputs: Tensor, targets: Tensor, weights: Tenso
     return (each * weights).sum() / weights.sum().clamp(min=torch.finfo(weights.dtype).tiny)
 
 
+def targets_in(targets: Tensor) -> int:
+    """Over how many targets the loss is a mean: those of the rows, or those that steps have.
+
+    Example:
+        >>> targets_in(torch.tensor([0, 1])), targets_in(torch.tensor([[0, 1], [2, -1]]))
+        (2, 3)
+    """
+    if targets.ndim < 2 or targets.is_floating_point():
+        return len(targets)
+    return int((targets >= 0).sum())
+
+
 def share_of(
     part: Tensor, weights: Tensor | None, whole: Tensor, all_weights: Tensor | None
 ) -> float:
     """What a pass counts among all passes of a step."""
     if weights is None or all_weights is None:
-        return len(part) / len(whole)
+        return targets_in(part) / max(1, targets_in(whole))
     total = float(all_weights.sum())
     return float(weights.sum()) / total if total else 0.0
 

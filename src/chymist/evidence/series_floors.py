@@ -44,7 +44,10 @@ def series_floors(past: Array, targets: Array, new_past: Array) -> dict[str, Arr
         errors = [float(((before(past, p) - goals) ** 2).mean()) for p in periods]
         period = periods[int(np.argmin(errors))]
         made[f"value {period} steps before"] = before(new_past, period)
-    affine = np.column_stack([past, np.ones(len(past))])
-    solved = np.linalg.lstsq(affine, goals, rcond=None)[0]
-    made[f"autoregression of {steps} steps"] = new_past @ solved[:-1] + solved[-1]
+    middle = past.mean()  # scaled, so that what is too small to count is so in any unit
+    unit = float(np.abs(past - middle).max()) or 1.0
+    affine = np.column_stack([(past - middle) / unit, np.ones(len(past))])
+    solved = np.linalg.lstsq(affine, (goals - middle) / unit, rcond=None)[0]
+    forecast = (new_past - middle) / unit @ solved[:-1] + solved[-1]
+    made[f"autoregression of {steps} steps"] = forecast * unit + middle
     return {name: values[:, 0] if flat else values for name, values in made.items()}

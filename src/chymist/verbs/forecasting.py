@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chymist import models
-from chymist.data.arrays import check_finite
+from chymist.data.arrays import check_finite, measured
 from chymist.data.cells import to_numbers
 from chymist.data.graph_files import read_graph
 from chymist.data.graphs import graph_of
@@ -161,7 +161,7 @@ def _series(values: Any) -> np.ndarray:
         raise InputError("series are numbers (time, series)", where="source",
                          received=f"shape {made.shape}, dtype {made.dtype}")  # fmt: skip
     check_finite(made, None)
-    return made.astype(np.float32)
+    return measured(made)
 
 
 def _borders(length: int, parts: tuple[float, float], name: str) -> tuple[int, ...]:

@@ -115,8 +115,8 @@ class Crew:
         self.penalties = [run.program.penalty or Penalty() for run in runs]
         if not any(run.program.penalty for run in runs):
             self.penalties = []
-        self.sums = np.array([run.state.loss_sum for run in runs])  # of losses over rows
-        self.seen = np.array([run.state.loss_rows for run in runs])  # rows
+        self.sums = np.array([run.state.loss_sum for run in runs])  # as in the loop
+        self.seen = np.array([run.state.loss_rows for run in runs])
 
     def only(self, kept: Sequence[int]) -> Crew:
         """The crew of some of the members, where they stand now."""
@@ -187,7 +187,8 @@ class Crew:
             self.model(batch.inputs).flatten(0, 1), batch.targets, reduction="none"
         )
         each = self.runs[0].shapes.each_step and batch.shares is None
-        shares = _shares(with_steps(batch) if each else batch, losses)
+        counting = with_steps(batch) if each else batch
+        shares = _shares(counting, losses)
         values = (losses.detach() * shares).view(len(self.runs), -1).sum(1).cpu().numpy()
         lost = [] if np.isfinite(values).all() else self._lost(values, rates)
         torch.autograd.backward(losses, shares)
@@ -201,8 +202,9 @@ class Crew:
         for values_of, before in kept:
             values_of[idle] = before
         self.missed[idle] += 1
-        self.sums += values.astype(np.float64) * batch.counts
-        self.seen += batch.counts
+        seen = _steps_seen(counting) if each else np.array(batch.counts)
+        self.sums += values.astype(np.float64) * seen
+        self.seen += seen
         self.at += 1
         return lost
 
@@ -306,6 +308,16 @@ def _plan_of(place: int, run: Assembly) -> object:
 def with_steps(batch: Batch) -> Batch:
     """A batch of which each row counts as often as it has steps with a target."""
     return replace(batch, shares=(batch.targets >= 0).sum(1))
+
+
+def _steps_seen(batch: Batch) -> np.ndarray:
+    """Steps with a target that each member has in a batch, counted as the loop does, (K,)."""
+    assert batch.shares is not None
+    steps = batch.shares.view(len(batch.counts), -1)
+    steps = steps if batch.weights is None else steps * (batch.weights > 0)
+    rows = np.array(batch.counts)
+    found: np.ndarray = np.where(rows > 0, np.maximum(steps.sum(1).cpu().numpy(), 1), 0)
+    return found
 
 
 def _shares(batch: Batch, losses: Tensor) -> Tensor:
