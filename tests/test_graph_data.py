@@ -19,7 +19,10 @@ from chymist.data.graphs import graph_inputs, graph_of
 from chymist.data.node_rows import node_rows
 from chymist.data.opcodes import read_pickle
 from chymist.data.preparation import fit_preparation
+from chymist.engine.assembly import assemble
+from chymist.engine.defaults import complete
 from chymist.errors import InputError, UsageError
+from chymist.verbs import diagnosing_experiments as experiments
 from chymist.verbs.predicting import predict_named
 
 PLAIN = st.recursive(
@@ -363,3 +366,19 @@ def test_odd_edges_are_as_the_page_says():
         run = cy.fit(cy.Recipe(model=name, length="1 epochs"), alone, doctor=False)
         assert np.isfinite(run.predictions.outputs).all()
     assert "reading" in str(cy.loading_throughput(alone, seconds=0.1))
+
+
+def test_experiments_read_features_and_no_numbers_of_nodes():
+    draw = np.random.default_rng(0)
+    topic = draw.integers(0, 2, 90)
+    links = [(i, int(draw.choice(np.flatnonzero(topic == topic[i])))) for i in range(90)]
+    data = cy.load((cy.graph_of(90, links, features=draw.normal(size=(90, 3))), topic))
+    numbers = np.arange(90)  # the first nodes are for training: their numbers tell them apart
+    split = replace(cy.split(data), train=numbers[:50], valid=numbers[50:], test=numbers[:0])
+    recipe = complete(cy.Recipe(model="gcn", length="2 epochs"), split)
+    base = assemble(recipe, split, 0)
+    assert experiments._told_apart(base, data, 0) is False
+    (train, goals), (valid, _) = experiments._measured(base, data)
+    assert (train.numpy() == data.graph.features[:50].astype(np.float32)).all()
+    assert (valid.numpy() == data.graph.features[50:].astype(np.float32)).all()
+    assert (goals.numpy() == topic[:50]).all()
