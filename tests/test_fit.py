@@ -367,6 +367,19 @@ def test_cross_validation_never_gives_test_rows() -> None:
     assert found.sealed
 
 
+def test_a_cross_validation_says_who_wins_on_its_folds() -> None:
+    data = cy.load("iris")
+    poor = cy.Recipe(model=cy.models.mlp(hidden=(2,)), length="1 epoch")
+    found = cy.cross_validate(poor, data, folds=5)
+    best = found.floors[0]
+    assert found.score.value < 0.7 < best.score.value
+    assert found.verdict.startswith(f"{best.name} is better than mlp by ")
+    assert "(5 folds x 1 seed, corrected t" in found.verdict
+    assert cy.cross_validate(poor, data, folds=5, floors=False).verdict == ""
+    drawn = cy.protocols.bootstrap(times=4)  # its folds overlap: no test of folds is meant for it
+    assert cy.cross_validate(poor, data, drawn).verdict == ""
+
+
 def sites(count: int = 12, each: int = 8) -> tuple[cy.Data, np.ndarray]:
     """Rows of several sites, and the site of each row."""
     site = np.repeat(np.arange(count), each)

@@ -39,11 +39,15 @@ def print_data(screen: Screen, rows: Split | Data) -> None:
 
     data = rows.data if isinstance(rows, Split) else rows
     what = f"{len(data.classes)} classes" if data.classes else f"target {data.target}"
-    words = {"image": "images", "text": "texts", "sequence": "sequences", "graph": "nodes"}
+    words = {"image": "images", "text": "texts", "sequence": "sequences"}
     kind = words.get(data.kind, "rows")
     shape = ""
     if not isinstance(data.inputs, Mapping) and data.inputs.ndim > 1:
         shape = " of " + " x ".join(str(n) for n in data.inputs.shape[1:])
+    if data.kind == "graph" and data.graph is not None:  # their inputs are numbers of nodes
+        kind = "nodes" if data.graph.owners is None else "graphs"
+        features = data.graph.features
+        shape = "" if features is None else f" of {counted(features.shape[1], 'feature')}"
     screen.line(
         "Data",
         f"{data.name} · {len(data):,} {kind}{shape} · {what} · fingerprint {data.fingerprint[:12]}",
@@ -85,6 +89,9 @@ def print_model(screen: Screen, assembly: Assembly, split: Split) -> None:
     hint = f" (uninformed: {expected(len(split.data.classes)):.2f})" if expected else ""
     size, outputs = assembly.shapes.inputs, assembly.shapes.outputs
     inputs = counted(size[0], "input") if len(size) == 1 else f"{' x '.join(map(str, size))} inputs"
+    graph = assembly.shapes.graph
+    if graph is not None and graph.features is not None and split.data.kind == "graph":
+        inputs = counted(graph.features.shape[1], "input")
     start = "" if solver else f" · initial loss {first:.2f}{hint}"
     screen.line(
         "Model", f"{recipe.model} · {inputs}, {counted(outputs, 'output')} · {parameters}{start}"
@@ -251,6 +258,8 @@ def print_folds(screen: Screen, found: CrossValidation, out: Path) -> None:
     if found.corrected:
         screen.line("Score", f"{found.corrected}   for a model trained on all rows", result=True)
     print_floors(screen, found.floors)
+    if found.verdict:
+        screen.line("Verdict", found.verdict)
     if found.score.groups is not None:
         screen.line("Note", f"the intervals are by group ({found.score.groups:,} groups)")
     for note in _notes(found):
@@ -312,6 +321,7 @@ def cv_summary(
         "score": found.score.to_dict(),
         "floor": {k: floors[0][k] for k in ("name", "value")} if floors else None,
         "floors": floors,
+        "verdict": found.verdict,
         "folds": list(found.folds),
         "predictions": str(path),
         **{k: found.facts[k] for k in ("executor", "order", "plan", "epochs", "seconds", "protocol",

@@ -53,18 +53,34 @@ def shifted(images: Tensor, pixels: float) -> list[Tensor]:
 
 
 def scaled(images: Tensor, percent: float) -> list[Tensor]:
-    """Images enlarged about their centre to a size in percent (bilinear)."""
+    """Images enlarged about their centre to a size in percent (bilinear).
+
+    Example:
+        >>> scaled(torch.tensor([[[[0.0, 4.0, 8.0, 12.0]]]]), 200)[0].flatten().tolist()
+        [3.0, 5.0, 7.0, 9.0]
+    """
     return [mapped(images, 100 / percent, 0.0, 0.0, 100 / percent)]
 
 
 def rotated(images: Tensor, degrees: float) -> list[Tensor]:
-    """Images turned about their centre, one way and the other (bilinear)."""
+    """Images turned about their centre, one way and the other (bilinear).
+
+    Example:
+        >>> ways = rotated(torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]]), 90)
+        >>> [way.flatten().tolist() for way in ways]
+        [[2.0, 4.0, 1.0, 3.0], [3.0, 1.0, 4.0, 2.0]]
+    """
     angles = (math.radians(degrees), -math.radians(degrees))
     return [mapped(images, math.cos(a), -math.sin(a), math.sin(a), math.cos(a)) for a in angles]
 
 
 def sheared(images: Tensor, degrees: float) -> list[Tensor]:
-    """Images slanted sideways, one way and the other (bilinear)."""
+    """Images slanted sideways, one way and the other (bilinear).
+
+    Example:
+        >>> sheared(torch.tensor([[[[1.0, 3.0], [1.0, 3.0]]]]), 45)[0].flatten().tolist()
+        [1.0, 2.0, 2.0, 3.0]
+    """
     slope = math.tan(math.radians(degrees))
     return [mapped(images, 1.0, by, 0.0, 1.0) for by in (slope, -slope)]
 
@@ -88,6 +104,11 @@ def bent(images: Tensor, percent: float) -> list[Tensor]:
     Args:
         images: (n, channels, height, width).
         percent: root mean square of the moves, of the shorter side.
+
+    Example:
+        >>> ways = bent(torch.arange(64.0).view(1, 1, 8, 8).repeat(2, 1, 1, 1), 5)
+        >>> len(ways), torch.equal(ways[0][0], ways[0][1]), torch.equal(ways[0], ways[1])
+        (4, True, False)
 
     Source: elastic distortions, Simard, Steinkraus, Platt 2003, ICDAR.
     """

@@ -100,13 +100,16 @@ def flowing(model: nn.Module, batch: int) -> Iterator[Flow]:
                 handle.remove()
 
 
-def flow_of(model: nn.Module, inputs: Tensor, batch: int) -> dict[str, object]:
+def flow_of(
+    model: nn.Module, inputs: Tensor, batch: int, targets: Tensor | None = None
+) -> dict[str, object]:
     """Facts about the flow of values, by the names that `Facts` has for them.
 
     Args:
         model: modes and buffers are put back; a caller keeps the rest (`untouched`).
         inputs: some rows, (rows, ...).
         batch: rows of a batch in training.
+        targets: of the rows; steps without one, of -1, may give anything.
 
     Example:
         >>> model = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
@@ -123,7 +126,7 @@ def flow_of(model: nn.Module, inputs: Tensor, batch: int) -> dict[str, object]:
             with flowing(model, batch):  # hooks may choose other kernels: the same ones here
                 draws = not torch.equal(whole, model(inputs))
             enough = len(inputs) > 3 and not draws
-            crossed = enough and _crosses(model, inputs, whole)
+            crossed = enough and _crosses(model, inputs, whole, targets)
             alone = enough and not crossed and inputs.is_floating_point()
             linear = alone and _is_affine(model, inputs, flow.scores)
     except FAILS:
@@ -178,16 +181,20 @@ def unregistered(
     return tuple(sorted(found.values()))
 
 
-def _crosses(model: nn.Module, inputs: Tensor, whole: Tensor) -> bool:
+def _crosses(model: nn.Module, inputs: Tensor, whole: Tensor, targets: Tensor | None) -> bool:
     """Whether a row's output depends on the rows before it, in a model that draws nothing.
 
     A recurrent network may blow rounding up step by step, and fewer rows round otherwise; as many
     rows, of which others have changed, do not.
     """
     middle, scale = len(inputs) // 2, float(whole.abs().max()) or 1.0
+    steps = targets is not None and whole.ndim == 3 and targets.shape == whole.shape[:2]
+    asked = targets[middle:].to(whole.device) >= 0 if steps and targets is not None else None
 
     def differs(made: Tensor) -> bool:
-        return float((made[-len(inputs) + middle :] - whole[middle:]).abs().max()) > 1e-3 * scale
+        off = (made[-len(inputs) + middle :] - whole[middle:]).abs()
+        off = off if asked is None else off[asked]  # what fills a row up has no meaning
+        return bool(off.numel()) and float(off.max()) > 1e-3 * scale
 
     changed = torch.cat([inputs[:1].expand(middle, *inputs.shape[1:]), inputs[middle:]])
     return differs(model(inputs[middle:])) and differs(model(changed))

@@ -127,7 +127,7 @@ def preflight(
             known["undriven"] = _undriven(model, first)
             known["dropouts"] = max(known["dropouts"], *(la.rate for la in first.layers), 0.0)
             known["shapes"] = (tuple(first.outputs.shape), tuple(targets.shape))
-    known |= flow_of(model, inputs[:FLOWING], batch_size or 32)
+    known |= flow_of(model, inputs[:FLOWING], batch_size or 32, targets[:FLOWING])
     if optimizer is not None and known.get("first") is not None:
         known["unregistered"] = unregistered(model, inputs[:4], _held(optimizer))
     if loss_fn is not None:

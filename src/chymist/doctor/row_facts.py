@@ -91,7 +91,7 @@ def data_facts(train: Rows, valid: Rows | None) -> DataFacts:
         known |= _of_order(values, y)
     known |= _of_targets(y)
     if valid is not None and len(valid[0]) and finite:
-        known |= _of_both(values, y, valid)
+        known |= _of_both(values, y, valid, x.is_floating_point())
     return DataFacts(**known)  # type: ignore[arg-type]
 
 
@@ -127,7 +127,8 @@ def _of_targets(y: Tensor) -> dict[str, object]:
     }
 
 
-def _of_both(values: Array, y: Tensor, valid: Rows) -> dict[str, object]:
+def _of_both(values: Array, y: Tensor, valid: Rows, measured: bool) -> dict[str, object]:
+    """How the rows of validation differ; numbers of words and nodes are names, without a mean."""
     other = valid[0].detach().cpu().reshape(len(valid[0]), -1).float().numpy()
     if other.shape[1] != values.shape[1] or not np.isfinite(other).all():
         return {}
@@ -141,7 +142,7 @@ def _of_both(values: Array, y: Tensor, valid: Rows) -> dict[str, object]:
         known["expected"] = _by_chance(values)
     deviation = values.std(0)
     varies = deviation > 1e-6
-    if varies.any():
+    if varies.any() and measured:
         here, there = deviation[varies], other.std(0)[varies] + 1e-12
         known["shift"] = float(np.median(np.abs(other.mean(0) - values.mean(0))[varies] / here))
         known["spread"] = float(np.median(np.maximum(here / there, there / here)))

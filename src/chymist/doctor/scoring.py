@@ -126,6 +126,8 @@ def reference(
     metric = train[0].is_floating_point()
     rows, more = (_some(len(part), values // max(1, x.shape[1])) for part in (x, other))
     x, y, other, goal = x[rows], y[rows], other[more], goal[more]
+    if not metric and x.shape[1] == 1 and train[0].dtype != torch.bool:
+        return None  # the number of a node is its name: what it says is in the model
     if not metric:
         x, other = _counted(x, other)
     if not all(np.isfinite(part).all() for part in (x, y, other, goal)) or len(x) < 6:

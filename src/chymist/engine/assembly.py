@@ -150,7 +150,7 @@ def assemble(
     if check:
         with unchanged_randomness():
             check_first_batch(model, loss, apply, train, batch_size, shapes.outputs)
-    accumulate = recipe.accumulate or 1
+    accumulate = _passes(recipe, model)
     per_epoch = steps_per_epoch(rows, batch_size * accumulate)
     total = recipe.length.steps(per_epoch)
     rule = recipe.stop.build(per_epoch)
@@ -175,6 +175,16 @@ def _module(recipe: Recipe, shapes: Shapes, seed: int) -> nn.Module:
     own = recipe.model.factory is not None
     with foreign_randomness(seed) if own else nullcontext():
         return build_model(recipe.model, shapes, seed, recipe.init).to(dtype_of(recipe))
+
+
+def _passes(recipe: Recipe, model: nn.Module) -> int:
+    """Passes of a step: one where a state goes on from batch to batch."""
+    accumulate = recipe.accumulate or 1
+    if accumulate > 1 and carries(model):
+        raise UsageError("a state that is carried goes from batch to batch, one batch a step",
+                         where="accumulate", received=str(accumulate),
+                         do="leave it out, or carry=False")  # fmt: skip
+    return accumulate
 
 
 def augment_of(recipe: Recipe, data: Data, seed: int, outputs: int) -> Augment | None:

@@ -20,6 +20,7 @@ from chymist.engine.threads import Threads
 from chymist.errors import Diverged, UsageError
 from chymist.evidence import out_of_fold_score
 from chymist.evidence.bootstrap_error import BootstrapError
+from chymist.evidence.comparison import Entry, compare_entries, comparison_verdict
 from chymist.metrics import METRICS, measure
 from chymist.models.counting import count_fitted
 from chymist.parts import Part
@@ -54,6 +55,7 @@ class CrossValidation:
             that no fold held out; rare_classes, names of those with fewer rows than folds;
             bootstrap, the estimates of `BootstrapError` in 0-1 or squared loss.
         corrected: the .632+ estimate of a bootstrap, for a model that is trained on all rows.
+        verdict: who wins, the model or the strongest floor; "" where rows are drawn again.
     """
 
     score: Score
@@ -63,6 +65,7 @@ class CrossValidation:
     sealed: bool
     facts: Mapping[str, Any]
     corrected: Score | None = None
+    verdict: str = ""
 
     def __repr__(self) -> str:
         shared = ", shared order" * (self.facts["order"] == "shared")
@@ -253,12 +256,36 @@ def _whole(
     """All folds together."""
     out = joined([one.result for one in made])
     more = {"bootstrap": asdict(found[0])} if found else {}
+    score = out_of_fold_score(out, metric, seed)
+    floors = joined_floors([one.beside for one in made], metric, seed)
     return CrossValidation(
-        out_of_fold_score(out, metric, seed),
-        joined_floors([one.beside for one in made], metric, seed),
-        tuple(one.record for one in made), out, sealed, {**facts, **more},
+        score, floors, tuple(one.record for one in made), out, sealed, {**facts, **more},
         corrected_score(found[0], out, metric) if found else None,
+        _verdict(made, Entry(facts["model"], score, _values(made), out, {}), floors, facts, seed),
     )  # fmt: skip
+
+
+def _values(made: Sequence[_Fold]) -> np.ndarray:
+    """The metric of each fold."""
+    return np.array([one.record["value"] for one in made])
+
+
+def _verdict(
+    made: Sequence[_Fold], model: Entry, floors: Sequence[Floor], facts: Mapping[str, Any],
+    seed: int,
+) -> str:  # fmt: skip
+    """The model beside the strongest floor, on the same folds."""
+    metric, protocol = model.score.metric, facts["protocol"].partition("(")[0]
+    if not floors or protocol not in ("kfold", "leave_one_out"):
+        return ""
+    results = [one.beside[floors[0].name] for one in made]
+    values = np.array([measure(result, metric) for result in results])
+    floor = Entry(floors[0].name, floors[0].score, values, joined(results), {})
+    repeats = made[-1].record["repeat"] + 1
+    folds = len(made) // repeats
+    tested = compare_entries([model, floor], 1 / folds, seed, protocol != "kfold", repeats)
+    design = f"{folds} folds x {repeats} seed{'s' * (repeats > 1)}"
+    return comparison_verdict(*tested, design, metric, repeats == 1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -222,6 +222,7 @@ def write_cross_validation(out: Path, found: CrossValidation, recipe: Recipe, da
         "folds": list(found.folds),
         "facts": dict(found.facts),
         "floors": [{"name": f.name, "score": f.score.to_dict()} for f in found.floors],
+        "verdict": found.verdict,
         "data": {"name": data.name, "fingerprint": data.fingerprint, "source": data.source},
     }
     with whole_folder(out) as draft:
