@@ -4,6 +4,7 @@ import collections
 import os
 import pickle
 import struct
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,11 +13,17 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
 import chymist as cy
+from chymist.cli import main
 from chymist.data.graph_files import read_graph
 from chymist.data.graphs import graph_inputs, graph_of
+from chymist.data.node_rows import node_rows
 from chymist.data.opcodes import read_pickle
 from chymist.data.preparation import fit_preparation
+from chymist.engine.assembly import assemble
+from chymist.engine.defaults import complete
 from chymist.errors import InputError, UsageError
+from chymist.verbs import diagnosing_experiments as experiments
+from chymist.verbs.predicting import predict_named
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False)
@@ -212,6 +219,71 @@ def test_rows_of_a_table_are_nodes(tmp_path):
     assert read_graph(plain, 30).weights[0] == 0.5
 
 
+@pytest.fixture
+def node_run(tmp_path):
+    nodes = write(tmp_path, "nodes.csv", NODES)
+    edges = write(tmp_path, "edges.csv", "\n".join(f"n{i},n{i + 1}" for i in range(29)))
+    data = cy.load(nodes, graph=edges, target="y")
+    return cy.fit(cy.Recipe(model="gcn", length="3 epochs"), data, out=tmp_path / "run")
+
+
+def test_new_nodes_are_called_by_their_names(node_run, tmp_path):
+    whole = cy.predict(node_run, np.arange(30)[:, None], probabilities=True)
+    wanted = whole[[7, 2]]
+    some = write(tmp_path, "some.csv", "age,id\n1,n7\n2,n2\n")
+    for rows in (["n7", "n2"], {"id": ["n7", "n2"]}, some,
+                 write(tmp_path, "bare.csv", "n7\nn2\n"),
+                 write(tmp_path, "other.csv", "paper\nn7\nn2\n")):  # fmt: skip
+        for run in (node_run, tmp_path / "run"):
+            assert (cy.predict(run, rows, probabilities=True) == wanted).all()
+    for rows in (None, tmp_path / "nodes.csv"):
+        assert (cy.predict(tmp_path / "run", rows, probabilities=True) == whole).all()
+    found = predict_named(node_run, some)
+    assert found.names == ["n7", "n2"]
+    assert "only the identifiers" in found.notes[0]
+    with pytest.raises(InputError, match=r"no such node.*row 2.*n99"):
+        cy.predict(node_run, ["n7", "n99"])
+    with pytest.raises(InputError, match="an empty cell"):
+        cy.predict(node_run, write(tmp_path, "hole.csv", "id,x\nn7,1\n,2\n"))
+    plain = cy.fit(cy.Recipe(model="softmax", length="1 epoch"), cy.load("iris"))
+    with pytest.raises(UsageError, match="new rows are missing"):
+        cy.predict(plain)
+
+
+def test_new_nodes_without_names_are_numbers(tmp_path):
+    nodes = write(tmp_path, "nodes.csv", "\n".join(
+        line.split(",", 1)[1] for line in NODES.splitlines()))  # fmt: skip
+    edges = write(tmp_path, "edges.csv", "\n".join(f"{i},{i + 1}" for i in range(29)))
+    data = cy.load(nodes, graph=edges, target="y")
+    run = cy.fit(cy.Recipe(model="gcn", length="2 epochs"), data)
+    whole = cy.predict(run, probabilities=True)
+    assert whole.shape == (30, 2)
+    assert (cy.predict(run, nodes, probabilities=True) == whole).all()
+    few = write(tmp_path, "few.csv", "node,x\n3,1\n0,1\n")
+    assert (cy.predict(run, few, probabilities=True) == whole[[3, 0]]).all()
+    assert predict_named(run, few).names == ["3", "0"]
+    with pytest.raises(InputError, match="no column says which nodes"):
+        cy.predict(run, write(tmp_path, "wrong.csv", "a,b\n3,1\n0,1\n"))
+    with pytest.raises(InputError, match="0 to 29"):
+        cy.predict(run, ["30"])
+
+
+def test_names_that_are_numbers_with_zeros_are_found():
+    named = replace(graph_of(2, [[0, 1]]), names=("7", "8"))
+    assert node_rows(["008", "7"], named).numbers.tolist() == [[1], [0]]
+
+
+def test_predictions_of_nodes_on_the_command_line(node_run, tmp_path):
+    out = tmp_path / "all.csv"
+    assert main(["predict", str(tmp_path / "run"), "--out", str(out)]) == 0
+    lines = out.read_text().splitlines()
+    assert len(lines) == 31
+    assert lines[30].startswith("n29,")
+    edges = (tmp_path / "edges.csv").read_text()
+    assert main(["predict", str(tmp_path / "run"), "--out", str(tmp_path / "edges.csv")]) != 0
+    assert (tmp_path / "edges.csv").read_text() == edges
+
+
 def test_adjacency_is_read_as_a_matrix(tmp_path):
     matrix = np.triu(np.ones((5, 5)), 0)
     path = write(tmp_path, "adj.csv", "\n".join(",".join(map(str, row)) for row in matrix))
@@ -294,3 +366,19 @@ def test_odd_edges_are_as_the_page_says():
         run = cy.fit(cy.Recipe(model=name, length="1 epochs"), alone, doctor=False)
         assert np.isfinite(run.predictions.outputs).all()
     assert "reading" in str(cy.loading_throughput(alone, seconds=0.1))
+
+
+def test_experiments_read_features_and_no_numbers_of_nodes():
+    draw = np.random.default_rng(0)
+    topic = draw.integers(0, 2, 90)
+    links = [(i, int(draw.choice(np.flatnonzero(topic == topic[i])))) for i in range(90)]
+    data = cy.load((cy.graph_of(90, links, features=draw.normal(size=(90, 3))), topic))
+    numbers = np.arange(90)  # the first nodes are for training: their numbers tell them apart
+    split = replace(cy.split(data), train=numbers[:50], valid=numbers[50:], test=numbers[:0])
+    recipe = complete(cy.Recipe(model="gcn", length="2 epochs"), split)
+    base = assemble(recipe, split, 0)
+    assert experiments._told_apart(base, data, 0) is False
+    (train, goals), (valid, _) = experiments._measured(base, data)
+    assert (train.numpy() == data.graph.features[:50].astype(np.float32)).all()
+    assert (valid.numpy() == data.graph.features[50:].astype(np.float32)).all()
+    assert (goals.numpy() == topic[:50]).all()

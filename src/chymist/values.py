@@ -60,6 +60,7 @@ class Graph:
         features: what is known of each node, (nodes, features), or None.
         owners: where rows are whole graphs, the number of the graph that each node belongs to,
             ascending from 0, int64 (nodes,); None where rows are nodes.
+        names: identifiers of the nodes, as a file gave them; empty where they are numbers.
     """
 
     nodes: int
@@ -67,6 +68,7 @@ class Graph:
     weights: np.ndarray | None = None
     features: np.ndarray | None = None
     owners: np.ndarray | None = None
+    names: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:

@@ -27,7 +27,7 @@ from chymist.cli.summaries import (
     print_plan,
     print_result,
 )
-from chymist.cli.terminal import Folds, Progress, Screen
+from chymist.cli.terminal import Folds, Progress, Screen, counted
 from chymist.data import moved, reload
 from chymist.engine.assembly import Assembly
 from chymist.engine.folder import check_place, in_free_folder, open_folder
@@ -179,7 +179,7 @@ def predict(options: argparse.Namespace) -> int:
         write_predictions(
             path, found.outputs, found.classes, found.names, found.estimated, found.words
         )
-    screen.line("Result", f"{len(found.names)} predictions in {path}", result=True)
+    screen.line("Result", f"{counted(len(found.names), 'prediction')} in {path}", result=True)
     if options.json:
         emit({"run": options.run, "rows": len(found.names), "predictions": str(path)})
     return 0

@@ -38,8 +38,10 @@ def predict(verb: argparse.ArgumentParser) -> None:
     run_folder(verb)
     verb.add_argument(
         "rows",
+        nargs="?",
         metavar="ROWS",
-        help="new rows: a CSV, Parquet, NPY or NPZ file, an image, a folder or zip",
+        help="new rows: a CSV, Parquet, NPY or NPZ file, an image, a folder or zip; of a graph the "
+        "nodes, by a column of identifiers (all nodes)",
     )
     verb.add_argument(
         "--out",

@@ -58,7 +58,7 @@ def read_graph(path: Path, nodes: int, names: Sequence[str] | None = None) -> Gr
                          received=f"{len(cells)} rows, {len(cells.columns)} columns",
                          do=f"give these, or a matrix of {nodes} x {nodes}")  # fmt: skip
     places = None if names is None else {name: place for place, name in enumerate(names)}
-    first = [_place(cells.columns[column][0], nodes, places) for column in (0, 1)]
+    first = [place_of(cells.columns[column][0], nodes, places) for column in (0, 1)]
     start = int(len(cells) > 1 and first == [None, None])  # a header
     ends = [_places(cells, column, nodes, places, start) for column in (0, 1)]
     weights = _numbers(cells, 2, start) if len(cells.columns) == 3 else None
@@ -95,7 +95,8 @@ def nodes_data(data: Data, graph: Path) -> Data:
         raise InputError("the nodes have no features", where=data.name,
                          do="give columns of numbers or categories")  # fmt: skip
     features = np.hstack(parts).astype(np.float32)
-    found = replace(read_graph(graph, len(data), names), features=features)
+    found = replace(read_graph(graph, len(data), names), features=features,
+                    names=tuple(names or ()))  # fmt: skip
     made = replace(data, kind="graph", inputs=np.arange(len(data), dtype=np.int64)[:, None],
                    columns=(), graph=found,
                    notes=(*data.notes, f"{found.edges.shape[1]:,} edges, both directions counted; "
@@ -158,7 +159,7 @@ def _places(
     """Numbers of the nodes that a column of edges names, from a row on."""
     found = []
     for row, cell in list(enumerate(cells.columns[column]))[start:]:
-        place = _place(cell, nodes, places)
+        place = place_of(cell, nodes, places)
         if place is None:
             known = f"0 to {nodes - 1}" if places is None else "names of the first column"
             raise InputError("an edge has a node that does not exist", where=cells.place(row),
@@ -167,9 +168,20 @@ def _places(
     return found
 
 
-def _place(cell: str | None, nodes: int, places: dict[str, int] | None) -> int | None:
-    """The number of a node, or None if there is no such node."""
+def place_of(cell: str | None, nodes: int, places: dict[str, int] | None) -> int | None:
+    """The number of a node, or None if there is no such node.
+
+    Args:
+        cell: its name, or its number from 0.
+        nodes: how many there are.
+        places: the number of each name; None where nodes have no names.
+
+    Example:
+        >>> place_of("b", 2, {"a": 0, "b": 1}), place_of("007", 9, {"7": 3}), place_of("2", 2, None)
+        (1, 3, None)
+    """
     name = "" if cell is None else cell.strip()
-    if places is not None:
-        return places.get(name)
-    return int(name) if name.isdecimal() and int(name) < nodes else None
+    if places is None:
+        return int(name) if name.isdecimal() and int(name) < nodes else None
+    number = _number(name)
+    return places.get(name, None if number is None else places.get(_spelled(number)))

@@ -51,7 +51,7 @@ def stepwise_data(source: Any, kind: str, wanted: Wanted) -> Data:
     if kind == "graph":
         if graph is None:
             raise InputError("no graph", where="inputs", received=type(given).__name__,
-                             do="give cy.graph(nodes, edges, features=...)")  # fmt: skip
+                             do="give cy.graph_of(nodes, edges, features=...)")  # fmt: skip
         inputs = np.arange(graph.rows, dtype=np.int64)[:, None]
     elif kind == "text":
         inputs = np.empty(len(given), object)

@@ -65,7 +65,10 @@ def stream_data(
     check_rows(len(inputs), wanted.name)
     ends = np.cumsum([len(pair[0]) for pair in rows])
     said = " / ".join(f"{len(part):,}" for part in parts)
-    told = [f"{said} tokens for training / validation / test, {len(vocabulary) - 2:,} different"]
+    told = [
+        f"{said} tokens for training / validation / test, {len(vocabulary) - 2:,} different "
+        "(two more classes: no token, unknown)"
+    ]
     told += [f"{unknown:,} tokens are unknown"] * bool(unknown)
     data = Data(wanted.name, "tokens", "language", inputs, targets, vocabulary,
                 target="next token", vocabulary=vocabulary, notes=(*notes, *told))  # fmt: skip

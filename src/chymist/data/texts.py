@@ -121,7 +121,7 @@ def as_text(text: Any, row: int) -> str:
     """
     if not isinstance(text, str):
         raise InputError("a text is missing", where=f"row {row + 1}", received=short(text),
-                         do="leave the row out, or write an empty text")  # fmt: skip
+                         do="leave the row out, or write a word such as none")  # fmt: skip
     return text
 
 

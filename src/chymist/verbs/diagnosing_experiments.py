@@ -32,7 +32,7 @@ from chymist.evidence.intervals import normal_quantile
 from chymist.losses import Form
 from chymist.noise import Keyed
 from chymist.optim import is_solved
-from chymist.values import Recipe, Run, Split, whole_number
+from chymist.values import Data, Recipe, Run, Split, whole_number
 from chymist.verbs.fitting import with_rate
 from chymist.verbs.jobs import Job, Trained, train_jobs
 
@@ -120,7 +120,7 @@ def experiments_on(
         split, budget, route, goal, suspects, threads: as in `run_experiments`.
     """
     total, seed = base.program.total_steps, base.program.seed
-    beaten = _poor(base)
+    beaten = _poor(base, split.data)
     asked = route or _route(losses, goal, beaten)
     mode = _mode_difference(base)
     if asked is None:
@@ -128,7 +128,7 @@ def experiments_on(
                            allowed=int(budget * total))  # fmt: skip
     model = base.state.model if math.isfinite(losses.train) else None
     agenda = plan_experiments(asked, base.recipe, split, seed, total, budget, model, suspects)
-    apart = _told_apart(base, seed) if asked == "gap" else None
+    apart = _told_apart(base, split.data, seed) if asked == "gap" else None
 
     def read(found: Mapping[str, Losses], left_out: Mapping[str, str]) -> Reading:
         if asked == "training":
@@ -201,11 +201,12 @@ def _route(losses: Losses, goal: float | None, beaten: bool) -> Route | None:
     return "gap" if losses.valid - losses.train > losses.error else None
 
 
-def _poor(base: Assembly) -> bool:
+def _poor(base: Assembly, data: Data) -> bool:
     """Whether training rows are learned worse than cheap learners do on validation rows."""
-    if not len(base.valid):
+    sets = _measured(base, data)
+    if sets is None:
         return False
-    train, valid = (_tensors(rows) for rows in (base.train, base.valid))
+    train, valid = sets
     known = None if train[1].ndim > 1 and train[1].shape[1] > 1 else reference(train, valid)
     if known is None:
         return False
@@ -325,9 +326,29 @@ def _mode_difference(base: Assembly) -> float:
         return float(base.program.loss(model(inputs), targets)) - float(plain)
 
 
-def _told_apart(base: Assembly, seed: int) -> Known:
+def _told_apart(base: Assembly, data: Data, seed: int) -> Known:
     """Whether a classifier tells training from validation rows."""
+    sets = _measured(base, data)
+    if sets is None:
+        return None
+    train, valid = (inputs.flatten(1).cpu().numpy() for inputs, _ in sets)
+    return tell_apart(train, valid, seed) < APART
+
+
+def _measured(
+    base: Assembly, data: Data
+) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]] | None:
+    """Training and validation rows as other learners read them; None if there are none.
+
+    The number of a node is a name: its features stand in its place.
+    """
     if not len(base.valid):
         return None
-    train, valid = (_tensors(rows)[0].flatten(1).cpu().numpy() for rows in (base.train, base.valid))
-    return tell_apart(train, valid, seed) < APART
+    train, valid = _tensors(base.train), _tensors(base.valid)
+    if data.kind != "graph":
+        return train, valid
+    if data.graph is None or data.graph.features is None or data.graph.owners is not None:
+        return None
+    known = torch.as_tensor(data.graph.features, dtype=torch.float32)
+    (one, own), (two, other) = train, valid
+    return (known[one[:, 0].long()], own), (known[two[:, 0].long()], other)

@@ -13,6 +13,7 @@ import torch
 
 from chymist.data import left_aside, read_inputs, reload, schema_of
 from chymist.data.new_steps import new_lines
+from chymist.data.node_rows import node_rows
 from chymist.data.preparation import Preparation
 from chymist.data.schema import Schema
 from chymist.data.tagged import sentence_numbers, sentences_of
@@ -112,7 +113,7 @@ def evaluate(
 
 
 def predict(
-    run: Run | str | Path, rows: Any, *, probabilities: bool = False, model: Any = None
+    run: Run | str | Path, rows: Any = None, *, probabilities: bool = False, model: Any = None
 ) -> np.ndarray:
     """Predict new raw rows, prepared as the training rows were.
 
@@ -123,7 +124,8 @@ def predict(
             (.txt); for a series a table, of whose last lines a forecast is made. For tags of
             words a list of sentences, or a file: a line for each sentence, the columns of a word
             with slashes (He/PRP ran/VBD), or a line for each word and an empty one after each
-            sentence.
+            sentence. For nodes of a graph their identifiers, the file of nodes, or another with a
+            column of identifiers; None are all nodes.
         probabilities: give class probabilities (n, classes) in place of labels.
         model: the user's own module or factory, if the run was made with one and is read from
             its folder.
@@ -193,20 +195,27 @@ def check_estimated(classes: Sequence[str], estimated: bool) -> None:
         )
 
 
-def predict_named(run: Run | str | Path, rows: Any, *, model: Any = None) -> Predicted:
+def predict_named(run: Run | str | Path, rows: Any = None, *, model: Any = None) -> Predicted:
     """Predict new raw rows, with their names and with what there is to say about them."""
+    data: Data | None
     if isinstance(run, Run):
-        predictor, schema = _predictor(run), schema_of(run.data)
+        predictor, schema, data = _predictor(run), schema_of(run.data), run.data
     else:
         saved = open_folder(run)
         finished(saved)
-        module, _ = load_model(saved, model)
+        data = reload(saved.source) if saved.schema.kind == "graph" else None
+        module, _ = load_model(saved, model, data)
         predictor = Predictor(module, saved.preparation, saved.recipe, 0)
         schema = saved.schema
     if schema.task == "language":
         raise UsageError("a model of the next token goes on with a text", where="predict",
                          do="use sample")  # fmt: skip
-    raw, names, words = _read(rows, schema, predictor.preparation)
+    graph = data.graph if data is not None and schema.kind == "graph" else None
+    if rows is None and graph is None:
+        raise UsageError("new rows are missing", where="rows",
+                         do="give a file or an array; only a graph has its own")  # fmt: skip
+    nodes = None if graph is None else node_rows(rows, graph)
+    raw, names, words = (*nodes[:2], []) if nodes else _read(rows, schema, predictor.preparation)
     outputs = predictor.outputs(predictor.batches(raw))
     if not schema.classes and outputs.shape[1] == 1:
         outputs = outputs[:, 0]
@@ -216,6 +225,7 @@ def predict_named(run: Run | str | Path, rows: Any, *, model: Any = None) -> Pre
         if aside
         else []
     )
+    notes += nodes.notes if nodes else []
     for column, cells in predictor.preparation.unseen(raw).items():
         notes.append(f"{cells:,} cells of '{column}' hold a value that no training row had")
     if words:

@@ -94,13 +94,13 @@ def write_arrays(path: Path, data: Data) -> None:
     write_through(path, stream.getvalue())
 
 
-def place_of_predictions(out: str | None, rows: str, saved: Saved) -> Path:
+def place_of_predictions(out: str | None, rows: str | None, saved: Saved) -> Path:
     """Where predictions go: never over the rows, the data or the run itself.
 
     Args:
         out: what the user says, "-" is standard output; None is the first free one of
             predictions.csv, predictions-2.csv, predictions-3.csv, ... in the working folder.
-        rows: path of the new rows.
+        rows: path of the new rows; None if there is none.
         saved: the run that predicts.
 
     Returns:
@@ -181,9 +181,9 @@ def place_of_file(
     return path
 
 
-def _given(rows: str, source: Mapping[str, Any]) -> list[Path]:
+def _given(rows: str | None, source: Mapping[str, Any]) -> list[Path]:
     """Files and folders that data and new rows come from."""
-    names = (rows, *(source.get(name) for name in ("load", "test", "target")))
+    names = (rows, *(source.get(name) for name in ("load", "test", "target", "graph")))
     return [Path(str(place)) for place in names if place and Path(str(place)).exists()]
 
 
