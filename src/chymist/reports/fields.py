@@ -10,35 +10,37 @@ from chymist.reports.charts import fit
 from chymist.reports.markup import Markup, join, tag
 from chymist.reports.svg import COLORS, WIDTH, drawing, label, px
 
-COLUMNS, PANEL, GAP, LETTERS = 3, 110, 22, 20
+COLUMNS, PANEL, GAP, LETTERS, HEAD = 3, 110, 16, 20, 32
 
 
-def field_chart(description: str, panels: Sequence[tuple[str, np.ndarray]]) -> Markup:
+def field_chart(description: str, panels: Sequence[tuple[str, str, np.ndarray]]) -> Markup:
     """Panels side by side: images as squares, sequences and rows of numbers as a strip.
 
     Args:
         description: what they show.
-        panels: title and what is seen of each, bool (height, width) or (places,); all of one shape.
+        panels: title, how far is seen, and what, bool (height, width) or (places,); of one shape.
 
     Returns:
         An SVG element.
 
     Example:
-        >>> drawn = field_chart("two", [("a", np.eye(2, dtype=bool)), ("b", np.ones((2, 2), bool))])
+        >>> some, whole = np.eye(2, dtype=bool), np.ones((2, 2), bool)
+        >>> drawn = field_chart("two", [("a", "2 x 2", some), ("b", "all", whole)])
         >>> drawn.count("<text"), drawn.count('class="bar"')
-        (2, 4)
+        (4, 4)
     """
     parts: list[Markup] = []
-    tall = max((_grid(seen).shape[0] / _grid(seen).shape[1] for _, seen in panels), default=1.0)
+    tall = max((_grid(seen).shape[0] / _grid(seen).shape[1] for *_, seen in panels), default=1.0)
     height = max(PANEL * min(tall, 2.0), 14)
     step = (WIDTH - COLUMNS * PANEL) / (COLUMNS - 1) + PANEL
-    for number, (title, seen) in enumerate(panels):
+    for number, (title, far, seen) in enumerate(panels):
         row, column = divmod(number, COLUMNS)
-        left, top = column * step, row * (height + GAP + 14)
-        parts.append(label(fit(title, LETTERS + 3), left, top + 12))
-        parts.append(_panel(_grid(seen), left, top + 18, height))
+        left, top = column * step, row * (height + GAP + HEAD)
+        parts.append(label(fit(title, LETTERS), left, top + 12))
+        parts.append(label(fit(far, LETTERS), left, top + 26))
+        parts.append(_panel(_grid(seen), left, top + HEAD, height))
     rows = -(-len(panels) // COLUMNS)
-    return drawing(description, rows * (height + GAP + 14), *parts)
+    return drawing(description, rows * (height + GAP + HEAD), *parts)
 
 
 def _grid(seen: np.ndarray) -> np.ndarray:

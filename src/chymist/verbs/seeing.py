@@ -68,16 +68,18 @@ class ReceptiveFields:
 
     @property
     def growing(self) -> tuple[LayerField, ...]:
-        """Layers that see something else than the one before."""
+        """Layers that see something else than the one before; a dropout sees what it is given."""
         kept: list[LayerField] = []
         for row in self.rows:
+            if row.kind == "Dropout":
+                continue
             if not kept or not np.array_equal(kept[-1].sees, row.sees):
                 kept.append(row)
         return tuple(kept)
 
     def svg(self) -> str:
         """The input, with what a unit of each growing layer sees of it, as an SVG element."""
-        panels = [(f"{row.kind}: {_cell(row)}", row.sees) for row in self.growing]
+        panels = [(row.kind, f"sees {_cell(row)}", row.sees) for row in self.growing]
         return str(field_chart("What a unit in the middle of each layer sees of the input", panels))
 
     def save(self, path: str | Path) -> Path:
