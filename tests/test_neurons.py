@@ -347,7 +347,7 @@ def test_the_command_draws_weights(
         wanted = cy.show_weights(digits_run).sheet[..., 0]
         assert np.array_equal(np.asarray(picture), wanted)
     before = (digits_run.path / "model.safetensors").read_bytes()
-    refused = {digits_run.path / "model.safetensors": 2, digits_run.path / "w.png": 1,
+    refused = {digits_run.path / "model.safetensors": 1, tmp_path / "w.svg": 2,
                tmp_path / "none" / "w.png": 1}  # fmt: skip
     for place, code in refused.items():
         assert main(["show", str(digits_run.path), "--weights", str(place)]) == code

@@ -166,9 +166,6 @@ def place_of_file(
     path = Path(out)
     if is_stream(path):
         return path
-    if suffix and path.suffix.lower() != suffix:
-        raise UsageError(f"a file of this kind ends in {suffix}", where=option,
-                         received=f"'{out}'", do=f"give a name that ends in {suffix}")  # fmt: skip
     _refuse(out, _given(rows, data.source if data else {}), "the file", option)
     folder = path.resolve().parent
     if not folder.is_dir():
@@ -178,6 +175,9 @@ def place_of_file(
         raise InputError("the file cannot be written", where=out,
                          received="no permission to write there",
                          do=f"choose another {option}")  # fmt: skip
+    if suffix and path.suffix.lower() != suffix:
+        raise UsageError(f"a file of this kind ends in {suffix}", where=option,
+                         received=f"'{out}'", do=f"give a name that ends in {suffix}")  # fmt: skip
     return path
 
 
