@@ -7,21 +7,14 @@ import pytest
 
 import chymist as cy
 from chymist.cli import main
-from chymist.data.tabular import Wanted
-from chymist.data.tagged import sentence_numbers, sentences_of, tagged_data, tagged_sentences
+from chymist.data.tagged import sentence_numbers, sentences_of
 from chymist.errors import InputError
+from tests.tagged_words import tagged_words
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    draw = np.random.default_rng(0)
-    lines = []
-    for _ in range(80):
-        for word in draw.integers(0, 5, draw.integers(2, 7)):
-            lines.append(f"w{word} {'NV'[word % 2]} {'B-X' if word % 2 else 'O'}")
-        lines.append("")
-    data = tagged_data([tagged_sentences("\n".join(lines), "t")], ("word", "POS"), "chunk",
-                       Wanted(name="t"))  # fmt: skip
+    data = tagged_words(80)
     out = tmp_path_factory.mktemp("tagged") / "run"
     cy.fit(cy.Recipe(length="12 epochs", batch_size=8), data, out=out, doctor=False)
     return out

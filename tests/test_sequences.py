@@ -16,12 +16,13 @@ from chymist.cli import main
 from chymist.data.speech import log_mel, mel_weights, read_wav
 from chymist.data.streams import cut_in_order, stream_data
 from chymist.data.tabular import Wanted
-from chymist.data.tagged import tagged_data, tagged_sentences
+from chymist.data.tagged import tagged_sentences
 from chymist.errors import InputError, UsageError
 from chymist.evidence.ngrams import kneser_ney, unigram
 from chymist.evidence.series_floors import series_floors
 from chymist.metrics import chunk_f1, chunks, log_loss, perplexity
 from chymist.models.gates import gates
+from tests.tagged_words import tagged_words
 
 ONE = {"length": "1 epochs"}
 
@@ -310,14 +311,7 @@ def test_perplexity_is_the_exponent_of_the_log_loss():
 
 
 def test_tagged_sentences_are_learned_with_two_tokens_a_step(tmp_path):
-    draw = rng()
-    lines = []
-    for _ in range(60):
-        for word in draw.integers(0, 5, draw.integers(2, 7)):
-            lines.append(f"w{word} {'NV'[word % 2]} {'B-X' if word % 2 else 'O'}")
-        lines.append("")
-    data = tagged_data([tagged_sentences("\n".join(lines), "t")], ("word", "POS"), "chunk",
-                       Wanted(name="t"))  # fmt: skip
+    data = tagged_words(60)
     recipe = cy.Recipe(length="12 epochs", batch_size=8)
     run = cy.fit(recipe, data, out=tmp_path / "r", doctor=False)
     assert run.metrics["chunk_f1"] > 0.95

@@ -49,7 +49,7 @@ _PUBLIC = {
     "pca": "chymist.verbs", "kmeans": "chymist.verbs", "crossing": "chymist.verbs",
     "intervals": "chymist.verbs", "invariance": "chymist.verbs",
     "race": "chymist.verbs", "loading_throughput": "chymist.verbs",
-    "receptive_fields": "chymist.verbs.seeing", "shapes": "chymist.verbs.sizing",
+    "receptive_fields": "chymist.verbs.receptive_fields", "shapes": "chymist.verbs.sizing",
     "Remedy": "chymist.doctor",
     "watch": "chymist.doctor", "watch_experiments": "chymist.doctor", "Finding": "chymist.doctor",
     "activations": "", "augment": "", "clip": "", "gradient_noise": "", "gradients": "",
@@ -150,7 +150,7 @@ if TYPE_CHECKING:
     from chymist.verbs import tree_stability as tree_stability
     from chymist.verbs import validation_curve as validation_curve
     from chymist.verbs.estimator import as_estimator as as_estimator
-    from chymist.verbs.seeing import receptive_fields as receptive_fields
+    from chymist.verbs.receptive_fields import receptive_fields as receptive_fields
     from chymist.verbs.sizing import shapes as shapes
 
 
