@@ -85,10 +85,11 @@ def run(words: Sequence[str]) -> int:
     from chymist.cli.networks import NETWORKS
     from chymist.cli.racing import RACING
     from chymist.cli.reaching import REACHING
+    from chymist.cli.seeing import SEEING
 
     known = {
         **COMMANDS, **COMPARING, **CURVING, **DIAGNOSING, **FORECASTING, **NETWORKS, **RACING,
-        **REACHING, **CLASSICAL, **IMAGES,
+        **REACHING, **CLASSICAL, **IMAGES, **SEEING,
     }  # fmt: skip
     return known[options.verb](options)
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from chymist.cli import classical_options as classical
+from chymist.cli import explain_options as seeing
 from chymist.cli import image_options as images
 from chymist.cli import network_options as networks
 from chymist.cli import run_options as of_runs
@@ -35,6 +36,7 @@ EXAMPLES = {
     "invariance": "chymist invariance runs/digits-0001 --changes shift,rotation",
     "forecast": "chymist forecast los_loop --horizons 3,12",
     "effects": "chymist effects wine --rows 100",
+    "explain": "chymist explain runs/digits-0001 --out seen.svg",
     "diagnose": "chymist diagnose runs/digits-0001 --fix",
     "why": "chymist why overfitting --lang zh",
     "runs": "chymist runs",
@@ -74,6 +76,7 @@ VERBS = {
     "forecast": "forecast many series by several networks, beside floors and without the graph",
     "suitability": "say whether a network is the right tool for the data, by experiment",
     "effects": "measure what each hyperparameter does to effective capacity",
+    "explain": "show what a run looks at, and how far the picture can be believed",
     "diagnose": "say what is wrong with a run, from its record or by experiments",
     "why": "explain a code of the doctor, in English or Chinese",
     "runs": "list runs, cross-validations, comparisons and searches",
@@ -413,5 +416,5 @@ _ADD = {
     "pca": classical.pca, "kmeans": classical.kmeans, "crossing": classical.crossing,
     "mistake-bound": classical.mistake_bound, "bag": classical.bag,
     "tree": of_runs.tree, "support": of_runs.support, "reach": of_runs.reach,
-    "diagnose": of_runs.diagnose, "why": of_runs.why,
+    "explain": seeing.explain, "diagnose": of_runs.diagnose, "why": of_runs.why,
 }  # fmt: skip

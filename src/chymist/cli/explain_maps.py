@@ -1,0 +1,8 @@
+"""`chymist explain`: what in an image spoke for an answer."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+
+METHODS: Mapping[str, Callable[[argparse.Namespace], int]] = {}

@@ -1,0 +1,32 @@
+"""`chymist explain`: one verb, its methods by name."""
+
+from __future__ import annotations
+
+import argparse
+
+from chymist.cli.explain_columns import METHODS as OF_COLUMNS
+from chymist.cli.explain_features import METHODS as OF_FEATURES
+from chymist.cli.explain_maps import METHODS as OF_MAPS
+from chymist.cli.explain_words import METHODS as OF_WORDS
+from chymist.engine.folder import open_folder
+from chymist.errors import UsageError, nearest
+
+METHODS = {**OF_MAPS, **OF_FEATURES, **OF_COLUMNS, **OF_WORDS}
+
+# What explains a run best where nothing was asked for, by the kind of its data.
+USUAL = {
+    "image": "grad-cam", "table": "permutation", "text": "words", "tokens": "words",
+    "graph": "edges", "sequence": "integrated-gradients",
+}  # fmt: skip
+
+
+def explain(options: argparse.Namespace) -> int:
+    """`chymist explain`."""
+    name = options.method or USUAL[open_folder(options.run).schema.kind]
+    if name not in METHODS:
+        raise UsageError("unknown method", where="--method", received=f"'{name}'",
+                         do=nearest(name, METHODS))  # fmt: skip
+    return METHODS[name](options)
+
+
+SEEING = {"explain": explain}

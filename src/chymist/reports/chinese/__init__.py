@@ -1,0 +1,8 @@
+"""Chinese for the sentences of the reports, a module a section, by their English templates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+WORDS: Mapping[str, str] = MappingProxyType({})
