@@ -11,7 +11,7 @@ from typing import Any
 
 from chymist.data import split as make_split
 from chymist.doctor.texts import LANGUAGES
-from chymist.doctor.verdict_words import REASONS, told
+from chymist.doctor.verdict_words import CHINESE, REASONS, SAID, told
 from chymist.engine.files import write_file
 from chymist.engine.threads import Threads
 from chymist.errors import ChymistError
@@ -52,10 +52,11 @@ def write_report(run: Run, lang: str = "en") -> Path:
 def _teller(run: Run, lang: str) -> Say:
     """The words of reports in a language, with those that the doctor has for its experiments."""
     say = saying(lang)
-    if lang == "en" or run.experiments is None:
+    if lang == "en":
         return say
-    verdict = told(run.experiments, lang)["Verdict"]
-    known = {**say.known, **REASONS, run.experiments["claim"]: verdict}
+    known = {**say.known, **REASONS, **{SAID[cause]: CHINESE[cause] for cause in SAID}}
+    if run.experiments is not None:
+        known[run.experiments["claim"]] = told(run.experiments, lang)["Verdict"]
     return replace(say, known=known)
 
 
