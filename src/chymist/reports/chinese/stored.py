@@ -38,7 +38,7 @@ VERDICT = {
         "{model} 不如最强的基线（{floor}），相差 {size}（{rows}，成对比较）。"
     ),
     "cannot tell {model} from {floor}: difference {size} ({rows}, paired).": (
-        "无法判定 {model} 与基线（{floor}）孰优：相差 {size}（{rows}，成对比较）。"
+        "无法判定 {model} 与基线（{floor}）孰优：差值 {size}（{rows}，成对比较）。"
     ),
     "{model} says the same as {floor}, to rounding ({rows}).": (
         "除舍入误差外，{model} 的预测与基线（{floor}）相同（{rows}）。"
