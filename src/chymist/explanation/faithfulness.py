@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from chymist.errors import InputError, UsageError
 from chymist.evidence.intervals import Estimate, mean_t
@@ -189,6 +190,26 @@ def place_worth(maps: Tensor | np.ndarray, inputs: Tensor) -> np.ndarray:
         raise InputError("maps do not fit the inputs", where="maps",
                          received=f"{as_array(maps).shape} for inputs {shape}")  # fmt: skip
     return values
+
+
+def blurred(images: Tensor) -> Tensor:
+    """Images without their detail: three means over squares of a seventh of the side.
+
+    Args:
+        images: (batch, channels, height, width).
+
+    Returns:
+        Of the same shape; a baseline that shows no object and has no edges of its own.
+
+    Example:
+        >>> bool(torch.allclose(blurred(torch.ones(1, 1, 9, 9)), torch.ones(1)))
+        True
+    """
+    half = max(1, min(images.shape[2:]) // 14)
+    for _ in range(3):
+        room = functional.pad(images, (half,) * 4, mode="replicate")
+        images = functional.avg_pool2d(room, 2 * half + 1, 1)
+    return images
 
 
 def area(curves: np.ndarray, shares: np.ndarray) -> np.ndarray:
