@@ -96,7 +96,24 @@ def slopes(module: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
     """
     points = inputs.detach().clone().requires_grad_()
     found = answers(module(points.clone()), targets)  # a copy, which may be changed in place
-    return slope_of(found, points, "explain").detach()
+    return slope(found, points).detach()
+
+
+def slope(answer: Tensor, points: Tensor) -> Tensor:
+    """Gradient of the sum of answers at points.
+
+    Raises:
+        InputError: they have none.
+
+    Example:
+        >>> points = torch.ones(2, requires_grad=True)
+        >>> slope(points**2, points)
+        tensor([2., 2.])
+    """
+    if not answer.requires_grad:
+        raise InputError("the outputs of this model have no gradient", where="explain",
+                         do="take occlusion, which needs none")  # fmt: skip
+    return slope_of(answer, points, "explain")
 
 
 def checked(inputs: Tensor, targets: Tensor, real: bool = True) -> tuple[Tensor, Tensor]:

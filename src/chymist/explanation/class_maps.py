@@ -13,8 +13,15 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from chymist.errors import InputError, UsageError, nearest
-from chymist.explanation.asking import Attributor, answers, at_rest, by_rows, checked, values_at
-from chymist.gradients.losses import slope_of
+from chymist.explanation.asking import (
+    Attributor,
+    answers,
+    at_rest,
+    by_rows,
+    checked,
+    slope,
+    values_at,
+)
 
 POOLED = "take grad-cam, or a model whose last maps are averaged before one linear layer (resnet)"
 
@@ -59,7 +66,7 @@ def grad_cam(
         with seen.on(place):
             found = answers(module(rows.clone()), numbers)
         maps = seen.maps(name)
-        weights = slope_of(found, maps, f"layer '{name}'").mean((2, 3), keepdim=True)
+        weights = slope(found, maps).mean((2, 3), keepdim=True)
         summed = (weights * maps).sum(1, keepdim=True).detach()
         return _resized(summed.relu() if rectified else summed, rows)
 
