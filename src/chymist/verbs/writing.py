@@ -17,6 +17,7 @@ from chymist.data.numpy_files import PARTS
 from chymist.engine.files import STANDARD_OUTPUT, is_stream, write_file, write_through
 from chymist.engine.folder import FILES, RESULTS, Saved, whole_folder, write_json
 from chymist.errors import InputError, UsageError, printable
+from chymist.reports.sheets import Sheet
 from chymist.reports.style import as_file
 from chymist.values import Data, Predictions, Recipe
 from chymist.verbs.comparison import Comparison
@@ -133,6 +134,39 @@ def save_drawing(drawing: object, path: str | Path) -> Path:
     place = place_of_drawing(str(path))
     write_through(place, as_file(drawing).encode())
     return place
+
+
+def save_sheet(sheet: Sheet, path: str | Path) -> Path:
+    """Write a sheet of pictures as SVG or PNG, by the end of the name; returns its path.
+
+    Args:
+        sheet: the pictures.
+        path: of the file.
+
+    Raises:
+        InputError, UsageError: as in `place_of_sheet`.
+    """
+    place = place_of_sheet(str(path))
+    svg = place.suffix.lower() == ".svg"
+    write_through(place, as_file(sheet.svg()).encode() if svg else sheet.png())
+    return place
+
+
+def place_of_sheet(out: str, rows: str = "") -> Path:
+    """Where a sheet of pictures goes, known before any work is done.
+
+    Args:
+        out: what the user says, a name that ends in .svg or .png.
+        rows: path of new rows, or of a run.
+
+    Raises:
+        InputError, UsageError: as in `place_of_file`.
+    """
+    path = place_of_file(out, rows=rows)
+    if not is_stream(path) and path.suffix.lower() not in (".svg", ".png"):
+        raise UsageError("a sheet of pictures ends in .svg or .png", where="--out",
+                         received=f"'{out}'", do="give such a name")  # fmt: skip
+    return path
 
 
 def place_of_drawing(out: str) -> Path:
