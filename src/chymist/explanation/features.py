@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from chymist.errors import InputError, UsageError, nearest
+from chymist.explanation.asking import at_rest
 
 Place = Literal["most", "mean", "middle"]
 
@@ -43,18 +44,6 @@ class Layer:
 
 class _Enough(Exception):
     """All layers that were asked for have been heard."""
-
-
-@contextmanager
-def at_rest(model: nn.Module) -> Iterator[None]:
-    """A model in evaluation mode for a while; afterwards every module is in its own mode again."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
 
 
 @contextmanager

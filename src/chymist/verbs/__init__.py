@@ -20,10 +20,12 @@ from chymist.verbs.decomposing import bias_variance as bias_variance
 from chymist.verbs.diagnosing import diagnose as diagnose
 from chymist.verbs.embedding import pretrained_features as pretrained_features
 from chymist.verbs.evolving import evolve as evolve
-from chymist.verbs.feature_maps import FeatureMaps as FeatureMaps
-from chymist.verbs.feature_maps import feature_maps as feature_maps
+from chymist.verbs.explaining import explain as explain
+from chymist.verbs.explanations import Explanation as Explanation
 from chymist.verbs.feature_walls import FeatureWall as FeatureWall
 from chymist.verbs.feature_walls import feature_wall as feature_wall
+from chymist.verbs.features import FeatureMaps as FeatureMaps
+from chymist.verbs.features import feature_maps as feature_maps
 from chymist.verbs.fitting import fit as fit
 from chymist.verbs.fitting import resume as resume
 from chymist.verbs.fixing import fix as fix
@@ -35,8 +37,8 @@ from chymist.verbs.loading import loading_throughput as loading_throughput
 from chymist.verbs.maximizing import MaximizedActivation as MaximizedActivation
 from chymist.verbs.maximizing import maximize_activation as maximize_activation
 from chymist.verbs.memorising import capacity as capacity
-from chymist.verbs.nearest_examples import NearestExamples as NearestExamples
-from chymist.verbs.nearest_examples import nearest_examples as nearest_examples
+from chymist.verbs.neighbors import NearestExamples as NearestExamples
+from chymist.verbs.neighbors import nearest_examples as nearest_examples
 from chymist.verbs.networks import NetworkComparison as NetworkComparison
 from chymist.verbs.networks import compare_networks as compare_networks
 from chymist.verbs.optimizer_race import race as race

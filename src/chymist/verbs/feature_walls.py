@@ -20,15 +20,15 @@ from chymist.explanation.features import (
     responses,
 )
 from chymist.explanation.unit_fields import UnitFields, unit_fields
-from chymist.reports.sheets import Cell, Line, Sheet, raw_shaded
+from chymist.reports.picture_rows import Cell, PictureRow, PictureRows, raw_shaded
 from chymist.reports.text import table
 from chymist.values import Data, Run, whole_number
 from chymist.verbs.chosen_rows import drawn_rows
 from chymist.verbs.maximizing import Stage
 from chymist.verbs.predicting import opened
-from chymist.verbs.writing import save_sheet
+from chymist.verbs.writing import save_picture
 
-OUTSIDE, THIN = 200, "#bbbbbb"
+OUTSIDE, THIN = 200, "axis"
 SIDES = 46, 94  # pixels of the smallest and of the largest patches as drawn
 
 
@@ -89,7 +89,7 @@ class FeatureWall:
     pixels: tuple[float, float]
 
     @property
-    def sheet(self) -> Sheet:
+    def pictures(self) -> PictureRows:
         """A line for each unit: the made image in a frame, and the patches."""
         made = any(unit.made is not None for one in self.layers for unit in one.units)
         note = (
@@ -102,10 +102,10 @@ class FeatureWall:
             "that the unit in the middle of the map sees. "
         )
         last = "Shown are the units of a layer whose largest values vary most between images."
-        return Sheet("What units look for, layer by layer", tuple(self._lines()),
+        return PictureRows("What units look for, layer by layer", tuple(self._lines()),
                      note + (framed if made else "") + last)  # fmt: skip
 
-    def _lines(self) -> Iterator[Line]:
+    def _lines(self) -> Iterator[PictureRow]:
         low, high = SIDES
         whole = max(max(one.extent) for one in self.layers)
         for one in self.layers:
@@ -116,7 +116,7 @@ class FeatureWall:
                 f"{one.extent[0]} x {one.extent[1]} pixels{dead}"
             )
             for unit in one.units:
-                yield Line(heading, tuple(self._cells(unit, one.extent)), side)
+                yield PictureRow(heading, tuple(self._cells(unit, one.extent)), side)
                 heading = ""
 
     def _cells(self, unit: WallUnit, extent: tuple[int, int]) -> Iterator[Cell]:
@@ -124,7 +124,7 @@ class FeatureWall:
         made = [] if unit.made is None else [unit.made]
         drawn = raw_shaded([*made, *unit.patches], *self.pixels)
         if made:
-            yield Cell(drawn.pop(0), f"{name}\n{unit.reached:.3g}", frame="#d55e00")
+            yield Cell(drawn.pop(0), f"{name}\n{unit.reached:.3g}", frame="s2")
         for place, (image, row, value) in enumerate(
             zip(drawn, unit.rows.tolist(), unit.values.tolist(), strict=True)
         ):
@@ -133,7 +133,7 @@ class FeatureWall:
 
     def save(self, path: str | Path) -> Path:
         """Write the wall as SVG or PNG; returns its path."""
-        return save_sheet(self.sheet, path)
+        return save_picture(self.pictures.sheet, path)
 
     def table(self) -> tuple[list[str], list[list[object]]]:
         """Heads and cells: a line for each unit."""
@@ -158,7 +158,7 @@ class FeatureWall:
         ]}  # fmt: skip
 
     def _repr_html_(self) -> str:
-        return self.sheet.html()
+        return self.pictures.html()
 
     def __repr__(self) -> str:
         heads, cells = self.table()

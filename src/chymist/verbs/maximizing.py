@@ -18,13 +18,20 @@ from chymist.explanation.features import (
     layer_named,
     responses,
 )
-from chymist.explanation.maximization import Made, check_moved, maximize, starts_from, usual_prior
+from chymist.explanation.maximization import (
+    Made,
+    PixelScale,
+    check_moved,
+    maximize,
+    starts_from,
+    usual_prior,
+)
 from chymist.gradients import ImagePrior
-from chymist.reports.sheets import Cell, Line, Sheet, raw_shaded
+from chymist.reports.picture_rows import Cell, PictureRow, PictureRows, raw_shaded
 from chymist.values import Data, Run, Split, whole_number
 from chymist.verbs.chosen_rows import batches_of, drawn_rows, pixel_range
 from chymist.verbs.predicting import Predictor, opened
-from chymist.verbs.writing import save_sheet
+from chymist.verbs.writing import save_picture
 
 Start = Literal["noise", "blank"]
 
@@ -85,19 +92,21 @@ class MaximizedActivation:
         )
 
     @property
-    def sheet(self) -> Sheet:
+    def pictures(self) -> PictureRows:
         """The images, and the training row that excites the unit most."""
         drawn = raw_shaded([*self.images, self.best_image], *self.pixels)
         cells = [Cell(image, f"made, {value:.3g}")
                  for image, value in zip(drawn, self.reached, strict=False)]  # fmt: skip
         cells.append(Cell(drawn[-1], f"row {self.best_row + 1:,}, {self.best_value:.3g}",
-                          frame="#009e73"))  # fmt: skip
+                          frame="s3"))  # fmt: skip
         note = (
             f"{self.verdict} Made by {len(self.values) - 1} steps of gradient ascent, with "
             f"{_words(self.prior)}. In a green frame: the training row. Such an image shows what "
             "raises the unit, which need not be what it is for."
         )
-        return Sheet(f"What excites {self._name()} most", (Line("", tuple(cells), 140),), note)
+        return PictureRows(
+            f"What excites {self._name()} most", (PictureRow("", tuple(cells), 140),), note
+        )
 
     def _name(self) -> str:
         if not self.layer.name:
@@ -106,7 +115,7 @@ class MaximizedActivation:
 
     def save(self, path: str | Path) -> Path:
         """Write the sheet as SVG or PNG; returns its path."""
-        return save_sheet(self.sheet, path)
+        return save_picture(self.pictures.sheet, path)
 
     def to_dict(self) -> dict[str, Any]:
         """The numbers as plain values."""
@@ -119,7 +128,7 @@ class MaximizedActivation:
         }  # fmt: skip
 
     def _repr_html_(self) -> str:
-        return self.sheet.html()
+        return self.pictures.html()
 
     def __repr__(self) -> str:
         return self.verdict
@@ -133,8 +142,9 @@ def maximize_activation(
     """An image that a unit responds to most, by gradient ascent on the pixels.
 
     x <- x + r_t (g / rms(g) - decay (x - x_0) - variation dTV/dx), with g = d a / d x and a rate
-    r_t that falls from 0.1 to 0, in units of prepared pixels; then blur, and pixels outside of the
-    range of images are cut off. The model sees the image moved by a few pixels at each step.
+    r_t that falls from 0.1 to 0, where x is in quarters of the range of pixels; then blur, and
+    pixels outside of that range are cut off. The model sees the image moved by a few pixels at each
+    step, but where a unit that sees little of it is raised.
 
     Args:
         run: a run on images, or its folder.
@@ -143,12 +153,12 @@ def maximize_activation(
         layer: its name; None are the outputs of the model (of classes their logits).
         place: how a map is read: the unit in its "middle", its "mean", or the largest ("most"). The
             middle is compared with the largest value of training rows, wherever it is.
-        start: "noise" (one image a seed), or "blank" (the mean pixel; where nothing moves the unit
-            there, an error says so).
+        start: "noise" (one image a seed), or "blank" (the mean of all pixels; an error says
+            so where nothing moves the unit there).
         seeds: how many images are made.
         steps: of the ascent.
-        prior: a `cy.gradients.ImagePrior` with penalties, blur, jitter and range of prepared
-            pixels; None is what suits the size of the images.
+        prior: a `cy.gradients.ImagePrior` with penalties, blur and jitter, in quarters of the
+            range of pixels; None is what suits the size of the images.
         rows: how many training rows the images are compared with.
         model: as in `evaluate`.
         data: as in `evaluate`.
@@ -210,9 +220,11 @@ class Stage:
         self.split, self.predictor = split, predictor
         self.pixels = pixel_range(split)
         self.shape: tuple[int, ...] = predictor.preparation.input_shape
+        some = np.asarray(split.data.take(drawn_rows(split.train, 1000, predictor.seed)))
         shift, scale = predictor.preparation.pixels
-        self.low, self.high = ((end - shift) / scale for end in self.pixels)
-        self.usual = usual_prior(min(self.shape[1:]), self.low, self.high)
+        low, high, mean = ((end - shift) / scale for end in (*self.pixels, float(some.mean())))
+        self.scale = PixelScale(low, high, mean)
+        self.usual = usual_prior(min(self.shape[1:]))
 
     def layer(self, name: str | None) -> Layer:
         """A layer by its name; None is the model, called ""."""
@@ -232,11 +244,10 @@ class Stage:
         prior: ImagePrior | None = None,
     ) -> Made:  # fmt: skip
         """Images for units, each from a seed of its own."""
-        starts = starts_from(start, self.shape, range(len(units)), self.low, self.high)
+        starts = starts_from(start, self.shape, range(len(units)), self.scale)
         held = prior or self.prior(layer, place)
-        low, high = max(held.low, self.low), min(held.high, self.high)
-        held = replace(held, low=low, high=high)
-        return maximize(self.predictor.module, starts, layer.name, units, place, held, steps, 0.1)
+        return maximize(self.predictor.module, starts, layer.name, units, place, held, self.scale,
+                        steps)  # fmt: skip
 
     def prior(self, layer: Layer, place: Place) -> ImagePrior:
         """What suits a unit: one that sees little of the image is not to be moved out of it."""

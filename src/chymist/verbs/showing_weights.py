@@ -13,11 +13,11 @@ from torch import nn
 
 from chymist.engine.folder import open_folder
 from chymist.errors import UsageError, nearest
+from chymist.reports.picture_rows import Cell, PictureRow, PictureRows, shaded
 from chymist.reports.pictures import enlarged, signed_bytes, tiled
-from chymist.reports.sheets import Cell, Line, Sheet, shaded
 from chymist.values import Run
 from chymist.verbs.records import load_model
-from chymist.verbs.writing import save_sheet
+from chymist.verbs.writing import save_picture
 
 MOST = 400  # units of one picture
 LINES, SLICES = 24, 16  # units and input channels of a picture of slices
@@ -48,7 +48,7 @@ class ShownWeights:
         return tiled(enlarged(signed_bytes(shown)), ceil(sqrt(2 * len(shown))))
 
     @property
-    def captioned(self) -> Sheet:
+    def captioned(self) -> PictureRows:
         """The same with captions. Kernels on many channels are a line of slices each."""
         units, height, width, channels = self.weights.shape
         what = f"layer '{self.layer}'" if self.layer else "the first layer"
@@ -59,33 +59,33 @@ class ShownWeights:
             cells = [
                 Cell(image, str(n)) for n, image in enumerate(signed_bytes(self.weights[:MOST]))
             ]
-            lines = [Line("", tuple(cells), 50)]
+            lines = [PictureRow("", tuple(cells), 50)]
             left = units - len(cells)
         else:
             lines = [self._slices(unit) for unit in range(min(units, LINES))]
             left = units - len(lines)
             note += (
                 f" A line is a unit: the slices of its kernel on the first {min(channels, SLICES)} "
-                f"of {channels} input channels, from left to right. These are no pixels but outputs "
-                "of the layer before, and a slice says nothing without knowing what its channel is."
+                f"of {channels} input channels, from left to right. These are no pixels but what "
+                "the layer before gives: a slice says little unless one knows what its channel is."
             )
         note += f" {left} more units are not drawn." if left else ""
         title = f"Weights of {what}: {units} units of {height} x {width} on {channels} channels"
-        return Sheet(title, tuple(lines), note)
+        return PictureRows(title, tuple(lines), note)
 
-    def _slices(self, unit: int) -> Line:
+    def _slices(self, unit: int) -> PictureRow:
         """The kernel of one unit, channel by channel, all on one scale."""
         kernel = self.weights[unit]
         beside = kernel[:, :, :SLICES].transpose(0, 2, 1)
         most = float(np.abs(kernel).max()) or 1.0
-        images = [shaded(beside[:, n], -most, most) for n in range(beside.shape[1])]
-        cells = [Cell(image, "" if n else f"unit {unit}", frame="#bbbbbb")
-                 for n, image in enumerate(images)]  # fmt: skip
-        return Line("", tuple(cells), 48)
+        slices = [shaded(beside[:, n], -most, most) for n in range(beside.shape[1])]
+        cells = [Cell(image, "" if n else f"unit {unit}", frame="axis")
+                 for n, image in enumerate(slices)]  # fmt: skip
+        return PictureRow("", tuple(cells), 48)
 
     def save(self, path: str | Path) -> Path:
         """Write the pictures with captions as SVG or PNG; returns the path."""
-        return save_sheet(self.captioned, path)
+        return save_picture(self.captioned.sheet, path)
 
     def to_dict(self) -> dict[str, Any]:
         """What is shown, as plain values."""

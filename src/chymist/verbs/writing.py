@@ -136,37 +136,20 @@ def save_drawing(drawing: object, path: str | Path) -> Path:
     return place
 
 
-def save_sheet(sheet: Sheet, path: str | Path) -> Path:
-    """Write a sheet of pictures as SVG or PNG, by the end of the name; returns its path.
+def save_picture(sheet: Sheet, path: str | Path) -> Path:
+    """Write a sheet as SVG or PNG, by the end of the name; returns its path.
 
     Args:
-        sheet: the pictures.
+        sheet: what is drawn.
         path: of the file.
 
     Raises:
-        InputError, UsageError: as in `place_of_sheet`.
+        InputError, UsageError: as in `place_of_picture`.
     """
-    place = place_of_sheet(str(path))
-    svg = place.suffix.lower() == ".svg"
-    write_through(place, as_file(sheet.svg()).encode() if svg else sheet.png())
+    place = place_of_picture(str(path))
+    png = place.suffix.lower() == ".png"
+    write_through(place, sheet.png() if png else as_file(sheet.svg()).encode())
     return place
-
-
-def place_of_sheet(out: str, rows: str = "") -> Path:
-    """Where a sheet of pictures goes, known before any work is done.
-
-    Args:
-        out: what the user says, a name that ends in .svg or .png.
-        rows: path of new rows, or of a run.
-
-    Raises:
-        InputError, UsageError: as in `place_of_file`.
-    """
-    path = place_of_file(out, rows=rows)
-    if not is_stream(path) and path.suffix.lower() not in (".svg", ".png"):
-        raise UsageError("a sheet of pictures ends in .svg or .png", where="--out",
-                         received=f"'{out}'", do="give such a name")  # fmt: skip
-    return path
 
 
 def place_of_drawing(out: str) -> Path:
@@ -179,6 +162,22 @@ def place_of_drawing(out: str) -> Path:
         InputError, UsageError: as in `place_of_file`.
     """
     return place_of_file(out, suffix=".svg")
+
+
+def place_of_picture(out: str, rows: str = "") -> Path:
+    """Where a picture goes that may be SVG or PNG, known before any work is done.
+
+    Args:
+        out: what the user says.
+        rows: path of new rows, which stay as they are.
+
+    Raises:
+        InputError, UsageError: as in `place_of_file`.
+    """
+    if Path(out).suffix.lower() not in (".svg", ".png"):
+        raise UsageError("a picture ends in .svg or .png", where="--out", received=f"'{out}'",
+                         do="give such a name: seen.svg")  # fmt: skip
+    return place_of_file(out, rows=rows)
 
 
 def place_of_file(

@@ -18,7 +18,7 @@ from chymist.explanation.features import (
     layers_in_order,
     responses,
 )
-from chymist.reports.sheets import Cell, Line, Sheet, raw_shaded, shaded
+from chymist.reports.picture_rows import Cell, PictureRow, PictureRows, raw_shaded, shaded
 from chymist.reports.text import table
 from chymist.values import Data, Run, whole_number
 from chymist.verbs.chosen_rows import (
@@ -29,7 +29,7 @@ from chymist.verbs.chosen_rows import (
     pixel_range,
 )
 from chymist.verbs.predicting import opened
-from chymist.verbs.writing import save_sheet
+from chymist.verbs.writing import save_picture
 
 Scale = Literal["layer", "map"]
 MOST, CHECKED = 16, 128  # rows that are shown; training rows that dead units are looked for with
@@ -72,7 +72,7 @@ class FeatureMaps:
     pixels: tuple[float, float] | None
 
     @property
-    def sheet(self) -> Sheet:
+    def pictures(self) -> PictureRows:
         """For every row the input, and then the maps of each layer."""
         own = "each map" if self.scale == "map" else "all maps of a layer"
         note = (
@@ -81,22 +81,24 @@ class FeatureMaps:
             "drawn, those are drawn whose values vary most on these rows. Crossed out are units "
             f"that gave one and the same value on these and {self.checked:,} training rows."
         )
-        return Sheet("What the layers give, from the input on", tuple(self._lines()), note)
+        return PictureRows("What the layers give, from the input on", tuple(self._lines()), note)
 
-    def _lines(self) -> Iterator[Line]:
+    def _lines(self) -> Iterator[PictureRow]:
         captions = self.chosen.captions()
         for row, caption in enumerate(captions):
             if self.pixels is not None:
                 (image,) = raw_shaded([self.chosen.raw[row]], *self.pixels)
-                yield Line(f"input: row {self.chosen.names[row]}", (Cell(image, caption),), 96)
+                yield PictureRow(
+                    f"input: row {self.chosen.names[row]}", (Cell(image, caption),), 96
+                )
             else:
-                yield Line("input: " + ", ".join(caption.split("\n")), ())
+                yield PictureRow("input: " + ", ".join(caption.split("\n")), ())
             for found in self.layers:
                 yield _line(found, row, self.scale)
 
     def save(self, path: str | Path) -> Path:
         """Write the sheet as SVG or PNG; returns its path."""
-        return save_sheet(self.sheet, path)
+        return save_picture(self.pictures.sheet, path)
 
     def table(self) -> tuple[list[str], list[list[object]]]:
         """Heads and cells: a line for each layer."""
@@ -122,7 +124,7 @@ class FeatureMaps:
                 "scale": self.scale, "checked": self.checked, "layers": layers}  # fmt: skip
 
     def _repr_html_(self) -> str:
-        return self.sheet.html()
+        return self.pictures.html()
 
     def __repr__(self) -> str:
         heads, cells = self.table()
@@ -202,7 +204,7 @@ def _maps(layer: Layer, values: np.ndarray, dead: np.ndarray, units: int) -> Lay
     return LayerMaps(layer, values, dead, shown)
 
 
-def _line(found: LayerMaps, row: int, scale: Scale) -> Line:
+def _line(found: LayerMaps, row: int, scale: Scale) -> PictureRow:
     """One layer for one row."""
     values, layer = found.values[row], found.layer
     low, high = float(values.min()), float(values.max())
@@ -214,8 +216,8 @@ def _line(found: LayerMaps, row: int, scale: Scale) -> Line:
     if values.ndim < 3:  # units, or steps x features
         grid = values[None] if values.ndim == 1 else values.T
         size = STRIP if values.ndim == 1 else (STRIP[0], min(220.0, max(22.0, 4.0 * len(grid))))
-        return Line(
-            heading, (Cell(shaded(grid, low, high), _strip(values), size=size, frame="#999999"),)
+        return PictureRow(
+            heading, (Cell(shaded(grid, low, high), _strip(values), size=size, frame="axis"),)
         )
     cells = []
     for unit in found.shown.tolist():
@@ -224,7 +226,7 @@ def _line(found: LayerMaps, row: int, scale: Scale) -> Line:
         caption = str(unit) if scale == "layer" else f"{unit}: {ends[0]:.2g}, {ends[1]:.2g}"
         cells.append(Cell(shaded(values[unit], *ends), caption, bool(found.dead[unit])))
     left = layer.units - len(cells)
-    return Line(heading + (f" · {left} more units" if left else ""), tuple(cells), 50)
+    return PictureRow(heading + (f" · {left} more units" if left else ""), tuple(cells), 50)
 
 
 def _strip(values: np.ndarray) -> str:

@@ -24,12 +24,12 @@ from chymist.explanation.neighbors import (
     nearest_rows,
 )
 from chymist.reports.markup import table as html_table
-from chymist.reports.sheets import Cell, Line, Sheet, raw_shaded
+from chymist.reports.picture_rows import Cell, PictureRow, PictureRows, raw_shaded
 from chymist.reports.text import table
 from chymist.values import Data, Run, Split, show, whole_number
 from chymist.verbs.chosen_rows import ChosenRows, batches_of, choose_rows, drawn_rows, pixel_range
 from chymist.verbs.predicting import Predictor, opened
-from chymist.verbs.writing import save_sheet
+from chymist.verbs.writing import save_picture
 
 TRAINING, ASKED = 10_000, 1000  # training rows that are searched; validation rows that are asked
 QUERY_VALUES = 2**24  # of the validation rows in one space
@@ -107,7 +107,7 @@ class NearestExamples:
         return f"{said}; {compared} {self.agreement['inputs']} in the inputs."
 
     @property
-    def sheet(self) -> Sheet:
+    def pictures(self) -> PictureRows:
         """For every row of images the neighbours by features, and below those by pixels.
 
         Raises:
@@ -121,19 +121,19 @@ class NearestExamples:
             for space, numbers in self.rows.items():
                 images = [self.chosen.raw[row], *(self.raw[n] for n in numbers[row].tolist())]
                 drawn = raw_shaded(images, *self.pixels)
-                cells = [Cell(drawn[0], caption, frame="#d55e00")]
+                cells = [Cell(drawn[0], caption, frame="s2")]
                 far = self.distances[space][row]
                 for image, number, d in zip(drawn[1:], numbers[row].tolist(), far, strict=True):
                     text = f"row {number + 1}\n{self.labels[number]}\n{d:.3g}"
                     cells.append(Cell(image, text))
-                lines.append(Line(f"nearest in {_named(space)}", tuple(cells), 84))
+                lines.append(PictureRow(f"nearest in {_named(space)}", tuple(cells), 84))
         note = (f"{self.verdict} Below each training row: its class, and the {self.metric} "
                 "distance. In a frame: the row that was asked.")  # fmt: skip
-        return Sheet("The nearest training rows", tuple(lines), note)
+        return PictureRows("The nearest training rows", tuple(lines), note)
 
     def save(self, path: str | Path) -> Path:
         """Write the sheet as SVG or PNG; returns its path."""
-        return save_sheet(self.sheet, path)
+        return save_picture(self.pictures.sheet, path)
 
     def table(self) -> tuple[list[str], list[list[object]]]:
         """Heads and cells: a line for each neighbour."""
@@ -171,7 +171,7 @@ class NearestExamples:
 
     def _repr_html_(self) -> str:
         if self.pixels is not None:
-            return self.sheet.html()
+            return self.pictures.html()
         heads, cells = self.table()
         return str(html_table(heads, cells, limit=50))
 
