@@ -35,7 +35,9 @@ _PUBLIC = {
     "compare_runs": "chymist.verbs", "Comparison": "chymist.verbs",
     "search": "chymist.verbs", "show_batch": "chymist.verbs",
     "show_weights": "chymist.verbs",
-    "explain": "chymist.verbs",
+    "explain": "chymist.verbs", "feature_maps": "chymist.verbs",
+    "feature_wall": "chymist.verbs", "maximize_activation": "chymist.verbs",
+    "nearest_examples": "chymist.verbs",
     "diagnose": "chymist.verbs", "why": "chymist.doctor.texts",
     "pretrained_features": "chymist.verbs",
     "list_runs": "chymist.verbs", "as_estimator": "chymist.verbs.estimator",
@@ -122,6 +124,8 @@ if TYPE_CHECKING:
     from chymist.verbs import evaluate as evaluate
     from chymist.verbs import evolve as evolve
     from chymist.verbs import families as families
+    from chymist.verbs import feature_maps as feature_maps
+    from chymist.verbs import feature_wall as feature_wall
     from chymist.verbs import fit as fit
     from chymist.verbs import fit_population as fit_population
     from chymist.verbs import fix as fix
@@ -135,7 +139,9 @@ if TYPE_CHECKING:
     from chymist.verbs import list_runs as list_runs
     from chymist.verbs import load_run as load_run
     from chymist.verbs import loading_throughput as loading_throughput
+    from chymist.verbs import maximize_activation as maximize_activation
     from chymist.verbs import mistake_bound as mistake_bound
+    from chymist.verbs import nearest_examples as nearest_examples
     from chymist.verbs import pca as pca
     from chymist.verbs import predict as predict
     from chymist.verbs import pretrained_features as pretrained_features

@@ -11,13 +11,18 @@ MAPS = (
     "occlusion",
 )  # fmt: skip
 
+FEATURES = ("filters", "feature-maps", "maximize", "wall", "neighbors")
+
 # Options and the methods that they mean something for; `seeing.py` refuses the others.
 OWNERS: dict[str, tuple[str, ...]] = {
-    "which": MAPS, "target": MAPS, "most": MAPS,
-    "layer": ("grad-cam",), "samples": ("smooth-grad",), "level": ("smooth-grad",),
-    "seed": ("smooth-grad",), "steps": ("integrated-gradients",),
+    "which": (*MAPS, "feature-maps", "neighbors"), "target": MAPS, "most": MAPS,
+    "layer": ("grad-cam", "filters", "feature-maps", "maximize", "wall", "neighbors"),
+    "samples": ("smooth-grad",), "level": ("smooth-grad",),
+    "seed": ("smooth-grad",), "steps": ("integrated-gradients", "maximize", "wall"),
     "baseline": ("integrated-gradients", "occlusion"), "window": ("occlusion",),
-    "stride": ("occlusion",),
+    "stride": ("occlusion",), "unit": ("maximize",), "units": ("feature-maps", "wall"),
+    "patches": ("wall",), "scale": ("feature-maps",), "place": ("maximize",),
+    "start": ("maximize",), "seeds": ("maximize",), "k": ("neighbors",), "metric": ("neighbors",),
 }  # fmt: skip
 
 
@@ -31,6 +36,7 @@ def explain(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--method", metavar="NAME", help="how to explain (what fits the data)")
     verb.add_argument("--out", metavar="FILE", help="where to draw it (SVG, PNG)")
     _maps(verb)
+    _features(verb)
 
 
 def _maps(verb: argparse.ArgumentParser) -> None:
@@ -41,12 +47,15 @@ def _maps(verb: argparse.ArgumentParser) -> None:
     group.add_argument("--target", metavar="CLASS", help="the answer to explain: predicted, true, "
                        "a class or the number of an output (predicted)")  # fmt: skip
     group.add_argument("--most", type=int, metavar="N", help="rows at most (8)")
-    group.add_argument("--layer", metavar="NAME", help="of grad-cam (the last convolution)")
+    group.add_argument("--layer", metavar="NAME", help="of grad-cam (the last convolution), "
+                       "filters (the first), feature-maps (all), maximize (the outputs), neighbors "
+                       "(before the last); of wall some: NAME,NAME")  # fmt: skip
     group.add_argument("--samples", type=int, metavar="N", help="noisy copies, of smooth-grad (25)")
     group.add_argument("--level", type=float, metavar="SHARE", help="of noise, of the range of a "
                        "row (0.15)")  # fmt: skip
     group.add_argument("--seed", type=int, metavar="N", help="of the noise (0)")
-    group.add_argument("--steps", type=int, metavar="N", help="of integrated-gradients (50)")
+    group.add_argument("--steps", type=int, metavar="N", help="of integrated-gradients (50), the "
+                       "ascent of maximize (128) and wall (64)")  # fmt: skip
     group.add_argument("--baseline", type=float, metavar="VALUE", help="prepared value that stands "
                        "for nothing: where integrated gradients begin, what occlusion covers with "
                        "(0)")  # fmt: skip
@@ -54,3 +63,21 @@ def _maps(verb: argparse.ArgumentParser) -> None:
                        "occlusion (a seventh of an image)")  # fmt: skip
     group.add_argument("--stride", type=int, metavar="N", help="how far the window moves (half of "
                        "it)")  # fmt: skip
+
+
+def _features(verb: argparse.ArgumentParser) -> None:
+    """Options of filters, feature-maps, maximize, wall, neighbors."""
+    group = verb.add_argument_group("features", ", ".join(FEATURES))
+    group.add_argument("--unit", metavar="CLASS|N", help="of maximize: a class, the number of an "
+                       "output, or a unit of --layer")  # fmt: skip
+    group.add_argument("--units", type=int, metavar="N", help="of a layer that are drawn, of "
+                       "feature-maps (16) and wall (4)")  # fmt: skip
+    group.add_argument("--patches", type=int, metavar="N", help="for each unit, of wall (8)")
+    group.add_argument("--scale", metavar="layer|map", help="of feature-maps: one brightness for "
+                       "all maps of a layer, or each its own (layer)")  # fmt: skip
+    group.add_argument("--place", metavar="middle|mean|most", help="how maximize reads a map "
+                       "(middle)")  # fmt: skip
+    group.add_argument("--start", metavar="noise|blank", help="where maximize begins (noise)")
+    group.add_argument("--seeds", type=int, metavar="N", help="images that maximize makes (4)")
+    group.add_argument("--k", type=int, metavar="N", help="neighbours of each row (5)")
+    group.add_argument("--metric", metavar="cosine|euclidean", help="of neighbors (cosine)")

@@ -22,6 +22,10 @@ from chymist.verbs.embedding import pretrained_features as pretrained_features
 from chymist.verbs.evolving import evolve as evolve
 from chymist.verbs.explaining import explain as explain
 from chymist.verbs.explanations import Explanation as Explanation
+from chymist.verbs.feature_walls import FeatureWall as FeatureWall
+from chymist.verbs.feature_walls import feature_wall as feature_wall
+from chymist.verbs.features import FeatureMaps as FeatureMaps
+from chymist.verbs.features import feature_maps as feature_maps
 from chymist.verbs.fitting import fit as fit
 from chymist.verbs.fitting import resume as resume
 from chymist.verbs.fixing import fix as fix
@@ -30,7 +34,11 @@ from chymist.verbs.invariances import Invariance as Invariance
 from chymist.verbs.invariances import invariance as invariance
 from chymist.verbs.leaving_out import leave_one_out as leave_one_out
 from chymist.verbs.loading import loading_throughput as loading_throughput
+from chymist.verbs.maximizing import MaximizedActivation as MaximizedActivation
+from chymist.verbs.maximizing import maximize_activation as maximize_activation
 from chymist.verbs.memorising import capacity as capacity
+from chymist.verbs.neighbors import NearestExamples as NearestExamples
+from chymist.verbs.neighbors import nearest_examples as nearest_examples
 from chymist.verbs.networks import NetworkComparison as NetworkComparison
 from chymist.verbs.networks import compare_networks as compare_networks
 from chymist.verbs.optimizer_race import race as race
