@@ -34,10 +34,9 @@ _PUBLIC = {
     "compare": "chymist.verbs", "compare_networks": "chymist.verbs",
     "compare_runs": "chymist.verbs", "Comparison": "chymist.verbs",
     "search": "chymist.verbs", "show_batch": "chymist.verbs",
-    "show_weights": "chymist.verbs",
-    "explain": "chymist.verbs", "feature_maps": "chymist.verbs",
+    "show_weights": "chymist.verbs", "explain": "chymist.verbs", "feature_maps": "chymist.verbs",
     "feature_wall": "chymist.verbs", "maximize_activation": "chymist.verbs",
-    "nearest_examples": "chymist.verbs",
+    "nearest_examples": "chymist.verbs", "layer_probes": "chymist.verbs",
     "diagnose": "chymist.verbs", "why": "chymist.doctor.texts",
     "pretrained_features": "chymist.verbs",
     "list_runs": "chymist.verbs", "as_estimator": "chymist.verbs.estimator",
@@ -134,6 +133,7 @@ if TYPE_CHECKING:
     from chymist.verbs import intervals as intervals
     from chymist.verbs import invariance as invariance
     from chymist.verbs import kmeans as kmeans
+    from chymist.verbs import layer_probes as layer_probes
     from chymist.verbs import learning_curve as learning_curve
     from chymist.verbs import leave_one_out as leave_one_out
     from chymist.verbs import list_runs as list_runs

@@ -49,6 +49,8 @@ from chymist.verbs.paired_curves import crossing as crossing
 from chymist.verbs.populating import fit_population as fit_population
 from chymist.verbs.predicting import evaluate as evaluate
 from chymist.verbs.predicting import predict as predict
+from chymist.verbs.probing_layers import LayerProbes as LayerProbes
+from chymist.verbs.probing_layers import layer_probes as layer_probes
 from chymist.verbs.projecting import Pca as Pca
 from chymist.verbs.projecting import pca as pca
 from chymist.verbs.reaching import gradient_reach as gradient_reach
