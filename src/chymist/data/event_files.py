@@ -54,6 +54,7 @@ def messages() -> SimpleNamespace:
         UsageError: it is not installed.
     """
     try:
+        from google.protobuf.message import DecodeError
         from tensorboard.compat.proto import event_pb2, graph_pb2, summary_pb2, types_pb2
         from tensorboard.util import tensor_util
     except ImportError:
@@ -62,7 +63,7 @@ def messages() -> SimpleNamespace:
     return SimpleNamespace(
         Event=event_pb2.Event, SessionLog=event_pb2.SessionLog, Summary=summary_pb2.Summary,
         GraphDef=graph_pb2.GraphDef, DataType=types_pb2, make_ndarray=tensor_util.make_ndarray,
-        scalar_class=summary_pb2.DATA_CLASS_SCALAR,
+        Unreadable=DecodeError, scalar_class=summary_pb2.DATA_CLASS_SCALAR,
     )  # fmt: skip
 
 
@@ -132,6 +133,16 @@ def read_events(paths: Sequence[Path]) -> Events:
     Raises:
         InputError: a file is no event file, or has more tags than anybody can look at.
         UsageError: the package `tensorboard` is not installed.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "events.out.tfevents.1"
+        >>> begun = messages().Event(file_version=VERSION).SerializeToString()
+        >>> value = {"value": [{"tag": "loss", "simple_value": 0.5}]}
+        >>> point = messages().Event(wall_time=2.0, step=1, summary=value).SerializeToString()
+        >>> _ = path.write_bytes(frame(begun) + frame(point) + frame(point)[:20])
+        >>> read_events([path]).series
+        {'loss': [(2.0, 1, 0.5)]}
     """
     reader = _Reader()
     for path in paths:
@@ -157,7 +168,7 @@ class _Reader:
             event = self.known.Event()
             try:
                 event.ParseFromString(content)
-            except Exception:  # protobuf's DecodeError has no common home in its versions
+            except self.known.Unreadable:
                 raise _no_events(path, f"a record at byte {place:,} that is no event") from None
             if not number:
                 self._begin(path, event)

@@ -54,6 +54,13 @@ def read_log(path: Path) -> Log:
     Raises:
         InputError: no log, the logs of several runs, or a damaged file.
         UsageError: event files, and the package `tensorboard` is not installed.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "log.csv"
+        >>> _ = path.write_text("step,train/loss,eval/loss\\n10,0.5,\\n20,,0.75\\n")
+        >>> {name: points.tolist() for name, points in read_log(path).series.items()}
+        {'train_loss': [[10.0, 0.5]], 'val_loss': [[20.0, 0.75]]}
     """
     if path.is_dir():
         return _of_folder(path)
