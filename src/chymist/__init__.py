@@ -50,6 +50,7 @@ _PUBLIC = {
     "support_vectors": "chymist.verbs", "mistake_bound": "chymist.verbs",
     "pca": "chymist.verbs", "kmeans": "chymist.verbs", "crossing": "chymist.verbs",
     "intervals": "chymist.verbs", "invariance": "chymist.verbs",
+    "import_log": "chymist.verbs", "to_tensorboard": "chymist.verbs",
     "race": "chymist.verbs", "loading_throughput": "chymist.verbs",
     "architecture": "chymist.verbs.architecture",
     "receptive_fields": "chymist.verbs.receptive_fields", "shapes": "chymist.verbs.sizing",
@@ -130,6 +131,7 @@ if TYPE_CHECKING:
     from chymist.verbs import fix as fix
     from chymist.verbs import forecast_comparison as forecast_comparison
     from chymist.verbs import gradient_reach as gradient_reach
+    from chymist.verbs import import_log as import_log
     from chymist.verbs import intervals as intervals
     from chymist.verbs import invariance as invariance
     from chymist.verbs import kmeans as kmeans
@@ -154,6 +156,7 @@ if TYPE_CHECKING:
     from chymist.verbs import show_weights as show_weights
     from chymist.verbs import suitability as suitability
     from chymist.verbs import support_vectors as support_vectors
+    from chymist.verbs import to_tensorboard as to_tensorboard
     from chymist.verbs import tree_of as tree_of
     from chymist.verbs import tree_stability as tree_stability
     from chymist.verbs import validation_curve as validation_curve

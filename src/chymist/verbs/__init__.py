@@ -19,6 +19,7 @@ from chymist.verbs.curves import learning_curve as learning_curve
 from chymist.verbs.decomposing import bias_variance as bias_variance
 from chymist.verbs.diagnosing import diagnose as diagnose
 from chymist.verbs.embedding import pretrained_features as pretrained_features
+from chymist.verbs.event_logs import to_tensorboard as to_tensorboard
 from chymist.verbs.evolving import evolve as evolve
 from chymist.verbs.explaining import explain as explain
 from chymist.verbs.explanations import Explanation as Explanation
@@ -30,6 +31,8 @@ from chymist.verbs.fitting import fit as fit
 from chymist.verbs.fitting import resume as resume
 from chymist.verbs.fixing import fix as fix
 from chymist.verbs.forecasting import forecast_comparison as forecast_comparison
+from chymist.verbs.importing import ImportedLog as ImportedLog
+from chymist.verbs.importing import import_log as import_log
 from chymist.verbs.invariances import Invariance as Invariance
 from chymist.verbs.invariances import invariance as invariance
 from chymist.verbs.leaving_out import leave_one_out as leave_one_out
