@@ -148,7 +148,6 @@ def show_weights(
                          do="give a run on images")  # fmt: skip
     found = weights_on_pixels(module, shape)
     if found is None:
-        first = next((m for m in module.modules() if m._parameters), None)
         kind = type(first).__name__ if first is not None else type(module).__name__
         raise UsageError("the model begins with no weights on pixels", where="show_weights",
                          received=kind, do="take mlp, softmax or cnn")  # fmt: skip
