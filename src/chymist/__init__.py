@@ -35,7 +35,9 @@ _PUBLIC = {
     "compare_runs": "chymist.verbs", "Comparison": "chymist.verbs",
     "search": "chymist.verbs", "show_batch": "chymist.verbs",
     "show_weights": "chymist.verbs",
-    "explain": "chymist.verbs",
+    "explain": "chymist.verbs", "explain_words": "chymist.verbs",
+    "explain_graph": "chymist.verbs", "gate_trace": "chymist.verbs",
+    "permutation_importance": "chymist.verbs", "partial_dependence": "chymist.verbs",
     "diagnose": "chymist.verbs", "why": "chymist.doctor.texts",
     "pretrained_features": "chymist.verbs",
     "list_runs": "chymist.verbs", "as_estimator": "chymist.verbs.estimator",
@@ -120,11 +122,14 @@ if TYPE_CHECKING:
     from chymist.verbs import error_ordering as error_ordering
     from chymist.verbs import evaluate as evaluate
     from chymist.verbs import evolve as evolve
+    from chymist.verbs import explain_graph as explain_graph
+    from chymist.verbs import explain_words as explain_words
     from chymist.verbs import families as families
     from chymist.verbs import fit as fit
     from chymist.verbs import fit_population as fit_population
     from chymist.verbs import fix as fix
     from chymist.verbs import forecast_comparison as forecast_comparison
+    from chymist.verbs import gate_trace as gate_trace
     from chymist.verbs import gradient_reach as gradient_reach
     from chymist.verbs import intervals as intervals
     from chymist.verbs import invariance as invariance
@@ -135,7 +140,9 @@ if TYPE_CHECKING:
     from chymist.verbs import load_run as load_run
     from chymist.verbs import loading_throughput as loading_throughput
     from chymist.verbs import mistake_bound as mistake_bound
+    from chymist.verbs import partial_dependence as partial_dependence
     from chymist.verbs import pca as pca
+    from chymist.verbs import permutation_importance as permutation_importance
     from chymist.verbs import predict as predict
     from chymist.verbs import pretrained_features as pretrained_features
     from chymist.verbs import prove as prove
