@@ -37,6 +37,9 @@ _PUBLIC = {
     "show_weights": "chymist.verbs", "explain": "chymist.verbs", "feature_maps": "chymist.verbs",
     "feature_wall": "chymist.verbs", "maximize_activation": "chymist.verbs",
     "nearest_examples": "chymist.verbs", "layer_probes": "chymist.verbs",
+    "explain_words": "chymist.verbs", "explain_graph": "chymist.verbs",
+    "gate_trace": "chymist.verbs", "permutation_importance": "chymist.verbs",
+    "partial_dependence": "chymist.verbs",
     "diagnose": "chymist.verbs", "why": "chymist.doctor.texts",
     "pretrained_features": "chymist.verbs",
     "list_runs": "chymist.verbs", "as_estimator": "chymist.verbs.estimator",
@@ -123,6 +126,8 @@ if TYPE_CHECKING:
     from chymist.verbs import error_ordering as error_ordering
     from chymist.verbs import evaluate as evaluate
     from chymist.verbs import evolve as evolve
+    from chymist.verbs import explain_graph as explain_graph
+    from chymist.verbs import explain_words as explain_words
     from chymist.verbs import families as families
     from chymist.verbs import feature_maps as feature_maps
     from chymist.verbs import feature_wall as feature_wall
@@ -130,6 +135,7 @@ if TYPE_CHECKING:
     from chymist.verbs import fit_population as fit_population
     from chymist.verbs import fix as fix
     from chymist.verbs import forecast_comparison as forecast_comparison
+    from chymist.verbs import gate_trace as gate_trace
     from chymist.verbs import gradient_reach as gradient_reach
     from chymist.verbs import import_log as import_log
     from chymist.verbs import intervals as intervals
@@ -144,7 +150,9 @@ if TYPE_CHECKING:
     from chymist.verbs import maximize_activation as maximize_activation
     from chymist.verbs import mistake_bound as mistake_bound
     from chymist.verbs import nearest_examples as nearest_examples
+    from chymist.verbs import partial_dependence as partial_dependence
     from chymist.verbs import pca as pca
+    from chymist.verbs import permutation_importance as permutation_importance
     from chymist.verbs import predict as predict
     from chymist.verbs import pretrained_features as pretrained_features
     from chymist.verbs import prove as prove

@@ -70,8 +70,9 @@ def drop(
     """What shuffling a column costs, with its interval and its floor.
 
     A row takes part twice: it is given another's cell, and gives its own away. Its influence is
-    g_i = p_i(base) - mean_r [p_i(r) + p_(giver)(r) - s_r], with p the jackknife's pseudo-values of
-    the score, and the interval is value +- t_{n-1} s(g) / sqrt(n). The floor compares shuffles with
+    the mean over shuffles of l_i + l_(who got its cell) - value, with l the loss of a row, a
+    difference of pseudo-values of the jackknife; the interval is value +- t_{n-1} s / sqrt(n) of
+    the influences. The floor compares shuffles with
     one another: a column that is unrelated to all else would give t_{R-1} s(s_r) sqrt(1 + 1/R) at
     most.
 
@@ -102,12 +103,13 @@ def drop(
                          received=str(repeats), do="give 2 or more")  # fmt: skip
     scores = statistic(shuffled.mean(1))  # (repeats,)
     value = float(statistic(base.mean(0)) - scores.mean())
-    influence = _pseudo(base, statistic)
-    for made, order, score in zip(shuffled, orders, scores, strict=True):
-        taken = _pseudo(made, statistic)
+    whole = _pseudo(base, statistic)
+    influence = np.zeros(rows)
+    for made, order in zip(shuffled, orders, strict=True):
+        lost = whole - _pseudo(made, statistic)
         given = np.empty(rows)
-        given[order] = taken
-        influence = influence - (taken + given - score) / repeats
+        given[order] = lost
+        influence += (lost + given - lost.mean()) / repeats
     if groups is not None:
         influence = _by_group(influence, groups)
     n = len(influence)

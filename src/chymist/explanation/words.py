@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from chymist.data.texts import FILL, UNKNOWN
 from chymist.errors import UsageError
+from chymist.explanation.asking import at_rest
 from chymist.explanation.deleting import Deletion
 from chymist.keys import generator
 from chymist.models.recurrent import lengths_of
@@ -38,15 +39,12 @@ def untouched(module: nn.Module) -> Iterator[None]:
         True
     """
     parts = list(module.modules())
-    modes = [part.training for part in parts]
-    buffers = [dict(part._buffers) for part in parts]
-    module.eval()
+    buffers = [dict(part._buffers) for part in parts]  # a state that is carried goes on otherwise
     try:
-        with torch.backends.cudnn.flags(enabled=False):  # its recurrences have no gradient here
+        with at_rest(module):
             yield
     finally:
-        for part, mode, kept in zip(parts, modes, buffers, strict=True):
-            part.training = mode
+        for part, kept in zip(parts, buffers, strict=True):
             part._buffers.update(kept)
 
 

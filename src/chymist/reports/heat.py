@@ -7,27 +7,30 @@ from collections.abc import Sequence
 import numpy as np
 
 from chymist.reports.markup import Markup, join, tag
+from chymist.reports.shades import shade
 from chymist.reports.svg import label, px
 
-PALE, STRONG = (247, 247, 242), (0, 84, 140)  # of a scale that goes one way
-BELOW = (200, 80, 0)  # the other end of a scale with a middle
 
-
-def shade(share: float, signed: bool = False) -> str:
-    """The colour of a number: pale to blue; or orange, pale, blue where there is a middle.
+def color(share: float, signed: bool = False) -> str:
+    """The colour of a number: white to blue; or blue, white, vermilion where there is a middle.
 
     Args:
         share: in [0, 1], or in [-1, 1] with a middle; others are cut.
         signed: whether there is a middle.
 
     Example:
-        >>> shade(0.0), shade(1.0), shade(-1.0, signed=True)
-        ('#f7f7f2', '#00548c', '#c85000')
+        >>> color(0.0), color(1.0), color(1.0, signed=True)
+        ('#ffffff', '#00528c', '#a63600')
     """
-    share = min(max(share if share == share else 0.0, -1.0 if signed else 0.0), 1.0)
-    end = BELOW if share < 0 else STRONG
-    mixed = [round(a + (b - a) * abs(share)) for a, b in zip(PALE, end, strict=True)]
-    return "#" + "".join(f"{part:02x}" for part in mixed)
+    return _colors(np.array([share]), signed)[0]
+
+
+def _colors(shares: np.ndarray, signed: bool) -> list[str]:
+    """Colours of numbers; "" of what is no number."""
+    known = np.nan_to_num(shares)
+    made = shade(known.clip(-1, 1) if signed else -known.clip(0, 1))
+    return ["#" + bytes(rgb).hex() if share == share else ""
+            for rgb, share in zip(made, shares.tolist(), strict=True)]  # fmt: skip
 
 
 def ink(share: float) -> str:
@@ -37,7 +40,7 @@ def ink(share: float) -> str:
         >>> ink(0.1), ink(-0.9)
         ('#1d1d1b', '#ffffff')
     """
-    return "#ffffff" if abs(share) > 0.62 else "#1d1d1b"
+    return "#ffffff" if abs(share) > 0.55 else "#1d1d1b"
 
 
 def cells(
@@ -58,7 +61,7 @@ def cells(
     parts = []
     for row, line in enumerate(np.asarray(values, float)):
         shares = (line if signed else line - low) / (reach or 1.0)
-        colors = [shade(round(s, 2), signed) if s == s else "" for s in shares.tolist()]
+        colors = _colors(np.round(shares, 2), signed)
         start = 0
         for end in range(1, len(colors) + 1):
             if end < len(colors) and colors[end] == colors[start]:
@@ -74,7 +77,12 @@ def cells(
 
 
 def key(
-    left: float, top: float, ends: tuple[str, str], signed: bool = False, width: float = 120
+    left: float,
+    top: float,
+    ends: tuple[str, str],
+    signed: bool = False,
+    width: float = 120,
+    least: float = -1.0,
 ) -> Markup:
     """The scale of a heat map with the numbers at its ends.
 
@@ -83,10 +91,15 @@ def key(
         ends: the numbers as text.
         signed: whether it has a middle, which is 0.
         width: of the band.
+        least: 0 where the scale has a middle, and nothing is below it.
     """
-    steps = np.linspace(-1 if signed else 0, 1, 25)[None]
+    steps = np.linspace(least if signed else 0, 1, 25)[None]
     band = cells(steps, left, top, (width / 25, 9), (-1 if signed else 0, 1), signed)
-    middle = label("0", left + width / 2, top + 23, "middle") if signed and width > 90 else ""
+    middle = (
+        label("0", left + width / 2, top + 23, "middle")
+        if signed and least < 0 and width > 90
+        else ""
+    )
     return join(
         band, label(ends[0], left, top + 23), middle, label(ends[1], left + width, top + 23, "end")
     )

@@ -1,4 +1,4 @@
-"""A part of a graph whose edges are worth something: wide is strong, blue for, orange against."""
+"""A part of a graph whose edges are worth something: vermilion speaks for, blue against."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def _path_lengths(nodes: int, edges: Sequence[tuple[int, int]]) -> np.ndarray:
 
 
 def _edge(start: np.ndarray, end: np.ndarray, value: float, most: float) -> Markup:
-    kind = "s1" if value >= 0 else "s2"
+    kind = "s2" if value >= 0 else "s1"
     return tag("path", d=Markup(f"M{px(start[0])} {px(start[1])}L{px(end[0])} {px(end[1])}"),
                class_=kind, stroke=COLORS[kind], fill="none", stroke_width=px(0.7 + 7 * abs(value) / most),  # noqa: E501
                stroke_dasharray=None if value >= 0 else "7 4", stroke_opacity="0.75")  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chymist.reports.heat import ink, key, shade
+from chymist.reports.heat import color, ink, key
 from chymist.reports.markup import Markup, join, safe, tag
 from chymist.reports.svg import drawing, label, px
 
@@ -33,7 +33,7 @@ class Weighed:
 def words_picture(
     description: str, texts: Sequence[Weighed], notes: Sequence[str], signed: bool = True
 ) -> Markup:
-    """Texts one below the other: blue speaks for the answer, orange against it; strength below.
+    """Texts one below the other: vermilion speaks for the answer, blue against it.
 
     Colours of each text are relative to its largest value, which stands beside its scale.
 
@@ -73,7 +73,7 @@ def words_html(texts: Sequence[Weighed], signed: bool = True) -> Markup:
         spans = []
         for word, value in zip(text.words[:MOST], text.values, strict=False):
             share = value / most
-            style = f"background:{shade(share, signed)};color:{ink(share)};padding:1px 3px"
+            style = f"background:{color(share, True)};color:{ink(share)};padding:1px 3px"
             under = tag("rt", number(value, signed), style="font-size:75%;color:inherit")
             spans.append(tag("ruby", safe(word, 40), under,
                              style=f"ruby-position:under;margin:2px;{style}"))  # fmt: skip
@@ -141,7 +141,7 @@ def _drawn(text: Weighed, top: float, signed: bool) -> tuple[Markup, float]:
             at, line = 0.0, line + LINE
         edge = {"stroke": "#1d1d1b", "stroke_width": "1.6"} if place == text.at else {}
         parts.append(tag("rect", x=px(at), y=px(line), width=px(room - 3), height="21", rx="3",
-                         fill=shade(share, signed), **edge))  # fmt: skip
+                         fill=color(share, True), **edge))  # fmt: skip
         parts.append(tag("text", shown, x=px(at + (room - 3) / 2), y=px(line + 15.5),
                          text_anchor="middle", style=f"fill:{ink(share)}"))  # fmt: skip
         parts.append(tag("text", number(value, signed), x=px(at + (room - 3) / 2),
@@ -152,7 +152,7 @@ def _drawn(text: Weighed, top: float, signed: bool) -> tuple[Markup, float]:
     left = len(text.words) - MOST
     if left > 0:
         parts.append(label(f"{left:,} further words are not drawn", 0, bottom + 12))
-    parts.append(key(ACROSS - 124, bottom - 4, ends, signed))
+    parts.append(key(ACROSS - 124, bottom - 4, ends, True, least=-1.0 if signed else 0.0))
     return join(*parts), bottom + 24
 
 

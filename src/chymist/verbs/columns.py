@@ -38,7 +38,7 @@ from chymist.verbs.writing import save_drawing
 
 Part = Literal["valid", "train"]
 CATEGORIES = 20  # of a column that are asked, the most frequent ones
-NOISE = "cannot tell from noise"
+NOISE = "cannot tell"  # from noise
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,13 +71,14 @@ class PermutationImportance:
     def table(self) -> tuple[list[str], list[list[str]]]:
         """Heads and rows of a table."""
         metric = self.score.metric
-        heads = ["column", f"{metric} lost [95 %]", "noise gives", "loss rises [95 %]", ""]
+        unit = ", points" if metric == "accuracy" else ""
+        heads = ["column", f"{metric} lost{unit}", "noise", "loss rises", "from noise"]
         rows = []
         for name, found in self.drops.items():
             rise = self.losses[name]
             told = found.told or rise.told
-            rows.append([name, _interval(metric, found), f"< {_points(metric, found.floor)}",
-                         _interval("loss", rise), "" if told else NOISE])  # fmt: skip
+            rows.append([name, _interval(metric, found), f"< {_bare(metric, found.floor)}",
+                         _interval("loss", rise), "told" if told else NOISE])  # fmt: skip
         return heads, rows
 
     def svg(self) -> Markup:
@@ -485,8 +486,12 @@ def _points(metric: str, value: float) -> str:
 
 
 def _interval(metric: str, found: Drop) -> str:
-    ends = ", ".join(_points(metric, end).removesuffix(" pt") for end in (found.low, found.high))
-    return f"{_points(metric, found.value)} [{ends}]"
+    ends = ", ".join(_bare(metric, end) for end in (found.low, found.high))
+    return f"{_bare(metric, found.value)} [{ends}]"
+
+
+def _bare(metric: str, value: float) -> str:
+    return f"{100 * value:.2f}" if metric == "accuracy" else f"{value:.3g}"
 
 
 def _plain(found: Drop) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from chymist.reports.neighbors import Spot, neighbors_picture
 from chymist.reports.text import table
 from chymist.values import Data, Run, Split, whole_number
 from chymist.verbs.predicting import Predictor, opened
+from chymist.verbs.text_rows import answer_number
 from chymist.verbs.writing import save_drawing
 
 DRAWN = 40  # edges that are drawn, the strongest ones and the ways to them
@@ -63,7 +64,7 @@ class GraphExplanation:
         method: how edges were weighed.
         target: class that is explained, or the target of a regression.
         predicted: answer of the model; "" for values.
-        truth: the class that it is; "" where it is not known.
+        truth: the class that it is; "" where it is not known, or sealed.
         output: log-odds of the target; of a regression the output of the model.
         probability: of the target; NaN for values.
         edges: the strongest first; both directions are one.
@@ -128,7 +129,7 @@ class GraphExplanation:
         spots = [Spot(n, bool(known[n].answer) and known[n].answer == self.target,
                       self._of_node and n == center) for n in names]  # fmt: skip
         left = len(self.edges) - len(shown)
-        legend = "wide: worth much; dashed: against; filled: the model says the same of it"
+        legend = "vermilion: for, blue and dashed: against; filled: the model says the same of it"
         notes = [f"{self.method} of edges; {legend}", self.verdict]
         notes += [f"{left:,} weaker edges are not drawn"] * (left > 0)
         return neighbors_picture(self.title, notes, spots,
@@ -175,7 +176,7 @@ def explain_graph(
             row that is answered worst.
         method: "occlusion" takes each edge away and asks again: exact. "gradient" and
             "integrated-gradients" scale the messages along it; not of `gat`.
-        target: class that is explained; None is the answer of the model.
+        target: class that is explained; None is the answer of the model, "true" the right one.
         seed: of the random orders in which edges are taken away.
         model: the user's own module or factory, if the run was made with one and is read from its
             folder.
@@ -212,11 +213,10 @@ def explain_graph(
     made = forward(network, [torch.tensor([[place_of_row]])])
     form = FORMS[predictor.recipe.loss.name]
     answers = form.predictions(made).double().cpu().numpy().reshape(-1)
-    if target is not None and target not in data.classes:
-        raise UsageError("no such class", where="target", received=f"'{target}'",
-                         do=nearest(target, data.classes) if data.classes else "leave it out")  # fmt: skip  # noqa: E501
     answer = int(answers.argmax()) if data.classes else 0
-    number = answer if target is None else data.classes.index(target)
+    sealed = place_of_row in split.test  # what it is stays unsaid
+    truth = -1 if sealed or not data.classes else int(data.targets[place_of_row])
+    number = answer_number(target, answer, truth, data.classes)
     # One output stands for two classes: for the second as it is, for the first with its sign.
     first = bool(data.classes) and made.shape[1] == 1 and number == 0
     several = bool(data.classes) and made.shape[1] > 1
@@ -225,11 +225,10 @@ def explain_graph(
     values = METHODS[method](network, seen, read)
     lost = worth.deletion(network, seen, read, values, seed=seed)
     of_nodes = worth.node_values(network, seen, read)
-    truth = data.targets[place_of_row]
     return GraphExplanation(
         _called(data, place_of_row), method, data.classes[number] if data.classes else data.target,
         data.classes[answer] if data.classes else "",
-        data.classes[int(truth)] if data.classes and truth >= 0 else "",
+        data.classes[truth] if truth >= 0 else "",
         float(read(made[0])), float(answers[number]) if data.classes else float("nan"),
         _edges(data, seen, values), _nodes(data, predictor, seen, of_nodes), lost,
     )  # fmt: skip

@@ -12,9 +12,9 @@ from typing import Any, get_args
 import numpy as np
 import torch
 
-from chymist.data.texts import UNKNOWN
+from chymist.data.schema import Schema
+from chymist.data.texts import SPECIAL
 from chymist.engine.assembly import forward
-from chymist.engine.rows import in_turn
 from chymist.errors import UsageError, nearest
 from chymist.evidence.intervals import Estimate, mean_t
 from chymist.explanation.deleting import Deletion
@@ -27,12 +27,9 @@ from chymist.explanation.words import (
 from chymist.losses import FORMS
 from chymist.reports.markup import Markup
 from chymist.reports.words import Weighed, words_html, words_lines, words_picture
-from chymist.values import Data, Run, Split, whole_number
-from chymist.verbs.predicting import Predictor, opened
-from chymist.verbs.text_rows import Text, texts_of
+from chymist.values import Data, Run, whole_number
+from chymist.verbs.text_rows import Asked, Text, answer_number, asked, texts_of
 from chymist.verbs.writing import save_drawing
-
-TRAINED = 2000  # training rows that are searched for unknown words
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,9 +129,9 @@ class ExplainedWords:
         return f"{self.method}{against.get(self.reference, '')}"
 
     def svg(self) -> Markup:
-        """The texts: blue speaks for the answer, orange against it, with numbers."""
+        """The texts: vermilion speaks for the answer, blue against it."""
         said = f"What each word is worth, {self._about}. {self.verdict}"
-        sign = "blue speaks for the answer, orange against" if self.signed else "without sign"
+        sign = "vermilion speaks for the answer, blue against" if self.signed else "without sign"
         notes = [f"{self._about}: {sign}", *wrap(self.verdict, 96)]
         return words_picture(said, [text.weighed for text in self.texts], notes, self.signed)
 
@@ -178,9 +175,9 @@ def explain_words(
         which: where there are no new rows: "worst", the validation rows that are answered worst,
             or numbers of rows of the data, from 0.
         most: texts at most.
-        target: class that is explained; None is the answer of the model.
+        target: class that is explained; None is the answer of the model, "true" the right one.
         reference: what a word is compared with: "unknown" or "nothing"; None is "unknown" where
-            training rows have unknown words, since its numbers are learned there only.
+            the vocabulary was cut, since its numbers are learned there only.
         position: number of the word whose tag is explained, from 0; of tags only.
         steps: of integrated gradients.
         seed: of the random orders of the deletion.
@@ -214,29 +211,26 @@ def explain_words(
                          do="use unknown or nothing")  # fmt: skip
     whole_number(steps, "steps", 1)
     whole_number(most, "most", 1)
-    _, split, predictor = opened(run, model, data)
-    if predictor.preparation.kind not in ("text", "tokens"):
+    one = asked(run, rows, model, data)
+    if one.schema.kind not in ("text", "tokens"):
         raise UsageError("only texts have words", where="run",
-                         received=f"data of kind '{predictor.preparation.kind}'",
+                         received=f"data of kind '{one.schema.kind}'",
                          do="use explain, which shows what fits the data")  # fmt: skip
-    if split.data.task == "language":
+    if one.schema.task == "language":
         raise UsageError("words are explained where a text has an answer, or each word a tag",
                          where="run", received="a model of the next token",
                          do="use gradient_reach to see how far back it looks")  # fmt: skip
-    texts = texts_of(split, predictor, rows, which, most)
-    against: Reference = reference or _reference(split, predictor)
+    texts = texts_of(one, rows, which, most)
+    against: Reference = reference or _reference(one)
     options: dict[str, Any] = {"steps": steps} if method == "integrated-gradients" else {}
     options |= {"reference": against} if method in REFERRED else {}
-    attributor = partial(METHODS[method], position=_position(split, position), **options)
-    made = [
-        _explained(predictor, split.data, text, attributor, target, against, position, seed)
-        for text in texts
-    ]
+    attributor = partial(METHODS[method], position=_position(one.schema, position), **options)
+    made = [_explained(one, text, attributor, target, against, position, seed) for text in texts]
     return ExplainedWords(method, against if method in REFERRED else "", tuple(made))
 
 
-def _position(split: Split, position: int | None) -> int | None:
-    if split.data.task != "tagging":
+def _position(schema: Schema, position: int | None) -> int | None:
+    if schema.task != "tagging":
         if position is not None:
             raise UsageError("only tags belong to a word", where="position",
                              received=str(position), do="leave it out")  # fmt: skip
@@ -247,17 +241,19 @@ def _position(split: Split, position: int | None) -> int | None:
     return whole_number(position, "position", 0)
 
 
-def _reference(split: Split, predictor: Predictor) -> Reference:
-    """ "unknown" where training rows have unknown words, so that its numbers were learned."""
-    some = predictor.rows(split.data, split.train[:TRAINED])
-    return "unknown" if any(bool((b == UNKNOWN).any()) for b in in_turn(some)) else "nothing"
+def _reference(run: Asked) -> Reference:
+    """ "unknown" where training rows had unknown words, so that its numbers were learned."""
+    given, known = run.predictor.recipe.data.options, len(run.predictor.preparation.vocabulary)
+    rare = given.get("fewest", 1) > 1 or known >= given.get("vocabulary", 20_000) + len(SPECIAL)
+    return "unknown" if rare or run.schema.task == "tagging" else "nothing"
 
 
 def _explained(
-    predictor: Predictor, data: Data, text: Text, attributor: Any, target: str | None,
-    reference: Reference, position: int | None, seed: int,
+    run: Asked, text: Text, attributor: Any, target: str | None, reference: Reference,
+    position: int | None, seed: int,
 ) -> WordAttribution:  # fmt: skip
     """One text."""
+    predictor, data = run.predictor, run.schema
     module, count = predictor.module, len(text.words)
     if position is not None and position >= count:
         raise UsageError("the text has no such word", where="position", received=str(position),
@@ -267,11 +263,9 @@ def _explained(
     made = made if position is None else made[:, position]
     form = FORMS[predictor.recipe.loss.name]
     answers = form.predictions(made).double().cpu().numpy().reshape(-1)
-    if target is not None and target not in data.classes:
-        raise UsageError("no such class", where="target", received=f"'{target}'",
-                         do=nearest(target, data.classes) if data.classes else "leave it out")  # fmt: skip  # noqa: E501
     answer = int(answers.argmax()) if data.classes else 0
-    number = answer if target is None else data.classes.index(target)
+    truth = text.truth if position is None or text.truth is None else text.truth[position]
+    number = answer_number(target, answer, truth, data.classes)
     # One output stands for two classes: for the second as it is, for the first with its sign.
     single = made.shape[1] == 1
     sign = -1.0 if single and data.classes and number == 0 else 1.0
@@ -281,7 +275,6 @@ def _explained(
     lost = deletion(module, text.numbers, goal[0], values,
                     reference=reference, position=position, seed=seed)  # fmt: skip
     lost = Deletion(sign * lost.ordered, sign * lost.random)
-    truth = text.truth if position is None or text.truth is None else text.truth[position]
     named = data.classes[int(truth)] if data.classes and truth is not None and truth >= 0 else ""
     return WordAttribution(
         text.name, tuple(text.words), values[:count].double().cpu().numpy(),

@@ -16,8 +16,7 @@ from chymist.reports.gates import gates_picture
 from chymist.reports.markup import Markup
 from chymist.reports.text import sparkline
 from chymist.values import Data, Run, whole_number
-from chymist.verbs.predicting import opened
-from chymist.verbs.text_rows import texts_of
+from chymist.verbs.text_rows import asked, texts_of
 from chymist.verbs.writing import save_drawing
 
 SHOWN = 16  # units that are drawn, those that change most
@@ -104,7 +103,8 @@ def gate_trace(
 
     Args:
         run: a run of `rnn`, `gru` or `lstm`, or its folder.
-        row: number of a row of the data, from 0, or a new text; None is the
+        row: number of a row of the data, from 0; or a new text, or new rows as for `predict` (a
+            `Path` of a file), of which the first is read; None is the
             validation row that is answered worst.
         layer: which one, from 0; of one that reads both ways the forward direction.
         model: the user's own module or factory, if the run was made with one and is read from its
@@ -129,17 +129,17 @@ def gate_trace(
     Source: Karpathy, Johnson, Li 2016, Visualizing and understanding recurrent networks.
     """
     layer = whole_number(layer, "layer", 0)
-    _, split, predictor = opened(run, model, data)
-    module = predictor.module
+    numbered = row is not None and isinstance(row, int | np.integer)
+    which = [int(row)] if numbered else "worst"
+    rows = None if numbered else [row] if isinstance(row, str) else row
+    one = asked(run, rows, model, data)
+    module = one.predictor.module
     if not isinstance(module, Recurrent) or layer >= len(module.layers):
         count = len(module.layers) if isinstance(module, Recurrent) else 0
         raise UsageError("no such recurrent layer", where="layer",
                          received=f"{type(module).__name__}, layer {layer} of {count}",
                          do="give a run of rnn, gru or lstm, and a layer from 0")  # fmt: skip
-    numbered = row is not None and isinstance(row, int | np.integer)
-    which = [int(row)] if numbered else "worst"
-    rows = None if numbered else [row] if isinstance(row, str) else row
-    text = texts_of(split, predictor, rows, which, 1)[0]
+    text = texts_of(one, rows, which, 1)[0]
     found = gates(module, text.numbers[None], layer)
     steps = len(text.words)
     traces = {name: values[0, :steps].double().cpu().numpy() for name, values in found.items()}
