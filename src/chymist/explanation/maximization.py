@@ -14,7 +14,10 @@ from chymist.explanation.features import Place, by_unit, listening, middle
 from chymist.gradients import ImagePrior, ascend
 from chymist.keys import generator
 
-NOISE = 0.3  # deviation of a start from noise, in the units of a `PixelScale`
+SMALL = 64  # pixels of a side, below which an image is small
+# Deviations of noise to start from, in the units of a `PixelScale`; the next is taken where one
+# does not move the unit. Little of it leaves small networks silent, much stays in large images.
+NOISE = {"small": (1.0, 2.0), "large": (0.3, 1.0, 2.0)}
 FLOAT64_VALUES = 2**15  # of one image; larger ones are made in float32
 
 
@@ -135,7 +138,10 @@ def maximize(
     return Made(images, found.values.astype(np.float64))
 
 
-def starts_from(kind: str, shape: Sequence[int], seeds: Sequence[int], scale: PixelScale) -> Tensor:
+def starts_from(
+    kind: str, shape: Sequence[int], seeds: Sequence[int], scale: PixelScale,
+    noise: float = 1.0,
+) -> Tensor:  # fmt: skip
     """Images to start from: "blank", all pixels at the center, or "noise" around it.
 
     Args:
@@ -143,6 +149,7 @@ def starts_from(kind: str, shape: Sequence[int], seeds: Sequence[int], scale: Pi
         shape: of one image, (channels, height, width).
         seeds: one an image; of no meaning for blank ones.
         scale: of the pixels; the starts are in its units.
+        noise: its deviation.
 
     Returns:
         float32, (seeds, channels, height, width).
@@ -154,7 +161,7 @@ def starts_from(kind: str, shape: Sequence[int], seeds: Sequence[int], scale: Pi
     made = np.zeros((len(seeds), *shape))
     if kind == "noise":
         for row, seed in enumerate(seeds):
-            made[row] = generator(seed, "start of an ascent").normal(0, NOISE, shape)
+            made[row] = generator(seed, "start of an ascent").normal(0, noise, shape)
     return torch.from_numpy(made.clip(*scale.ends).astype(np.float32))
 
 
@@ -166,7 +173,14 @@ def usual_prior(side: int) -> ImagePrior:
         (1, 0, 8)
     """
     jitter = 0 if side < 16 else min(8, max(1, side // 28))
-    return ImagePrior(decay=0.05, variation=0.05, jitter=jitter, normalized=True)
+    variation = 0.05 if side < SMALL else 0.5  # a stroke of a photo is many pixels wide
+    return ImagePrior(decay=0.05, variation=variation, jitter=jitter, normalized=True)
+
+
+def stuck(made: Made) -> np.ndarray:
+    """Which images have not moved their unit, bool (n,): it has no slope where they began."""
+    still: np.ndarray = np.ptp(made.values, axis=0) == 0
+    return still
 
 
 def check_moved(made: Made) -> None:
@@ -175,8 +189,8 @@ def check_moved(made: Made) -> None:
     Raises:
         InputError: no image has moved the unit.
     """
-    if np.ptp(made.values, axis=0).max() == 0:
+    if stuck(made).all():
         raise InputError("the unit does not change with the image where the ascent begins",
                          where="maximize_activation", received=f"{made.values[0].max():.4g} always",
-                         do="start from noise, with more seeds, or take the layer before"
+                         do="start from noise, or take the layer before"
                          )  # fmt: skip

@@ -118,8 +118,9 @@ def _place_cells(row: PictureRow, y: float, items: list[Item]) -> float:
         room = max(width, row.side if cell.size is None else 0)
         if x + room > WIDTH - MARGIN and x > MARGIN:
             x, y, tallest = float(MARGIN), y + tallest + GAP, 0.0
+        edge = 0.5 if cell.frame == "axis" else 1.5
         if cell.frame:
-            items.append(Box(x - 1.5, y - 1.5, width + 3, height + 3, cell.frame))
+            items.append(Box(x - edge, y - edge, width + 2 * edge, height + 2 * edge, cell.frame))
         image = crossed_out(cell.image) if cell.crossed else cell.image
         items.append(Picture(image, x, y, width, height, cell.caption.split("\n")[0]))
         captions = [_cut(text, room) for text in cell.caption.split("\n")] if cell.caption else []

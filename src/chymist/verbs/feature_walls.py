@@ -81,11 +81,13 @@ class FeatureWall:
     Args:
         layers: from the input to the outputs.
         rows: training rows that were looked at.
+        size: height and width of the images.
         pixels: least and largest raw pixel.
     """
 
     layers: tuple[WallLayer, ...]
     rows: int
+    size: tuple[int, int]
     pixels: tuple[float, float]
 
     @property
@@ -125,11 +127,10 @@ class FeatureWall:
         drawn = raw_shaded([*made, *unit.patches], *self.pixels)
         if made:
             yield Cell(drawn.pop(0), f"{name}\n{unit.reached:.3g}", frame="s2")
-        for place, (image, row, value) in enumerate(
-            zip(drawn, unit.rows.tolist(), unit.values.tolist(), strict=True)
-        ):
+        patches = zip(drawn, unit.rows.tolist(), unit.values.tolist(), unit.boxes, strict=True)
+        for place, (image, row, value, box) in enumerate(patches):
             head = name if not made and not place else f"row {row + 1}"
-            yield Cell(_padded(image, extent), f"{head}\n{value:.3g}", frame=THIN)
+            yield Cell(_padded(image, box, self.size, extent), f"{head}\n{value:.3g}", frame=THIN)
 
     def save(self, path: str | Path) -> Path:
         """Write the wall as SVG or PNG; returns its path."""
@@ -228,7 +229,7 @@ def feature_wall(
         _wall_layer(stage, one, found[one.name], fields.get(one.name), some, counts)
         for one in picked
     )
-    return FeatureWall(made, len(some), stage.pixels)
+    return FeatureWall(made, len(some), (stage.shape[1], stage.shape[2]), stage.pixels)
 
 
 def _wall_layer(
@@ -265,9 +266,16 @@ def _wall_layer(
     return WallLayer(layer, extent, tuple(shown), int(found.dead.sum()))
 
 
-def _padded(image: np.ndarray, extent: tuple[int, int]) -> np.ndarray:
-    """A patch that was cut at the border of its image, on grey, so that all have one size."""
+def _padded(
+    image: np.ndarray, box: np.ndarray, size: tuple[int, int], extent: tuple[int, int]
+) -> np.ndarray:
+    """A patch that was cut at a border of its image, with grey on that side: all have one size."""
     made = np.full((*extent, image.shape[2]), OUTSIDE, np.uint8)
-    top, left = ((n - m) // 2 for n, m in zip(extent, image.shape, strict=False))
-    made[top : top + image.shape[0], left : left + image.shape[1]] = image
+    at = []
+    for low, high, whole, full, cut in zip(
+        box[::2], box[1::2], size, extent, image.shape, strict=False
+    ):
+        missing = full - cut
+        at.append(missing // 2 if low == 0 and high == whole else missing if low == 0 else 0)
+    made[at[0] : at[0] + image.shape[0], at[1] : at[1] + image.shape[1]] = image
     return made

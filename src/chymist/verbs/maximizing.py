@@ -19,11 +19,14 @@ from chymist.explanation.features import (
     responses,
 )
 from chymist.explanation.maximization import (
+    NOISE,
+    SMALL,
     Made,
     PixelScale,
     check_moved,
     maximize,
     starts_from,
+    stuck,
     usual_prior,
 )
 from chymist.gradients import ImagePrior
@@ -243,11 +246,23 @@ class Stage:
         self, layer: Layer, units: list[int], place: Place, start: str, steps: int,
         prior: ImagePrior | None = None,
     ) -> Made:  # fmt: skip
-        """Images for units, each from a seed of its own."""
-        starts = starts_from(start, self.shape, range(len(units)), self.scale)
+        """Images for units, each from a seed of its own; from more noise where none moves it."""
         held = prior or self.prior(layer, place)
-        return maximize(self.predictor.module, starts, layer.name, units, place, held, self.scale,
-                        steps)  # fmt: skip
+        module, shape, seeds = self.predictor.module, self.shape, range(len(units))
+
+        def climbed(rows: list[int], noise: float) -> Made:
+            starts = starts_from(start, shape, [seeds[row] for row in rows], self.scale, noise)
+            some = [units[row] for row in rows]
+            return maximize(module, starts, layer.name, some, place, held, self.scale, steps)
+
+        first, *others = NOISE["small" if min(shape[1:]) < SMALL else "large"]
+        found = climbed(list(seeds), first)
+        for noise in others if start == "noise" else ():
+            rows = np.flatnonzero(stuck(found)).tolist()
+            if rows:  # all that the unit hears of is silent near the mean image
+                again = climbed(rows, noise)
+                found.images[rows], found.values[:, rows] = again.images, again.values
+        return found
 
     def prior(self, layer: Layer, place: Place) -> ImagePrior:
         """What suits a unit: one that sees little of the image is not to be moved out of it."""
