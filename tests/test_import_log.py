@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import struct
@@ -99,7 +100,7 @@ def test_a_log_of_torch_has_the_same_points(tmp_path: Path) -> None:
         min_size=1, max_size=30,
     )
 )  # fmt: skip
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_a_folder_keeps_every_point_to_the_bit(
     written: list[tuple[str, int, float, float]],
 ) -> None:
@@ -273,6 +274,7 @@ def test_no_bytes_are_a_traceback(noise: bytes, place: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = log_of(Path(folder), whole[:place] + noise + whole[place + len(noise) :])
         with suppress(cy.InputError):
+        with contextlib.suppress(cy.InputError):  # one line; anything else is a defect
             assert cy.import_log(path).points > 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -121,15 +122,17 @@ def test_tensorboard_reads_the_graph_and_the_texts(boarded: tuple[cy.Run, cy.Run
     _, run, folder = boarded
     found = read(folder)
     nodes = {node.name: node for node in found.Graph().node}
-    assert next(iter(nodes["0/conv2d"].input)) == "input"
+    assert next(iter(nodes["0-Conv2d/conv2d"].input)) == "input"
     assert all(name in nodes for node in nodes.values() for name in node.input)
-    parameters = {n.name.replace("/", ".") for n in nodes.values() if n.op == "Parameter"}
+    parameters = {re.sub(r"-\w+/", ".", n.name) for n in nodes.values() if n.op == "Parameter"}
     assert parameters == {name for name, _ in run.model.named_parameters()}
     texts = {tag: found.Tensors(tag)[0].tensor_proto.string_val[0].decode()
              for tag in found.Tags()["tensors"]}  # fmt: skip
     assert set(texts) == {"recipe", "findings", "verdict", "worst valid rows"}
     assert 'name = "cnn"' in texts["recipe"]
     assert texts["verdict"] == run.verdict
+    assert run.findings
+    assert all(f"**{f.code}**" in texts["findings"] for f in run.findings)
     worst = texts["worst valid rows"].splitlines()[2].split(" | ")
     assert int(worst[0].strip("| ")) - 1 in run.split.valid
 

@@ -30,14 +30,15 @@ def call_graph(model: nn.Module, inputs: Tensor) -> tuple[GraphNode, ...]:
     Example:
         >>> model = nn.Sequential(nn.Linear(3, 2), nn.ReLU())
         >>> [node.name for node in call_graph(model, torch.zeros(1, 3))]
-        ['input', '0/weight', '0/bias', '0/linear', '1/relu', 'output']
+        ['input', '0-Linear/weight', '0-Linear/bias', '0-Linear/linear', '1-ReLU/relu', 'output']
     """
-    calls = _Calls(model)
+    names = {name: _place(model, name) for name, _ in model.named_modules()}
+    calls = _Calls(model, names)
     calls.note("input", "input", (), inputs)
     with ExitStack() as hooks, torch.no_grad(), calls:
         for name, module in model.named_modules():
             if name:
-                for handle in calls.attach(name.replace(".", "/"), module):
+                for handle in calls.attach(names[name], module):
                     hooks.callback(handle.remove)
         outputs = model(inputs)
     made = [calls.places[id(t)] for t in _tensors([outputs]) if id(t) in calls.places]
@@ -45,10 +46,19 @@ def call_graph(model: nn.Module, inputs: Tensor) -> tuple[GraphNode, ...]:
     return (*calls.nodes, GraphNode("output", "output", tuple(dict.fromkeys(made)), shape))
 
 
+def _place(model: nn.Module, name: str) -> str:
+    """Where a module stands: names of the modules that it is part of; numbers with their kinds."""
+    parts, module = [], model
+    for part in name.split(".") if name else []:
+        module = module.get_submodule(part)
+        parts.append(f"{part}-{type(module).__name__}" if part.isdecimal() else part)
+    return "/".join(parts)
+
+
 class _Calls(TorchFunctionMode):
     """Notes calls while it is entered; knows in which module they are made."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, names: dict[str, str]) -> None:
         super().__init__()
         self.nodes: list[GraphNode] = []
         self.places: dict[int, str] = {}
@@ -56,7 +66,11 @@ class _Calls(TorchFunctionMode):
         self._within: list[str] = []
         self._seen: Counter[str] = Counter()
         given = [*model.named_parameters(), *model.named_buffers()]
-        self._given = {id(t): (name.replace(".", "/"), t) for name, t in given}
+        self._given = dict[int, tuple[str, Tensor]]()
+        for name, tensor in given:
+            module, _, last = name.rpartition(".")
+            place = names.get(module, module)
+            self._given[id(tensor)] = (f"{place}/{last}" if place else last, tensor)
 
     def attach(self, name: str, module: nn.Module) -> Iterator[Any]:
         """Hear when a module begins and ends."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from math import ceil
 from pathlib import Path
@@ -16,7 +16,6 @@ import torch
 
 from chymist.data.event_files import messages
 from chymist.data.log_names import tag_of
-from chymist.doctor import Finding
 from chymist.doctor.reading_loss import FAILS
 from chymist.doctor.restoring import untouched
 from chymist.engine.assembly import Assembly
@@ -29,7 +28,7 @@ from chymist.reports.event_files import EventFile
 from chymist.reports.examples import example_losses
 from chymist.reports.pictures import enlarged, tiled, to_bytes
 from chymist.values import Recipe, Run
-from chymist.verbs.diagnosing import evidence_text
+from chymist.verbs.diagnosing import Diagnosis, StoredFindings, evidence_text, read_findings
 from chymist.verbs.showing_weights import weights_on_pixels
 
 _log = logging.getLogger("chymist")
@@ -94,7 +93,7 @@ class Board:
             doctor = {n: run.history[n] for n in ("gradient_norm", "update_ratio")
                       if n in run.history}  # fmt: skip
             write_series(file, doctor)
-            file.text(step, "findings", findings_text(run.findings))
+            file.text(step, "findings", findings_text(read_findings(run.path)))
             file.text(step, "verdict", run.verdict)
             self._kernels(file, step)
             if run.data.kind == "image":
@@ -327,10 +326,8 @@ def recipe_text(recipe: Recipe) -> str:
     return "    " + recipe.to_toml().replace("\n", "\n    ")
 
 
-def findings_text(findings: Sequence[Finding]) -> str:
-    """Findings of the doctor as Markdown."""
-    if not findings:
-        return "The doctor found nothing wrong, or did not look."
-    return "\n".join(
-        f"- **{f.code}** ({f.level}): {f.claim}. {evidence_text(f.evidence)}" for f in findings
-    )
+def findings_text(stored: StoredFindings | None) -> str:
+    """What the doctor found, as Markdown, or what he looked at."""
+    told = Diagnosis("", tuple(stored.findings), stored.checked) if stored else Diagnosis("", ())
+    lines = [f"- **{f.code}** ({f.level}): {f.claim}. {evidence_text(f.evidence)}" for f in told]
+    return "\n".join(lines) or told.silence

@@ -97,7 +97,7 @@ def _written(run: Run | str | Path, place: Path) -> list[tuple[Path, int]]:
     last = max((int(points[-1, 0]) for points in history.values() if len(points)), default=0)
     with EventFile(folder) as file:
         file.text(0, "recipe", recipe_text(saved.recipe))
-        file.text(last, "findings", findings_text(stored.findings if stored else ()))
+        file.text(last, "findings", findings_text(stored))
         if saved.result.get("status") == "finished":
             file.text(last, "verdict", saved.result["verdict"])
             with suppress(ChymistError):  # no images, or a module that is not at hand
