@@ -179,7 +179,7 @@ class _Asked:
         if not names:
             raise InputError("there are no rows", where="rows", do="give at least one")
         first = np.arange(min(most, len(names)))
-        notes = (f"the first {most} of {len(names):,} rows",) if len(names) > most else ()
+        notes = (f"The first {most} of {len(names):,} rows.",) if len(names) > most else ()
         if self.schema.kind != "image":
             names = [f"new row {name}" for name in names]
         return self._found(_taken(raw, first), [names[i] for i in first], [None] * len(first),
@@ -322,12 +322,12 @@ def _chosen(
                          do="fit with --valid 0.2, or give row numbers")  # fmt: skip
     count = min(most, len(valid))
     if which == "first":
-        return valid[:count], f"the first {count} of {len(valid):,} validation rows"
+        return valid[:count], f"The first {count} of {len(valid):,} validation rows."
     losses = _losses(predictor.results(split, valid), bool(split.data.classes))
     order = np.argsort(-losses if which == "worst" else losses, kind="stable")[:count]
     name = "loss" if split.data.classes else "error"
     return valid[order], (
-        f"the {count} of {len(valid):,} validation rows with the {orders[which]} {name}"
+        f"The {count} of {len(valid):,} validation rows with the {orders[which]} {name}."
     )
 
 
@@ -349,7 +349,7 @@ def _numbered(split: Split, which: Sequence[int], most: int) -> tuple[np.ndarray
                          received=f"row {sealed[0] + 1:,} of the data",
                          do="give validation or training rows")  # fmt: skip
     trained = int(np.isin(rows, split.train).sum())
-    return rows, f"chosen rows, {trained} of them trained on" if trained else "chosen rows"
+    return rows, f"Chosen rows, {trained} of them trained on." if trained else "Chosen rows."
 
 
 def _losses(found: Predictions, classes: bool) -> np.ndarray:
@@ -427,20 +427,22 @@ def _notes(
     notes = []
     if name == "grad-cam":
         sizes = layers(module, prepared)[given["layer"]]
-        notes.append(f"maps of this layer are {sizes[1]} x {sizes[2]}, drawn over "
-                     f"{prepared.shape[2]} x {prepared.shape[3]} pixels")  # fmt: skip
+        notes.append(f"Maps of this layer are {sizes[1]} x {sizes[2]}, drawn over "
+                     f"{prepared.shape[2]} x {prepared.shape[3]} pixels.")  # fmt: skip
     baseline = given.get("baseline", 0.0)
     if name in ("integrated-gradients", "occlusion") and not isinstance(baseline, Tensor):
         shift, scale = asked.predictor.preparation.pixels
         against = (f"pixels of {number(shift + scale * float(baseline))}"
                    if asked.schema.kind == "image"
                    else f"inputs that are {baseline:g} after preparation")  # fmt: skip
-        notes.append(f"compared with {against}")
+        notes.append(f"Compared with {against}.")
     if name == "integrated-gradients":
         gap = attribution.completeness_gap(module, prepared, targets, maps, baseline=baseline)
         whole = maps.flatten(1).sum(1)
         off = float(gap.abs().max() / (whole - gap).abs().max().clamp_min(1e-12))
-        notes.append(f"the numbers of a map add up to what the answer gains, within {off:.1%}")
+        notes.append(
+            f"A map adds up to what the answer gains by its row, within {100 * off:.1f} %."
+        )
     return notes
 
 
