@@ -19,6 +19,9 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "layer": ("grad-cam", "filters", "feature-maps", "maximize", "wall", "neighbors"),
     "samples": ("smooth-grad",), "level": ("smooth-grad",),
     "seed": ("smooth-grad",), "steps": ("integrated-gradients", "maximize", "wall"),
+    "which": MAPS, "target": MAPS, "most": MAPS, "checks": MAPS,
+    "layer": ("grad-cam",), "samples": ("smooth-grad",), "level": ("smooth-grad",),
+    "seed": ("smooth-grad",), "steps": ("integrated-gradients",),
     "baseline": ("integrated-gradients", "occlusion"), "window": ("occlusion",),
     "stride": ("occlusion",), "unit": ("maximize",), "units": ("feature-maps", "wall"),
     "patches": ("wall",), "scale": ("feature-maps",), "place": ("maximize",),
@@ -68,6 +71,9 @@ def _maps(verb: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="of grad-cam (the last convolution); of gates its number from 1 (1)",
     )
+    group.add_argument("--checks", choices=("on", "off"), help="whether the maps can be believed: "
+                       "on, off (on for images, but for slow methods on large ones)")  # fmt: skip
+    group.add_argument("--layer", metavar="NAME", help="of grad-cam (the last convolution)")
     group.add_argument("--samples", type=int, metavar="N", help="noisy copies, of smooth-grad (25)")
     group.add_argument("--level", type=float, metavar="SHARE", help="of noise, of the range of a "
                        "row (0.15)")  # fmt: skip
