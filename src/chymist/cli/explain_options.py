@@ -12,28 +12,22 @@ MAPS = (
 )  # fmt: skip
 
 FEATURES = ("filters", "feature-maps", "maximize", "wall", "neighbors")
+COLUMNS = ("permutation", "partial-dependence")
+WORDS = ("words", "edges", "gates")
 
 # Options and the methods that they mean something for; `seeing.py` refuses the others.
 OWNERS: dict[str, tuple[str, ...]] = {
-    "which": (*MAPS, "feature-maps", "neighbors"), "target": MAPS, "most": MAPS,
-    "layer": ("grad-cam", "filters", "feature-maps", "maximize", "wall", "neighbors"),
+    "which": (*MAPS, "feature-maps", "neighbors", *WORDS),
+    "target": (*MAPS, "partial-dependence", "words", "edges"),
+    "most": (*MAPS, "partial-dependence", "words"), "checks": MAPS,
+    "layer": ("grad-cam", "filters", "feature-maps", "maximize", "wall", "neighbors", "gates"),
     "samples": ("smooth-grad",), "level": ("smooth-grad",),
-    "seed": ("smooth-grad",), "steps": ("integrated-gradients", "maximize", "wall"),
-    "which": MAPS, "target": MAPS, "most": MAPS, "checks": MAPS,
-    "layer": ("grad-cam",), "samples": ("smooth-grad",), "level": ("smooth-grad",),
-    "seed": ("smooth-grad",), "steps": ("integrated-gradients",),
+    "seed": ("smooth-grad", *COLUMNS, "words", "edges"),
+    "steps": ("integrated-gradients", "maximize", "wall", "words"),
     "baseline": ("integrated-gradients", "occlusion"), "window": ("occlusion",),
     "stride": ("occlusion",), "unit": ("maximize",), "units": ("feature-maps", "wall"),
     "patches": ("wall",), "scale": ("feature-maps",), "place": ("maximize",),
     "start": ("maximize",), "seeds": ("maximize",), "k": ("neighbors",), "metric": ("neighbors",),
-COLUMNS = ("permutation", "partial-dependence")
-WORDS = ("words", "edges", "gates")
-    "which": (*MAPS, *WORDS), "target": (*MAPS, "partial-dependence", "words", "edges"),
-    "most": (*MAPS, "partial-dependence", "words"),
-    "layer": ("grad-cam", "gates"), "samples": ("smooth-grad",), "level": ("smooth-grad",),
-    "seed": ("smooth-grad", *COLUMNS, "words", "edges"),
-    "steps": ("integrated-gradients", "words"),
-    "stride": ("occlusion",),
     "columns": COLUMNS, "repeats": ("permutation",), "points": ("partial-dependence",),
     "centered": ("partial-dependence",), "by": ("words", "edges"), "reference": ("words",),
     "position": ("words",), "node": ("edges",),
@@ -65,15 +59,10 @@ def _maps(verb: argparse.ArgumentParser) -> None:
     group.add_argument("--most", type=int, metavar="N", help="rows at most (8)")
     group.add_argument("--layer", metavar="NAME", help="of grad-cam (the last convolution), "
                        "filters (the first), feature-maps (all), maximize (the outputs), neighbors "
-                       "(before the last); of wall some: NAME,NAME")  # fmt: skip
-    group.add_argument(
-        "--layer",
-        metavar="NAME",
-        help="of grad-cam (the last convolution); of gates its number from 1 (1)",
-    )
+                       "(before the last); of wall some: NAME,NAME; of gates its number from "
+                       "1 (1)")  # fmt: skip
     group.add_argument("--checks", choices=("on", "off"), help="whether the maps can be believed: "
                        "on, off (on for images, but for slow methods on large ones)")  # fmt: skip
-    group.add_argument("--layer", metavar="NAME", help="of grad-cam (the last convolution)")
     group.add_argument("--samples", type=int, metavar="N", help="noisy copies, of smooth-grad (25)")
     group.add_argument("--level", type=float, metavar="SHARE", help="of noise, of the range of a "
                        "row (0.15)")  # fmt: skip
@@ -105,6 +94,8 @@ def _features(verb: argparse.ArgumentParser) -> None:
     group.add_argument("--seeds", type=int, metavar="N", help="images that maximize makes (4)")
     group.add_argument("--k", type=int, metavar="N", help="neighbours of each row (5)")
     group.add_argument("--metric", metavar="cosine|euclidean", help="of neighbors (cosine)")
+
+
 def _columns(verb: argparse.ArgumentParser) -> None:
     """Options of permutation and partial-dependence; --seed, --target and --most are theirs too."""
     group = verb.add_argument_group("columns", ", ".join(COLUMNS))

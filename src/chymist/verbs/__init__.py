@@ -39,10 +39,10 @@ from chymist.verbs.fitting import fit as fit
 from chymist.verbs.fitting import resume as resume
 from chymist.verbs.fixing import fix as fix
 from chymist.verbs.forecasting import forecast_comparison as forecast_comparison
-from chymist.verbs.importing import ImportedLog as ImportedLog
-from chymist.verbs.importing import import_log as import_log
 from chymist.verbs.gating import GateTrace as GateTrace
 from chymist.verbs.gating import gate_trace as gate_trace
+from chymist.verbs.importing import ImportedLog as ImportedLog
+from chymist.verbs.importing import import_log as import_log
 from chymist.verbs.invariances import Invariance as Invariance
 from chymist.verbs.invariances import invariance as invariance
 from chymist.verbs.leaving_out import leave_one_out as leave_one_out

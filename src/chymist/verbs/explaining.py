@@ -64,7 +64,6 @@ def explain(
         which: rows of the run: the validation rows that are answered "worst" or "best" by their
             loss, the "first" ones, or row numbers of the data from 0.
         most: how many at most; row numbers are all shown.
-        most: how many at most.
         checks: whether the maps are checked, see `Explanation.checks`; None checks those of images,
             but no slow methods on large ones.
         model: the user's own module or factory, if the run was made with one and is read from its
