@@ -33,6 +33,7 @@ Which = Literal["worst", "best", "first"]
 METHODS: Mapping[str, Attributor] = {**class_maps.METHODS, **attribution.METHODS}
 KINDS = ("image", "table", "array", "sequence")
 MOST = 256  # rows of one picture
+GAP = 0.05  # of what the answer gains, from which on more steps are advised
 
 
 def explain(
@@ -421,8 +422,9 @@ def _notes(
         gap = attribution.completeness_gap(module, prepared, targets, maps, baseline=baseline)
         whole = maps.flatten(1).sum(1)
         off = float(gap.abs().max() / (whole - gap).abs().max().clamp_min(1e-12))
+        more = " More steps bring it nearer." if off > GAP else ""
         notes.append(
-            f"A map adds up to what the answer gains by its row, within {100 * off:.1f} %."
+            f"A map adds up to what the answer gains by its row, within {100 * off:.1f} %.{more}"
         )
     return notes
 
