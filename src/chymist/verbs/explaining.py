@@ -320,8 +320,11 @@ def _numbered(split: Split, which: Iterable[int]) -> tuple[np.ndarray, str]:
     Raises:
         UsageError: they are no numbers, or too many, or one is a test row or beyond the data.
     """
-    last = len(split.data) - 1
-    rows = np.array([whole_number(row, "which", 0, last) for row in which], np.int64)
+    rows = np.array([whole_number(row, "which", 0) for row in which], np.int64)
+    if len(rows) and rows.max() >= len(split.data):
+        raise UsageError("no such row", where="which",
+                         received=f"row {rows.max() + 1:,}, counted from 1",
+                         do=f"the data have {len(split.data):,}")  # fmt: skip
     if not 0 < len(rows) <= MOST:
         raise UsageError("no rows, or more than are shown", where="which",
                          received=f"{len(rows)} rows", do=f"give 1 to {MOST}")  # fmt: skip
