@@ -5,4 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-WORDS: Mapping[str, str] = MappingProxyType({})
+from chymist.reports.chinese import logs
+
+WORDS: Mapping[str, str] = MappingProxyType({**logs.WORDS})
