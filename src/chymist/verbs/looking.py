@@ -23,7 +23,7 @@ from chymist.verbs.predicting import opened
 EACH = 4  # rows of each kind
 # Multiply-adds of a row: beyond the first, maps take seconds on one core; the check has 6 times the
 # work of the maps. They are counted, not timed, so that the same run gives the same report.
-COSTLY, CHECKED = 1e9, 5e7
+COSTLY, CHECKED = 5e8, 5e7
 TOO_LARGE = "The network is large: chymist explain draws its maps, and the report leaves them out."
 NO_MAPS = "No layer of this model gives feature maps, so there is nothing to lay over a picture."
 UNCHECKED = "Whether the maps depend on the weights was not checked: the network is large."
