@@ -38,7 +38,9 @@ def shown(output: str) -> str:
         >>> shown("Train   epoch 1/2\\nResult  accuracy 99 %\\n")
         'Result  accuracy 99 %\\n'
     """
-    kept = [line.rstrip() for line in output.splitlines() if not line.startswith(("Train", "Entry"))]
+    kept = [
+        line.rstrip() for line in output.splitlines() if not line.startswith(("Train", "Entry"))
+    ]
     return "".join(f"{line}\n" for line in kept)
 
 
