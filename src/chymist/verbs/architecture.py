@@ -13,9 +13,11 @@ from chymist.errors import InputError
 from chymist.models import build_model
 from chymist.models.keras_modules import KerasModel, is_keras
 from chymist.parts import Part
-from chymist.reports.dataflow import Dataflow, Node, flow_text, kind_of
+from chymist.reports.dataflow import Dataflow, Node
 from chymist.reports.flow_figure import flow_figure, levels_of, notes_of, usual_level
 from chymist.reports.flow_picture import flow_picture
+from chymist.reports.flow_text import flow_text
+from chymist.reports.kinds import kind_of
 from chymist.reports.markup import Markup
 from chymist.reports.numbers import count
 from chymist.reports.passes import ENGLISH, passes, passes_on
