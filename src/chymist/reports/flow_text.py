@@ -46,7 +46,8 @@ def _cells(graph: Dataflow, at: int, indent: str) -> list[object]:
     kind = f"{node.kind} {node.detail}".strip() + (f" of {node.inside}" if node.inside else "")
     edge = node.family in ("input", "output")
     return [
-        at, indent + _within(graph, node.name, node.group), "" if edge else kind, " x ".join(map(str, node.shape)), said,
+        at, indent + _within(graph, node.name, node.group), "" if edge else kind,
+        " x ".join(map(str, node.shape)), said,
         f"{node.multiply_adds:,}" if node.multiply_adds else "",
         sees if isinstance(sees, str) else " x ".join(map(str, sees or ())),
         "" if plain else "<- " + (", ".join(map(str, sources)) or "nothing"),

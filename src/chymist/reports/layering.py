@@ -367,7 +367,7 @@ class _Layering:
 def _weight(item: _Item, heavy: Sequence[int], near: Sequence[int]) -> float:
     """How much it matters that an item stands where its neighbours want it."""
     if len(heavy) == 1:  # straight on
-        return 8.0
+        return 8.0 if item.box >= 0 else 0.2
     return (1.0 if near else 0.1) if item.box >= 0 else 0.001
 
 
