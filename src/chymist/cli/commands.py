@@ -275,7 +275,7 @@ def runs(options: argparse.Namespace) -> int:
 
 def show_run(options: argparse.Namespace) -> int:
     """`chymist show`."""
-    from chymist.cli.explaining import draw_weights
+    from chymist.cli.explaining import draw_graph, draw_weights
     from chymist.cli.summaries import plain_findings, print_saved
 
     if is_imported(Path(options.run)):
@@ -284,6 +284,8 @@ def show_run(options: argparse.Namespace) -> int:
         return show_log(options)
     saved = open_folder(options.run)
     drawn = draw_weights(options.run, options.weights) if options.weights else {}
+    if options.graph:
+        drawn |= draw_graph(options.run, options.graph)
     if options.json:
         emit(
             {
@@ -298,8 +300,8 @@ def show_run(options: argparse.Namespace) -> int:
         )
     else:
         print_saved(screen_of(options), saved, language_of(options.lang))
-        if drawn:
-            screen_of(options).line("Weights", drawn["weights"], result=True)
+        for name, path in drawn.items():
+            screen_of(options).line(name.capitalize(), path, result=True)
     return 0
 
 
