@@ -62,7 +62,10 @@ def test_event_files_change_no_bit_of_a_run(boarded: tuple[cy.Run, cy.Run, Path]
     assert one.keys() == other.keys()
     assert all(torch.equal(one[name], other[name]) for name in one)
     assert plain.history.keys() == watched.history.keys()
-    assert all(np.array_equal(plain.history[n], watched.history[n]) for n in plain.history)
+    # How often the doctor looks at gradients depends on the clock, with and without a board.
+    recorded = plain.history.keys() - {"gradient_norm", "update_ratio"}
+    assert len(recorded) >= 5
+    assert all(np.array_equal(plain.history[n], watched.history[n]) for n in recorded)
     assert np.array_equal(plain.predictions.outputs, watched.predictions.outputs)
     assert plain.facts["notes"] == watched.facts["notes"]
 

@@ -61,7 +61,7 @@ def log_html(log: LogFacts, say: Say = ENGLISH) -> str:
         ("limits", say("What this report cannot tell"), tag("ul", *limits)),
     ]
     title, eyebrow = f"{log.name}: chymist", say("chymist report of an imported log")
-    return page(title, eyebrow, data_name(log.name), sections)
+    return page(title, eyebrow, data_name(log.name), sections, say)
 
 
 def _limits(say: Say) -> list[str]:
@@ -76,11 +76,12 @@ def _limits(say: Say) -> list[str]:
 
 
 def _about(log: LogFacts, say: Say) -> Markup:
+    kinds = {"event files": say("event files"), "csv": say("a table in a file")}
     units = {"step": say("steps"), "epoch": say("epochs"), "row": say("rows of the table")}
     return join(
         tag("p", say("Imported: no model, no rows."), class_="verdict"),
         pairs([
-            (say("from"), say("event files") if log.kind == "event files" else say("a CSV file")),
+            (say("from"), kinds.get(log.kind, log.kind)),
             (say("series"), f"{len(log.series):,}"),
             (say("points"), f"{sum(map(len, log.series.values())):,}"),
             (say("steps count"), units[log.unit]),

@@ -24,7 +24,7 @@ from chymist.reports.chinese import (
 )
 
 WORDS: Mapping[str, str] = MappingProxyType({
-    **architecture.WORDS, **names.WORDS, **kit.WORDS, **data.WORDS, **model.WORDS,
-    **training.WORDS, **errors.WORDS, **whole.WORDS, **logs.WORDS,
+    **architecture.WORDS, **names.WORDS, **kit.WORDS, **logs.WORDS, **data.WORDS, **model.WORDS,
+    **training.WORDS, **errors.WORDS, **whole.WORDS,
 })  # fmt: skip
 STORED: Mapping[str, str] = MappingProxyType({**stored.WORDS, **claims.WORDS})

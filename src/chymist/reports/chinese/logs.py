@@ -15,7 +15,7 @@ WORDS: Mapping[str, str] = MappingProxyType({
     "Imported: no model, no rows.": "导入的记录:没有模型,也没有数据行。",
     "from": "来源",
     "event files": "事件文件",
-    "a CSV file": "CSV 文件",
+    "a table in a file": "表格文件",
     "series": "序列",
     "points": "点数",
     "steps count": "步数单位",
