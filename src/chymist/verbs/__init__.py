@@ -10,6 +10,10 @@ from chymist.verbs.applying import prove as prove
 from chymist.verbs.bagging import bag as bag
 from chymist.verbs.clustering import Clusters as Clusters
 from chymist.verbs.clustering import kmeans as kmeans
+from chymist.verbs.columns import PartialDependence as PartialDependence
+from chymist.verbs.columns import PermutationImportance as PermutationImportance
+from chymist.verbs.columns import partial_dependence as partial_dependence
+from chymist.verbs.columns import permutation_importance as permutation_importance
 from chymist.verbs.comparing import compare as compare
 from chymist.verbs.comparing_runs import compare_runs as compare_runs
 from chymist.verbs.comparison import Comparison as Comparison
@@ -19,8 +23,13 @@ from chymist.verbs.curves import learning_curve as learning_curve
 from chymist.verbs.decomposing import bias_variance as bias_variance
 from chymist.verbs.diagnosing import diagnose as diagnose
 from chymist.verbs.embedding import pretrained_features as pretrained_features
+from chymist.verbs.event_logs import to_tensorboard as to_tensorboard
 from chymist.verbs.evolving import evolve as evolve
 from chymist.verbs.explaining import explain as explain
+from chymist.verbs.explaining_graphs import GraphExplanation as GraphExplanation
+from chymist.verbs.explaining_graphs import explain_graph as explain_graph
+from chymist.verbs.explaining_words import ExplainedWords as ExplainedWords
+from chymist.verbs.explaining_words import explain_words as explain_words
 from chymist.verbs.explanations import Explanation as Explanation
 from chymist.verbs.feature_walls import FeatureWall as FeatureWall
 from chymist.verbs.feature_walls import feature_wall as feature_wall
@@ -30,6 +39,10 @@ from chymist.verbs.fitting import fit as fit
 from chymist.verbs.fitting import resume as resume
 from chymist.verbs.fixing import fix as fix
 from chymist.verbs.forecasting import forecast_comparison as forecast_comparison
+from chymist.verbs.gating import GateTrace as GateTrace
+from chymist.verbs.gating import gate_trace as gate_trace
+from chymist.verbs.importing import ImportedLog as ImportedLog
+from chymist.verbs.importing import import_log as import_log
 from chymist.verbs.invariances import Invariance as Invariance
 from chymist.verbs.invariances import invariance as invariance
 from chymist.verbs.leaving_out import leave_one_out as leave_one_out
@@ -49,6 +62,8 @@ from chymist.verbs.paired_curves import crossing as crossing
 from chymist.verbs.populating import fit_population as fit_population
 from chymist.verbs.predicting import evaluate as evaluate
 from chymist.verbs.predicting import predict as predict
+from chymist.verbs.probing_layers import LayerProbes as LayerProbes
+from chymist.verbs.probing_layers import layer_probes as layer_probes
 from chymist.verbs.projecting import Pca as Pca
 from chymist.verbs.projecting import pca as pca
 from chymist.verbs.reaching import gradient_reach as gradient_reach

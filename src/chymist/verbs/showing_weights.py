@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, sqrt
+from math import ceil, prod, sqrt
 from pathlib import Path
 from typing import Any
 
@@ -145,15 +146,29 @@ def show_weights(
         raise UsageError("only weights on images can be shown", where="run",
                          received=f"inputs of shape {tuple(shape)}",
                          do="give a run on images")  # fmt: skip
-    channels, height, width = shape
-    if isinstance(first, nn.Linear) and first.in_features == channels * height * width:
-        flat = first.weight.reshape(-1, channels, height, width)
-    elif isinstance(first, nn.Conv2d):
-        flat = first.weight
-    else:
+    found = weights_on_pixels(module, shape)
+    if found is None:
         kind = type(first).__name__ if first is not None else type(module).__name__
         raise UsageError("the model begins with no weights on pixels", where="show_weights",
                          received=kind, do="take mlp, softmax or cnn")  # fmt: skip
+    return found
+
+
+def weights_on_pixels(module: nn.Module, shape: Sequence[int]) -> ShownWeights | None:
+    """The weights of the first layer, if it is a dense layer or a convolution on an image.
+
+    Args:
+        module: the network.
+        shape: of one input.
+    """
+    first = next((m for m in module.modules() if m._parameters), None)
+    flat = None
+    if len(shape) == 3 and isinstance(first, nn.Linear) and first.in_features == prod(shape):
+        flat = first.weight.reshape(-1, *shape)
+    elif len(shape) == 3 and isinstance(first, nn.Conv2d):
+        flat = first.weight
+    if flat is None:
+        return None
     return ShownWeights(flat.detach().cpu().double().permute(0, 2, 3, 1).numpy())
 
 

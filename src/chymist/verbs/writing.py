@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unicodedata import category
 
 import numpy as np
@@ -21,7 +21,9 @@ from chymist.reports.sheets import Sheet
 from chymist.reports.style import as_file
 from chymist.values import Data, Predictions, Recipe
 from chymist.verbs.comparison import Comparison
-from chymist.verbs.validation import CrossValidation
+
+if TYPE_CHECKING:  # that module trains, and what trains draws
+    from chymist.verbs.validation import CrossValidation
 
 
 def write_predictions(
