@@ -14,7 +14,8 @@ from chymist.parts import listed
 from chymist.reports.text import table
 from chymist.verbs.writing import place_of_picture
 
-OF_METHODS = [name for name in OWNERS if OWNERS[name] != MAPS]  # options that some methods have
+# Options that some of the maps have, and not all.
+OF_METHODS = [n for n, owners in OWNERS.items() if 0 < len({*owners} & {*MAPS}) < len(MAPS)]
 
 
 def maps(options: argparse.Namespace) -> int:
