@@ -212,7 +212,7 @@ def test_of_a_model_without_hidden_layers_the_features_are_the_inputs() -> None:
     found = cy.nearest_examples(run, [0], k=2)
     assert not found.hidden
     assert "the inputs: no layer with weights" in found.verdict
-    assert found.agreement["features"] == found.agreement["inputs"]
+    assert str(found.agreement["features"]) == str(found.agreement["inputs"])
 
 
 def test_a_layer_may_be_named(run: cy.Run) -> None:
