@@ -216,7 +216,7 @@ def test_a_users_own_module_is_explained_from_its_folder(tmp_path: Path) -> None
     [
         ({"method": "gradcam"}, "grad-cam"),
         ({"which": "wurst"}, "worst"),
-        ({"which": []}, "give 1 to 8"),
+        ({"which": []}, "give 1 to 256"),
         ({"which": [9999]}, "which"),
         ({"target": "eleven"}, "known"),
         ({"target": 10}, "target"),

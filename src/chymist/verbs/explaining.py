@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from chymist.errors import InputError, UsageError, nearest
 from chymist.explanation import attribution, class_maps
 from chymist.explanation.asking import Attributor, at_rest, slopes
 from chymist.explanation.class_maps import layers, usual_layer
+from chymist.losses import FORMS
 from chymist.metrics import surprise
 from chymist.reports.numbers import number
 from chymist.values import Data, Predictions, Run, Split, whole_number
@@ -62,7 +63,7 @@ def explain(
             of a class or the number of an output.
         which: rows of the run: the validation rows that are answered "worst" or "best" by their
             loss, the "first" ones, or row numbers of the data from 0.
-        most: how many at most.
+        most: how many at most; row numbers are all shown.
         checks: whether the maps are checked, see `Explanation.checks`; None checks those of images,
             but no slow methods on large ones.
         model: the user's own module or factory, if the run was made with one and is read from its
@@ -165,8 +166,10 @@ class _Asked:
     @property
     def unit(self) -> str:
         """Of the numbers of a map."""
-        scaled = self.schema.target if self._scale is not None else "score before softmax"
-        return scaled if not self.schema.classes else "score before softmax"
+        if self.schema.classes:
+            return "score of the class, before softmax"
+        counts = FORMS[self.predictor.recipe.loss.name].counts
+        return f"logarithm of {self.schema.target}" if counts else self.schema.target
 
     @property
     def _scale(self) -> np.ndarray | None:
@@ -311,7 +314,7 @@ def _chosen(
         InputError: the run has no validation rows.
     """
     if not isinstance(which, str):
-        return _numbered(split, which, most)
+        return _numbered(split, which if isinstance(which, Iterable) else [which])
     orders = {"worst": "largest", "best": "smallest", "first": ""}
     if which not in orders:
         raise UsageError("unknown choice of rows", where="which", received=repr(which)[:60],
@@ -331,7 +334,7 @@ def _chosen(
     )
 
 
-def _numbered(split: Split, which: Sequence[int], most: int) -> tuple[np.ndarray, str]:
+def _numbered(split: Split, which: Iterable[int]) -> tuple[np.ndarray, str]:
     """Rows by their numbers.
 
     Raises:
@@ -339,10 +342,9 @@ def _numbered(split: Split, which: Sequence[int], most: int) -> tuple[np.ndarray
     """
     last = len(split.data) - 1
     rows = np.array([whole_number(row, "which", 0, last) for row in which], np.int64)
-    if not 0 < len(rows) <= most:
+    if not 0 < len(rows) <= MOST:
         raise UsageError("no rows, or more than are shown", where="which",
-                         received=f"{len(rows)} rows",
-                         do=f"give 1 to {most}, or raise most")  # fmt: skip
+                         received=f"{len(rows)} rows", do=f"give 1 to {MOST}")  # fmt: skip
     sealed = rows[np.isin(rows, split.test)]
     if len(sealed):
         raise UsageError("test rows are sealed", where="which",
