@@ -1,6 +1,6 @@
-"""Make the pictures of "Can a map be believed?" in `docs/explaining.md`.
+"""Make the pictures of maps and of their checks in `docs/explaining.md`.
 
-Run `.venv/bin/python tools/make_trust_pictures.py`. All are measured; nothing is drawn by hand.
+Run `.venv/bin/python tools/make_explain_pictures.py`. All are measured; nothing is drawn by hand.
 """
 
 from __future__ import annotations
@@ -57,6 +57,8 @@ def main() -> None:
     run = of_digits()
     integrated, saliency = (faithful(run, name) for name in ("integrated-gradients", "saliency"))
     pieces = {
+        "explain-grad-cam": cy.explain(run, most=4).svg(),
+        "explain-integrated": cy.explain(run, most=4, method="integrated-gradients").svg(),
         "trust-maps": cy.explain(run, method="integrated-gradients", which="first", most=4).svg(),
         "trust-deletion": curves(integrated, saliency),
     }
