@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -81,13 +82,25 @@ class Question(NamedTuple):
         """Whether the inputs are small enough for the thorough checks."""
         return self.inputs[:1].numel() <= SMALL
 
+    def of_first(self, rows: int) -> Attributor:
+        """The attributor for some rows alone: of options that have a part a row, their parts."""
+        if not isinstance(self.attributor, partial):
+            return self.attributor
+        options, shape = dict(self.attributor.keywords), self.inputs.shape
+        for name, value in options.items():
+            if isinstance(value, Tensor) and value.shape == shape:
+                options[name] = value[:rows]
+            elif isinstance(value, Tensor) and value.shape[1:] == shape:
+                options[name] = value[:, :rows]
+        return partial(self.attributor.func, **options)
+
 
 def checks_of(asked: Question, baseline: Tensor, name: str, classes: bool) -> tuple[Any, ...]:
     """The checks: contrast, weights, the class that is asked for, and faithfulness.
 
     Args:
         asked: the question.
-        baseline: what stands in the place of what is taken away.
+        baseline: what stands in the place of what is taken away, for one row or each.
         name: the baseline in words.
         classes: whether another class can be asked for.
 
@@ -95,15 +108,16 @@ def checks_of(asked: Question, baseline: Tensor, name: str, classes: bool) -> tu
         Checks, each with a `sentence` and `to_dict()`; of a model without weights or slopes those
         that it can have.
     """
-    few = slice(ROWS if asked.small else ROWS // 2)
-    module, inputs, targets = asked.module, asked.inputs[few], asked.targets[few]
+    few = ROWS if asked.small else ROWS // 2
+    module, inputs, targets = asked.module, asked.inputs[:few], asked.targets[:few]
+    attributor, bare = asked.of_first(few), baseline[:few]
     made: list[Any] = [_contrast(asked)]
     if any(True for _ in module.parameters()):
-        made.append(randomization(asked.attributor, module, inputs, targets))
+        made.append(randomization(attributor, module, inputs, targets))
     if classes:
-        made.append(sensitivity(asked.attributor, module, inputs, targets))
+        made.append(sensitivity(attributor, module, inputs, targets))
     steps, orders = (14, 10) if asked.small else (8, 3)
-    made.append(faithfulness(module, inputs, targets, asked.maps[few], baseline=baseline,
+    made.append(faithfulness(module, inputs, targets, asked.maps[:few], baseline=bare,
                              name=name, steps=steps, orders=orders))  # fmt: skip
     return tuple(made)
 
