@@ -126,14 +126,16 @@ def test_the_verb_shuffles_raw_columns(mixed):
 
 def test_columns_of_noise_cannot_be_told_from_noise_and_twins_are_named(mixed):
     found = cy.permutation_importance(mixed, repeats=10)
-    assert found.drops["color"].told and found.drops["size"].told
+    assert found.drops["color"].told
+    assert found.drops["size"].told
     assert not found.drops["noise"].told
     assert [pair[:2] for pair in found.alike] == [("size", "twin")]
     together = cy.permutation_importance(mixed, [("size", "twin"), "color"], repeats=10)
     assert list(together.drops) == ["size + twin", "color"]
     assert together.drops["size + twin"].value > found.drops["size"].value
     assert not together.alike
-    assert "go together" in repr(found) and "cannot tell" in repr(found)
+    assert "go together" in repr(found)
+    assert "cannot tell" in repr(found)
 
 
 def test_a_column_that_the_model_does_not_use_loses_nothing(mixed):
@@ -191,7 +193,8 @@ def test_associations_are_those_of_scipy(seed, rows):
     table = np.array([[np.sum((x == a) & (y == b)) for b in np.unique(y)] for a in np.unique(x)])
     assert association(x, y, ("category", "category")) == pytest.approx(of_table(table), abs=1e-9)
     ranked = association(x, y, ("category", "number"))
-    assert 0 <= ranked <= 1 and ranked == association(y, x, ("number", "category"))
+    assert 0 <= ranked <= 1
+    assert ranked == association(y, x, ("number", "category"))
     assert association(x, x, ("category", "number")) == pytest.approx(1)
 
 
@@ -249,7 +252,8 @@ def test_dependence_of_values_and_trees_is_that_of_scikit_learn():
         model, x, [place], custom_values={place: found.grids[0]}, method="brute"
     )
     assert np.abs(found.average[:, 0] - wanted["average"][0]).max() < 1e-4  # of values near 150
-    assert found.title == "progression" and found.outputs == ("progression",)
+    assert found.title == "progression"
+    assert found.outputs == ("progression",)
 
 
 def test_dependence_of_a_category_is_asked_in_raw_rows(mixed):
@@ -260,7 +264,8 @@ def test_dependence_of_a_category_is_asked_in_raw_rows(mixed):
         wanted = cy.predict(mixed, {**raw, "color": np.full(len(raw["size"]), color, object)})
         assert found.answers[place, :, 0] == pytest.approx(wanted, rel=1e-5, abs=1e-5)
     assert found.average[2, 0] - found.average[0, 0] == pytest.approx(3, abs=0.5)
-    assert "green" in str(found.svg()) and "rows" in str(found.svg())
+    assert "green" in str(found.svg())
+    assert "rows" in str(found.svg())
 
 
 def test_dates_are_asked_as_days():
@@ -270,13 +275,16 @@ def test_dates_are_asked_as_days():
         cy.Recipe(model="linear"), cy.load(({"day": days, "x": number % 2}, number)), doctor=False
     )
     found = cy.partial_dependence(run, "day", points=5)
-    assert found.grids[0].dtype == float and np.all(np.diff(found.average[:, 0]) > 0)
+    assert found.grids[0].dtype == float
+    assert np.all(np.diff(found.average[:, 0]) > 0)
 
 
 def test_grids_lie_within_the_quantiles():
     values = np.append(np.arange(1000.0), 1e6)
     grid = number_grid(values, 50)
-    assert grid[0] == pytest.approx(50) and grid[-1] == pytest.approx(950) and len(grid) == 50
+    assert grid[0] == pytest.approx(50)
+    assert grid[-1] == pytest.approx(950)
+    assert len(grid) == 50
     assert number_grid(np.array([1.0, 2, 1, np.nan])).tolist() == [1, 2]
     with pytest.raises(InputError, match="hardly varies"):
         number_grid(np.append(np.zeros(5000), np.arange(100)), 50)
@@ -284,7 +292,8 @@ def test_grids_lie_within_the_quantiles():
 
 def test_pictures_say_what_they_are(wine, tmp_path):
     found = cy.permutation_importance(wine, repeats=3)
-    assert "grey: what noise gives" in str(found.svg()) and found._repr_html_().startswith("<svg")
+    assert "grey: what noise gives" in str(found.svg())
+    assert found._repr_html_().startswith("<svg")
     assert len(found._repr_html_()) < 100_000
     dependence = cy.partial_dependence(wine, "hue", target="class_1")
     assert "probability of class_1" in str(dependence.svg())
@@ -360,6 +369,7 @@ def test_from_the_command_line(wine, tmp_path, capsys):
         )
         == 0
     )
-    assert "mean probability" in capsys.readouterr().out and "left end" in place.read_text("utf-8")
+    assert "mean probability" in capsys.readouterr().out
+    assert "left end" in place.read_text("utf-8")
     assert main(["explain", folder, "--method", "partial-dependence", "--repeats", "3"]) == 2
     assert "it belongs to permutation" in capsys.readouterr().err

@@ -88,12 +88,13 @@ def test_integrated_gradients_are_those_of_captum(name):
     assert torch.allclose(
         found[:, : wanted.shape[1]], wanted * there(TEXTS)[:, : wanted.shape[1]], atol=1e-5
     )
-    assert not found[~there(TEXTS)].any() and found.abs().sum() > 0
-    gained = integrated_gradients(model, TEXTS, TARGETS, steps=200).sum(1)
+    assert not found[~there(TEXTS)].any()
+    assert found.abs().sum() > 0
+    gained = integrated_gradients(model, TEXTS, TARGETS, steps=60).sum(1)
     with torch.no_grad():
         rows = torch.arange(3)
         wanted = model(TEXTS)[rows, TARGETS] - model(reference(TEXTS))[rows, TARGETS]
-    assert torch.allclose(gained, wanted, atol=5e-3)
+    assert torch.allclose(gained, wanted, atol=2e-2)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -150,9 +151,8 @@ def test_a_model_is_left_as_it_was(method):
     before = {name: values.clone() for name, values in model.state_dict().items()}
     with torch.no_grad():
         METHODS[method](model, TEXTS, TARGETS)
-    assert (
-        all(part.training for part in model.modules()) and not model.embedding.weight.requires_grad
-    )
+    assert all(part.training for part in model.modules())
+    assert not model.embedding.weight.requires_grad
     assert all(p.grad is None for p in model.parameters())
     assert not any(part._forward_hooks for part in model.modules())
     assert all(torch.equal(before[name], values) for name, values in model.state_dict().items())
@@ -179,11 +179,12 @@ def test_tags_are_explained_at_a_word_and_columns_of_a_word_add_up():
     )
     words = torch.tensor([[[2, 9], [3, 10], [4, 11], [0, 0]]])
     target = torch.tensor([1])
-    found = integrated_gradients(model, words, target, steps=100, position=2)
+    found = integrated_gradients(model, words, target, steps=60, position=2)
     with torch.no_grad():
         base = torch.where(words > 0, 1, 0)
         gained = (model(words) - model(base))[0, 2, 1]
-    assert found.shape == (1, 4) and float(found.sum()) == pytest.approx(float(gained), abs=1e-4)
+    assert found.shape == (1, 4)
+    assert float(found.sum()) == pytest.approx(float(gained), abs=1e-4)
     assert occlusion(model, words, target, position=2)[0, 3] == 0
     with pytest.raises(UsageError, match="give a step"):
         saliency(model, words, target)
@@ -194,7 +195,8 @@ def test_deletion_tells_a_right_order_from_a_wrong_one():
     text, target = TEXTS[1], TARGETS[1]
     values = occlusion(model, text[None], target[None])[0]
     right, wrong = (deletion(model, text, target, sign * values, orders=50) for sign in (1, -1))
-    assert right.gain > 0 > wrong.gain and right.beaten > 0.9 > 0.1 > wrong.beaten
+    assert right.gain > 0 > wrong.gain
+    assert right.beaten > 0.9 > 0.1 > wrong.beaten
     with torch.no_grad():
         assert right.ordered[0] == pytest.approx(float(model(text[None])[0, target]), abs=1e-6)
         assert right.ordered[-1] == pytest.approx(
@@ -221,7 +223,7 @@ def sentences(rows=200, seed=0):
     good, bad, rest = (
         ["good", "fine", "bright"],
         ["bad", "dull", "poor"],
-        "a the film play was and it so".split(),
+        ["a", "the", "film", "play", "was", "and", "it", "so"],
     )
     texts, labels = [], []
     for row in range(rows):
@@ -248,14 +250,16 @@ def run():
 def test_the_word_that_decides_is_found(run, method):
     found = cy.explain_words(run, ["it was a bright film and the play"], method=method)
     text = found.texts[0]
-    assert text.words[int(np.abs(text.values).argmax())] == "bright" and text.predicted == "pos"
+    assert text.words[int(np.abs(text.values).argmax())] == "bright"
+    assert text.predicted == "pos"
     if method != "saliency":
         assert text.values[3] > 0
         against = cy.explain_words(
             run, ["it was a bright film and the play"], method=method, target="neg"
         )
         assert against.texts[0].values[3] < 0
-    assert found.faithfulness.value > 0 and "row 1" in repr(found)
+    assert found.faithfulness.value > 0
+    assert "row 1" in repr(found)
 
 
 def test_one_output_of_two_classes_has_a_sign():
@@ -270,7 +274,8 @@ def test_one_output_of_two_classes_has_a_sign():
         found = cy.explain_words(
             run, ["the film was bright"], target=target, method="occlusion"
         ).texts[0]
-        assert np.sign(found.values[3]) == sign and found.output * sign > 0
+        assert np.sign(found.values[3]) == sign
+        assert found.output * sign > 0
         assert found.deletion.gain > 0
 
 
@@ -288,7 +293,8 @@ def test_worst_rows_new_rows_and_sealed_rows(run):
     )
     row = int(run.split.valid[0])
     text = cy.explain_words(run, which=[row], target="true").texts[0]
-    assert " ".join(text.words) == run.data.inputs[row] and text.target == text.truth
+    assert " ".join(text.words) == run.data.inputs[row]
+    assert text.target == text.truth
     split = cy.split(run.data, test=0.2)
     sealed = cy.fit(run.recipe.replace(length="1 epochs"), split, doctor=False)
     with pytest.raises(UsageError, match="sealed"):
@@ -310,24 +316,28 @@ def test_values_of_texts_are_explained():
     )
     run = cy.fit(cy.Recipe(model="text_cnn", length="2 epochs"), data, doctor=False)
     text = cy.explain_words(run, ["a bright film"]).texts[0]
-    assert text.predicted == "" and text.target == data.target and np.isnan(text.probability)
+    assert text.predicted == ""
+    assert text.target == data.target
+    assert np.isnan(text.probability)
 
 
 def test_pictures_never_rest_on_colour_alone(run, tmp_path):
     found = cy.explain_words(run, ["a <bright> film"])
     drawn = str(found.svg())
-    assert (
-        "+" in drawn and "bright" in drawn and "integrated-gradients" in drawn and "&lt;" in drawn
-    )
+    assert "+" in drawn
+    assert "bright" in drawn
+    assert "integrated-gradients" in drawn
+    assert "&lt;" in drawn
     page = found._repr_html_()
-    assert "bright" in page and "integrated-gradients" in page and len(page) < 100_000
+    assert "bright" in page
+    assert "integrated-gradients" in page
+    assert len(page) < 100_000
     assert found.save(tmp_path / "w.svg").read_text("utf-8").startswith("<svg")
     json.dumps(found.to_dict())
     long = Weighed("t", tuple("word" for _ in range(300)), tuple(np.linspace(-1, 1, 300)))
     assert "180 further words" in str(words_picture("d", [long], []))
-    assert words_lines(Weighed("t", (), ())) == [] and "<ruby" in words_html(
-        [Weighed("t", ("a",), (0.0,))]
-    )
+    assert words_lines(Weighed("t", (), ())) == []
+    assert "<ruby" in words_html([Weighed("t", ("a",), (0.0,))])
 
 
 @pytest.mark.parametrize("options", [
@@ -355,7 +365,8 @@ def test_words_from_the_command_line(run, tmp_path, capsys):
     (tmp_path / "new.txt").write_text("a bright play\n")
     assert main(["explain", folder, str(tmp_path / "new.txt"), "--out", str(place), "--json"]) == 0
     made = json.loads(capsys.readouterr().out)
-    assert made["texts"][0]["words"] == ["a", "bright", "play"] and place.exists()
+    assert made["texts"][0]["words"] == ["a", "bright", "play"]
+    assert place.exists()
     assert (
         main(["explain", folder, str(tmp_path / "new.txt"), "--by", "occlusion", "--target", "neg"])
         == 0
@@ -386,49 +397,37 @@ def test_gates_of_a_second_layer_that_reads_both_ways(cell):
     assert torch.allclose(alone, found[0, :5], atol=1e-6)
 
 
-def test_a_trace_is_what_the_layer_does(tmp_path, capsys):
+@pytest.fixture(scope="module")
+def reader():
     recipe = cy.Recipe(model=cy.models.lstm(hidden=(24,)), length="3 epochs")
-    run = cy.fit(recipe, sentences(), doctor=False)
-    trace = cy.gate_trace(run, "the film was bright")
-    assert trace.words == ("the", "film", "was", "bright") and trace.gates == (
-        "input",
-        "forget",
-        "output",
-    )
+    return cy.fit(recipe, sentences(), doctor=False)
+
+
+def test_a_trace_is_what_the_layer_does(reader):
+    trace = cy.gate_trace(reader, "the film was bright")
+    assert trace.words == ("the", "film", "was", "bright")
+    assert trace.gates == ("input", "forget", "output")
     t = trace.traces
     before = np.vstack([np.zeros(24), t["memory"][:-1]])
     assert np.allclose(t["memory"], t["forget"] * before + t["input"] * t["candidate"], atol=1e-6)
     assert np.allclose(t["state"], t["output"] * np.tanh(t["memory"]), atol=1e-6)
     assert trace.norms["state"] == pytest.approx(np.linalg.norm(t["state"], axis=1))
-    assert len(trace.units) == 16 and "bright" in str(trace.svg()) and "forget" in repr(trace)
+    assert len(trace.units) == 16
+    assert "bright" in str(trace.svg())
+    assert "forget" in repr(trace)
     assert len(trace._repr_html_()) < 100_000
-    folder = str(run.save(tmp_path / "run").path)
-    (tmp_path / "new.txt").write_text("the film was bright\n")
-    place = tmp_path / "g.svg"
-    assert (
-        main(
-            [
-                "explain",
-                folder,
-                str(tmp_path / "new.txt"),
-                "--method",
-                "gates",
-                "--out",
-                str(place),
-                "--json",
-            ]
-        )
-        == 0
-    )
+
+
+def test_gates_from_the_command_line(reader, tmp_path, capsys):
+    folder, new = str(reader.save(tmp_path / "run").path), tmp_path / "new.txt"
+    new.write_text("the film was bright\n")
+    ask, place = ["explain", folder, str(new), "--method", "gates"], tmp_path / "g.svg"
+    assert main([*ask, "--out", str(place), "--json"]) == 0
     made = json.loads(capsys.readouterr().out)
-    assert (
-        made["norms"]["state"] == pytest.approx(trace.norms["state"].tolist(), rel=1e-5)
-        and place.exists()
-    )
-    assert (
-        main(["explain", folder, str(tmp_path / "new.txt"), "--method", "gates", "--layer", "2"])
-        == 2
-    )
+    wanted = cy.gate_trace(reader, "the film was bright").norms["state"].tolist()
+    assert made["norms"]["state"] == pytest.approx(wanted, rel=1e-5)
+    assert place.exists()
+    assert main([*ask, "--layer", "2"]) == 2
 
 
 def test_numbers_at_every_step_have_gates_too():
@@ -437,4 +436,5 @@ def test_numbers_at_every_step_have_gates_too():
     run = cy.fit(cy.Recipe(model=cy.models.gru(hidden=(6,)), length="1 epochs"), data, doctor=False)
     trace = cy.gate_trace(run, int(run.split.train[0]))
     assert trace.words == tuple("123456789")
-    assert trace.gates == ("reset", "update") and set(trace.norms) == {"state"}
+    assert trace.gates == ("reset", "update")
+    assert set(trace.norms) == {"state"}
