@@ -246,7 +246,7 @@ def test_edges_of_a_node(run, tmp_path):
     assert "stroke-dasharray" in drawn
     assert len(drawn) < 100_000
     json.dumps(found.to_dict())
-    assert "log-odds fall" in repr(found)
+    assert "log-odds go" in repr(found)
     assert found.deletion.ordered[0] == pytest.approx(found.output, abs=1e-5)
     for method in ("gradient", "integrated-gradients"):
         assert len(cy.explain_graph(run, 0, method=method).edges) == len(found.edges)

@@ -13,7 +13,7 @@ import chymist as cy
 from chymist.values import Data, Run
 
 GOOD, BAD = ["good", "fine", "bright"], ["bad", "dull", "poor"]
-REST = "a the film play was and it so".split()
+REST = ["a", "the", "film", "play", "was", "and", "it", "so"]
 
 
 def diabetes() -> Run:
