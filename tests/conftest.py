@@ -81,6 +81,18 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     found.close()
 
 
+@pytest.fixture(scope="module")  # its loop of events must not run beside another's
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A headless Chromium, see `tests.browser`; the test is skipped where there is none."""
+    from tests.browser import Browser, refusal
+
+    if reason := refusal():
+        pytest.skip(reason)
+    found = Browser(tmp_path_factory.mktemp("browser"))
+    yield found
+    found.close()
+
+
 @pytest.fixture(scope="module")
 def swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder in memory where there is such a place: flushing hundreds of files takes no time."""

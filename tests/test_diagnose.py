@@ -168,8 +168,8 @@ def test_faces_of_a_finding(
     assert "学习率过小" in capsys.readouterr().out
     assert main(["report", "run", "--lang", "zh"]) == 0
     page = Path("run/report.html").read_text()
-    assert '<p lang="zh"><strong>学习率过小</strong></p>' in page
-    assert '<span lang="zh"><strong>怎么办：</strong>' in page
+    assert "<p><strong>学习率过小</strong></p>" in page
+    assert "<strong>怎么办：</strong>" in page
     assert main(["report", "run", "--lang", "en"]) == 0
     assert "学习率过小" not in Path("run/report.html").read_text()
     assert main(["fit", "iris", *SLOW_WORDS, "--out", "chinese", "--lang", "zh"]) == 0

@@ -33,6 +33,8 @@ PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").g
         "docs/networks.md",
         "docs/neurons.md",
         "docs/explaining.md",
+        "docs/tensorboard.md",
+        "docs/tools.md",
     ],
 )
 def test_the_python_of_a_page_runs(

@@ -11,18 +11,23 @@ MAPS = (
     "occlusion",
 )  # fmt: skip
 
+FEATURES = ("filters", "feature-maps", "maximize", "wall", "neighbors")
 COLUMNS = ("permutation", "partial-dependence")
 WORDS = ("words", "edges", "gates")
 
 # Options and the methods that they mean something for; `seeing.py` refuses the others.
 OWNERS: dict[str, tuple[str, ...]] = {
-    "which": (*MAPS, *WORDS), "target": (*MAPS, "partial-dependence", "words", "edges"),
-    "most": (*MAPS, "partial-dependence", "words"),
-    "layer": ("grad-cam", "gates"), "samples": ("smooth-grad",), "level": ("smooth-grad",),
+    "which": (*MAPS, "feature-maps", "neighbors", *WORDS),
+    "target": (*MAPS, "partial-dependence", "words", "edges"),
+    "most": (*MAPS, "partial-dependence", "words"), "checks": MAPS,
+    "layer": ("grad-cam", "filters", "feature-maps", "maximize", "wall", "neighbors", "gates"),
+    "samples": ("smooth-grad",), "level": ("smooth-grad",),
     "seed": ("smooth-grad", *COLUMNS, "words", "edges"),
-    "steps": ("integrated-gradients", "words"),
+    "steps": ("integrated-gradients", "maximize", "wall", "words"),
     "baseline": ("integrated-gradients", "occlusion"), "window": ("occlusion",),
-    "stride": ("occlusion",),
+    "stride": ("occlusion",), "unit": ("maximize",), "units": ("feature-maps", "wall"),
+    "patches": ("wall",), "scale": ("feature-maps",), "place": ("maximize",),
+    "start": ("maximize",), "seeds": ("maximize",), "k": ("neighbors",), "metric": ("neighbors",),
     "columns": COLUMNS, "repeats": ("permutation",), "points": ("partial-dependence",),
     "centered": ("partial-dependence",), "by": ("words", "edges"), "reference": ("words",),
     "position": ("words",), "node": ("edges",),
@@ -39,6 +44,7 @@ def explain(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--method", metavar="NAME", help="how to explain (what fits the data)")
     verb.add_argument("--out", metavar="FILE", help="where to draw it (SVG, PNG)")
     _maps(verb)
+    _features(verb)
     _columns(verb)
     _words(verb)
 
@@ -51,16 +57,18 @@ def _maps(verb: argparse.ArgumentParser) -> None:
     group.add_argument("--target", metavar="CLASS", help="the answer to explain: predicted, true, "
                        "a class or the number of an output (predicted)")  # fmt: skip
     group.add_argument("--most", type=int, metavar="N", help="rows at most (8)")
-    group.add_argument(
-        "--layer",
-        metavar="NAME",
-        help="of grad-cam (the last convolution); of gates its number from 1 (1)",
-    )
+    group.add_argument("--layer", metavar="NAME", help="of grad-cam (the last convolution), "
+                       "filters (the first), feature-maps (all), maximize (the outputs), neighbors "
+                       "(before the last); of wall some: NAME,NAME; of gates its number from "
+                       "1 (1)")  # fmt: skip
+    group.add_argument("--checks", choices=("on", "off"), help="whether the maps can be believed: "
+                       "on, off (on for images, but for slow methods on large ones)")  # fmt: skip
     group.add_argument("--samples", type=int, metavar="N", help="noisy copies, of smooth-grad (25)")
     group.add_argument("--level", type=float, metavar="SHARE", help="of noise, of the range of a "
                        "row (0.15)")  # fmt: skip
     group.add_argument("--seed", type=int, metavar="N", help="of the noise (0)")
-    group.add_argument("--steps", type=int, metavar="N", help="of integrated-gradients (50)")
+    group.add_argument("--steps", type=int, metavar="N", help="of integrated-gradients (50), the "
+                       "ascent of maximize (128) and wall (64)")  # fmt: skip
     group.add_argument("--baseline", type=float, metavar="VALUE", help="prepared value that stands "
                        "for nothing: where integrated gradients begin, what occlusion covers with "
                        "(0)")  # fmt: skip
@@ -68,6 +76,24 @@ def _maps(verb: argparse.ArgumentParser) -> None:
                        "occlusion (a seventh of an image)")  # fmt: skip
     group.add_argument("--stride", type=int, metavar="N", help="how far the window moves (half of "
                        "it)")  # fmt: skip
+
+
+def _features(verb: argparse.ArgumentParser) -> None:
+    """Options of filters, feature-maps, maximize, wall, neighbors."""
+    group = verb.add_argument_group("features", ", ".join(FEATURES))
+    group.add_argument("--unit", metavar="CLASS|N", help="of maximize: a class, the number of an "
+                       "output, or a unit of --layer")  # fmt: skip
+    group.add_argument("--units", type=int, metavar="N", help="of a layer that are drawn, of "
+                       "feature-maps (16) and wall (4)")  # fmt: skip
+    group.add_argument("--patches", type=int, metavar="N", help="for each unit, of wall (8)")
+    group.add_argument("--scale", metavar="layer|map", help="of feature-maps: one brightness for "
+                       "all maps of a layer, or each its own (layer)")  # fmt: skip
+    group.add_argument("--place", metavar="middle|mean|most", help="how maximize reads a map "
+                       "(middle)")  # fmt: skip
+    group.add_argument("--start", metavar="noise|blank", help="where maximize begins (noise)")
+    group.add_argument("--seeds", type=int, metavar="N", help="images that maximize makes (4)")
+    group.add_argument("--k", type=int, metavar="N", help="neighbours of each row (5)")
+    group.add_argument("--metric", metavar="cosine|euclidean", help="of neighbors (cosine)")
 
 
 def _columns(verb: argparse.ArgumentParser) -> None:

@@ -8,7 +8,8 @@ from chymist.evidence.intervals import wilson
 from chymist.metrics import METRICS, confusion_matrix
 from chymist.reports.charts import binned, fit, histogram, scatter
 from chymist.reports.markup import Markup, data_name, figure, join, table, tag
-from chymist.reports.numbers import count, metric_name, number, part_name, share
+from chymist.reports.numbers import metric_name, number, rows_of, share
+from chymist.reports.saying import ENGLISH, Say
 from chymist.values import Run, show
 
 MATRIX = 20  # classes of a full confusion matrix
@@ -17,26 +18,32 @@ POINTS = 1500  # points of a scatter
 OUTPUTS = 4  # outputs of a regression with figures of their own
 
 
-def errors_section(run: Run) -> Markup:
+def errors_section(run: Run, say: Say = ENGLISH) -> Markup:
     """Errors by class, or residuals, and all metrics."""
     if not len(run.predictions.rows):
-        return tag("p", "There are no rows to look at.")
+        return tag("p", say("There are no rows to look at."))
     if run.data.classes and run.predictions.outputs.shape[1] != len(run.data.classes):
-        return metrics_table(run)  # of very many classes only the chance of the right one is kept
-    body = _classification(run) if run.data.classes else _regression(run)
-    return join(body, metrics_table(run))
+        return metrics_table(
+            run, say
+        )  # of very many classes only the chance of the right one is kept
+    body = _classification(run, say) if run.data.classes else _regression(run, say)
+    return join(body, metrics_table(run, say))
 
 
-def metrics_table(run: Run) -> Markup:
+def metrics_table(run: Run, say: Say = ENGLISH) -> Markup:
     """All metrics on the scored rows."""
-    heading = f"All metrics on the {count(run.score.n, f'{part_name(run.score.split)} row')}"
+    rows_are = rows_of(run.score.n, run.score.split, say)
+    heading = say("All metrics on the {rows}", rows=rows_are)
     rows = []
     for name, value in run.metrics.items():
         better = ""
         if name in METRICS:
-            better = "more is better" if METRICS[name].greater_is_better else "less is better"
-        rows.append([metric_name(name), show(name, float(value)), tag("span", better, class_="t")])
-    return join(tag("h3", heading), table(["metric", "value", ""], rows, {1}))
+            greater = METRICS[name].greater_is_better
+            better = say("more is better") if greater else say("less is better")
+        words = tag("span", better, class_="t")
+        rows.append([metric_name(name, say), show(name, float(value)), words])
+    made = table([say("metric"), say("value"), say("direction")], rows, {1}, say=say)
+    return join(tag("h3", heading), made)
 
 
 def confused_pairs(matrix: np.ndarray) -> list[tuple[int, int, int]]:
@@ -74,33 +81,42 @@ def thinned(errors: np.ndarray, most: int = POINTS) -> np.ndarray:
     return np.unique(np.concatenate([largest, rest]))
 
 
-def _classification(run: Run) -> Markup:
+def _classification(run: Run, say: Say) -> Markup:
     classes, found = run.data.classes, run.predictions
     matrix = confusion_matrix(found.targets, found.labels, len(classes))
     errors = int(matrix.sum() - np.trace(matrix))
     ranked = confused_pairs(matrix)
-    title = f"{count(errors, 'error')} on {count(int(matrix.sum()), 'row')}."
+    most = ""
     if ranked:
         true, predicted, rows = ranked[0]
-        title = title[:-1] + (
-            f"; most often {fit(classes[true], 30)} is taken for {fit(classes[predicted], 30)} "
-            f"({count(rows, 'row')})."
-        )
+        most = say(
+            "; most often {true} is taken for {said} ({rows})",
+            true=fit(classes[true], 30), said=fit(classes[predicted], 30),
+            rows=say.counted(rows, "{n} row", "{n} rows"),
+        )  # fmt: skip
+    title = say(
+        "{errors} on {rows}{most}.", most=most,
+        errors=say.counted(errors, "{n} error", "{n} errors"),
+        rows=say.counted(int(matrix.sum()), "{n} row", "{n} rows"),
+    )  # fmt: skip
     if len(classes) <= MATRIX:
-        caption = (
+        caption = say(
             "Down: the true class; across: what the model said. Counts, and below them the share "
             "of the true class in percent."
         )
-        picture = _matrix(matrix, classes)
+        picture = _matrix(matrix, classes, say)
     else:
         shown = min(PAIRS, len(ranked))
-        caption = f"The {shown} most confused of {count(len(ranked), 'pair')} of classes."
-        picture = _pairs_table(matrix, ranked, classes)
+        caption = say.counted(
+            len(ranked), "The {shown} most confused of {n} pair of classes.",
+            "The {shown} most confused of {n} pairs of classes.", shown=shown,
+        )  # fmt: skip
+        picture = _pairs_table(matrix, ranked, classes, say)
     made = tag("div", tag("h3", title), picture, tag("p", caption, class_="note"))
-    return tag("div", made, tag("div", _recalls(matrix, classes)), class_="beside")
+    return tag("div", made, tag("div", _recalls(matrix, classes, say)), class_="beside")
 
 
-def _matrix(matrix: np.ndarray, classes: tuple[str, ...]) -> Markup:
+def _matrix(matrix: np.ndarray, classes: tuple[str, ...], say: Say) -> Markup:
     """The confusion matrix as a table with tinted cells."""
     totals = matrix.sum(1)
     heads = [tag("th", data_name(name, 14), scope="col") for name in classes]
@@ -112,12 +128,12 @@ def _matrix(matrix: np.ndarray, classes: tuple[str, ...]) -> Markup:
             if not rows:
                 cells.append(tag("td", "·", class_="z"))
                 continue
-            strength = 0.55 * part if row == column else 0.12 + 0.5 * part**0.5
+            strength = 0.55 * part if row == column else 0.12 + 0.42 * part**0.5
             kind, style = "h" if row == column else "m", f"--a:{strength:.2f}"
             percent = f"{100 * part:.0f}" if part >= 0.0995 else f"{100 * part:.1f}"
             cells.append(tag("td", f"{rows:,}", tag("small", percent), class_=kind, style=style))
         lines.append(tag("tr", tag("th", data_name(name, 14), scope="row"), *cells))
-    corner = tag("th", "true \\ said", scope="col")
+    corner = tag("th", say("true \\ said"), scope="col")
     made = tag(
         "table", tag("thead", tag("tr", corner, *heads)), tag("tbody", *lines), class_="matrix"
     )
@@ -125,23 +141,25 @@ def _matrix(matrix: np.ndarray, classes: tuple[str, ...]) -> Markup:
 
 
 def _pairs_table(
-    matrix: np.ndarray, ranked: list[tuple[int, int, int]], classes: tuple[str, ...]
+    matrix: np.ndarray, ranked: list[tuple[int, int, int]], classes: tuple[str, ...], say: Say
 ) -> Markup:
     totals = matrix.sum(1)
     rows = [
         [data_name(classes[t]), data_name(classes[p]), f"{n:,}", share(n, int(totals[t]))]
         for t, p, n in ranked[:PAIRS]
     ]
-    return table(["true class", "the model said", "rows", "of the true class"], rows, {2, 3})
+    heads = [say("true class"), say("the model said"), say("rows"), say("of the true class")]
+    return table(heads, rows, {2, 3}, say=say)
 
 
-def _recalls(matrix: np.ndarray, classes: tuple[str, ...]) -> Markup:
+def _recalls(matrix: np.ndarray, classes: tuple[str, ...], say: Say) -> Markup:
     """Recall of each class with its interval, and precision; the worst first."""
     rows = []
     for i, name in enumerate(classes):
         right, true, said = int(matrix[i, i]), int(matrix[i].sum()), int(matrix[:, i].sum())
         low, high = wilson(right, true) if true else (0.0, 1.0)
-        interval = f"{100 * low:.0f} to {100 * high:.0f} %" if true else "–"
+        ends = say("{low} to {high} %", low=f"{100 * low:.0f}", high=f"{100 * high:.0f}")
+        interval = ends if true else "–"
         recall = right / true if true else 2.0  # classes without rows come last
         rows.append(
             (
@@ -151,63 +169,73 @@ def _recalls(matrix: np.ndarray, classes: tuple[str, ...]) -> Markup:
         )
     rows.sort(key=lambda pair: pair[0])
     worst = rows[0]
-    heading = "Each class by itself, the hardest first" if worst[0] < 1 else "Each class by itself"
-    note = (
+    heading = say("Each class by itself, the hardest first") if worst[0] < 1 else (
+        say("Each class by itself"))  # fmt: skip
+    note = say(
         "Recall: share of the class that was found, with Wilson's 95 % interval. "
         "Precision: share of right ones among those said to be of the class."
     )
     made = table(
-        ["class", "rows", "recall", "95 % interval", "precision"],
+        [say("class"), say("rows"), say("recall"), say("95 % interval"), say("precision")],
         [r for _, r in rows],
         {1, 2, 3, 4},
+        say=say,
     )
     return join(tag("h3", heading), made, tag("p", note, class_="note"))
 
 
-def _regression(run: Run) -> Markup:
+def _regression(run: Run, say: Say) -> Markup:
     n = len(run.predictions.rows)
     targets = np.asarray(run.predictions.targets, np.float64).reshape(n, -1)
     outputs = np.asarray(run.predictions.outputs, np.float64).reshape(n, -1)
     figures = []
     for i in range(min(OUTPUTS, targets.shape[1])):
         name = run.data.target if targets.shape[1] == 1 else f"{run.data.target} {i + 1}"
-        figures += [_truth_figure(targets[:, i], outputs[:, i], name),
-                    _residual_figure(outputs[:, i] - targets[:, i], name)]  # fmt: skip
+        figures += [_truth_figure(targets[:, i], outputs[:, i], name, say),
+                    _residual_figure(outputs[:, i] - targets[:, i], name, say)]  # fmt: skip
     return tag("div", *figures, class_="grid")
 
 
-def _truth_figure(truth: np.ndarray, said: np.ndarray, name: str) -> Markup:
+def _truth_figure(truth: np.ndarray, said: np.ndarray, name: str, say: Say) -> Markup:
     finite = np.isfinite(truth) & np.isfinite(said)
     truth, said = truth[finite], said[finite]
     errors = np.abs(said - truth)
     chosen = thinned(errors)
-    middle = number(float(np.median(errors))) if len(errors) else "unknown"
-    title = f"Half of the predictions of {name} are within {middle} of the truth."
-    drawn = "all drawn" if len(chosen) == len(truth) else (
-        f"{len(chosen):,} drawn: the largest errors and an even sample of the others"
+    middle = number(float(np.median(errors))) if len(errors) else say("unknown")
+    title = say("Half of the predictions of {name} are within {middle} of the truth.",
+                name=name, middle=middle)  # fmt: skip
+    drawn = say("all drawn") if len(chosen) == len(truth) else say(
+        "{n} drawn: the largest errors and an even sample of the others", n=f"{len(chosen):,}"
     )  # fmt: skip
     worst = np.argsort(-errors, kind="stable")[:60]
     twin = table(
-        ["truth", "prediction", "error"],
+        [say("truth"), say("prediction"), say("error")],
         [[number(truth[i]), number(said[i]), number(said[i] - truth[i])] for i in worst],
         {0, 1, 2},
+        say=say,
     )
-    picture = scatter(title, truth[chosen], said[chosen], f"true {name}", f"predicted {name}")
-    caption = f"{count(len(truth), 'row')}, {drawn}. The table has the {len(worst)} largest errors."
-    return figure(title, picture, caption, twin)
+    axes = say("true {name}", name=name), say("predicted {name}", name=name)
+    picture = scatter(title, truth[chosen], said[chosen], *axes, say=say)
+    caption = say(
+        "{rows}, {drawn}. The table has the {n} largest errors.", drawn=drawn, n=len(worst),
+        rows=say.counted(len(truth), "{n} row", "{n} rows"),
+    )  # fmt: skip
+    return figure(title, picture, caption, twin, say)
 
 
-def _residual_figure(residuals: np.ndarray, name: str) -> Markup:
+def _residual_figure(residuals: np.ndarray, name: str, say: Say) -> Markup:
     finite = residuals[np.isfinite(residuals)]
     mean, spread = (float(finite.mean()), float(finite.std())) if len(finite) else (0.0, 0.0)
-    way = "too high" if mean > 0 else "too low"
-    title = (
-        f"Predictions are {number(abs(mean))} {way} on average, with a spread of {number(spread)}."
-    )
+    way = say("too high") if mean > 0 else say("too low")
+    title = say("Predictions are {mean} {way} on average, with a spread of {spread}.",
+                mean=number(abs(mean)), way=way, spread=number(spread))  # fmt: skip
     counts, edges = binned(finite)
     rows = [
         [number(a), number(b), f"{n:,}"] for a, b, n in zip(edges, edges[1:], counts, strict=False)
     ]
-    picture = histogram(title, finite, f"prediction − truth, {name}", zero=True)
-    caption = f"{count(len(finite), 'row')}; spread is the standard deviation."
-    return figure(title, picture, caption, table(["from", "to", "rows"], rows, {0, 1, 2}))
+    axis = say("prediction − truth, {name}", name=name)
+    picture = histogram(title, finite, axis, zero=True, y_title=say("rows"))
+    caption = say("{rows}; spread is the standard deviation.",
+                  rows=say.counted(len(finite), "{n} row", "{n} rows"))  # fmt: skip
+    twin = table([say("from"), say("to"), say("rows")], rows, {0, 1, 2}, say=say)
+    return figure(title, picture, caption, twin, say)

@@ -9,6 +9,7 @@ import numpy as np
 
 from chymist.reports.layers import LayerRow
 from chymist.reports.markup import (
+    CELL,
     ROWS,
     Markup,
     block,
@@ -21,7 +22,8 @@ from chymist.reports.markup import (
     table,
     tag,
 )
-from chymist.reports.numbers import count, number, share
+from chymist.reports.numbers import number, share
+from chymist.reports.saying import ENGLISH, Say
 from chymist.reports.trees import NamedTree, size_text, tree_svg, tree_text
 from chymist.values import Run
 
@@ -47,7 +49,7 @@ class Affine(Protocol):
 
 def model_section(
     run: Run, layers: Sequence[LayerRow], coefficients: Affine | None,
-    tree: NamedTree | None = None,
+    tree: NamedTree | None = None, say: Say = ENGLISH,
 ) -> Markup:  # fmt: skip
     """The model card of a run."""
     total = sum(row.parameters for row in layers)
@@ -57,39 +59,44 @@ def model_section(
         "clip", "gradient_noise", "augment",
     )  # fmt: skip
     chosen = {slot: getattr(recipe, slot) for slot in slots}
-    chosen["schedule"] = chosen["schedule"] or "none"  # solvers have none
+    chosen["schedule"] = chosen["schedule"] or say("none")  # solvers have none
     card = pairs([
-        ("parameters", f"{total:,}"),
-        *((slot.replace("_", " "), str(value).removesuffix("()"))
+        (say("parameters"), f"{total:,}"),
+        *((say.word(slot.replace("_", " ")), tag("code", str(value).removesuffix("()")))
           for slot, value in chosen.items() if value is not None),
     ])  # fmt: skip
-    rows = [_row(row, total) for row in layers[: ROWS - 1]]
+    rows = [_row(row, total, say) for row in layers[: ROWS - 1]]
     if len(layers) < ROWS:
-        rows.append([tag("b", "total"), "", "", tag("b", f"{total:,}"), ""])
-    heads = ["layer", "type", "output shape", "parameters", "share"]
-    heading = tag("h3", f"{count(len(layers), 'layer')}, {count(total, 'parameter')}.")
-    left = len(layers) - len(rows)
-    note = f"{left:,} more layers are left out of the table." if len(layers) >= ROWS else ""
-    trained = _untrained_note(run, total)
+        rows.append([tag("b", say("total")), "", "", tag("b", f"{total:,}"), ""])
+    heads = [say("layer"), say("type"), say("output shape"), say("parameters"), say("share")]
+    heading = tag("h3", say(
+        "{layers}, {parameters}.",
+        layers=say.counted(len(layers), "{n} layer", "{n} layers"),
+        parameters=say.counted(total, "{n} parameter", "{n} parameters"),
+    ))  # fmt: skip
+    left = f"{len(layers) - len(rows):,}"
+    note = say("{n} more layers are left out of the table.", n=left) if len(layers) >= ROWS else ""
+    trained = _untrained_note(run, total, say)
     return join(
-        card, heading, table(heads, rows, {3, 4}),
+        card, heading, table(heads, rows, {3, 4}, say=say),
         *(tag("p", text, class_="note") for text in (note, trained) if text),
-        coefficients_table(run, coefficients) if coefficients is not None else "",
-        tree_figure(tree) if tree is not None and len(tree.tree) else "",
+        coefficients_table(run, coefficients, say) if coefficients is not None else "",
+        tree_figure(tree, say) if tree is not None and len(tree.tree) else "",
     )  # fmt: skip
 
 
-def tree_figure(named: NamedTree) -> Markup:
+def tree_figure(named: NamedTree, say: Say = ENGLISH) -> Markup:
     """A drawing of a tree, and its text folded below."""
     several = len(named.tree.roots) > 1
-    counted = "training rows" if several or not named.classes else "training rows/errors"
-    caption = f"Beside each leaf: what it says ({counted}). Dots grow with the rows."
-    text = details("The tree in words", block(tree_text(named)))
-    drawn = tag("div", tree_svg(named), class_="scroll tree", tabindex="0")
-    return join(tag("h3", size_text(named)), figure("", drawn, caption), text)
+    counted = say("training rows") if several or not named.classes else say("training rows/errors")
+    caption = say("Beside each leaf: what it says ({counted}). Dots grow with the rows.",
+                  counted=counted)  # fmt: skip
+    text = details(say("The tree in words"), block(tree_text(named)))
+    drawn = tag("div", tree_svg(named, say=say), class_="scroll tree", tabindex="0")
+    return join(tag("h3", size_text(named, say)), figure("", drawn, caption, say=say), text)
 
 
-def coefficients_table(run: Run, found: Affine) -> Markup:
+def coefficients_table(run: Run, found: Affine, say: Say = ENGLISH) -> Markup:
     """Weights of a linear model in the units of the raw data, the largest first."""
     weights = np.asarray(found.weights, np.float64)
     outputs = weights.shape[1]
@@ -98,32 +105,36 @@ def coefficients_table(run: Run, found: Affine) -> Markup:
     if outputs == len(run.data.classes):
         heads = [data_name(name) for name in run.data.classes[:shown]]
     elif outputs == 1:
-        heads = [Markup("weight")]
+        heads = [join(say("weight"))]
     else:
-        heads = [safe(f"output {i + 1}") for i in range(shown)]
-    rows: list[list[object]] = [["(intercept)", *(number(v) for v in found.intercept[:shown])]]
+        heads = [join(say("output {n}", n=i + 1)) for i in range(shown)]
+    rows: list[list[object]] = [[say("(intercept)"), *(number(v) for v in found.intercept[:shown])]]
     rows += [[data_name(found.names[i]), *(number(v) for v in weights[i, :shown])] for i in order]
-    unit = "log-odds" if run.data.classes else f"units of {run.data.target}"
-    heading = tag("h3", f"The model is linear: its weights in {unit} per unit of each feature.")
-    note = "Sorted by size; features with large units have small weights. " + (
-        f"The first {shown} of {outputs} outputs." if shown < outputs else ""
-    )
-    made = table(["feature", *heads], rows, set(range(1, shown + 1)))
-    return join(heading, made, tag("p", note, class_="note"))
+    target = run.data.target
+    unit = say("log-odds") if run.data.classes else say("units of {target}", target=target)
+    heading = say("The model is linear: its weights in {unit} per unit of each feature.", unit=unit)
+    note = say("Sorted by size; features with large units have small weights. ")
+    if shown < outputs:
+        note += say("The first {n} of {all} outputs.", n=shown, all=outputs)
+    made = table([say("feature"), *heads], rows, set(range(1, shown + 1)), say=say)
+    return join(tag("h3", heading), made, tag("p", note, class_="note"))
 
 
-def _row(row: LayerRow, total: int) -> list[object]:
+def _row(row: LayerRow, total: int, say: Say) -> list[object]:
     shape = " × ".join(map(str, row.output_shape)) or "–"
     count_ = f"{row.parameters:,}" if row.parameters else "–"
     part = share(row.parameters, total) if row.parameters else ""
-    return [tag("code", row.name or "(model)"), row.kind, shape, count_, part]
+    name, kind = tag("code", row.name or say("(model)")), tag("code", safe(row.kind, CELL))
+    return [name, kind, shape, count_, part]
 
 
-def _untrained_note(run: Run, total: int) -> str:
+def _untrained_note(run: Run, total: int, say: Say) -> str:
     """Says that frozen parameters are in the count, where there are any."""
     from chymist.models.counting import (
         count_fitted,
     )  # brings torch, and reports are light to import
 
     free = count_fitted(run.model, trained=True)
-    return f"{free:,} of {total:,} parameters are trained." if free != total else ""
+    if free == total:
+        return ""
+    return say("{free} of {all} parameters are trained.", free=f"{free:,}", all=f"{total:,}")

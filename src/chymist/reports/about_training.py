@@ -10,25 +10,26 @@ import numpy as np
 from chymist.metrics import METRICS
 from chymist.reports.charts import COLUMNS, Line, Mark, envelope, line_chart
 from chymist.reports.markup import Markup, figure, join, pairs, table, tag
-from chymist.reports.numbers import count, metric_name, number, seconds
+from chymist.reports.numbers import metric_name, number, seconds
+from chymist.reports.saying import ENGLISH, Say
 from chymist.values import SHARES, Run, show
 
 BY_STEP = ("loss", "rate", "gradient_norm", "update_ratio")
 NAMES = {"train_loss": "training", "val_loss": "validation"}
 
 
-def curves_section(run: Run) -> Markup:
+def curves_section(run: Run, say: Say = ENGLISH) -> Markup:
     """Loss and metric by epoch, loss and learning rate by step; numbers where one point is all."""
     by_epoch = [name for name in run.history if name not in BY_STEP]
     figures: list[Markup] = []
     if any(len(run.history[name]) > 1 for name in by_epoch):
-        figures += [loss_figure(run), *metric_figures(run)]
+        figures += [loss_figure(run, say), *metric_figures(run, say)]
     if len(run.history.get("loss", ())) > 1:
-        figures += [steps_figure(run), rate_figure(run)]
+        figures += [steps_figure(run, say), rate_figure(run, say)]
     parts = [tag("div", *figures, class_="grid")] if figures else []
     if by_epoch and not any(len(run.history[name]) > 1 for name in by_epoch):
-        parts.append(_only_epoch(run, by_epoch))
-    return join(*parts) if parts else tag("p", "No curve was recorded.")
+        parts.append(_only_epoch(run, by_epoch, say))
+    return join(*parts) if parts else tag("p", say("No curve was recorded."))
 
 
 def epochs_of(run: Run, name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -45,23 +46,28 @@ def epochs_of(run: Run, name: str) -> tuple[np.ndarray, np.ndarray]:
     return series[:, 0] / per_epoch, series[:, 1]
 
 
-def loss_figure(run: Run) -> Markup:
+def loss_figure(run: Run, say: Say = ENGLISH) -> Markup:
     """Training and validation loss by epoch."""
-    lines = _loss_lines(run)
+    lines = _loss_lines(run, say)
     if not lines:
         return Markup("")
-    title = _loss_title(lines)
-    best = run.facts.get("best_epoch")
-    mark = Mark(float(best), f"kept: epoch {best:g}") if best else None
-    unit = "loss"
-    picture = line_chart(title, lines, "epoch", unit, best=mark)
-    caption = _points(lines) + " Training: mean over the epoch; validation: at its end."
+    title = _loss_title(lines, say)
+    mark = _kept(run, say)
+    picture = line_chart(title, lines, say("epoch"), say("loss"), best=mark, say=say)
+    caption = _points(lines, say)
+    caption += say(" Training: mean over the epoch; validation: at its end.")
     if mark:
-        caption += " The dotted line is the epoch whose weights were kept."
-    return figure(title, picture, caption, _epoch_table(run))
+        caption += say(" The dotted line is the epoch whose weights were kept.")
+    return figure(title, picture, caption, _epoch_table(run, say), say)
 
 
-def metric_figures(run: Run) -> list[Markup]:
+def _kept(run: Run, say: Say) -> Mark | None:
+    """The epoch whose weights were kept, if it was chosen."""
+    best = run.facts.get("best_epoch")
+    return Mark(float(best), say("kept: epoch {n}", n=f"{best:g}")) if best else None
+
+
+def metric_figures(run: Run, say: Say = ENGLISH) -> list[Markup]:
     """Each validation metric by epoch, with the strongest floor where it has the same metric."""
     found = []
     for series in sorted(run.history):
@@ -73,43 +79,44 @@ def metric_figures(run: Run) -> list[Markup]:
         floor = None
         if run.floors and run.score.metric == name and run.score.split == "valid":
             strongest = run.floors[0]
-            floor = Mark(strongest.score.value, f"floor: {strongest.name[:24]}")
-        title = _metric_title(name, x, y)
-        lines = [Line("validation", x, y, "s2")]
-        best = run.facts.get("best_epoch")
-        mark = Mark(float(best), f"kept: epoch {best:g}") if best else None
-        axis = metric_name(name)
-        picture = line_chart(title, lines, "epoch", axis, percent=percent, floor=floor, best=mark)
-        twin = table(
-            ["epoch", axis], [[f"{e:g}", show(name, v)] for e, v in zip(x, y, strict=True)], {0, 1}
-        )
-        found.append(figure(title, picture, _points(lines), twin))
+            floor_name = (say.again(strongest.name) or strongest.name)[:24]
+            floor = Mark(strongest.score.value, say("floor: {name}", name=floor_name))
+        title = _metric_title(name, x, y, say)
+        lines = [Line(say("validation"), x, y, "s2")]
+        axis, epoch = metric_name(name, say), say("epoch")
+        picture = line_chart(title, lines, epoch, axis, percent=percent, floor=floor,
+                             best=_kept(run, say), say=say)  # fmt: skip
+        values = [[f"{e:g}", show(name, v)] for e, v in zip(x, y, strict=True)]
+        twin = table([epoch, axis], values, {0, 1}, say=say)
+        found.append(figure(title, picture, _points(lines, say), twin, say))
     return found
 
 
-def steps_figure(run: Run) -> Markup:
+def steps_figure(run: Run, say: Say = ENGLISH) -> Markup:
     """Loss of every step, with the least and greatest of each pixel column, and its mean."""
     series = np.asarray(run.history.get("loss", np.zeros((0, 2))), np.float64).reshape(-1, 2)
     if not len(series):
         return Markup("")
     x, y = series[:, 0], series[:, 1]
     finite = np.isfinite(y)
-    title = _steps_title(x[finite], y[finite])
+    title = _steps_title(x[finite], y[finite], say)
     lines = [Line("", x, y, "s1", faint=len(y) > 60)]
-    caption = f"{count(len(y), 'step')}"
+    caption = say.counted(len(y), "{n} step", "{n} steps")
     if len(y) > 60 and finite.any():
         gathered = envelope(x[finite], y[finite], 60)
-        lines.append(Line("mean", gathered.x, gathered.mean, "s2"))
-        drawn = "every one drawn" if len(y) <= 2 * COLUMNS else (
-            f"drawn as first, least, greatest and last value of {COLUMNS} columns"
+        lines.append(Line(say("mean"), gathered.x, gathered.mean, "s2"))
+        drawn = say("every one drawn") if len(y) <= 2 * COLUMNS else (
+            say("drawn as first, least, greatest and last value of {n} columns", n=COLUMNS)
         )  # fmt: skip
-        caption += f", {drawn} (thin); thick line: means of {len(gathered.x)} equal stretches"
-    caption += "." + _lost(y)
-    return figure(title, line_chart(title, lines, "step", "loss of a batch"), caption,
-                  _column_table(x[finite], y[finite], "loss"))  # fmt: skip
+        caption += say(", {drawn} (thin); thick line: means of {n} equal stretches",
+                       drawn=drawn, n=len(gathered.x))  # fmt: skip
+    caption += say(".") + _lost(y, say)
+    picture = line_chart(title, lines, say("step"), say("loss of a batch"), say=say)
+    return figure(title, picture, caption,
+                  _column_table(x[finite], y[finite], say("loss"), say), say)  # fmt: skip
 
 
-def rate_figure(run: Run) -> Markup:
+def rate_figure(run: Run, say: Say = ENGLISH) -> Markup:
     """Learning rate by step."""
     series = np.asarray(run.history.get("rate", np.zeros((0, 2))), np.float64).reshape(-1, 2)
     series = series[np.isfinite(series[:, 1])]
@@ -118,41 +125,46 @@ def rate_figure(run: Run) -> Markup:
     x, y = series[:, 0], series[:, 1]
     top = int(y.argmax())
     if y.min() == y.max():
-        title = f"The learning rate was {number(y[0])} throughout."
+        title = say("The learning rate was {rate} throughout.", rate=number(y[0]))
     else:
-        title = (
-            f"The learning rate began at {number(y[0])}, was greatest ({number(y[top])}) at "
-            f"step {x[top]:,.0f} and ended at {number(y[-1])}."
-        )
-    picture = line_chart(title, [Line("", x, y, "s3")], "step", "learning rate", zero=True)
-    return figure(title, picture, f"{count(len(y), 'step')}.", _column_table(x, y, "rate"))
+        title = say(
+            "The learning rate began at {first}, was greatest ({top}) at step {step} and ended at "
+            "{last}.",
+            first=number(y[0]), top=number(y[top]), step=f"{x[top]:,.0f}", last=number(y[-1]),
+        )  # fmt: skip
+    lines, rate = [Line("", x, y, "s3")], say("learning rate")
+    picture = line_chart(title, lines, say("step"), rate, zero=True, say=say)
+    caption = say.counted(len(y), "{n} step", "{n} steps") + say(".")
+    return figure(title, picture, caption, _column_table(x, y, say("rate"), say), say)
 
 
-def time_section(run: Run) -> Markup:
+def time_section(run: Run, say: Say = ENGLISH) -> Markup:
     """Seconds, speed, and the share of time spent waiting for data."""
     facts: Mapping[str, Any] = run.facts
     items: list[tuple[object, object]] = []
     if "seconds" in facts:
-        items.append(("all work", seconds(float(facts["seconds"]))))
-    for name, words in (("epochs", "epochs"), ("steps", "steps")):
+        items.append((say("all work"), seconds(float(facts["seconds"]), say)))
+    for name, words in (("epochs", say("epochs")), ("steps", say("steps"))):
         if name in facts:
             items.append(
                 (words, f"{facts[name]:,g}" if facts[name] < 1e5 else f"{facts[name]:,.0f}")
             )
     if "samples_per_second" in facts:
-        items.append(("training speed", f"{facts['samples_per_second']:,.0f} rows/s"))
+        speed = f"{facts['samples_per_second']:,.0f}"
+        items.append((say("training speed"), say("{n} rows/s", n=speed)))
     if "waiting_for_data" in facts:
-        items.append(("waiting for data", f"{100 * facts['waiting_for_data']:.1f} % of training"))
+        waited = f"{100 * facts['waiting_for_data']:.1f} %"
+        items.append((say("waiting for data"), say("{share} of training", share=waited)))
     if "threads" in facts:
-        items.append(("threads", facts["threads"]))
-    note = (
+        items.append((say("threads"), facts["threads"]))
+    note = say(
         "All work is preparation, training, scoring and floors; reading the data and starting "
         "Python are not in it."
     )
     return join(pairs(items), tag("p", note, class_="note"))
 
 
-def _only_epoch(run: Run, names: list[str]) -> Markup:
+def _only_epoch(run: Run, names: list[str], say: Say) -> Markup:
     """What a single epoch gave, as a table: one point is no curve."""
     rows = []
     for name in sorted(names):
@@ -160,67 +172,81 @@ def _only_epoch(run: Run, names: list[str]) -> Markup:
         words = {"train": "training", "val": "validation"}.get(part, part)
         value = epochs_of(run, name)[1]
         if len(value):
-            rows.append([f"{words} {metric_name(metric)}", show(metric, float(value[0]))])
-    made = table(["after the only epoch", "value"], rows, {1})
-    once = "Solved in one step" if run.facts.get("steps") == 1 else "There was one epoch"
-    return join(tag("p", f"{once}: a single point is no curve."), made)
+            name = say("{part} {metric}", part=say.word(words), metric=metric_name(metric, say))
+            rows.append([name, show(metric, float(value[0]))])
+    made = table([say("after the only epoch"), say("value")], rows, {1}, say=say)
+    said = say("There was one epoch: a single point is no curve.")
+    if run.facts.get("steps") == 1:
+        said = say("Solved in one step: a single point is no curve.")
+    return join(tag("p", said), made)
 
 
-def _loss_lines(run: Run) -> list[Line]:
+def _loss_lines(run: Run, say: Say) -> list[Line]:
     kinds = {"train_loss": "s1", "val_loss": "s2"}
     made = []
     for name, kind in kinds.items():
         x, y = epochs_of(run, name)
         if len(x):
-            made.append(Line(NAMES[name], x, y, kind))
+            made.append(Line(say.word(NAMES[name]), x, y, kind))
     return made
 
 
-def _loss_title(lines: list[Line]) -> str:
+def _loss_title(lines: list[Line], say: Say) -> str:
     last = lines[-1]
     finite = np.isfinite(last.y)
     if not finite.any():
-        return f"The {last.name} loss was never finite."
+        return say("The {part} loss was never finite.", part=last.name)
     at = int(np.nanargmin(np.where(finite, last.y, np.nan)))
-    where = f"epoch {last.x[at]:g} of {last.x[-1]:g}"
-    return f"The {last.name} loss was lowest ({number(float(last.y[at]))}) after {where}."
+    return say(
+        "The {part} loss was lowest ({loss}) after epoch {at} of {last}.",
+        part=last.name, loss=number(float(last.y[at])), at=f"{last.x[at]:g}",
+        last=f"{last.x[-1]:g}",
+    )  # fmt: skip
 
 
-def _metric_title(name: str, x: np.ndarray, y: np.ndarray) -> str:
+def _metric_title(name: str, x: np.ndarray, y: np.ndarray, say: Say) -> str:
     finite = np.isfinite(y)
-    words = f"Validation {metric_name(name)}"
+    words = metric_name(name, say)
     if not finite.any():
-        return f"{words} was never finite."
+        return say("Validation {metric} was never finite.", metric=words)
     greater = name not in METRICS or METRICS[name].greater_is_better
     at = int((np.nanargmax if greater else np.nanargmin)(np.where(finite, y, np.nan)))
-    ended = f" and ended at {show(name, float(y[-1]))}" if at < len(y) - 1 else ""
-    return f"{words} was best ({show(name, float(y[at]))}) after epoch {x[at]:g}{ended}."
+    ended = ""
+    if at < len(y) - 1:
+        ended = say(" and ended at {value}", value=show(name, float(y[-1])))
+    return say("Validation {metric} was best ({value}) after epoch {at}{ended}.", metric=words,
+               value=show(name, float(y[at])), at=f"{x[at]:g}", ended=ended)  # fmt: skip
 
 
-def _steps_title(x: np.ndarray, y: np.ndarray) -> str:
+def _steps_title(x: np.ndarray, y: np.ndarray, say: Say) -> str:
     if not len(y):
-        return "The loss was never finite."
+        return say("The loss was never finite.")
     if len(y) == 1:
-        return f"The loss of the only batch was {number(y[0])}."
+        return say("The loss of the only batch was {loss}.", loss=number(y[0]))
     top = int(y.argmax())
-    return (
-        f"The loss of a batch went from {number(y[0])} to {number(y[-1])}; "
-        f"the greatest was {number(y[top])} at step {x[top]:,.0f}."
+    return say(
+        "The loss of a batch went from {first} to {last}; the greatest was {top} at step {step}.",
+        first=number(y[0]), last=number(y[-1]), top=number(y[top]), step=f"{x[top]:,.0f}",
+    )  # fmt: skip
+
+
+def _points(lines: list[Line], say: Say) -> str:
+    words = say(" and ").join(
+        say("{n} {part}", n=f"{len(line.y):,}", part=line.name) for line in lines
     )
+    one = sum(len(line.y) for line in lines) == 1
+    ended = say("{parts} point.", parts=words) if one else say("{parts} points.", parts=words)
+    return ended + _lost(np.concatenate([line.y for line in lines]), say)
 
 
-def _points(lines: list[Line]) -> str:
-    words = " and ".join(f"{len(line.y):,} {line.name}" for line in lines)
-    ending = "point" if sum(len(line.y) for line in lines) == 1 else "points"
-    return f"{words} {ending}." + _lost(np.concatenate([line.y for line in lines]))
-
-
-def _lost(y: np.ndarray) -> str:
+def _lost(y: np.ndarray, say: Say) -> str:
     lost = int((~np.isfinite(y)).sum())
-    return f" Not finite (×): {count(lost, 'point')}." if lost else ""
+    if not lost:
+        return ""
+    return say.counted(lost, " Not finite (×): {n} point.", " Not finite (×): {n} points.")
 
 
-def _epoch_table(run: Run) -> Markup:
+def _epoch_table(run: Run, say: Say) -> Markup:
     names = [n for n in ("train_loss", "val_loss") if n in run.history]
     columns = {name: dict(zip(*epochs_of(run, name), strict=True)) for name in names}
     epochs = sorted(set().union(*columns.values()))
@@ -228,21 +254,22 @@ def _epoch_table(run: Run) -> Markup:
         [f"{e:g}", *(number(columns[n][e]) if e in columns[n] else "" for n in names)]
         for e in epochs
     ]
-    heads = ["epoch", *(f"{NAMES[n]} loss" for n in names)]
-    return table(heads, rows, set(range(len(heads))))
+    heads = [say("epoch"), *(say("{part} loss", part=say.word(NAMES[n])) for n in names)]
+    return table(heads, rows, set(range(len(heads))), say=say)
 
 
-def _column_table(x: np.ndarray, y: np.ndarray, name: str) -> Markup:
+def _column_table(x: np.ndarray, y: np.ndarray, name: str, say: Say) -> Markup:
     """Values of steps: each of them where they are few, otherwise in equal stretches."""
     if not len(x):
         return Markup("")
     if len(x) <= 60:
         rows = [[f"{a:,.0f}", number(b)] for a, b in zip(x, y, strict=True)]
-        return table(["step", name], rows, {0, 1})
+        return table([say("step"), name], rows, {0, 1}, say=say)
     c = envelope(x, y, 60)
     firsts = x[np.cumsum(c.count) - c.count]
     rows = [
         [f"{a:,.0f}", f"{n:,}", *map(number, map(float, values))]
         for a, n, *values in zip(firsts, c.count, c.mean, c.least, c.greatest, strict=True)
     ]
-    return table(["from step", "steps", "mean", "least", "greatest"], rows, {0, 1, 2, 3, 4})
+    heads = [say("from step"), say("steps"), say("mean"), say("least"), say("greatest")]
+    return table(heads, rows, {0, 1, 2, 3, 4}, say=say)

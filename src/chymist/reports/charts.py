@@ -13,6 +13,7 @@ from math import isfinite
 import numpy as np
 
 from chymist.reports.markup import Markup, join, tag
+from chymist.reports.saying import ENGLISH, Say
 from chymist.reports.svg import (
     BOTTOM,
     COLORS,
@@ -118,6 +119,7 @@ def line_chart(
     zero: bool = False,
     best: Mark | None = None,
     floor: Mark | None = None,
+    say: Say = ENGLISH,
 ) -> Markup:
     """Lines over a common axis, labelled at their ends; logarithmic where values span decades.
 
@@ -129,6 +131,7 @@ def line_chart(
         zero: whether the vertical axis starts at zero.
         best: a position marked with a vertical line.
         floor: a level marked with a horizontal line.
+        say: the language.
 
     Returns:
         An SVG element.
@@ -141,7 +144,8 @@ def line_chart(
     low, high = span(np.append(values, level), log, zero)
     high = min(high, 1.0) if percent and np.nanmax(values, initial=0.0) <= 1 else high
     y = Scale(low, high, HEIGHT - BOTTOM, TOP, log)
-    parts = [axes(x, y, x_title, y_title + (", logarithmic axis" if log else ""), percent, True)]
+    y_title += say(", logarithmic axis") if log else ""
+    parts = [axes(x, y, x_title, y_title, percent, True)]
     if floor:
         parts.append(_floor(floor, lines, x, y))
     if best:
@@ -225,14 +229,16 @@ def binned(values: np.ndarray, most: int = 40) -> tuple[np.ndarray, np.ndarray]:
 
 
 def scatter(
-    description: str, x_values: np.ndarray, y_values: np.ndarray, x_title: str, y_title: str
-) -> Markup:
+    description: str, x_values: np.ndarray, y_values: np.ndarray, x_title: str, y_title: str,
+    say: Say = ENGLISH,
+) -> Markup:  # fmt: skip
     """Points, with the diagonal on which both values agree.
 
     Args:
         description: what it shows.
         x_values, y_values: finite, (points,).
         x_title, y_title: what they are, with units.
+        say: the language.
 
     Returns:
         An SVG element.
@@ -246,7 +252,7 @@ def scatter(
         stroke_width="4.5", stroke_linecap="round", stroke_opacity="0.45",
     )  # fmt: skip
     diagonal = line(x.start, y.start, x.end, y.end, "best")
-    hint = label("equal", x.end + 6, y.end + 4)
+    hint = label(say("equal"), x.end + 6, y.end + 4)
     return drawing(description, HEIGHT, axes(x, y, x_title, y_title), diagonal, hint, cloud)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Container, Sequence
 from html import escape
 
 from chymist.errors import printable
+from chymist.reports.saying import ENGLISH, Say
 
 TEXT = 600  # characters of a sentence; longer ones end in an ellipsis
 CELL = 120  # characters of one cell or name
@@ -94,6 +95,7 @@ def table(
     rows: Sequence[Sequence[object]],
     numbers: Container[int] = (),
     limit: int = ROWS,
+    say: Say = ENGLISH,
 ) -> Markup:
     """A table that scrolls sideways where it is wide.
 
@@ -102,6 +104,7 @@ def table(
         rows: cells; escaped unless they are `Markup`.
         numbers: positions of the columns that are aligned to the right.
         limit: rows at most; a line below says how many were left out.
+        say: the language.
 
     Example:
         >>> table(["a"], [["<"]], numbers={0}).count("&lt;")
@@ -118,7 +121,10 @@ def table(
     ]
     made = tag("table", tag("thead", tag("tr", head)), tag("tbody", *lines))
     more = len(rows) - limit
-    rest = f"The first {limit:,} of {len(rows):,} rows; {more:,} are left out."
+    rest = say(
+        "The first {limit} of {all} rows; {more} are left out.",
+        limit=f"{limit:,}", all=f"{len(rows):,}", more=f"{more:,}",
+    )  # fmt: skip
     note = tag("p", rest, class_="note") if more > 0 else ""
     return join(tag("div", made, class_="scroll", tabindex="0"), note)
 
@@ -128,11 +134,25 @@ def details(summary: str, *children: object) -> Markup:
     return tag("details", tag("summary", summary), *children)
 
 
-def figure(title: object, picture: object, caption: object = "", twin: object = "") -> Markup:
+def figure(
+    title: object, picture: object, caption: object = "", twin: object = "", say: Say = ENGLISH
+) -> Markup:
     """A picture with a sentence as its title, a caption, and its numbers as a folded table."""
     note = tag("p", caption, class_="note") if caption else ""
-    numbers = details("The numbers", twin) if twin else ""
+    numbers = details(say("The numbers"), twin) if twin else ""
     return tag("figure", tag("figcaption", title), picture, note, numbers)
+
+
+def stored(sentence: str, say: Say, limit: int = TEXT) -> Markup:
+    """A sentence that a run holds in English, in the language of the report if it is known there.
+
+    Example:
+        >>> from chymist.reports.saying import saying
+        >>> stored("as it was", saying("zh"))
+        '<span lang="en">as it was</span>'
+    """
+    told = say.again(sentence)
+    return safe(told, limit) if told else tag("span", safe(sentence, limit), lang="en")
 
 
 def pairs(items: Sequence[tuple[object, object]]) -> Markup:

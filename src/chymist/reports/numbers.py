@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import isfinite
 
+from chymist.reports.saying import ENGLISH, Say
 from chymist.values import Score, show
 
 PARTS = {"train": "training", "valid": "validation", "test": "test"}
@@ -39,17 +40,27 @@ def count(n: int, name: str, several: str = "") -> str:
     return f"{n:,} {name if n == 1 else several or name + 's'}"
 
 
-def part_name(split: str) -> str:
+def rows_of(n: int, split: str, say: Say = ENGLISH) -> str:
+    """A number of rows of a part of the split.
+
+    Example:
+        >>> rows_of(1, "valid"), rows_of(2000, "test")
+        ('1 validation row', '2,000 test rows')
+    """
+    return say.counted(n, "{n} {part} row", "{n} {part} rows", part=part_name(split, say))
+
+
+def part_name(split: str, say: Say = ENGLISH) -> str:
     """A part of the split as an adjective.
 
     Example:
         >>> part_name("valid"), part_name("out-of-fold")
         ('validation', 'out-of-fold')
     """
-    return PARTS.get(split, split)
+    return say.word(PARTS.get(split, split))
 
 
-def metric_name(name: str) -> str:
+def metric_name(name: str, say: Say = ENGLISH) -> str:
     """A metric's name in words.
 
     Example:
@@ -58,15 +69,17 @@ def metric_name(name: str) -> str:
     """
     words = name.split("_")
     known = {"rmse": "RMSE", "mae": "MAE", "auc": "AUC", "r2": "R²", "f1": "F1"}
-    return " ".join(known.get(word, word) for word in words)
+    words_ = " ".join(known.get(word, word) for word in words)
+    return say.known.get(f"metric: {words_}", words_)
 
 
-def interval(score: Score) -> str:
+def interval(score: Score, say: Say = ENGLISH) -> str:
     """The 95 % interval of a score."""
-    return f"{show(score.metric, score.low)} to {show(score.metric, score.high)}"
+    low, high = show(score.metric, score.low), show(score.metric, score.high)
+    return say("{low} to {high}", low=low, high=high)
 
 
-def seconds(value: float) -> str:
+def seconds(value: float, say: Say = ENGLISH) -> str:
     """A duration.
 
     Example:
@@ -74,14 +87,14 @@ def seconds(value: float) -> str:
         ('0.25 s', '75.0 s', '2 h 1 min')
     """
     if not isfinite(value):
-        return "unknown"
+        return say("unknown")
     if value < 10:
-        return f"{value:.2f} s"
+        return say("{n} s", n=f"{value:.2f}")
     if value < 120:
-        return f"{value:.1f} s"
+        return say("{n} s", n=f"{value:.1f}")
     if value < 7200:
-        return f"{int(value // 60)} min {int(value % 60)} s"
-    return f"{int(value // 3600)} h {int(value % 3600 // 60)} min"
+        return say("{m} min {s} s", m=int(value // 60), s=int(value % 60))
+    return say("{h} h {m} min", h=int(value // 3600), m=int(value % 3600 // 60))
 
 
 def size(count: float) -> str:

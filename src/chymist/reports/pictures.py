@@ -7,15 +7,18 @@ import io
 
 import numpy as np
 
+from chymist.reports.saying import ENGLISH, Say
+
 SIDE = 96  # pixels of the longer side at most
 
 
-def to_bytes(images: np.ndarray) -> tuple[np.ndarray, str]:
+def to_bytes(images: np.ndarray, say: Say = ENGLISH) -> tuple[np.ndarray, str]:
     """Raw images as 8-bit grey or colour, and what was done to them.
 
     Args:
         images: (n, height, width, channels) or (n, height, width); bright 8-bit ones as they
             are, others stretched from their least to their greatest finite value.
+        say: the language.
 
     Returns:
         uint8 of shape (n, height, width, 1 or 3), and a sentence, or nothing.
@@ -28,7 +31,7 @@ def to_bytes(images: np.ndarray) -> tuple[np.ndarray, str]:
     images = images if images.ndim == 4 else images[..., None]
     said = ""
     if images.shape[-1] not in (1, 3):
-        images, said = images.mean(-1, keepdims=True), "Shown is the mean of the channels. "
+        images, said = images.mean(-1, keepdims=True), say("Shown is the mean of the channels. ")
     if images.dtype == np.uint8 and images.max(initial=0) > 127:
         return images, said
     values = np.asarray(images, np.float64)
@@ -36,7 +39,9 @@ def to_bytes(images: np.ndarray) -> tuple[np.ndarray, str]:
     low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
     stretched = (values - low) / (high - low or 1.0) * 255
     made = np.round(np.nan_to_num(stretched, posinf=255.0)).clip(0, 255).astype(np.uint8)
-    return made, said + f"Brightness runs from {low:.4g} (black) to {high:.4g} (white)."
+    told = say("Brightness runs from {low} (black) to {high} (white).",
+               low=f"{low:.4g}", high=f"{high:.4g}")  # fmt: skip
+    return made, said + told
 
 
 def signed_bytes(weights: np.ndarray) -> np.ndarray:

@@ -9,7 +9,8 @@ import numpy as np
 
 from chymist.errors import printable
 from chymist.reports.markup import Markup
-from chymist.reports.numbers import count, number
+from chymist.reports.numbers import number
+from chymist.reports.saying import ENGLISH, Say
 from chymist.reports.svg import dot, drawing, label, line
 
 if TYPE_CHECKING:  # reports are light to import, and models bring torch
@@ -52,16 +53,20 @@ class NamedTree:
         return str(tree_svg(self))
 
 
-def size_text(named: NamedTree) -> str:
+def size_text(named: NamedTree, say: Say = ENGLISH) -> str:
     """How large a tree is, or how many there are, in a sentence.
 
     Args:
         named: the tree.
+        say: the language.
     """
     tree, trees = named.tree, len(named.tree.roots)
-    many = f"{count(trees, 'tree')} with {count(tree.leaves, 'leaf', 'leaves')} in all"
-    one = f"A tree with {count(tree.leaves, 'leaf', 'leaves')}, {count(tree.depth, 'cut')} deep"
-    return f"{one}." if trees == 1 else f"{many}; the first of them is shown."
+    leaves = say.counted(tree.leaves, "{n} leaf", "{n} leaves")
+    if trees == 1:
+        deep = say.counted(tree.depth, "{n} cut", "{n} cuts")
+        return say("A tree with {leaves}, {cuts} deep.", leaves=leaves, cuts=deep)
+    template = "{n} trees with {leaves} in all; the first of them is shown."
+    return say(template, n=f"{trees:,}", leaves=leaves)
 
 
 def tree_text(named: NamedTree, depth: int | None = None, lines: int = LINES) -> str:
@@ -98,12 +103,13 @@ def tree_text(named: NamedTree, depth: int | None = None, lines: int = LINES) ->
     return "\n".join(found[:lines] + ([f"... {left:,} more lines"] if left > 0 else []))
 
 
-def tree_svg(named: NamedTree, leaves: int = LEAVES) -> Markup:
+def tree_svg(named: NamedTree, leaves: int = LEAVES, say: Say = ENGLISH) -> Markup:
     """A tree as a drawing from left to right; its lowest levels are folded where it is large.
 
     Args:
         named: the tree.
         leaves: most ends of branches that are drawn.
+        say: the language.
 
     Returns:
         An SVG element.
@@ -116,23 +122,23 @@ def tree_svg(named: NamedTree, leaves: int = LEAVES) -> Markup:
     ends = _ends(named, root, levels)
     heights: dict[int, float] = {node: MARGIN + ROW * (n + 1) for n, node in enumerate(ends)}
     order = _drawn(named, root, levels)
-    step = _step(named, order, levels)
+    step = _step(named, order, levels, say)
     parts: list[Markup] = []
     width = 0.0
     for node, level in reversed(order):
         x = _left(named, root) + step * level
         if level == levels or tree.column[node] < 0:
-            parts += _end(named, node, x, heights[node])
-            width = max(width, x + 10 + LETTER * len(_said(named, node)))
+            parts += _end(named, node, x, heights[node], say)
+            width = max(width, x + 10 + LETTER * len(_said(named, node, say)))
             continue
-        kids = branches_of(named, node)
+        kids = branches_of(named, node, say)
         y = heights[node] = float(np.mean([heights[kid] for kid, _ in kids]))
         for kid, text in kids:
             at, bend = heights[kid], x + ELBOW
             parts += [line(x + 4, y, bend, at), line(bend, at, x + step - 6, at)]
             parts.append(label(text, x + step - 10, at - 4, "end"))
         parts += [dot(x, y, "s1", 3.5), label(_title(named, node), x - 10, y + 14, "end", "lead")]
-    text = f"Decision tree. {size_text(named)}"
+    text = say("Decision tree. ") + size_text(named, say)
     return drawing(text, 2 * MARGIN + ROW * len(ends), *parts, width=width + MARGIN)
 
 
@@ -145,12 +151,12 @@ def _drawn(named: NamedTree, root: int, levels: int) -> list[tuple[int, int]]:
     return order
 
 
-def _step(named: NamedTree, order: list[tuple[int, int]], levels: int) -> float:
+def _step(named: NamedTree, order: list[tuple[int, int]], levels: int, say: Say) -> float:
     """Pixels between levels: room for the longest column and condition after the slanting line."""
     longest = 0.0
     for node, level in order:
         if level < levels and named.tree.column[node] >= 0:
-            texts = [LETTER * len(text) for _, text in branches_of(named, node)]
+            texts = [LETTER * len(text) for _, text in branches_of(named, node, say)]
             own = BOLD * len(_title(named, node)) if level else 0.0
             longest = max(longest, own, *texts)
     return ELBOW + 16 + longest
@@ -167,34 +173,38 @@ def _left(named: NamedTree, root: int) -> float:
     return MARGIN + (10 + BOLD * len(_title(named, root)) if named.tree.column[root] >= 0 else 0.0)
 
 
-def _end(named: NamedTree, node: int, x: float, y: float) -> list[Markup]:
+def _end(named: NamedTree, node: int, x: float, y: float, say: Say) -> list[Markup]:
     """A leaf, or a branch that is folded."""
     tree = named.tree
     kind = f"s{1 + int(tree.value[node].argmax()) % 3}" if named.classes else "s3"
     total = max(float(tree.weight[tree.roots[0]]), 1e-300)
     size = 2 + 5 * float(np.sqrt(tree.weight[node] / total))
-    return [dot(x, y, kind, size), label(_said(named, node), x + 10, y + 4)]
+    return [dot(x, y, kind, size), label(_said(named, node, say), x + 10, y + 4)]
 
 
-def _said(named: NamedTree, node: int) -> str:
+def _said(named: NamedTree, node: int, say: Say) -> str:
     """What stands at the end of a branch."""
     folded = named.tree.column[node] >= 0
-    return said(named, node) + (f" … {_below(named.tree, node):,} leaves" if folded else "")
+    more = say(" … {n} leaves", n=f"{_below(named.tree, node):,}") if folded else ""
+    return said(named, node) + more
 
 
-def branches_of(named: NamedTree, node: int) -> list[tuple[int, str]]:
+def branches_of(named: NamedTree, node: int, say: Say = ENGLISH) -> list[tuple[int, str]]:
     """Children of a node with their conditions; those without training rows are one.
 
     Args:
         named: the tree.
         node: a node that cuts.
+        say: the language.
     """
     tree = named.tree
-    kids = list(zip(tree.children(node), conditions(named, node), strict=True))
+    kids = list(zip(tree.children(node), conditions(named, node, say), strict=True))
     bare = [kid for kid, _ in kids if tree.weight[kid] == 0]  # they all say what the node says
     if len(bare) < 2:
         return kids
-    return [pair for pair in kids if pair[0] not in bare] + [(bare[0], f"= {len(bare)} others")]
+    return [pair for pair in kids if pair[0] not in bare] + [
+        (bare[0], say("= {n} others", n=len(bare)))
+    ]
 
 
 def digits(value: float, known: float) -> str:
@@ -214,12 +224,13 @@ def digits(value: float, known: float) -> str:
     return np.format_float_positional(float(said), trim="-") if plain else said
 
 
-def conditions(named: NamedTree, node: int) -> list[str]:
+def conditions(named: NamedTree, node: int, say: Say = ENGLISH) -> list[str]:
     """The condition of each branch of a node: "<= 3.5", "= red", "is other".
 
     Args:
         named: the tree.
         node: a node that cuts.
+        say: the language.
     """
     tree, column = named.tree, int(named.tree.column[node])
     if tree.route[node] < 0:
@@ -236,12 +247,12 @@ def conditions(named: NamedTree, node: int) -> list[str]:
     for n, some in enumerate(sets):
         shown = [short_name(name) for name in some[:NAMES]]
         if len(some) > NAMES and n == largest:
-            made.append("is other")
+            made.append(say("is other"))
         elif len(some) == 1:
             made.append(f"= {shown[0]}")
         else:
-            more = f", {len(some) - NAMES} more" if len(some) > NAMES else ""
-            made.append(f"in {', '.join(shown)}{more}")
+            more = say(", {n} more", n=len(some) - NAMES) if len(some) > NAMES else ""
+            made.append(say("in {names}{more}", names=", ".join(shown), more=more))
     return made
 
 

@@ -4,83 +4,96 @@ from __future__ import annotations
 
 from chymist.metrics import find
 from chymist.reports.charts import interval_chart
-from chymist.reports.markup import Markup, figure, join, safe, table, tag
-from chymist.reports.numbers import count, interval, metric_name, part_name
+from chymist.reports.markup import Markup, data_name, figure, join, stored, table, tag
+from chymist.reports.numbers import interval, metric_name, part_name, rows_of
+from chymist.reports.saying import ENGLISH, Say
 from chymist.values import Run, Score, show
 
 
-def verdict_section(run: Run) -> Markup:
+def verdict_section(run: Run, say: Say = ENGLISH) -> Markup:
     """Verdict, headline score with its interval, cautions and floors."""
     score = run.score
-    rows = count(score.n, f"{part_name(score.split)} row")
-    rows += "" if score.groups is None else f" in {count(score.groups, 'group')}, by group"
+    rows = rows_of(score.n, score.split, say)
+    if score.groups is not None:
+        rows += say.counted(score.groups, " in {n} group, by group", " in {n} groups, by group")
+    ends = say("95 % interval {interval}, on {rows}.", interval=interval(score, say), rows=rows)
     headline = tag(
         "div",
-        tag("p", _label(score), class_="eyebrow"),
+        tag("p", _label(score, say), class_="eyebrow"),
         tag("p", show(score.metric, score.value), class_="big"),
-        tag("p", f"95 % interval {interval(score)}, on {rows}."),
-        *(tag("p", text, class_="caution note") for text in cautions(score)),
+        tag("p", ends),
+        *(tag("p", text, class_="caution note") for text in cautions(score, say)),
     )
-    body = tag("div", headline, floors_figure(run), class_="head")
+    body = tag("div", headline, floors_figure(run, say), class_="head")
     notes = run.facts.get("notes", ())  # a run from before they were kept has none
-    said = [tag("p", safe(text, 400)) for text in notes]
-    return join(tag("p", run.verdict, class_="verdict"), body, *said)
+    said = [tag("p", stored(text, say, 400)) for text in notes]
+    return join(tag("p", stored(run.verdict, say), class_="verdict"), body, *said)
 
 
-def cautions(score: Score) -> list[str]:
+def cautions(score: Score, say: Say = ENGLISH) -> list[str]:
     """What a reader must know before believing the score."""
     found = []
     if score.split == "train":
-        found.append(
+        found.append(say(
             "These are the training rows: the score says how well they were learnt, "
             "not how new rows will do."
-        )
+        ))  # fmt: skip
     if score.selected_on:
-        found.append(
-            f"Weights or rate were chosen by {score.selected_on} on these rows, "
-            "so the score is optimistic."
-        )
+        found.append(say(
+            "Weights or rate were chosen by {series} on these rows, so the score is optimistic.",
+            series=score.selected_on,
+        ))  # fmt: skip
     if score.n < 30:
-        found.append(f"Only {count(score.n, 'row')}: the interval is rough.")
+        found.append(say.counted(score.n, "Only {n} row: the interval is rough.",
+                                 "Only {n} rows: the interval is rough."))  # fmt: skip
     return found
 
 
-def floors_figure(run: Run) -> Markup:
+def floors_figure(run: Run, say: Say = ENGLISH) -> Markup:
     """The model and its floors on one axis, with their intervals."""
-    scores = [
-        (f"{run.recipe.model.name} (this run)" if run.recipe.model else "this run", run.score)
-    ]
-    scores += [(floor.name, floor.score) for floor in run.floors]
+    model = run.recipe.model.name if run.recipe.model else ""
+    own = say("{model} (this run)", model=model) if model else say("this run")
+    scores = [(own, run.score), *((_floor_name(f.name, say), f.score) for f in run.floors)]
     if len(scores) == 1:
-        return tag("p", "There is no floor to compare with.", class_="note")
+        return tag("p", say("There is no floor to compare with."), class_="note")
     metric = run.score.metric
-    title = _floors_title(run)
+    title = _floors_title(run, say)
     rows = [(name, s.value, s.low, s.high) for name, s in scores]
     picture = interval_chart(title, rows, lambda value: show(metric, value))
-    better = "more" if find(metric).greater_is_better else "less"
-    caption = (
-        f"Axis: {metric_name(metric)} ({better} is better), on the same "
-        f"{count(run.score.n, 'row')}; "
-        "lines are 95 % intervals of each score alone; an arrow is a score off the axis. "
-        "The verdict compares row by row."
-    )
+    better = say("more is better") if find(metric).greater_is_better else say("less is better")
+    caption = say(
+        "Axis: {metric} ({better}), on the same {rows}; lines are 95 % intervals of each score "
+        "alone; an arrow is a score off the axis. The verdict compares row by row.",
+        metric=metric_name(metric, say), better=better,
+        rows=say.counted(run.score.n, "{n} row", "{n} rows"),
+    )  # fmt: skip
     twin = table(
-        ["method", metric_name(metric), "low", "high", "rows"],
+        [say("method"), metric_name(metric, say), say("low"), say("high"), say("rows")],
         [
-            [name, *(show(metric, v) for v in (s.value, s.low, s.high)), f"{s.n:,}"]
+            [data_name(name), *(show(metric, v) for v in (s.value, s.low, s.high)), f"{s.n:,}"]
             for name, s in scores
         ],
         numbers={1, 2, 3, 4},
+        say=say,
     )
-    return figure(title, picture, caption, twin)
+    return figure(title, picture, caption, twin, say)
 
 
-def _floors_title(run: Run) -> str:
+def _floors_title(run: Run, say: Say) -> str:
     strongest = run.floors[0]
     value = show(run.score.metric, strongest.score.value)
-    which = f"strongest of {len(run.floors)} floors" if len(run.floors) > 1 else "only floor"
-    return f"The {which}, {strongest.name}, reaches {value}."
+    floor = _floor_name(strongest.name, say)
+    if len(run.floors) == 1:
+        return say("The only floor, {floor}, reaches {value}.", floor=floor, value=value)
+    template = "The strongest of {n} floors, {floor}, reaches {value}."
+    return say(template, n=len(run.floors), floor=floor, value=value)
 
 
-def _label(score: Score) -> str:
-    return f"{metric_name(score.metric)}, {part_name(score.split)} rows"
+def _floor_name(name: str, say: Say) -> str:
+    """A floor in the language of the report; one of the user's has a name of its own."""
+    return say.again(name) or name
+
+
+def _label(score: Score, say: Say) -> str:
+    part = part_name(score.split, say)
+    return say("{metric}, {part} rows", metric=metric_name(score.metric, say), part=part)

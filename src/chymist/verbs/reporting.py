@@ -5,17 +5,20 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from chymist.data import split as make_split
 from chymist.doctor.texts import LANGUAGES
+from chymist.doctor.verdict_words import CHINESE, REASONS, SAID, told
 from chymist.engine.files import write_file
 from chymist.engine.threads import Threads
 from chymist.errors import ChymistError
 from chymist.models.trees.modules import TreeModel
 from chymist.parts import Part
 from chymist.reports import layer_table, report_html
+from chymist.reports.saying import Say, saying
 from chymist.values import PART_FIELDS, Length, Recipe, Run, Split
 from chymist.verbs.reading import LINEAR, coefficients, named_tree
 
@@ -31,7 +34,7 @@ def write_report(run: Run, lang: str = "en") -> Path:
 
     Args:
         run: the run.
-        lang: of what is said about findings beside their claims, "en" or "zh".
+        lang: "en" or "zh".
     """
     layers = layer_table(run.model, run.preparation.input_shape)
     script = script_of(run.recipe, run.split, run.seed, run.facts["threads"])
@@ -39,10 +42,22 @@ def write_report(run: Run, lang: str = "en") -> Path:
     words = {} if lang == "en" else {c: (t.title, t.remedy) for c, t in LANGUAGES[lang].items()}
     grown = isinstance(run.model, TreeModel)
     tree = named_tree(run.model, run.preparation, run.data.classes) if grown else None
-    page = report_html(run, layers, script, command_of(run), linear, words, tree)
+    say = _teller(run, lang)
+    page = report_html(run, layers, script, command_of(run), linear, words, tree, say)
     path = run.path / "report.html"
     write_file(path, page.encode())
     return path
+
+
+def _teller(run: Run, lang: str) -> Say:
+    """The words of reports in a language, with those that the doctor has for its experiments."""
+    say = saying(lang)
+    if lang == "en":
+        return say
+    known = {**say.known, **REASONS, **{SAID[cause]: CHINESE[cause] for cause in SAID}}
+    if run.experiments is not None:
+        known[run.experiments["claim"]] = told(run.experiments, lang)["Verdict"]
+    return replace(say, known=known)
 
 
 def command_of(run: Run, folder: str | None = None) -> str:

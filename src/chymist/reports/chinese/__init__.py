@@ -1,8 +1,29 @@
-"""Chinese for the sentences of the reports, a module a section, by their English templates."""
+"""Chinese for the sentences of the reports, a module a section, by their English templates.
+
+`WORDS` are what the reports say themselves; `STORED` what a run holds in English (its verdict,
+notes, claims of the doctor), taken apart by these templates and said anew.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
-WORDS: Mapping[str, str] = MappingProxyType({})
+from chymist.reports.chinese import (
+    architecture,
+    claims,
+    data,
+    errors,
+    kit,
+    model,
+    names,
+    stored,
+    training,
+    whole,
+)
+
+WORDS: Mapping[str, str] = MappingProxyType({
+    **architecture.WORDS, **names.WORDS, **kit.WORDS, **data.WORDS, **model.WORDS,
+    **training.WORDS, **errors.WORDS, **whole.WORDS,
+})  # fmt: skip
+STORED: Mapping[str, str] = MappingProxyType({**stored.WORDS, **claims.WORDS})
