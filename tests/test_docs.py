@@ -35,6 +35,7 @@ PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").g
         "docs/explaining.md",
         "docs/tensorboard.md",
         "docs/tools.md",
+        "docs/reports.md",
     ],
 )
 def test_the_python_of_a_page_runs(

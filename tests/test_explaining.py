@@ -278,6 +278,17 @@ def test_the_evidence_of_a_class_is_where_its_object_was_planted() -> None:
         assert float(hit.double().mean()) > 0.8  # chance: 49 of 400 pixels
 
 
+def test_too_few_steps_are_told(digits: cy.Run) -> None:
+    few, many = (
+        cy.explain(
+            digits, most=2, method="integrated-gradients", steps=n, rule="riemann-left"
+        ).notes
+        for n in (1, 400)
+    )
+    assert "More steps" in few[-1]
+    assert "More steps" not in many[-1]
+
+
 # --- pictures ---------------------------------------------------------------------------------
 
 

@@ -96,6 +96,8 @@ def test_layers_come_in_the_order_of_their_calls_without_those_that_hand_on() ->
         ("first", (3, 8, 8)), ("norm", (3, 8, 8)), ("bend", (3, 8, 8)), ("second", (4, 3, 3)),
         ("last", (2,)),
     ]  # fmt: skip
+    padded = nn.Sequential(nn.ZeroPad2d(1), nn.Dropout2d(), nn.Conv2d(1, 2, 3))
+    assert [one.name for one in layers_in_order(padded, torch.ones(1, 1, 4, 4))] == ["2"]
     assert last_weighted(found, Net()) == ("last", True)
     single = nn.Linear(3, 2)
     assert last_weighted(layers_in_order(nn.Sequential(single), torch.ones(1, 3)), nn.Sequential(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 import struct
 from pathlib import Path
@@ -14,11 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import chymist as cy
-from chymist.cli import main
 from chymist.data.event_files import VERSION, frame, messages
 from chymist.data.log_names import tag_of
-from chymist.doctor.reading_curves import findings_of_curves
-from chymist.engine.store import read_series
 
 accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
 
@@ -370,122 +366,3 @@ def test_our_names_come_back(name: str) -> None:
     from chymist.data.log_names import series_of
 
     assert series_of(tag_of(name)) == name
-
-
-# Run folders of imported logs
-
-
-@pytest.fixture
-def imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    held = [1.0, 0.7, 0.6, 0.9, 0.95, 1.2]
-    lines = [f"{n},{1 / (n + 1)},{v}" for n, v in enumerate(held)]
-    csv(tmp_path, "\n".join(["epoch,loss,val_loss", *lines]), "keras.csv")
-    assert main(["import-log", "keras.csv", "--quiet"]) == 0
-    return Path("runs/keras-0001")
-
-
-def answer(words: list[str], capsys: pytest.CaptureFixture[str]) -> dict:  # type: ignore[type-arg]
-    capsys.readouterr()
-    assert main([*words, "--json"]) == 0
-    out = capsys.readouterr().out
-    return json.loads(out)  # type: ignore[no-any-return]
-
-
-def test_runs_show_report_and_diagnose_read_an_import(
-    imported: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    run = str(imported)
-    (row,) = answer(["runs"], capsys)["runs"]
-    assert (row["kind"], row["state"], row["data"]) == ("import", "finished", "keras")
-    assert row["verdict"] == "imported: no model, no rows; 12 points of 2 series"
-    shown = answer(["show", run], capsys)
-    assert shown["series"]["val_loss"] == {
-        "tag": "val_loss",
-        "points": 6,
-        "first": [0, 1.0],
-        "last": [5, 1.2],
-    }
-    (finding,) = answer(["diagnose", run], capsys)["findings"]
-    assert (finding["code"], finding["level"]) == ("overfitting", "observation")
-    assert finding["evidence"] == {"lowest": 0.6, "step": 2, "last": 1.2}
-    page = (imported / "report.html").read_bytes()
-    assert answer(["report", run], capsys)["report"] == f"{run}/report.html"
-    assert (imported / "report.html").read_bytes() == page
-    assert b"Imported: no model, no rows." in page
-    assert b"<script" not in page
-    assert main(["show", run]) == 0
-    assert "val_loss rose from 0.6 at step 2 to 1.2" in capsys.readouterr().out
-    assert read_series(imported / "records.sqlite")["val_loss"][:, 1].tolist() == [
-        1.0,
-        0.7,
-        0.6,
-        0.9,
-        0.95,
-        1.2,
-    ]
-
-
-@pytest.mark.parametrize(
-    "words",
-    ["predict {} keras.csv", "evaluate {}", "resume {}", "diagnose {} --experiments",
-     "diagnose {} --fix", "compare-runs {} {}", "explain {}", "sample {}"],
-)  # fmt: skip
-def test_what_needs_a_model_or_rows_says_so(
-    imported: Path, words: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    before = {p.name: p.read_bytes() for p in imported.iterdir()}
-    capsys.readouterr()
-    assert main(words.replace("{}", str(imported)).split()) == 1
-    (line,) = capsys.readouterr().err.splitlines()
-    assert "the run was imported: it has no model and no rows" in line
-    assert {p.name: p.read_bytes() for p in imported.iterdir()} == before
-
-
-def test_a_damaged_import_is_one_line(imported: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    plain = json.loads((imported / "imported.json").read_text())
-    for broken in (
-        "{",
-        "[]",
-        json.dumps({**plain, "unit": "yard"}),
-        json.dumps({**plain, "tags": {}}),
-    ):
-        (imported / "imported.json").write_text(broken)
-        assert main(["show", str(imported)]) == 1
-        assert "a file of the run is damaged" in capsys.readouterr().err
-    assert cy.list_runs("runs")[0]["state"] == "damaged"
-
-
-def test_places_and_several_logs(imported: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["import-log", "keras.csv", "keras.csv", "--quiet"]) == 0
-    assert sorted(p.name for p in Path("runs").iterdir()) == [
-        "keras-0001",
-        "keras-0002",
-        "keras-0003",
-    ]
-    assert main(["import-log", "keras.csv", "keras.csv", "--out", "x"]) == 2
-    assert main(["import-log", "keras.csv", "--out", str(imported)]) == 1
-    assert "not empty" in capsys.readouterr().err
-    log = cy.import_log("keras.csv")
-    assert log.path is None
-    assert repr(log) == ("ImportedLog(keras: 12 points of 2 series (train_loss, val_loss); "
-                         "imported: no model, no rows)")  # fmt: skip
-    assert "<svg" in log._repr_html_()
-
-
-def curve(*values: float) -> np.ndarray:
-    return np.stack([np.arange(float(len(values))), np.array(values)], 1)
-
-
-def test_what_curves_show() -> None:
-    falling = curve(*np.geomspace(1, 0.1, 20))
-    assert findings_of_curves({"loss": falling, "val_loss": falling}) == []
-    (bad,) = findings_of_curves({"loss": curve(1, 0.5, math.nan, math.nan)})
-    assert (bad.code, bad.level, bad.evidence["step"]) == ("nan_inf_loss", "certain", 2)
-    rising = curve(*np.geomspace(0.1, 1, 20))
-    assert [f.code for f in findings_of_curves({"loss": rising})] == ["lr_too_high"]
-    held = curve(1.0, 0.5, 0.6, 0.7, 0.8)
-    assert [
-        f.code for f in findings_of_curves({"train_loss": curve(5, 4, 3, 2, 1), "test_loss": held})
-    ] == ["overfitting"]
-    assert findings_of_curves({"train_loss": curve(1, 1, 2, 3, 4), "val_loss": held}) == []

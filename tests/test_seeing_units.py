@@ -202,7 +202,17 @@ def test_nearest_rows_are_those_of_scikit_learn_in_features_and_pixels(run: cy.R
     share = (classes == said[:, None]).mean()
     assert found.agreement["features"].value == pytest.approx(share, abs=1e-3)
     assert found.asked == len(asked)
+    assert found.hidden
     assert found.agreement["features"].low < share < found.agreement["features"].high
+
+
+def test_of_a_model_without_hidden_layers_the_features_are_the_inputs() -> None:
+    split = cy.split(cy.load("iris"), seed=0)
+    run = cy.fit(cy.Recipe(model="softmax", length="2 epochs"), split, threads=1)
+    found = cy.nearest_examples(run, [0], k=2)
+    assert not found.hidden
+    assert "the inputs: no layer with weights" in found.verdict
+    assert found.agreement["features"] == found.agreement["inputs"]
 
 
 def test_a_layer_may_be_named(run: cy.Run) -> None:

@@ -5,6 +5,8 @@ Run `.venv/bin/python tools/make_feature_pictures.py`. All come from scikit-lear
 
 from __future__ import annotations
 
+from typing import Any
+
 from make_pictures import FOLDER
 
 import chymist as cy
@@ -14,12 +16,13 @@ def main() -> None:
     """Train a network for a moment, and draw what its units look for."""
     split = cy.split(cy.load("digits"), seed=0)
     run = cy.fit(cy.Recipe(model="cnn", length="10 epochs"), split)
-    for name, made in {
-        "feature-maps": cy.feature_maps(run, layer="4"),
+    pictures: dict[str, Any] = {
+        "feature-maps": cy.feature_maps(run),
         "made-images": cy.maximize_activation(run, "3"),
         "feature-wall": cy.feature_wall(run, units=3, patches=6),
         "nearest": cy.nearest_examples(run),
-    }.items():
+    }
+    for name, made in pictures.items():
         made.save(FOLDER / f"{name}.png")
         print(made)
 

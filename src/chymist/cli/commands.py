@@ -103,7 +103,7 @@ def finish_fit(
 ) -> int:
     """Print what `fit` and `resume` print at the end."""
     language = language_of(options.lang)
-    if language != "en" and run.findings:
+    if language != "en":
         write_report(run, language)
     print_result(screen, run)
     if options.json:

@@ -59,7 +59,7 @@ def show_log(options: argparse.Namespace) -> int:
 
 def report_log(options: argparse.Namespace) -> int:
     """`chymist report` of an imported log."""
-    path = write_log_report(Path(options.run))
+    path = write_log_report(Path(options.run), language_of(options.lang))
     screen_of(options).line("Report", str(path), result=True)
     if options.json:
         emit({"run": options.run, "report": str(path)})

@@ -69,7 +69,7 @@ def language(verb: Any) -> None:
     """`--lang`."""
     verb.add_argument(
         "--lang", choices=("en", "zh"),
-        help="language of findings: their titles and remedies (that of the locale)",
+        help="language of the report, and of titles and remedies of findings (that of the locale)",
     )  # fmt: skip
 
 

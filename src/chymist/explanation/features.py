@@ -94,7 +94,7 @@ def listening(
 def layers_in_order(model: nn.Module, inputs: Tensor) -> tuple[Layer, ...]:
     """The layers without children that a model calls, in the order of their first calls.
 
-    Layers that hand on what they are given (flatten, dropout) are left out.
+    Layers that hand on what they are given (flatten, dropout, padding) are left out.
 
     Args:
         model: any module; it stays as it was.
@@ -108,7 +108,7 @@ def layers_in_order(model: nn.Module, inputs: Tensor) -> tuple[Layer, ...]:
     leaves = {
         name: type(module).__name__
         for name, module in model.named_modules()
-        if not any(module.children()) and type(module).__name__ not in SILENT
+        if not any(module.children()) and not _silent(type(module).__name__)
     }
     heard: dict[str, Tensor] = {}
     with at_rest(model), torch.no_grad(), listening(model, leaves, heard):
@@ -118,6 +118,11 @@ def layers_in_order(model: nn.Module, inputs: Tensor) -> tuple[Layer, ...]:
         for name, made in heard.items()
         if made.ndim > 1 and len(made) == len(inputs) and made.is_floating_point()
     )
+
+
+def _silent(kind: str) -> bool:
+    """Whether a layer of this class hands on what it is given, with zeros around it at most."""
+    return kind in SILENT or "Pad" in kind
 
 
 def chosen_layers(layers: Sequence[Layer], most: int = 12) -> tuple[Layer, ...]:

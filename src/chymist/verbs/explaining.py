@@ -40,6 +40,7 @@ Which = Literal["worst", "best", "first"]
 METHODS: Mapping[str, Attributor] = {**class_maps.METHODS, **attribution.METHODS}
 KINDS = ("image", "table", "array", "sequence")
 MOST = 256  # rows of one picture
+GAP = 0.05  # of what the answer gains, from which on more steps are advised
 
 
 def explain(
@@ -340,8 +341,11 @@ def _numbered(split: Split, which: Iterable[int]) -> tuple[np.ndarray, str]:
     Raises:
         UsageError: they are no numbers, or too many, or one is a test row or beyond the data.
     """
-    last = len(split.data) - 1
-    rows = np.array([whole_number(row, "which", 0, last) for row in which], np.int64)
+    rows = np.array([whole_number(row, "which", 0) for row in which], np.int64)
+    if len(rows) and rows.max() >= len(split.data):
+        raise UsageError("no such row", where="which",
+                         received=f"row {rows.max() + 1:,}, counted from 1",
+                         do=f"the data have {len(split.data):,}")  # fmt: skip
     if not 0 < len(rows) <= MOST:
         raise UsageError("no rows, or more than are shown", where="which",
                          received=f"{len(rows)} rows", do=f"give 1 to {MOST}")  # fmt: skip
@@ -442,8 +446,9 @@ def _notes(
         gap = attribution.completeness_gap(module, prepared, targets, maps, baseline=baseline)
         whole = maps.flatten(1).sum(1)
         off = float(gap.abs().max() / (whole - gap).abs().max().clamp_min(1e-12))
+        more = " More steps bring it nearer." if off > GAP else ""
         notes.append(
-            f"A map adds up to what the answer gains by its row, within {100 * off:.1f} %."
+            f"A map adds up to what the answer gains by its row, within {100 * off:.1f} %.{more}"
         )
     return notes
 

@@ -15,9 +15,10 @@ from chymist.doctor.reading_curves import findings_of_curves
 from chymist.engine.files import write_file
 from chymist.engine.folder import check_place, in_free_folder
 from chymist.engine.imported import STATEMENT, read_imported, write_imported
-from chymist.reports.about_log import log_html
+from chymist.reports.about_log import LogFacts, log_html
 from chymist.reports.charts import Line, line_chart
 from chymist.reports.markup import Markup, join, tag
+from chymist.reports.saying import saying
 
 SHOWN = ("train_loss", "val_loss", "loss")
 
@@ -137,18 +138,22 @@ def load_imported(folder: Path) -> ImportedLog:
     return replace(_imported(read_imported(folder)), path=folder)
 
 
-def write_log_report(folder: Path) -> Path:
-    """Write the page of an imported log anew; returns its path."""
-    write_file(folder / "report.html", page_of(load_imported(folder)))
+def write_log_report(folder: Path, lang: str = "en") -> Path:
+    """Write the page of an imported log anew; returns its path.
+
+    Args:
+        folder: of the log.
+        lang: "en" or "zh".
+    """
+    write_file(folder / "report.html", page_of(load_imported(folder), lang))
     return folder / "report.html"
 
 
-def page_of(log: ImportedLog) -> bytes:
-    """The page of an imported log."""
+def page_of(log: ImportedLog, lang: str = "en") -> bytes:
+    """The page of an imported log, in a language."""
     claims = [(finding.code, finding.claim) for finding in log.findings]
-    return log_html(
-        log.name, log.kind, log.unit, log.history, log.tags, log.notes, claims
-    ).encode()  # fmt: skip
+    facts = LogFacts(log.name, log.kind, log.unit, log.history, log.tags, log.notes, claims)
+    return log_html(facts, saying(lang)).encode()
 
 
 def _imported(log: Log) -> ImportedLog:

@@ -61,6 +61,7 @@ class NearestExamples:
         chosen: the rows.
         layer: whose outputs are compared; for the usual layer, what it reads.
         reads: whether the features are what the layer reads, in place of what it gives.
+        hidden: whether there is a layer with weights before those features.
         metric: "cosine" or "euclidean".
         rows: numbers of the nearest training rows by space ("features", "inputs"), (n, k) each.
         distances: the same shape.
@@ -75,6 +76,7 @@ class NearestExamples:
     chosen: ChosenRows
     layer: str
     reads: bool
+    hidden: bool
     metric: Metric
     rows: Mapping[str, np.ndarray]
     distances: Mapping[str, np.ndarray]
@@ -90,6 +92,7 @@ class NearestExamples:
     def verdict(self) -> str:
         """What the neighbours say of the answers, in a sentence."""
         where = f"what layer '{self.layer}' {'reads' if self.reads else 'gives'}"
+        where += "" if self.hidden else " (the inputs: no layer with weights is before it)"
         if not self.agreement:
             return f"The nearest of {self.searched:,} training rows, in {where}."
         k = next(iter(self.rows.values())).shape[1]
@@ -163,7 +166,8 @@ class NearestExamples:
                   for name, s in self.agreement.items()}  # fmt: skip
         gap = self.difference
         return {
-            "layer": self.layer, "reads": self.reads, "metric": self.metric, "rows": rows,
+            "layer": self.layer, "reads": self.reads, "hidden": self.hidden,
+            "metric": self.metric, "rows": rows,
             "agreement": shares, "searched": self.searched, "asked": self.asked,
             "difference": gap and {"value": gap.value, "low": gap.low, "high": gap.high},
             "verdict": self.verdict,
@@ -244,7 +248,7 @@ def nearest_examples(
     used = np.unique(np.concatenate([near.ravel() for near in rows_of.values()]))
     shares, gap, asked = _agreement(spaces, some, k, metric)
     return NearestExamples(
-        chosen, spaces.layer, spaces.reads, metric, rows_of,
+        chosen, spaces.layer, spaces.reads, spaces.hidden, metric, rows_of,
         {space: near.distances for space, near in found.items()},
         _labels(split.data, used), _raw(split.data, used), shares, gap, len(some), asked,
         pixel_range(split) if split.data.kind == "image" else None,
@@ -257,9 +261,9 @@ class _Spaces:
     def __init__(self, split: Split, predictor: Predictor, some: Tensor, layer: str | None) -> None:
         self.split, self.predictor = split, predictor
         module = predictor.module
-        self.reads = layer is None
+        self.reads, self.hidden = layer is None, True
         if layer is None:
-            self.layer, _ = last_weighted(layers_in_order(module, some), module)
+            self.layer, self.hidden = last_weighted(layers_in_order(module, some), module)
         else:
             self.layer = layer_named(module, some, layer).name
         self.makers: dict[str, Callable[[Any], np.ndarray]] = {

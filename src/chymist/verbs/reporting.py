@@ -36,6 +36,10 @@ def write_report(run: Run, lang: str = "en") -> Path:
         run: the run.
         lang: "en" or "zh".
     """
+    # These know results of every verb, and the verbs that make them write reports.
+    from chymist.verbs.architecture import architecture_figure
+    from chymist.verbs.looking import looks_of
+
     layers = layer_table(run.model, run.preparation.input_shape)
     script = script_of(run.recipe, run.split, run.seed, run.facts["threads"])
     linear = coefficients(run) if run.recipe.model.name in LINEAR else None
@@ -43,7 +47,10 @@ def write_report(run: Run, lang: str = "en") -> Path:
     grown = isinstance(run.model, TreeModel)
     tree = named_tree(run.model, run.preparation, run.data.classes) if grown else None
     say = _teller(run, lang)
-    page = report_html(run, layers, script, command_of(run), linear, words, tree, say)
+    page = report_html(
+        run, layers, script, command_of(run), linear, words, tree, say,
+        looks_of(run), architecture_figure(run, say),
+    )  # fmt: skip
     path = run.path / "report.html"
     write_file(path, page.encode())
     return path
