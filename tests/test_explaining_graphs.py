@@ -139,7 +139,7 @@ def test_integrated_gradients_add_up_to_what_messages_bring(kind):
     nodes, edges = 9, edges_of(9, 0.4, 2)
     model = built(kind, graph_from(edges, nodes, np.random.default_rng(2).normal(size=(nodes, 3))))
     place, read = neighborhood(model.fields, 4), log_odds(0)
-    found = integrated_gradients(model, place, read, steps=300)
+    found = integrated_gradients(model, place, read, steps=80)
     weighed = model.fields.weighting(place.graph)
     loops = weighed.rows() == weighed.columns
     silent = sparse(
@@ -147,7 +147,7 @@ def test_integrated_gradients_add_up_to_what_messages_bring(kind):
     )
     with torch.no_grad():
         gained = output(model, place, read) - output(model, place, read, silent)
-    assert float(found.sum()) == pytest.approx(float(gained), abs=5e-3)
+    assert float(found.sum()) == pytest.approx(float(gained), abs=1e-2)
 
 
 def test_values_of_nodes_are_feature_times_slope_by_differences():
@@ -246,7 +246,7 @@ def test_edges_of_a_node(run, tmp_path):
     assert "stroke-dasharray" in drawn
     assert len(drawn) < 100_000
     json.dumps(found.to_dict())
-    assert "log-odds fall" in repr(found)
+    assert "log-odds go" in repr(found)
     assert found.deletion.ordered[0] == pytest.approx(found.output, abs=1e-5)
     for method in ("gradient", "integrated-gradients"):
         assert len(cy.explain_graph(run, 0, method=method).edges) == len(found.edges)

@@ -90,11 +90,11 @@ def test_integrated_gradients_are_those_of_captum(name):
     )
     assert not found[~there(TEXTS)].any()
     assert found.abs().sum() > 0
-    gained = integrated_gradients(model, TEXTS, TARGETS, steps=200).sum(1)
+    gained = integrated_gradients(model, TEXTS, TARGETS, steps=60).sum(1)
     with torch.no_grad():
         rows = torch.arange(3)
         wanted = model(TEXTS)[rows, TARGETS] - model(reference(TEXTS))[rows, TARGETS]
-    assert torch.allclose(gained, wanted, atol=5e-3)
+    assert torch.allclose(gained, wanted, atol=2e-2)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -179,7 +179,7 @@ def test_tags_are_explained_at_a_word_and_columns_of_a_word_add_up():
     )
     words = torch.tensor([[[2, 9], [3, 10], [4, 11], [0, 0]]])
     target = torch.tensor([1])
-    found = integrated_gradients(model, words, target, steps=100, position=2)
+    found = integrated_gradients(model, words, target, steps=60, position=2)
     with torch.no_grad():
         base = torch.where(words > 0, 1, 0)
         gained = (model(words) - model(base))[0, 2, 1]
@@ -397,16 +397,16 @@ def test_gates_of_a_second_layer_that_reads_both_ways(cell):
     assert torch.allclose(alone, found[0, :5], atol=1e-6)
 
 
-def test_a_trace_is_what_the_layer_does(tmp_path, capsys):
+@pytest.fixture(scope="module")
+def reader():
     recipe = cy.Recipe(model=cy.models.lstm(hidden=(24,)), length="3 epochs")
-    run = cy.fit(recipe, sentences(), doctor=False)
-    trace = cy.gate_trace(run, "the film was bright")
+    return cy.fit(recipe, sentences(), doctor=False)
+
+
+def test_a_trace_is_what_the_layer_does(reader):
+    trace = cy.gate_trace(reader, "the film was bright")
     assert trace.words == ("the", "film", "was", "bright")
-    assert trace.gates == (
-        "input",
-        "forget",
-        "output",
-    )
+    assert trace.gates == ("input", "forget", "output")
     t = trace.traces
     before = np.vstack([np.zeros(24), t["memory"][:-1]])
     assert np.allclose(t["memory"], t["forget"] * before + t["input"] * t["candidate"], atol=1e-6)
@@ -416,31 +416,18 @@ def test_a_trace_is_what_the_layer_does(tmp_path, capsys):
     assert "bright" in str(trace.svg())
     assert "forget" in repr(trace)
     assert len(trace._repr_html_()) < 100_000
-    folder = str(run.save(tmp_path / "run").path)
-    (tmp_path / "new.txt").write_text("the film was bright\n")
-    place = tmp_path / "g.svg"
-    assert (
-        main(
-            [
-                "explain",
-                folder,
-                str(tmp_path / "new.txt"),
-                "--method",
-                "gates",
-                "--out",
-                str(place),
-                "--json",
-            ]
-        )
-        == 0
-    )
+
+
+def test_gates_from_the_command_line(reader, tmp_path, capsys):
+    folder, new = str(reader.save(tmp_path / "run").path), tmp_path / "new.txt"
+    new.write_text("the film was bright\n")
+    ask, place = ["explain", folder, str(new), "--method", "gates"], tmp_path / "g.svg"
+    assert main([*ask, "--out", str(place), "--json"]) == 0
     made = json.loads(capsys.readouterr().out)
-    assert made["norms"]["state"] == pytest.approx(trace.norms["state"].tolist(), rel=1e-5)
+    wanted = cy.gate_trace(reader, "the film was bright").norms["state"].tolist()
+    assert made["norms"]["state"] == pytest.approx(wanted, rel=1e-5)
     assert place.exists()
-    assert (
-        main(["explain", folder, str(tmp_path / "new.txt"), "--method", "gates", "--layer", "2"])
-        == 2
-    )
+    assert main([*ask, "--layer", "2"]) == 2
 
 
 def test_numbers_at_every_step_have_gates_too():

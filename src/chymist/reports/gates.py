@@ -53,7 +53,7 @@ def gates_picture(
     parts += _words(words, step, at)
     longest = max(map(len, words))
     height = at + (18 if step >= 8.0 * longest + 6 else 9 + 5.6 * min(longest, 16))
-    return drawing(description, height, *parts, width=LEFT + wide + 110)
+    return drawing(description, height, *parts, width=max(LEFT + wide + 110, 540))
 
 
 def _below(name: str, values: np.ndarray, step: float, top: float, gate: bool) -> list[Markup]:

@@ -146,7 +146,7 @@ def permutation_importance(
         >>> import chymist as cy
         >>> run = cy.fit(cy.Recipe(model="softmax", length="20 epochs"), cy.load("iris"))
         >>> next(iter(permutation_importance(run, repeats=5).drops))
-        'petal length (cm)'
+        'petal width (cm)'
 
     Source: Breiman 2001, Random forests; Fisher, Rudin, Dominici 2019, arXiv:1801.01489.
     """
@@ -286,7 +286,7 @@ def partial_dependence(
         >>> import chymist as cy
         >>> run = cy.fit(cy.Recipe(model="softmax", length="20 epochs"), cy.load("iris"))
         >>> partial_dependence(run, "petal width (cm)", target="virginica").average.shape
-        (15, 3)
+        (13, 3)
 
     Source: Friedman 2001, Greedy function approximation; Goldstein et al. 2015, arXiv:1309.6392.
     """

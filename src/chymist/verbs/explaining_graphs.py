@@ -106,11 +106,10 @@ class GraphExplanation:
             if lost.beaten > 0.6
             else "no better than chance"
         )
-        fall = lost.ordered[0] - lost.ordered[-1]
-        chance = lost.ordered[0] - lost.random[:, -1].mean()
-        what = "log-odds fall" if self.predicted else "output falls"
-        return (f"without the best {count} edges the {what} by {fall:.3g}, without {count} "
-                f"random ones by {chance:.3g}; beats {lost.beaten:.0%} of random orders: "
+        what = "log-odds go" if self.predicted else "output goes"
+        start, end, other = lost.ordered[0], lost.ordered[-1], lost.random[:, -1].mean()
+        return (f"without the best {count} edges the {what} from {start:.3g} to {end:.3g}, without "
+                f"{count} random ones to {other:.3g}; beats {lost.beaten:.0%} of random orders: "
                 f"{how}")  # fmt: skip
 
     def table(self) -> tuple[list[str], list[list[str]]]:
@@ -129,7 +128,8 @@ class GraphExplanation:
         spots = [Spot(n, bool(known[n].answer) and known[n].answer == self.target,
                       self._of_node and n == center) for n in names]  # fmt: skip
         left = len(self.edges) - len(shown)
-        legend = "vermilion: for, blue and dashed: against; filled: the model says the same of it"
+        legend = "vermilion: for, blue and dashed: against"
+        legend += "; filled: the model says the same of it" * self._of_node
         notes = [f"{self.method} of edges; {legend}", self.verdict]
         notes += [f"{left:,} weaker edges are not drawn"] * (left > 0)
         return neighbors_picture(self.title, notes, spots,

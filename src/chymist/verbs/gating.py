@@ -122,7 +122,7 @@ def gate_trace(
         >>> import chymist as cy
         >>> data = cy.recall_task(rows=60, steps=8)
         >>> run = cy.fit(cy.Recipe(model="lstm", length="1 epochs"), data, doctor=False)
-        >>> trace = gate_trace(run, 0)
+        >>> trace = gate_trace(run)
         >>> trace.gates, trace.traces["forget"].shape
         (('input', 'forget', 'output'), (8, 128))
 
