@@ -33,6 +33,7 @@ PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").g
         "docs/networks.md",
         "docs/neurons.md",
         "docs/reports.md",
+        "docs/explaining.md",
     ],
 )
 def test_the_python_of_a_page_runs(

@@ -15,8 +15,8 @@ from chymist.reports.shades import as_shares, overlay, shade
 from chymist.reports.sheets import Box, Item, Picture, Sheet, Words
 from chymist.reports.svg import WIDTH
 
-SIDE, GAP, LINE, HEAD = 107.0, 6.0, 17.0, 52.0
-HALF, WHOLE = 33, 70  # letters of a line
+SIDE, GAP, LINE = 107.0, 6.0, 17.0
+HALF, WHOLE, BOLD = 33, 70, 60  # letters of a line
 BARS = 10  # columns of a row that are drawn
 
 
@@ -57,9 +57,11 @@ def map_sheet(title: str, legend: str, cards: Sequence[Card], notes: Sequence[st
     of_image = bool(cards) and not isinstance(cards[0].shown, Mapping) and cards[0].shown.ndim == 3
     of_columns = bool(cards) and isinstance(cards[0].shown, Mapping)
     draw = _image if of_image else _columns if of_columns else _steps
-    items: list[Item] = [Words(fit(title, WHOLE), 0, 14, "lead")]
-    items += [Words(legend, 0, 36)] if of_columns else _legend(legend, signed)
-    top, across = HEAD, 2 if of_image else 1
+    lines = wrap(title, BOLD)
+    items: list[Item] = [Words(one, 0, 14 + LINE * n, "lead") for n, one in enumerate(lines)]
+    top, across = 19 + LINE * len(lines), 2 if of_image else 1
+    items += [Words(legend, 0, top)] if of_columns else _legend(legend, signed, top)
+    top += LINE
     for first in range(0, len(cards), across):
         heights = []
         for place, card in enumerate(cards[first : first + across]):
@@ -75,15 +77,15 @@ def map_sheet(title: str, legend: str, cards: Sequence[Card], notes: Sequence[st
     return Sheet(about, WIDTH, top + GAP, items)
 
 
-def _legend(meaning: str, signed: bool) -> list[Item]:
+def _legend(meaning: str, signed: bool, foot: float) -> list[Item]:
     """The scale of the colours, from left to right."""
     shares = np.linspace(-1.0 if signed else 0.0, 1.0, 96)[None]
     ends = ("against", meaning) if signed else ("nothing", meaning)
-    left = 52.0
+    left = 58.0
     return [
-        Words(ends[0], left - GAP, 36, None, "end"),
-        Picture(shade(shares), left, 27, 96, 11, "scale of the colours"),
-        Words(ends[1], left + 96 + GAP, 36),
+        Words(ends[0], 0, foot),
+        Picture(shade(shares), left, foot - 9, 96, 11, "scale of the colours"),
+        Words(ends[1], left + 96 + GAP, foot),
     ]
 
 
@@ -128,8 +130,10 @@ def _columns(card: Card, left: float, top: float) -> tuple[list[Item], float]:
     for place in order:
         size = half * float(abs(values[place])) / end
         start = middle - size if values[place] < 0 else middle
+        cell = fit(cells[names[place]], 14)
+        name = fit(names[place], 26 - len(cell))
         items += [
-            Words(fit(f"{names[place]} = {cells[names[place]]}", 29), left, at + 12),
+            Words(f"{name} = {cell}", left, at + 12),
             Box(start, at + 2, max(size, 1.0), 12, "s1" if values[place] < 0 else "s2"),
             Words(number(float(values[place])), left + WIDTH, at + 12, None, "end"),
         ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from chymist.errors import InputError, UsageError, nearest
 from chymist.explanation import attribution, class_maps
 from chymist.explanation.asking import Attributor, at_rest, slopes
 from chymist.explanation.class_maps import layers, usual_layer
+from chymist.losses import FORMS
 from chymist.metrics import surprise
 from chymist.reports.numbers import number
 from chymist.values import Data, Predictions, Run, Split, whole_number
@@ -32,6 +33,7 @@ Which = Literal["worst", "best", "first"]
 METHODS: Mapping[str, Attributor] = {**class_maps.METHODS, **attribution.METHODS}
 KINDS = ("image", "table", "array", "sequence")
 MOST = 256  # rows of one picture
+GAP = 0.05  # of what the answer gains, from which on more steps are advised
 
 
 def explain(
@@ -55,7 +57,7 @@ def explain(
             of a class or the number of an output.
         which: rows of the run: the validation rows that are answered "worst" or "best" by their
             loss, the "first" ones, or row numbers of the data from 0.
-        most: how many at most.
+        most: how many at most; row numbers are all shown.
         model: the user's own module or factory, if the run was made with one and is read from its
             folder.
         data: the rows, if they came from arrays in memory and the run is read from its folder.
@@ -150,8 +152,10 @@ class _Asked:
     @property
     def unit(self) -> str:
         """Of the numbers of a map."""
-        scaled = self.schema.target if self._scale is not None else "score before softmax"
-        return scaled if not self.schema.classes else "score before softmax"
+        if self.schema.classes:
+            return "score of the class, before softmax"
+        counts = FORMS[self.predictor.recipe.loss.name].counts
+        return f"logarithm of {self.schema.target}" if counts else self.schema.target
 
     @property
     def _scale(self) -> np.ndarray | None:
@@ -164,7 +168,7 @@ class _Asked:
         if not names:
             raise InputError("there are no rows", where="rows", do="give at least one")
         first = np.arange(min(most, len(names)))
-        notes = (f"the first {most} of {len(names):,} rows",) if len(names) > most else ()
+        notes = (f"The first {most} of {len(names):,} rows.",) if len(names) > most else ()
         if self.schema.kind != "image":
             names = [f"new row {name}" for name in names]
         return self._found(_taken(raw, first), [names[i] for i in first], [None] * len(first),
@@ -290,7 +294,7 @@ def _chosen(
         InputError: the run has no validation rows.
     """
     if not isinstance(which, str):
-        return _numbered(split, which, most)
+        return _numbered(split, which if isinstance(which, Iterable) else [which])
     orders = {"worst": "largest", "best": "smallest", "first": ""}
     if which not in orders:
         raise UsageError("unknown choice of rows", where="which", received=repr(which)[:60],
@@ -301,34 +305,36 @@ def _chosen(
                          do="fit with --valid 0.2, or give row numbers")  # fmt: skip
     count = min(most, len(valid))
     if which == "first":
-        return valid[:count], f"the first {count} of {len(valid):,} validation rows"
+        return valid[:count], f"The first {count} of {len(valid):,} validation rows."
     losses = _losses(predictor.results(split, valid), bool(split.data.classes))
     order = np.argsort(-losses if which == "worst" else losses, kind="stable")[:count]
     name = "loss" if split.data.classes else "error"
     return valid[order], (
-        f"the {count} of {len(valid):,} validation rows with the {orders[which]} {name}"
+        f"The {count} of {len(valid):,} validation rows with the {orders[which]} {name}."
     )
 
 
-def _numbered(split: Split, which: Sequence[int], most: int) -> tuple[np.ndarray, str]:
+def _numbered(split: Split, which: Iterable[int]) -> tuple[np.ndarray, str]:
     """Rows by their numbers.
 
     Raises:
         UsageError: they are no numbers, or too many, or one is a test row or beyond the data.
     """
-    last = len(split.data) - 1
-    rows = np.array([whole_number(row, "which", 0, last) for row in which], np.int64)
-    if not 0 < len(rows) <= most:
+    rows = np.array([whole_number(row, "which", 0) for row in which], np.int64)
+    if len(rows) and rows.max() >= len(split.data):
+        raise UsageError("no such row", where="which",
+                         received=f"row {rows.max() + 1:,}, counted from 1",
+                         do=f"the data have {len(split.data):,}")  # fmt: skip
+    if not 0 < len(rows) <= MOST:
         raise UsageError("no rows, or more than are shown", where="which",
-                         received=f"{len(rows)} rows",
-                         do=f"give 1 to {most}, or raise most")  # fmt: skip
+                         received=f"{len(rows)} rows", do=f"give 1 to {MOST}")  # fmt: skip
     sealed = rows[np.isin(rows, split.test)]
     if len(sealed):
         raise UsageError("test rows are sealed", where="which",
                          received=f"row {sealed[0] + 1:,} of the data",
                          do="give validation or training rows")  # fmt: skip
     trained = int(np.isin(rows, split.train).sum())
-    return rows, f"chosen rows, {trained} of them trained on" if trained else "chosen rows"
+    return rows, f"Chosen rows, {trained} of them trained on." if trained else "Chosen rows."
 
 
 def _losses(found: Predictions, classes: bool) -> np.ndarray:
@@ -406,20 +412,23 @@ def _notes(
     notes = []
     if name == "grad-cam":
         sizes = layers(module, prepared)[given["layer"]]
-        notes.append(f"maps of this layer are {sizes[1]} x {sizes[2]}, drawn over "
-                     f"{prepared.shape[2]} x {prepared.shape[3]} pixels")  # fmt: skip
+        notes.append(f"Maps of this layer are {sizes[1]} x {sizes[2]}, drawn over "
+                     f"{prepared.shape[2]} x {prepared.shape[3]} pixels.")  # fmt: skip
     baseline = given.get("baseline", 0.0)
     if name in ("integrated-gradients", "occlusion") and not isinstance(baseline, Tensor):
         shift, scale = asked.predictor.preparation.pixels
         against = (f"pixels of {number(shift + scale * float(baseline))}"
                    if asked.schema.kind == "image"
                    else f"inputs that are {baseline:g} after preparation")  # fmt: skip
-        notes.append(f"compared with {against}")
+        notes.append(f"Compared with {against}.")
     if name == "integrated-gradients":
         gap = attribution.completeness_gap(module, prepared, targets, maps, baseline=baseline)
         whole = maps.flatten(1).sum(1)
         off = float(gap.abs().max() / (whole - gap).abs().max().clamp_min(1e-12))
-        notes.append(f"the numbers of a map add up to what the answer gains, within {off:.1%}")
+        more = " More steps bring it nearer." if off > GAP else ""
+        notes.append(
+            f"A map adds up to what the answer gains by its row, within {100 * off:.1f} %.{more}"
+        )
     return notes
 
 
