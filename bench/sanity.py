@@ -1,20 +1,25 @@
 """How alike maps of trained and of random networks are: where the limit of `sanity.py` comes from.
 
-Run `python -m bench.sanity RUN [METHOD ...] [--rows 8]` with the folder of a run of images: it
-prints a line for each method, and for three that are no explanations of the network: the image, an
-edge detector, and guided backpropagation.
+Run `python -m bench.sanity RUN [METHOD ...] [--rows 32]` with the folder of a run of images: it
+prints what the checks say of each method, and of three that are no explanations of the network: the
+image, an edge detector, and guided backpropagation.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from bench.pointing import METHODS, rows_of
+from chymist.errors import UsageError
+from chymist.explanation.faithfulness import blurred, faithfulness
 from chymist.explanation.sanity import constant_maps, randomization, sensitivity
+from chymist.verbs.trusting import SMALL
 
 
 def the_image(net: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
@@ -44,24 +49,39 @@ def guided(net: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
 NO_EXPLANATIONS = {"the image": the_image, "edges": edges, "guided": guided}
 
 
+def lines_of(name: str, module: nn.Module, inputs: Tensor, targets: Tensor) -> Iterator[str]:
+    """What the checks say of a method."""
+    made = {**METHODS, **NO_EXPLANATIONS}[name]
+    found = randomization(made, module, inputs, targets)
+    value, low, high, _ = found.similarity
+    other = sensitivity(made, module, inputs, targets)
+    maps = made(module, inputs, targets)
+    yield (
+        f"random weights {value:.2f} [{low:.2f}, {high:.2f}], absolute "
+        f"{found.absolute.mean():.2f}, structure {np.nanmean(found.structure):.2f}: "
+        f"{found.verdict}; next class {other.similarity:.2f}; "
+        f"{sum(map(bool, constant_maps(maps)))} constant"
+    )
+    large = inputs[:1].numel() > SMALL
+    bare = blurred(inputs) if large else inputs.mean(0, keepdim=True)
+    told = "the image, blurred" if large else "mean of these rows"
+    yield faithfulness(module, inputs, targets, maps, baseline=bare, name=told).sentence
+
+
 def main() -> None:
     """Measure, and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run")
     parser.add_argument("methods", nargs="*", default=[*METHODS, *NO_EXPLANATIONS])
-    parser.add_argument("--rows", type=int, default=8)
+    parser.add_argument("--rows", type=int, default=32)
     options = parser.parse_args()
     module, inputs, labels = rows_of(options.run, options.rows)
-    every = {**METHODS, **NO_EXPLANATIONS}
     for name in options.methods:
-        found = randomization(every[name], module, inputs, labels)
-        value, low, high, _ = found.similarity
-        other = sensitivity(every[name], module, inputs, labels)
-        flat = sum(map(bool, constant_maps(every[name](module, inputs, labels))))
-        print(f"{name}: signed {value:.2f} [{low:.2f}, {high:.2f}], absolute "
-              f"{found.absolute.mean():.2f}, structure {found.structure.mean():.2f}: "
-              f"{found.verdict}; next class {other.similarity:.2f}; {flat} constant",
-              flush=True)  # fmt: skip
+        try:
+            for line in lines_of(name, module, inputs, labels):
+                print(f"{name}: {line}", flush=True)
+        except UsageError as error:  # this network has no such map
+            print(f"{name}: {error}", flush=True)
 
 
 if __name__ == "__main__":

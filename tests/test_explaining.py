@@ -304,7 +304,7 @@ def test_pictures_say_what_they_are(digits: cy.Run, wine: cy.Run, tmp_path: Path
         assert row.sentence in words
         assert f"why {row.target}: " in words
     pictures = [e for e in root.iter() if e.tag.endswith("image")]
-    assert len(pictures) == 1 + 2 * 3
+    assert len(pictures) == 1 + 3 * 3
     assert all(e.get("href", "").startswith("data:image/") for e in pictures)
     png = found.save(tmp_path / "seen.png").read_bytes()
     with Image.open(io.BytesIO(png)) as image:
@@ -385,7 +385,7 @@ def test_the_command_line_gives_what_python_gives(
             near = pytest.approx(value, rel=1e-4, abs=1e-6) if isinstance(value, float) else value
             assert mine[key] == near or key == "strongest"
     assert made["picture"] == seen
-    assert Path(seen).read_text("utf-8").count("<image") == 5
+    assert Path(seen).read_text("utf-8").count("<image") == 7
 
 
 def test_the_command_line_takes_rows_files_and_options(

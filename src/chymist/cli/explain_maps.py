@@ -30,7 +30,8 @@ def maps(options: argparse.Namespace) -> int:
     given = {name: getattr(options, name) for name in OF_METHODS}
     found = cy.explain(
         options.run, options.rows, method=options.method, target=options.target,
-        which=_which(options.which), most=most, data=moved_data(options),
+        which=_which(options.which), most=most,
+        checks=None if options.checks is None else options.checks == "on", data=moved_data(options),
         **{name: value for name, value in given.items() if value is not None},
     )  # fmt: skip
     screen.line("Result", found.title, result=True)

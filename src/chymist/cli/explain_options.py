@@ -13,7 +13,7 @@ MAPS = (
 
 # Options and the methods that they mean something for; `seeing.py` refuses the others.
 OWNERS: dict[str, tuple[str, ...]] = {
-    "which": MAPS, "target": MAPS, "most": MAPS,
+    "which": MAPS, "target": MAPS, "most": MAPS, "checks": MAPS,
     "layer": ("grad-cam",), "samples": ("smooth-grad",), "level": ("smooth-grad",),
     "seed": ("smooth-grad",), "steps": ("integrated-gradients",),
     "baseline": ("integrated-gradients", "occlusion"), "window": ("occlusion",),
@@ -41,6 +41,8 @@ def _maps(verb: argparse.ArgumentParser) -> None:
     group.add_argument("--target", metavar="CLASS", help="the answer to explain: predicted, true, "
                        "a class or the number of an output (predicted)")  # fmt: skip
     group.add_argument("--most", type=int, metavar="N", help="rows at most (8)")
+    group.add_argument("--checks", choices=("on", "off"), help="whether the maps can be believed: "
+                       "on, off (on for images, but for slow methods on large ones)")  # fmt: skip
     group.add_argument("--layer", metavar="NAME", help="of grad-cam (the last convolution)")
     group.add_argument("--samples", type=int, metavar="N", help="noisy copies, of smooth-grad (25)")
     group.add_argument("--level", type=float, metavar="SHARE", help="of noise, of the range of a "

@@ -15,7 +15,7 @@ from chymist.reports.shades import as_shares, overlay, shade
 from chymist.reports.sheets import Box, Item, Picture, Sheet, Words
 from chymist.reports.svg import WIDTH
 
-SIDE, GAP, LINE = 107.0, 6.0, 17.0
+SIDE, THIRD, GAP, LINE = 107.0, 69.3, 6.0, 17.0
 HALF, WHOLE, BOLD = 33, 70, 60  # letters of a line
 BARS = 10  # columns of a row that are drawn
 
@@ -29,11 +29,13 @@ class Card:
         values: the map: (height, width) of an image, (columns,) of a table, (steps, features).
         shown: what it is a map of: pixels uint8 (height, width, 1 or 3), cells by column as they
             are written, or numbers (steps, features).
+        beside: of an image, another map to be drawn beside it.
     """
 
     words: Sequence[str]
     values: np.ndarray
     shown: np.ndarray | Mapping[str, str]
+    beside: np.ndarray | None = None
 
 
 def map_sheet(title: str, legend: str, cards: Sequence[Card], notes: Sequence[str]) -> Sheet:
@@ -90,14 +92,17 @@ def _legend(meaning: str, signed: bool, foot: float) -> list[Item]:
 
 
 def _image(card: Card, left: float, top: float) -> tuple[list[Item], float]:
-    """The picture, beside it the map over it, the words below."""
+    """The picture, beside it the map over it (and another), the words below."""
     pixels = np.asarray(card.shown)
-    tall = SIDE * min(pixels.shape[0] / pixels.shape[1], 2.0)
+    maps = [card.values] if card.beside is None else [card.values, card.beside]
+    side = SIDE if card.beside is None else THIRD
+    tall = side * min(pixels.shape[0] / pixels.shape[1], 2.0)
+    seen = [pixels, *(overlay(pixels, as_shares(values)) for values in maps)]
+    about = (card.words[0], "the map over it", "the map of random weights")
     items: list[Item] = [
-        Picture(pixels, left, top, SIDE, tall, card.words[0]),
-        Picture(overlay(pixels, as_shares(card.values)), left + SIDE + GAP, top, SIDE, tall,
-                "the map over it"),
-    ]  # fmt: skip
+        Picture(one, left + place * (side + GAP), top, side, tall, about[place])
+        for place, one in enumerate(seen)
+    ]
     for place, text in enumerate(card.words):
         at = top + tall + LINE * (place + 1)
         items.append(Words(fit(text, HALF), left, at, None if place else "lead"))

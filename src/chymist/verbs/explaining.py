@@ -28,6 +28,13 @@ from chymist.values import Data, Predictions, Run, Split, whole_number
 from chymist.verbs.explanations import ExplainedRow, Explanation
 from chymist.verbs.predicting import Predictor, opened
 from chymist.verbs.records import finished, load_model
+from chymist.verbs.trusting import (
+    Question,
+    checks_of,
+    maps_of_random_weights,
+    stands_for_nothing,
+    usual_checks,
+)
 
 Which = Literal["worst", "best", "first"]
 METHODS: Mapping[str, Attributor] = {**class_maps.METHODS, **attribution.METHODS}
@@ -39,7 +46,7 @@ GAP = 0.05  # of what the answer gains, from which on more steps are advised
 def explain(
     run: Run | str | Path, rows: Any = None, *, method: str | None = None,
     target: str | int | None = None, which: Which | Sequence[int] = "worst", most: int = 8,
-    model: Any = None, data: Data | None = None, **options: Any,
+    checks: bool | None = None, model: Any = None, data: Data | None = None, **options: Any,
 ) -> Explanation:  # fmt: skip
     """What in a row spoke for an answer of a run: a map over each row, with its options in words.
 
@@ -58,6 +65,8 @@ def explain(
         which: rows of the run: the validation rows that are answered "worst" or "best" by their
             loss, the "first" ones, or row numbers of the data from 0.
         most: how many at most; row numbers are all shown.
+        checks: whether the maps are checked, see `Explanation.checks`; None checks those of images,
+            but no slow methods on large ones.
         model: the user's own module or factory, if the run was made with one and is read from its
             folder.
         data: the rows, if they came from arrays in memory and the run is read from its folder.
@@ -92,19 +101,25 @@ def explain(
                          do=nearest(str(name), METHODS))  # fmt: skip
     given = _layer_in(module, found.prepared, name, _checked(name, options))
     targets = asked.targets(target, found)
-    maps = partial(METHODS[name], **given)(module, found.prepared, targets)
+    attributor = partial(METHODS[name], **given)
+    maps = attributor(module, found.prepared, targets)
     values = asked.values(maps, targets)
+    question = Question(attributor, module, found.prepared, targets, maps, found.names)
+    wanted = usual_checks(name, found.prepared) if checks is None else checks
+    beside = maps_of_random_weights(question) if wanted else None
     made = [
-        ExplainedRow(place, title, truth, said, sure, about, one, shown)
-        for place, title, truth, said, sure, about, one, shown in zip(
+        ExplainedRow(place, title, truth, said, sure, about, one, shown, other)
+        for place, title, truth, said, sure, about, one, shown, other in zip(
             found.numbers, found.names, asked.truths(found), *asked.said(found),
-            asked.abouts(targets), values, asked.shown(found), strict=True,
+            asked.abouts(targets), values, asked.shown(found),
+            [None] * len(values) if beside is None else asked.values(beside, targets), strict=True,
         )
     ]  # fmt: skip
     layer = str(given.get("layer", "")).removeprefix(INSIDE)
     notes = (*found.notes, *_notes(asked, name, given, module, found.prepared, targets, maps))
     return Explanation(asked.predictor.name, asked.schema.kind, name, str(target or "predicted"),
-                       layer, asked.unit, tuple(made), notes)  # fmt: skip
+                       layer, asked.unit, tuple(made), notes,
+                       asked.checks(question) if wanted else ())  # fmt: skip
 
 
 class TwoSided(nn.Module):
@@ -249,6 +264,12 @@ class _Asked:
         widths = [feature.width for feature in self.predictor.preparation.features]
         starts = np.concatenate([[0], np.cumsum(widths)[:-1]]).astype(np.int64)
         return np.asarray(np.add.reduceat(made, starts, axis=1))
+
+    def checks(self, question: Question) -> tuple[Any, ...]:
+        """How far the maps can be believed."""
+        classes = len(self.schema.classes) > 1 and not isinstance(question.module, TwoSided)
+        bare = stands_for_nothing(question.inputs, self.split, self.predictor)
+        return checks_of(question, *bare, classes)
 
     def shown(self, found: _Found) -> list[Any]:
         """The rows as they were read; of a table the columns that the model knows."""

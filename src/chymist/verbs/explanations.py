@@ -47,6 +47,7 @@ class ExplainedRow:
             a sequence.
         shown: the row as it was read: (height, width, channels), cells by column, (steps,
             features).
+        random: the map of the network with random weights, if it was checked.
     """
 
     number: int | None
@@ -57,6 +58,7 @@ class ExplainedRow:
     target: str
     values: np.ndarray
     shown: np.ndarray | Mapping[str, Any]
+    random: np.ndarray | None = None
 
     @property
     def sentence(self) -> str:
@@ -181,13 +183,16 @@ class Explanation:
         elif self.kind in ("table", "array"):
             shown = [{name: written(cell) for name, cell in one.items()} for one in shown]
         cards = [
-            Card(self._words(row), row.values, one) for row, one in zip(rows, shown, strict=True)
+            Card(self._words(row), row.values, one, row.random)
+            for row, one in zip(rows, shown, strict=True)
         ]
         meaning = MEANINGS[self.method][2]
         legend = {
             "image": meaning, "sequence": f"{meaning}; above the row, below its map",
         }.get(self.kind, f"a bar to the right {meaning}")  # fmt: skip
         said = [str(check.sentence) for check in self.checks]
+        if self.kind == "image" and any(row.random is not None for row in rows):
+            said.insert(0, "Right of each map: the same of the network with random weights.")
         return map_sheet(self.title, legend, cards, [*said, *self.notes])
 
     def _words(self, row: ExplainedRow) -> list[str]:
