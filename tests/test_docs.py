@@ -34,6 +34,7 @@ PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").g
         "docs/neurons.md",
         "docs/reports.md",
         "docs/explaining.md",
+        "docs/architecture.md",
     ],
 )
 def test_the_python_of_a_page_runs(

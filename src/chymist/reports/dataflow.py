@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from torch import nn
 
 from chymist.models.counting import numbers_of
+from chymist.reports.kinds import Family, detail_of, family_of, is_layer, kind_of
 from chymist.reports.layers import Receptive
-from chymist.reports.text import table
 from chymist.reports.tracing import Call, Operation, Shape, Trace
-
-Family = Literal["weights", "norm", "activation", "shape", "join", "input", "output"]
 
 # Operations that hand on what they are given, in another type or place of memory.
 HANDED = {
@@ -27,13 +24,6 @@ VIEWS = {
 }  # fmt: skip
 SAME = {"cat": "concatenate", "concat": "concatenate", "mul": "multiply", "sub": "subtract"}
 ARITHMETIC = {"add", "sub", "mul", "truediv", "div", "matmul", "pow"}
-ACTIVATIONS = {
-    name.lower() for name in nn.modules.activation.__all__ if "Attention" not in name
-} | {"log_softmax", "leaky_relu", "hard_sigmoid", "swish", "exp", "square", "maxout"}
-MESSAGES = ("torch_geometric.nn.conv.message_passing", "torch_geometric.nn.aggr.base",
-            "chymist.models.graph_layers")  # fmt: skip
-NORMS = ("norm", "dropout")
-POOLS = ("pool", "flatten", "upsample", "pad", "shuffle")
 
 
 @dataclass(frozen=True)
@@ -126,7 +116,7 @@ def dataflow(
         model: the module.
         found: what it did.
         other: what it did with another number of rows; the axes that follow it are left out of
-            shapes. None: shapes are whole.
+            shapes. Without it, and of one row, shapes are whole but for a first axis of all rows.
         depth: modules at this depth are one node each, 1 being those that the model calls, 0 the
             model itself; None for all layers.
 
@@ -134,6 +124,7 @@ def dataflow(
         The graph.
 
     Example:
+        >>> import torch
         >>> from chymist.reports.tracing import trace
         >>> model = nn.Sequential(nn.Linear(3, 4), nn.ReLU())
         >>> graph = dataflow(model, *(trace(model, (torch.zeros(n, 3),), batch=n) for n in (2, 3)))
@@ -160,7 +151,7 @@ class _Building:
         self.model, self.found, self.depth = model, found, depth
         alike = other is not None and len(other.operations) == len(found.operations)
         self.other = other if alike else None
-        self.whole = other is None
+        self.whole = found.batch == 1
         self.parents = {call.parent for call in found.calls}
         self.children: dict[int, int] = {}
         self.names = {id(p): name for name, p in model.named_parameters(remove_duplicate=True)}
@@ -353,90 +344,6 @@ class _Building:
         return tuple(kept)
 
 
-def is_layer(module: nn.Module) -> bool:
-    """Whether a module is one layer, whatever it does: message passing, and what is solved.
-
-    Example:
-        >>> is_layer(nn.Linear(2, 2))
-        False
-    """
-    solved = hasattr(module, "fitted_numbers")
-    return solved or any(kind.__module__ in MESSAGES for kind in type(module).__mro__)
-
-
-def kind_of(module: nn.Module) -> str:
-    """The class of a module, without the name that a parametrisation gives it.
-
-    Example:
-        >>> kind_of(nn.utils.parametrizations.weight_norm(nn.Linear(2, 2)))
-        'Linear'
-    """
-    name = type(module).__name__
-    return name.removeprefix("Parametrized") if hasattr(module, "parametrizations") else name
-
-
-def detail_of(module: nn.Module) -> str:
-    """What sets a layer apart from others of its kind, in few words.
-
-    Example:
-        >>> detail_of(nn.Conv2d(3, 8, 3, stride=2)), detail_of(nn.LSTM(3, 4, 2, bidirectional=True))
-        ('3 x 3, stride 2', '2 layers, both ways')
-    """
-    said: list[str] = []
-    kernel = getattr(module, "kernel_size", None)
-    axes = len(kernel) if isinstance(kernel, tuple) else 2
-    if isinstance(kernel, int | tuple):
-        said.append(" x ".join(map(str, _all(kernel, axes))))
-        stride = _all(getattr(module, "stride", 1), axes)
-        pooling = "Pool" in type(module).__name__
-        if stride != ((_all(kernel, axes)) if pooling else (1,) * axes):
-            said.append(f"stride {_one(stride)}")
-    dilation = _all(getattr(module, "dilation", 1), axes)
-    if any(n != 1 for n in dilation if isinstance(n, int)):
-        said.append(f"dilation {_one(dilation)}")
-    groups = getattr(module, "groups", 1)
-    if isinstance(groups, int) and groups > 1:
-        wide = getattr(module, "in_channels", 0)
-        said.append("each channel alone" if groups == wide else f"{groups} groups")
-    for name, text in (("num_heads", "{} heads"), ("num_embeddings", "{:,} entries")):
-        if isinstance(getattr(module, name, None), int):
-            said.append(text.format(getattr(module, name)))
-    if isinstance(module, nn.RNNBase):
-        said += [f"{module.num_layers} layers"] if module.num_layers > 1 else []
-        said += ["both ways"] if module.bidirectional else []
-    return ", ".join(said)
-
-
-def _all(value: object, axes: int) -> tuple[object, ...]:
-    return tuple(value) if isinstance(value, tuple | list) else (value,) * axes
-
-
-def _one(values: tuple[object, ...]) -> str:
-    return str(values[0]) if len(set(values)) == 1 else " x ".join(map(str, values))
-
-
-def family_of(kind: str, weighs: bool, fed: int = 1) -> Family:
-    """What a kind of layer or operation does, for its colour.
-
-    Args:
-        kind: its name.
-        weighs: whether it uses parameters.
-        fed: values that it joins.
-
-    Example:
-        >>> family_of("BatchNorm2d", True), family_of("relu", False), family_of("add", False, 2)
-        ('norm', 'activation', 'join')
-    """
-    low = kind.lower()
-    if any(word in low for word in NORMS):
-        return "norm"
-    if low in ACTIVATIONS:
-        return "activation"
-    if weighs:
-        return "weights"
-    return "join" if fed > 1 else "shape"
-
-
 def _letters(number: int) -> str:
     """A, B, ..., Z, AA, AB, ..."""
     text = ""
@@ -475,6 +382,56 @@ def _simplified(nodes: Sequence[Node]) -> list[tuple[int, Node]]:
     ]
 
 
+def runs_folded(graph: Dataflow, least: int = 3) -> Dataflow:
+    """The graph with operations that follow each other outside of layers as one node.
+
+    Args:
+        graph: of a model.
+        least: shorter runs stay.
+
+    Example:
+        >>> steps = [Node("", kind, inputs=((n, (3,)),)) for n, kind in enumerate(("a", "b", "c"))]
+        >>> nodes = (Node("input", "input", family="input"), *steps)
+        >>> [(node.kind, node.detail) for node in runs_folded(Dataflow(nodes, ())).nodes]
+        [('input', ''), ('operations', '3')]
+    """
+    new: list[int] = []  # of each node the place that it goes to
+    found: list[list[Node]] = []
+    for node in graph.nodes:
+        last = found[-1][-1] if found else None
+        if last is None or not (_bare(node) and _bare(last) and node.group == last.group):
+            found.append([])
+        found[-1].append(node)
+        new.append(len(found) - 1)
+    sizes = [len(some) for some in found]
+    apart = [n for n, some in enumerate(found) for _ in range(1 if sizes[n] >= least else sizes[n])]
+    starts = [apart.index(n) for n in range(len(found))]
+    place, seen = [], [0] * len(found)
+    for at in new:
+        place.append(starts[at] + (seen[at] if sizes[at] < least else 0))
+        seen[at] += 1
+    made = []
+    for at, some in enumerate(found):
+        for several in [some] if len(some) >= least else [[node] for node in some]:
+            flows = dict.fromkeys((place[n], s) for node in several for n, s in node.inputs)
+            kept = tuple((n, s) for n, s in flows if n != starts[at] or len(several) == 1)
+            one = replace(several[-1], inputs=kept)
+            if len(several) > 1:
+                one = replace(
+                    one, kind="operations", detail=str(len(several)), family="shape",
+                    multiply_adds=sum(n.multiply_adds for n in several),
+                    memory=sum(n.memory for n in several),
+                )  # fmt: skip
+            made.append(one)
+    return replace(graph, nodes=tuple(made))
+
+
+def _bare(node: Node) -> bool:
+    """Whether a node is an operation without parameters, outside of layers."""
+    edge = node.family in ("input", "output")
+    return not (edge or _layer(node) or node.parameters or node.shared)
+
+
 def _needed(nodes: Sequence[Node]) -> set[int]:
     """Layers, inputs and outputs; of the rest what lies between them and has something to say."""
     fed: set[int] = set()
@@ -489,60 +446,6 @@ def _needed(nodes: Sequence[Node]) -> set[int]:
             needed.add(at)
             needed |= {n for n, _ in node.inputs}
     return needed & fed | {len(nodes) - 1}
-
-
-def flow_text(graph: Dataflow, width: int = 110) -> str:
-    """A graph as lines: modules that hold others, layers in them, and where values come from.
-
-    Args:
-        graph: of the model.
-        width: characters at most.
-
-    Example:
-        >>> nodes = (Node("input", "input", shape=(3,)), Node("0", "ReLU", inputs=((0, (3,)),)))
-        >>> print(flow_text(Dataflow(nodes, ())).splitlines()[3].split())
-        ['1', '0', 'ReLU']
-    """
-    cells: list[list[object]] = []
-    shown: list[int] = []
-    for at, node in enumerate(graph.nodes):
-        path = _around(graph, node.group)
-        for level, group in enumerate(path):
-            if shown[level : level + 1] != [group]:
-                one = graph.groups[group]
-                cells.append(["", "  " * level + one.name, one.kind, *[""] * 5])
-                shown = path[: level + 1]
-        shown = path
-        cells.append(_cells(graph, at, "  " * len(path)))
-    heads = ["", "name", "kind", "output", "parameters", "multiply-adds", "sees", "from"]
-    return table(cells, heads, width)
-
-
-def _cells(graph: Dataflow, at: int, indent: str) -> list[object]:
-    node = graph.nodes[at]
-    sources = list(dict.fromkeys(n for n, _ in node.inputs))
-    plain = sources == [at - 1] or (not sources and node.family == "input")
-    said = f"{node.parameters:,}" if node.parameters else ""
-    if node.ties:
-        said = f"{said or 'shared'} ({','.join(node.ties)})"
-    sees = node.receptive_field
-    kind = f"{node.kind} {node.detail}".strip() + (f" of {node.inside}" if node.inside else "")
-    edge = node.family in ("input", "output")
-    return [
-        at, indent + node.name, "" if edge else kind, " x ".join(map(str, node.shape)), said,
-        f"{node.multiply_adds:,}" if node.multiply_adds else "",
-        sees if isinstance(sees, str) else " x ".join(map(str, sees or ())),
-        "" if plain else "<- " + (", ".join(map(str, sources)) or "nothing"),
-    ]  # fmt: skip
-
-
-def _around(graph: Dataflow, group: int) -> list[int]:
-    """A group and those around it, the outermost first."""
-    path = []
-    while group >= 0:
-        path.append(group)
-        group = graph.groups[group].parent
-    return path[::-1]
 
 
 def _layer(node: Node) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from chymist.reports.dataflow import Dataflow, dataflow
+from chymist.reports.dataflow import Dataflow, dataflow, runs_folded
 from chymist.reports.flow_picture import boxes_of, flow_picture
 from chymist.reports.markup import Markup, figure, tag
 from chymist.reports.passes import Passes
@@ -44,8 +44,11 @@ def usual_level(levels: Sequence[Dataflow], most: int = BOXES) -> Dataflow:
         levels: as `levels_of` gives them.
         most: boxes of a page.
     """
-    fitting = [graph for graph in levels if boxes_of(graph) <= most]
-    return fitting[-1] if fitting else levels[0]
+    for graph in levels[::-1]:
+        for made in (graph, runs_folded(graph)):
+            if boxes_of(made) <= most:
+                return made
+    return levels[0]
 
 
 def notes_of(found: Passes, graph: Dataflow, say: Say) -> list[str]:
@@ -82,9 +85,10 @@ def flow_figure(levels: Sequence[Dataflow], notes: Sequence[str], say: Say) -> M
         A figure; empty where even the folded model takes more.
     """
     usual = usual_level(levels)
+    smaller = [graph for graph in levels if len(graph.nodes) < len(usual.nodes)]
     title = say("{n} parameters, {products} multiply-adds for one row",
                 n=f"{usual.parameters:,}", products=f"{usual.multiply_adds:,}")  # fmt: skip
-    for graph in levels[: levels.index(usual) + 1][::-1]:
+    for graph in (usual, *smaller[::-1]):
         drawn = flow_picture(graph, title, notes, say)
         if len(drawn) <= BYTES:
             folded = sum(bool(node.inside) for node in graph.nodes)

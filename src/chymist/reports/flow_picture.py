@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from chymist.reports.charts import fit
-from chymist.reports.dataflow import Dataflow, Family, Node
+from chymist.reports.dataflow import Dataflow, Node
+from chymist.reports.kinds import Family
 from chymist.reports.layering import Layout, Point, layout
 from chymist.reports.markup import Markup, join, tag
 from chymist.reports.saying import Say, saying
@@ -33,6 +34,7 @@ class _Box:
 
     nodes: tuple[Node, ...]
     width: float
+    name: str
 
     @property
     def height(self) -> float:
@@ -61,15 +63,19 @@ def flow_picture(
     """
     graph = _without_identities(graph)
     stacks, place = _stacks(graph.nodes)
-    boxes = [_Box(tuple(graph.nodes[n] for n in some), _wide(graph, some, say)) for some in stacks]
+    drawn_groups = _framed(graph, stacks)
+    inside = [_around(graph, some[0], drawn_groups) for some in stacks]
+    boxes = []
+    for some, around in zip(stacks, inside, strict=True):
+        nodes = tuple(graph.nodes[n] for n in some)
+        name = _below(nodes[0].name, graph.groups[around[-1]].name if around else "")
+        boxes.append(_Box(nodes, _wide(nodes, name, say), name))
     flows: dict[tuple[int, int], Shape] = {}
     for to, some in enumerate(stacks):
         for at, shape in graph.nodes[some[0]].inputs:
             flows.setdefault((place[at], to), shape)
-    drawn_groups = _framed(graph, stacks)
-    inside = [_around(graph, some[0], drawn_groups) for some in stacks]
     found = layout([(b.width, b.height) for b in boxes], list(flows), inside)
-    frames = [_frame(graph, frame, say) for frame in found.frames]
+    frames = [_frame(graph, frame, drawn_groups, say) for frame in found.frames]
     parts = [rect for rect, _ in frames] + [_route(route) for route in found.routes]
     parts += [_box(box, at, say) for box, at in zip(boxes, found.centers, strict=True)]
     texts = [text for _, text in frames] + _labels(boxes, found, flows, say)
@@ -204,15 +210,14 @@ def _full(node: Node) -> bool:
     return node.family == "weights" or bool(node.multiply_adds)
 
 
-def _wide(graph: Dataflow, some: Sequence[int], say: Say) -> float:
+def _wide(nodes: Sequence[Node], name: str, say: Say) -> float:
     widest = 0.0
-    for n, at in enumerate(some):
-        node = graph.nodes[at]
+    for n, node in enumerate(nodes):
         left = BOLD * len(fit(node.kind, NAME)) + LETTER * (len(_detail(node, say)) + 1)
         right = LETTER * len(_numbers(node)[0]) + 14
-        second = LETTER * (len(_name(node)) + len(_numbers(node)[1])) + 14
+        second = LETTER * (len(name) + len(_numbers(node)[1])) + 14
         if node.family in ("input", "output"):
-            widest = max(widest, left - 8)
+            widest = max(widest, BOLD * len(node.name or node.kind))
         else:
             full = _full(node) and not n
             shared = LETTER * len(_shared(node, say))
@@ -222,12 +227,14 @@ def _wide(graph: Dataflow, some: Sequence[int], say: Say) -> float:
 
 def _detail(node: Node, say: Say) -> str:
     if node.inside:
-        return say("{n} modules", n=node.inside)
+        return say("1 module") if node.inside == 1 else say("{n} modules", n=node.inside)
     return fit(node.detail.replace(" x ", "×"), DETAIL)
 
 
-def _name(node: Node) -> str:
-    return node.name if len(node.name) <= NAME else "…" + node.name[1 - NAME :]
+def _below(name: str, group: str) -> str:
+    """A name within a group; its end, where it is long."""
+    name = name.removeprefix(f"{group}.") if group else name
+    return name if len(name) <= NAME else "…" + name[1 - NAME :]
 
 
 def _numbers(node: Node) -> tuple[str, str]:
@@ -254,7 +261,7 @@ def _box(box: _Box, at: Point, say: Say) -> Markup:
         parts.append(_rect(left + 4, top + 4, box.width, box.height, head.family, "0.05"))
     for n, node in enumerate(box.nodes):
         tall = _tall(node, not n)
-        parts.append(_strip(node, left, top, box.width, tall, not n, say))
+        parts.append(_strip(node, (left, top, box.width, tall), "" if n else box.name, not n, say))
         top += tall
     corner = {"x": px(left), "y": px(at[1]), "width": px(box.width), "height": px(box.height)}
     parts.append(tag("rect", **corner, rx="5", fill="none", class_="axis", stroke=GREY,
@@ -273,8 +280,9 @@ def _rect(
 
 
 def _strip(
-    node: Node, left: float, top: float, width: float, tall: float, first: bool, say: Say
+    node: Node, place: tuple[float, float, float, float], name: str, first: bool, say: Say
 ) -> Markup:
+    left, top, width, tall = place
     right = left + width - 8
     if node.family in ("input", "output"):
         return label(node.name or node.kind, left + width / 2, top + 16.5, "middle", kind="lead")
@@ -291,7 +299,7 @@ def _strip(
     parts.append(label(parameters, right, line, "end") if parameters else "")
     if _full(node) and first:
         line += 15.5
-        parts.append(label(_name(node), left + 11, line))
+        parts.append(label(name, left + 11, line))
         parts.append(label(products, right, line, "end") if products else "")
     if node.ties:
         parts.append(label(_shared(node, say), left + 11, top + tall - 5, kind="s2"))
@@ -320,11 +328,17 @@ def _labels(
 
 
 def _frame(
-    graph: Dataflow, frame: tuple[int, float, float, float, float, bool], say: Say
+    graph: Dataflow,
+    frame: tuple[int, float, float, float, float, bool],
+    drawn: set[int],
+    say: Say,
 ) -> tuple[Markup, Markup]:
     at, left, top, width, height, more = frame
     group = graph.groups[at]
-    name = "…" + group.name[1 - NAME :] if len(group.name) > NAME else group.name
+    up = group.parent
+    while up >= 0 and up not in drawn:
+        up = graph.groups[up].parent
+    name = _below(group.name, graph.groups[up].name if up >= 0 else "")
     text = f"{name} ({group.kind})" if name != group.kind else group.kind
     text = say("{name}, continued", name=text) if more else text
     rect = tag(

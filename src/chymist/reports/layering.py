@@ -202,7 +202,7 @@ class _Layering:
             for i, n in enumerate(self.rows[r]):
                 x += self._apart(self.rows[r][i - 1], n) if i else 0.0
                 self.items[n].x = x
-        for sweep in range(12):
+        for sweep in range(13):  # the last one downwards
             for r in rows if sweep % 2 == 0 else rows[::-1]:
                 row = self.rows[r]
                 wanted, weights = [], []
@@ -210,11 +210,13 @@ class _Layering:
                     item = self.items[n]
                     near = item.above if sweep % 2 == 0 else item.below
                     near = [m for m in near if m in inside]
+                    own = [m for m in near if self.items[m].groups == item.groups]
+                    near = own or near
                     heavy = [m for m in near if (item.box < 0) == (self.items[m].box < 0)]
                     near = heavy or near
                     middle = sum(self.items[m].x for m in near) / len(near) if near else item.x
                     wanted.append(middle)
-                    weights.append(_weight(item, heavy, near))
+                    weights.append(_weight(item, heavy if own else (), near))
                 apart = [self._apart(a, b) for a, b in pairwise(row)]
                 for n, x in zip(row, _spread(wanted, weights, apart), strict=True):
                     self.items[n].x = x
@@ -365,8 +367,8 @@ class _Layering:
 def _weight(item: _Item, heavy: Sequence[int], near: Sequence[int]) -> float:
     """How much it matters that an item stands where its neighbours want it."""
     if len(heavy) == 1:  # straight on
-        return 8.0
-    return (1.0 if near else 0.1) if item.box >= 0 else 0.01
+        return 8.0 if item.box >= 0 else 0.2
+    return (1.0 if near else 0.1) if item.box >= 0 else 0.001
 
 
 def _ranks(boxes: int, edges: Sequence[tuple[int, int]]) -> list[int]:

@@ -129,6 +129,8 @@ def refused(error: Exception, shape: Sequence[int], rows: str = "2 inputs of sha
         shape: of one input.
         rows: how many inputs, in words.
     """
+    if isinstance(error, InputError):  # it says enough
+        return error
     reason = (str(error).splitlines() or [type(error).__name__])[0][:80]
     return InputError("the model fails on inputs of this shape",
                       received=f"{rows} {tuple(shape)}", do=f"it says: {reason}")  # fmt: skip

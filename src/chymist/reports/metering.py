@@ -93,6 +93,11 @@ class Meter(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Carry out a call, count it and follow what its result sees."""
         kwargs = kwargs or {}
+        if torch.is_inference_mode_enabled():  # which hands calls over before they are taken apart
+            with self:
+                result = func.decompose(*args, **kwargs)
+            if result is not NotImplemented:
+                return result
         result = func(*args, **kwargs)
         packet = func._overloadpacket
         name = packet.__name__

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from chymist.keys import torch_generator
-from chymist.reports.dataflow import kind_of
+from chymist.reports.kinds import kind_of
 from chymist.reports.layers import refused
 from chymist.reports.saying import Say, saying
 from chymist.reports.tracing import Trace, trace

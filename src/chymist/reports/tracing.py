@@ -18,6 +18,7 @@ from torch.nn.modules.module import (
 from torch.nn.utils.parametrize import ParametrizationList
 from torch.overrides import TorchFunctionMode
 
+from chymist.errors import InputError
 from chymist.models.unshared import Unshared2d
 from chymist.reports.layers import Receptive, call_with_zeros, plain_attention, untouched
 from chymist.reports.metering import Meter, tensors_in
@@ -121,6 +122,7 @@ def trace(
         The trace.
 
     Raises:
+        InputError: it has lazy layers, which have no sizes before their first batch.
         Exception: whatever the model raises.
 
     Example:
@@ -128,6 +130,10 @@ def trace(
         >>> [call.name for call in found.calls], [done.name for done in found.operations]
         (['', '0', '1'], ['input', 'linear', 'relu'])
     """
+    if any(isinstance(p, nn.UninitializedParameter) for p in model.parameters()):
+        raise InputError("lazy layers have no sizes before their first batch",
+                         received=type(model).__name__,
+                         do="call the model once on a batch")  # fmt: skip
     meter = Meter(batch)
     given = dict(kwargs or {})
     with untouched(model, training=False), torch.no_grad(), plain_attention():
@@ -239,6 +245,8 @@ class Recorder(TorchFunctionMode):
             self._note(name, rows, flows, tensors, spent)
             return iter(rows)
         changed = [t for t in tensors if _version(t) != versions[id(t)]]
+        if tensors and tensors[0].is_inference() and result is tensors[0]:  # it has no versions
+            changed = tensors[:1]
         fresh = [t for t in tensors_in([result]) if id(t) not in versions]
         if changed or fresh:
             self._note(name, [*fresh, *changed], flows, tensors, spent)
@@ -368,7 +376,7 @@ def storage_of(tensor: Tensor) -> int:
     """What tells the memory of a tensor apart from that of others, views of it excepted."""
     try:
         return int(tensor.untyped_storage()._cdata)
-    except (NotImplementedError, RuntimeError):  # sparse ones have none of their own
+    except RuntimeError:  # sparse ones have none of their own
         return -id(tensor)
 
 

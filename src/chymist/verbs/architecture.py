@@ -9,13 +9,15 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from chymist.errors import InputError
+from chymist.errors import InputError, UsageError
 from chymist.models import build_model
 from chymist.models.keras_modules import KerasModel, is_keras
 from chymist.parts import Part
-from chymist.reports.dataflow import Dataflow, Node, flow_text, kind_of
+from chymist.reports.dataflow import Dataflow, Node
 from chymist.reports.flow_figure import flow_figure, levels_of, notes_of, usual_level
 from chymist.reports.flow_picture import flow_picture
+from chymist.reports.flow_text import flow_text
+from chymist.reports.kinds import kind_of
 from chymist.reports.markup import Markup
 from chymist.reports.numbers import count
 from chymist.reports.passes import ENGLISH, passes, passes_on
@@ -163,7 +165,7 @@ def architecture(
 
     Raises:
         InputError: the model fails on inputs of this shape.
-        UsageError: no such model.
+        UsageError: no such model, or no shape.
 
     Example:
         >>> found = architecture("lenet5", (1, 28, 28))
@@ -175,7 +177,7 @@ def architecture(
     if isinstance(model, Run):
         given, model = tuple(model.preparation.input_shape), model.model
     whole = _whole(given)
-    shape = given.inputs if isinstance(given, Shapes) else () if whole else tuple(given)
+    shape = given.inputs if isinstance(given, Shapes) else () if whole else _shape(given)
     if not isinstance(model, nn.Module):
         shapes = given if isinstance(given, Shapes) else Shapes(shape, outputs)
         model = build_model(Recipe(model=model).model, shapes, 0)
@@ -225,6 +227,19 @@ def _whole(given: Any) -> tuple[tuple[Any, ...], Mapping[str, Any]] | None:
     if isinstance(given, tuple | list) and any(not isinstance(one, int) for one in given):
         return tuple(given), {}
     return None
+
+
+def _shape(given: Any) -> tuple[int, ...]:
+    """The shape of one input.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if not isinstance(given, Sequence) or not all(isinstance(n, int) and n > 0 for n in given):
+        raise UsageError("not a shape", where="input_shape", received=repr(given)[:60],
+                         do="give (1, 28, 28) for images, (20,) for tables, or tensors"
+                         )  # fmt: skip
+    return tuple(given)
 
 
 def _name(model: Any) -> str:

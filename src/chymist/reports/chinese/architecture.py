@@ -13,6 +13,7 @@ WORDS: Mapping[str, str] = MappingProxyType({
     "right in a box: parameters, multiply-adds of one input":
         "方框右侧:参数量、单个输入的乘加次数",
     "sees {shape}": "感受野 {shape}",
+    "1 module": "1 个模块",
     "{n} modules": "{n} 个模块",
     "weights {names} again": "再次使用权重 {names}",
     "weights {names} (shared)": "权重 {names}(共享)",
