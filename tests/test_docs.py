@@ -35,6 +35,8 @@ PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").g
         "docs/reports.md",
         "docs/explaining.md",
         "docs/architecture.md",
+        "docs/tensorboard.md",
+        "docs/tools.md",
     ],
 )
 def test_the_python_of_a_page_runs(

@@ -141,7 +141,7 @@ def evolve(
     points = drawn(axes, members, seed)
     unsealed = replace(split, test=np.array([], np.int64))
     jobs = [Job(written(full, p, _same), unsealed, seed + n) for n, p in enumerate(points)]
-    histories = Histories(len(jobs), watcher)
+    histories = Histories(jobs, watcher)
     with keeping_memory():
         race = Race(jobs, Desk().assembled(jobs, cut=False), histories)
         with using_threads(threads_of(threads, race.runs[0], len(jobs))):

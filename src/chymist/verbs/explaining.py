@@ -301,7 +301,7 @@ def _opened(run: Run | str | Path, rows: Any, model: Any, data: Data | None) -> 
     if schema.kind not in KINDS or schema.task not in ("classification", "regression"):
         raise UsageError("maps are of images, tables and sequences with one answer a row",
                          where="explain", received=f"{schema.task} of data of kind '{schema.kind}'",
-                         do="give a run on images, a table or sequences")  # fmt: skip
+                         do="words have explain_words, graphs explain_graph")  # fmt: skip
     return _Asked(predictor, schema, split)
 
 

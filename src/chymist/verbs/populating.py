@@ -26,6 +26,7 @@ from chymist.errors import Diverged, UsageError
 from chymist.evidence import score
 from chymist.evidence.intervals import Estimate, mean_t
 from chymist.values import Data, Predictions, Recipe, Run, Score, Split, show, whole_number
+from chymist.verbs.boards import NO_BOARDS, MemberBoards
 from chymist.verbs.fitting import conclude, score_of, write_run
 from chymist.verbs.jobs import Job, Trained, Watcher, train_jobs
 from chymist.verbs.sources import as_split
@@ -186,6 +187,7 @@ def fit_population(
     threads: Threads = None,
     plan: str | Path | None = None,
     watcher: Watcher | None = None,
+    tensorboard: str | Path | None = None,
 ) -> Population:
     """Train a recipe with several seeds, or several recipes, as one program; test rows stay sealed.
 
@@ -200,6 +202,8 @@ def fit_population(
         threads: as in `fit`.
         plan: as in `cross_validate`.
         watcher: called with the number of a member and each epoch of its training.
+        tensorboard: folder for event files; a folder in it for the population, in that one for
+            each member. None writes none.
 
     Returns:
         A `Population`: scores, their mean over seeds, the ensemble, and every member as a `Run`.
@@ -225,7 +229,8 @@ def fit_population(
         raise UsageError("a population needs a recipe", where="recipe", received="none")
     unsealed = replace(split, test=np.array([], np.int64))  # test rows are not even prepared
     jobs = [Job(one, unsealed, seed) for one in recipes for seed in numbers]
-    histories = Histories(len(jobs), watcher)
+    boards = MemberBoards.at(tensorboard, f"{split.data.name}-population")
+    histories = Histories(jobs, watcher, boards)
     known = Plan.of(None if plan is None else Path(plan))
     made = tuple(train_jobs(jobs, threads, watcher=histories, plan=known))
     reasons = sorted({one.reason for one in made} - {""})
@@ -244,17 +249,21 @@ class Histories:
     """A watcher that keeps what the epochs of each member say.
 
     Args:
-        members: their number.
+        jobs: the members.
         watcher: sees the epochs as well.
+        boards: write them as event files, if any are wanted.
     """
 
-    def __init__(self, members: int, watcher: Watcher | None) -> None:
-        self.series: tuple[History, ...] = tuple({} for _ in range(members))
-        self.watcher = watcher
+    def __init__(
+        self, jobs: Sequence[Job], watcher: Watcher | None, boards: MemberBoards = NO_BOARDS
+    ) -> None:
+        self.series: tuple[History, ...] = tuple({} for _ in jobs)
+        self.jobs, self.watcher, self.boards = jobs, watcher, boards
 
     def __call__(self, number: int, epoch: Epoch) -> None:
         for name, value in epoch.values.items():
             self.series[number].setdefault(name, []).append((epoch.step, value))
+        self.boards.write(f"member-{number:04d}", epoch, self.jobs[number].recipe)
         if self.watcher:
             self.watcher(number, epoch)
 

@@ -33,6 +33,7 @@ from chymist.protocols import Cut, protocol_of
 from chymist.space import Axis, Point, Space, drawn, fitted, grid, written
 from chymist.values import Data, Recipe, Score, Split, whole_number
 from chymist.verbs.asking import ask_and_tell
+from chymist.verbs.boards import MemberBoards
 from chymist.verbs.designs import Design, Folds, design_of, starts_at_random
 from chymist.verbs.jobs import Job, Watcher, train_jobs
 from chymist.verbs.racing import LOST, Result, Setting, carry_out
@@ -62,6 +63,7 @@ def search(
     threads: Threads = None,
     started: Callable[[int], object] | None = None,
     watcher: Watcher | None = None,
+    tensorboard: str | Path | None = None,
 ) -> Search:
     """Try values of hyperparameters, all on the same folds with the same seeds, as populations.
 
@@ -88,6 +90,8 @@ def search(
         threads: as in `fit`.
         started: called with the number of fits that begin.
         watcher: called with the number of a fit and each epoch of its training.
+        tensorboard: folder for event files; a folder in it for the search, in that one for each
+            fit. None writes none.
 
     Returns:
         The best recipe, its score, all trials, and which hyperparameters mattered.
@@ -113,8 +117,8 @@ def search(
     _check_method(method)
     design = design_of(data, folds, seeds, seed, group, time)
     known = Plan.of(None if plan is None else Path(plan))
-    metric = HEADLINE[design.data.task]
-    setting = Setting(design, metric, known, threads, started, watcher)
+    boards = MemberBoards.at(tensorboard, f"{design.data.name}-search")
+    setting = Setting(design, HEADLINE[design.data.task], known, threads, started, watcher, boards)
     held = _outer_cuts(design, nested)
     default = partial(complete, split=design.split(design.cuts[0], False))
     base = _with_length(recipe, space, method, default)
