@@ -31,12 +31,12 @@ PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").g
         "docs/sequences.md",
         "docs/images.md",
         "docs/networks.md",
-        "docs/neurons.md",
         "docs/architecture.md",
         "docs/explaining.md",
+        "docs/neurons.md",
+        "docs/reports.md",
         "docs/tensorboard.md",
         "docs/tools.md",
-        "docs/reports.md",
     ],
 )
 def test_the_python_of_a_page_runs(
