@@ -40,6 +40,7 @@ KINDS = {  # a file that only one kind of folder has
     "comparison.json": "compare",
     "search.json": "search",
     "race.json": "race",
+    "population.json": "population",
 }
 
 
