@@ -35,6 +35,7 @@ _PUBLIC = {
     "compare_runs": "chymist.verbs", "Comparison": "chymist.verbs",
     "search": "chymist.verbs", "show_batch": "chymist.verbs",
     "show_weights": "chymist.verbs",
+    "explain": "chymist.verbs",
     "diagnose": "chymist.verbs", "why": "chymist.doctor.texts",
     "pretrained_features": "chymist.verbs",
     "list_runs": "chymist.verbs", "report": "chymist.verbs",
@@ -50,6 +51,7 @@ _PUBLIC = {
     "pca": "chymist.verbs", "kmeans": "chymist.verbs", "crossing": "chymist.verbs",
     "intervals": "chymist.verbs", "invariance": "chymist.verbs",
     "race": "chymist.verbs", "loading_throughput": "chymist.verbs",
+    "architecture": "chymist.verbs.architecture",
     "receptive_fields": "chymist.verbs.receptive_fields", "shapes": "chymist.verbs.sizing",
     "Remedy": "chymist.doctor",
     "watch": "chymist.doctor", "watch_experiments": "chymist.doctor", "Finding": "chymist.doctor",
@@ -151,6 +153,7 @@ if TYPE_CHECKING:
     from chymist.verbs import tree_of as tree_of
     from chymist.verbs import tree_stability as tree_stability
     from chymist.verbs import validation_curve as validation_curve
+    from chymist.verbs.architecture import architecture as architecture
     from chymist.verbs.estimator import as_estimator as as_estimator
     from chymist.verbs.receptive_fields import receptive_fields as receptive_fields
     from chymist.verbs.sizing import shapes as shapes

@@ -7,6 +7,7 @@ import argparse
 from chymist.cli.explain_columns import METHODS as OF_COLUMNS
 from chymist.cli.explain_features import METHODS as OF_FEATURES
 from chymist.cli.explain_maps import METHODS as OF_MAPS
+from chymist.cli.explain_options import OWNERS
 from chymist.cli.explain_words import METHODS as OF_WORDS
 from chymist.engine.folder import open_folder
 from chymist.errors import UsageError, nearest
@@ -15,8 +16,8 @@ METHODS = {**OF_MAPS, **OF_FEATURES, **OF_COLUMNS, **OF_WORDS}
 
 # What explains a run best where nothing was asked for, by the kind of its data.
 USUAL = {
-    "image": "grad-cam", "table": "permutation", "text": "words", "tokens": "words",
-    "graph": "edges", "sequence": "integrated-gradients",
+    "image": "grad-cam", "table": "permutation", "array": "permutation", "text": "words",
+    "tokens": "words", "graph": "edges", "sequence": "integrated-gradients",
 }  # fmt: skip
 
 
@@ -26,6 +27,10 @@ def explain(options: argparse.Namespace) -> int:
     if name not in METHODS:
         raise UsageError("unknown method", where="--method", received=f"'{name}'",
                          do=nearest(name, METHODS))  # fmt: skip
+    for option, owners in OWNERS.items():
+        if getattr(options, option) is not None and name not in owners:
+            raise UsageError(f"{name} has no such option", where=f"--{option}",
+                             do=f"it belongs to {', '.join(owners)}")  # fmt: skip
     return METHODS[name](options)
 
 

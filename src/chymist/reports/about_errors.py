@@ -128,7 +128,7 @@ def _matrix(matrix: np.ndarray, classes: tuple[str, ...], say: Say) -> Markup:
             if not rows:
                 cells.append(tag("td", "·", class_="z"))
                 continue
-            strength = 0.55 * part if row == column else 0.12 + 0.5 * part**0.5
+            strength = 0.55 * part if row == column else 0.12 + 0.42 * part**0.5
             kind, style = "h" if row == column else "m", f"--a:{strength:.2f}"
             percent = f"{100 * part:.0f}" if part >= 0.0995 else f"{100 * part:.1f}"
             cells.append(tag("td", f"{rows:,}", tag("small", percent), class_=kind, style=style))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from chymist.metrics import surprise
-from chymist.reports.markup import Markup, data_name, join, table, tag
+from chymist.reports.markup import CELL, Markup, data_name, join, table, tag
 from chymist.reports.numbers import number, rows_of
 from chymist.reports.pictures import data_uri, to_bytes
 from chymist.reports.saying import ENGLISH, Say
@@ -146,10 +146,14 @@ def _cells(run: Run, rows: np.ndarray) -> tuple[list[str], Mapping[str, Any]]:
     return names, {name: flat[:, i] for i, name in enumerate(names)}
 
 
-def _cell(value: Any, say: Say) -> str:
+def _cell(value: Any, say: Say) -> str | Markup:
     if value is None or (isinstance(value, float) and np.isnan(value)):
         return say("(empty)")
-    return number(float(value)) if isinstance(value, float | int | np.number) else str(value)
+    return (
+        number(float(value))
+        if isinstance(value, float | int | np.number)
+        else data_name(value, CELL)
+    )
 
 
 def _values(values: np.ndarray) -> Markup:

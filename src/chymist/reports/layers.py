@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any, Literal
@@ -48,16 +48,6 @@ class LayerRow:
         return prod(self.output_shape) if self.output_shape else 0
 
 
-@dataclass
-class _Call:
-    """What is known of a module that was called."""
-
-    module: nn.Module
-    shape: tuple[int, ...] = ()
-    multiply_adds: int = 0
-    receptive_field: Receptive = None
-
-
 def layer_table(
     model: nn.Module, input_shape: Sequence[int], costs: bool = False
 ) -> list[LayerRow]:
@@ -87,74 +77,33 @@ def layer_table(
         [('Linear', (4,), 16), ('ReLU', (4,), 0), ('Linear', (2,), 10)]
     """
     from chymist.models.counting import numbers_of  # brings torch
+    from chymist.reports.tracing import Call, calls_of
 
-    traced = _trace(model, tuple(input_shape), costs)
-    called = {id(call.module) for call in traced}
+    traced: dict[int, Call] = {}
+    spent: dict[int, int] = {}
     names = {id(module): name for name, module in model.named_modules()}
-    rest = [_Call(m) for m in model.modules() if id(m) not in called]
+    for call in calls_of(model, tuple(input_shape), costs):
+        if id(call.module) in names:
+            traced.setdefault(id(call.module), call)
+            spent[id(call.module)] = spent.get(id(call.module), 0) + call.own // 2
+    rest = [Call(m, "", -1) for m in model.modules() if id(m) not in traced]
     counted: set[int] = set()
     rows = []
-    for call in traced + rest:
+    for call in [*traced.values(), *rest]:
         module = call.module
         own = [(n, p) for n, p in module.named_parameters(recurse=False) if id(p) not in counted]
         counted |= {id(p) for _, p in own}
         fresh = sum(p.numel() for _, p in own) + numbers_of(module)
-        leaf = id(module) in called and not any(module.children())
-        if fresh or leaf or call.multiply_adds:
+        leaf = id(module) in traced and not any(module.children())
+        if fresh or leaf or spent.get(id(module)):
             rows.append(
                 LayerRow(
-                    names[id(module)], type(module).__name__, call.shape, fresh,
+                    names[id(module)], type(module).__name__, call.shape[1:], fresh,
                     sum(p.numel() for n, p in own if "bias" in n),
-                    call.multiply_adds, call.receptive_field,
+                    spent.get(id(module), 0), call.receptive_field,
                 )
             )  # fmt: skip
     return rows
-
-
-def _trace(model: nn.Module, shape: tuple[int, ...], costs: bool) -> list[_Call]:
-    """Modules in the order in which they are first called, and what the calls did."""
-    import torch
-
-    from chymist.models.unshared import Unshared2d
-    from chymist.reports.metering import Meter
-
-    calls: dict[int, _Call] = {}
-    meter = Meter(batch=2)
-    open_calls: list[int] = []  # counts when the calls under way began, less those inside of them
-
-    def before(module: nn.Module, _: Any) -> None:
-        calls.setdefault(id(module), _Call(module))
-        open_calls.append(meter.multiply_adds)
-
-    def after(module: nn.Module, given: Any, output: Any) -> None:
-        call = calls[id(module)]
-        spent = meter.multiply_adds - open_calls.pop()
-        call.multiply_adds += spent // meter.batch
-        open_calls[:] = [start + spent for start in open_calls]
-        if costs and isinstance(module, Unshared2d):  # its windows are taken apart on the way
-            meter.windowed(given[0], output, module.side)
-        if not call.shape:
-            call.shape = _shape_of(output)
-            call.receptive_field = meter.seen(output)
-
-    def run(given: Tensor) -> None:
-        meter.begin(given)
-        open_calls.clear()
-        calls.clear()
-        with meter if costs else nullcontext():
-            model(given)
-
-    first = next((p for p in model.parameters() if p.is_floating_point()), torch.zeros(()))
-    inputs = torch.zeros((meter.batch, *shape), dtype=first.dtype, device=first.device)
-    with untouched(model, training=False), torch.no_grad(), _plain_attention():
-        handles = [m.register_forward_pre_hook(before) for m in model.modules()]
-        handles += [m.register_forward_hook(after) for m in model.modules()]
-        try:
-            call_with_zeros(run, inputs)
-        finally:
-            for handle in handles:
-                handle.remove()
-    return list(calls.values())
 
 
 def call_with_zeros(run: Callable[[Tensor], Any], inputs: Tensor) -> None:
@@ -169,16 +118,24 @@ def call_with_zeros(run: Callable[[Tensor], Any], inputs: Tensor) -> None:
         try:
             run(inputs.long())
         except (RuntimeError, TypeError, ValueError, IndexError) as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0][:80]
-            raise InputError(
-                "the model fails on inputs of this shape",
-                received=f"2 inputs of shape {tuple(inputs.shape[1:])}",
-                do=f"it says: {reason}",
-            ) from None
+            raise refused(error, tuple(inputs.shape[1:])) from None
+
+
+def refused(error: Exception, shape: Sequence[int], rows: str = "2 inputs of shape") -> InputError:
+    """What to say when a model fails on inputs.
+
+    Args:
+        error: what it raised.
+        shape: of one input.
+        rows: how many inputs, in words.
+    """
+    reason = (str(error).splitlines() or [type(error).__name__])[0][:80]
+    return InputError("the model fails on inputs of this shape",
+                      received=f"{rows} {tuple(shape)}", do=f"it says: {reason}")  # fmt: skip
 
 
 @contextmanager
-def _plain_attention() -> Iterator[None]:
+def plain_attention() -> Iterator[None]:
     """Attention in its single products, which can be counted, instead of one fused call."""
     import torch
 
@@ -212,13 +169,3 @@ def untouched(model: nn.Module, training: bool) -> Iterator[None]:
             with torch.no_grad():
                 for module, name, buffer, content in buffers:
                     module._buffers[name] = buffer.copy_(content)
-
-
-def _shape_of(output: Any) -> tuple[int, ...]:
-    """Shape of the first tensor in an output, without the batch."""
-    if hasattr(output, "shape"):
-        return tuple(output.shape[1:])
-    parts = output.values() if isinstance(output, dict) else output
-    if isinstance(output, dict | list | tuple):
-        return next((shape for part in parts if (shape := _shape_of(part))), ())
-    return ()

@@ -87,7 +87,7 @@ class Meter(TorchDispatchMode):
 
     def seen(self, output: Any) -> tuple[int, ...] | Literal["all"] | None:
         """The receptive field of an output; "all" of the input; None where it is not known."""
-        found = next((self._seen[id(t)] for t in _tensors([output]) if id(t) in self._seen), None)
+        found = next((self._seen[id(t)] for t in tensors_in([output]) if id(t) in self._seen), None)
         return found.sizes if isinstance(found, Field) else "all" if found == "all" else None
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -100,10 +100,10 @@ class Meter(TorchDispatchMode):
             self.multiply_adds += _COSTS[name](args)
         elif packet in flop_registry:
             self.multiply_adds += flop_registry[packet](*args, **kwargs, out_val=result) // 2
-        given = [t for t in _tensors(args) if id(t) in self._seen]
+        given = [t for t in tensors_in(args) if id(t) in self._seen]
         if given:
             pointwise = torch.Tag.pointwise in func.tags
-            for made in _tensors([result]):
+            for made in tensors_in([result]):
                 self._put(made, self._follow(name, pointwise, args, given, made))
         return result
 
@@ -171,14 +171,15 @@ def _plain(shape: Sequence[int]) -> list[int]:
     return [n for n in shape if n != 1]
 
 
-def _tensors(values: Iterable[Any]) -> Iterable[Tensor]:
+def tensors_in(values: Iterable[Any]) -> Iterable[Tensor]:
+    """Tensors in values, also in lists, tuples and dictionaries in them."""
     for value in values:
         if isinstance(value, Tensor):
             yield value
         elif isinstance(value, list | tuple):
-            yield from _tensors(value)
+            yield from tensors_in(value)
         elif isinstance(value, dict):
-            yield from _tensors(value.values())
+            yield from tensors_in(value.values())
 
 
 def _attention(args: Sequence[Any]) -> int:

@@ -13,7 +13,7 @@ from chymist.reports.examples import examples_section
 from chymist.reports.findings import NO_WORDS, findings_section
 from chymist.reports.layers import LayerRow
 from chymist.reports.markup import Markup, block, data_name, join, pairs, safe, tag
-from chymist.reports.numbers import interval, metric_name, part_name
+from chymist.reports.numbers import interval, metric_name, part_name, rows_of
 from chymist.reports.saying import ENGLISH, Say
 from chymist.reports.style import STYLE
 from chymist.reports.trees import NamedTree
@@ -76,8 +76,8 @@ def _titled(score: Score, say: Say) -> str:
     if say.lang == "en":
         return str(score)
     metric, value = metric_name(score.metric, say), show(score.metric, score.value)
-    return say("{metric} {value} [{interval}]", metric=metric, value=value,
-               interval=interval(score, say))  # fmt: skip
+    return say("{metric} {value} [{interval}], {rows}", metric=metric, value=value,
+               interval=interval(score, say), rows=rows_of(score.n, score.split, say))  # fmt: skip
 
 
 def page(

@@ -11,6 +11,8 @@ from types import MappingProxyType
 from chymist.reports.chinese import STORED, WORDS
 
 FIELD = re.compile(r"\{(\w+)\}")
+# Fields of stored sentences that are such words themselves; the others are names and numbers.
+NESTED = frozenset({"floor", "size", "rows", "verdict", "metric", "method", "parts", "kind", "why"})
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -72,8 +74,9 @@ class Say:
             return self.known[sentence]
         for shape, template in _shapes(self.lang):
             if (found := shape.fullmatch(sentence)) is not None:
-                parts = {name: self.again(part) or part for name, part in found.groupdict().items()}
-                return template.format(**parts)
+                parts = found.groupdict()
+                nested = {n: self.again(parts[n]) or parts[n] for n in NESTED & parts.keys()}
+                return template.format(**parts | nested)
         return ""
 
 

@@ -71,7 +71,7 @@ tr.sum td{font-weight:600;border-top:1px solid var(--rule)}
 .matrix td,.matrix th{vertical-align:middle;padding:.3em .45em;text-align:center;border:0;
 min-width:2.9em}
 .matrix th[scope=row]{text-align:right;padding-right:.8em}
-.matrix td small{display:block;opacity:.85;font-size:.76em;line-height:1.1}
+.matrix td small{display:block;font-size:.76em;line-height:1.1}
 .matrix td{border:1px solid var(--bg)}
 .matrix .z{color:var(--soft)}
 .h{background:rgb(var(--hit)/var(--a))}.m{background:rgb(var(--miss)/var(--a))}
@@ -83,7 +83,7 @@ pre{background:var(--card);padding:12px 14px;overflow-x:auto;font:.84rem/1.5 ui-
 SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;margin:.4em 0 1.2em;border-radius:4px}
 code{font-family:ui-monospace,Menlo,Consolas,"DejaVu Sans Mono",monospace;font-size:.92em;
 overflow-wrap:anywhere}
-td code{white-space:nowrap}
+td code,td b{white-space:nowrap}
 details{margin:.5em 0}
 summary{cursor:pointer;color:var(--soft);font-size:.86rem}
 .shots{display:grid;grid-template-columns:repeat(auto-fill,minmax(112px,1fr));gap:22px 18px;

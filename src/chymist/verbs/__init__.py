@@ -20,6 +20,8 @@ from chymist.verbs.decomposing import bias_variance as bias_variance
 from chymist.verbs.diagnosing import diagnose as diagnose
 from chymist.verbs.embedding import pretrained_features as pretrained_features
 from chymist.verbs.evolving import evolve as evolve
+from chymist.verbs.explaining import explain as explain
+from chymist.verbs.explanations import Explanation as Explanation
 from chymist.verbs.fitting import fit as fit
 from chymist.verbs.fitting import resume as resume
 from chymist.verbs.fixing import fix as fix

@@ -11,7 +11,7 @@ from typing import Any
 
 from chymist.data import split as make_split
 from chymist.doctor.texts import LANGUAGES
-from chymist.doctor.verdict_words import REASONS, told
+from chymist.doctor.verdict_words import CHINESE, REASONS, SAID, told
 from chymist.engine.files import write_file
 from chymist.engine.threads import Threads
 from chymist.errors import ChymistError
@@ -61,10 +61,12 @@ def teller(experiments: Mapping[str, Any] | None, lang: str) -> Say:
         lang: "en" or "zh".
     """
     say = saying(lang)
-    if lang == "en" or experiments is None:
+    if lang == "en":
         return say
-    verdict = told(experiments, lang)["Verdict"]
-    return replace(say, known={**say.known, **REASONS, experiments["claim"]: verdict})
+    known = {**say.known, **REASONS, **{SAID[cause]: CHINESE[cause] for cause in SAID}}
+    if experiments is not None:
+        known[experiments["claim"]] = told(experiments, lang)["Verdict"]
+    return replace(say, known=known)
 
 
 def command_of(run: Run, folder: str | None = None) -> str:

@@ -149,6 +149,22 @@ def place_of_drawing(out: str) -> Path:
     return place_of_file(out, suffix=".svg")
 
 
+def place_of_picture(out: str, rows: str = "") -> Path:
+    """Where a picture goes that may be SVG or PNG, known before any work is done.
+
+    Args:
+        out: what the user says.
+        rows: path of new rows, which stay as they are.
+
+    Raises:
+        InputError, UsageError: as in `place_of_file`.
+    """
+    if Path(out).suffix.lower() not in (".svg", ".png"):
+        raise UsageError("a picture ends in .svg or .png", where="--out", received=f"'{out}'",
+                         do="give such a name: seen.svg")  # fmt: skip
+    return place_of_file(out, rows=rows)
+
+
 def place_of_file(
     out: str, data: Data | None = None, rows: str = "", option: str = "--out", suffix: str = ""
 ) -> Path:

@@ -9,10 +9,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from chymist.reports.chinese import claims, data, errors, kit, model, names, stored, training, whole
+from chymist.reports.chinese import (
+    architecture,
+    claims,
+    data,
+    errors,
+    kit,
+    model,
+    names,
+    stored,
+    training,
+    whole,
+)
 
 WORDS: Mapping[str, str] = MappingProxyType({
-    **names.WORDS, **kit.WORDS, **data.WORDS, **model.WORDS, **training.WORDS, **errors.WORDS,
-    **whole.WORDS,
+    **architecture.WORDS, **names.WORDS, **kit.WORDS, **data.WORDS, **model.WORDS,
+    **training.WORDS, **errors.WORDS, **whole.WORDS,
 })  # fmt: skip
 STORED: Mapping[str, str] = MappingProxyType({**stored.WORDS, **claims.WORDS})

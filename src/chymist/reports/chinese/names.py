@@ -13,8 +13,7 @@ WORDS = {
     # kinds of data and of columns
     "table": "表格", "array of numbers": "数值数组", "images": "图像", "sequences": "序列",
     "texts": "文本", "numbers of tokens": "词元编号", "nodes of a graph": "图的节点",
-    "number": "数值", "category": "类别", "date": "日期", "text": "文本", "identifier": "标识",
-    "empty": "空", "constant": "常数",
+    "number": "数值", "category": "类别", "date": "日期", "text": "文本", "id": "编号",
     # slots of a recipe
     "model": "模型", "init": "初始化", "loss": "损失", "penalty": "惩罚项", "optimizer": "优化器",
     "schedule": "学习率调度", "batch size": "批大小", "length": "训练长度", "stop": "停止条件",

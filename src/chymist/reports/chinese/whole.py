@@ -30,7 +30,7 @@ WORDS = {
     "high": "上限",
     # headings
     "chymist report of a run, seed {seed}": "chymist 训练报告，随机种子 {seed}",
-    "{metric} {value} [{interval}]": "{metric} {value}［{interval}］",
+    "{metric} {value} [{interval}], {rows}": "{metric} {value}［{interval}］，{rows}",
     "Made by chymist. This page needs no network and runs no script.": (
         "由 chymist 生成。本页不需要网络，也不运行脚本。"
     ),
