@@ -114,8 +114,9 @@ def entries_figure(found: ComparisonRecord, say: Say) -> Markup:
     """The entries and the floor on one axis, with their intervals."""
     metric = found.metric
     scores = [(one.name, one.score) for one in found.rows]
-    scores.append((found.floor.name, found.floor.score))
-    title = say("The floor, {name}, reaches {value}.", name=found.floor.name,
+    scores.append((stored_text(found.floor.name, say), found.floor.score))
+    floor = stored_text(found.floor.name, say)
+    title = say("The floor, {name}, reaches {value}.", name=floor,
                 value=show(metric, found.floor.score.value))  # fmt: skip
     better = say("more is better") if find(metric).greater_is_better else say("less is better")
     caption = say(
@@ -145,8 +146,8 @@ def entry_cells(found: ComparisonRecord, say: Say) -> tuple[list[str], list[list
             "" if count is None else f"{count:,}", f"{entry.seconds:.1f} s", entry.executor,
         ])  # fmt: skip
     score = found.floor.score
-    cells.append([found.floor.name, show(metric, score.value), span_text(score), "", "", "",
-                  say("floor")])  # fmt: skip
+    name = stored_text(found.floor.name, say)
+    cells.append([name, show(metric, score.value), span_text(score), "", "", "", say("floor")])
     return heads, cells
 
 

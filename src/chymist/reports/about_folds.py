@@ -34,6 +34,7 @@ from chymist.reports.study_parts import (
     how_items,
     points_text,
     span_text,
+    stored_text,
     value_text,
 )
 from chymist.values import Score, show
@@ -138,9 +139,10 @@ def _floors_figure(score: Score, name: str, floors: Sequence[NamedFloor], say: S
     """The model and its floors on one axis."""
     if not floors:
         return tag("p", say("There is no floor to compare with."), class_="note")
-    scores = [(name, score), *((one.name, one.score.score) for one in floors)]
+    scores = [(name, score),
+              *((stored_text(one.name, say), one.score.score) for one in floors)]  # fmt: skip
     value = show(score.metric, floors[0].score.score.value)
-    title = say("The strongest floor, {name}, reaches {value}.", name=floors[0].name, value=value)
+    title = say("The strongest floor, {name}, reaches {value}.", name=scores[1][0], value=value)
     better = (say("more is better") if find(score.metric).greater_is_better
               else say("less is better"))  # fmt: skip
     caption = say("Axis: {metric} ({better}); lines are 95 % intervals of each score alone.",
@@ -334,8 +336,8 @@ def _population_sentence(found: PopulationRecord, values: np.ndarray, say: Say) 
         floor = found.floors[0]
         level, sign = floor.score.score.value, 1 if find(metric).greater_is_better else -1
         above = int((sign * values > sign * level).sum())
-        text += say("; {n} of them are better than {floor} ({level})", n=above, floor=floor.name,
-                    level=show(metric, level))  # fmt: skip
+        text += say("; {n} of them are better than {floor} ({level})", n=above,
+                    floor=stored_text(floor.name, say), level=show(metric, level))  # fmt: skip
     return say("{claim}.", claim=text)
 
 

@@ -103,12 +103,15 @@ def search_page(
     """The report of a search; arguments as for `comparison_page`."""
     told = _told(plain, SearchRecord, file)
     axes = {name: _axis(one) for name, one in told.axes.items()}
+    trials = tuple(_trial(one, curves) for one in told.rows)
     for name, text in told.space.items():  # of a folder from before axes were kept
-        axes.setdefault(name, parse(text, True, name) or Choice((text,)))
+        known = parse(text, True, name)
+        tried = Choice(tuple(dict.fromkeys(one.point[name] for one in trials)))
+        axes.setdefault(name, known if isinstance(known, Range) else tried)
     found = Search(
         told.verdict, Recipe.from_dict(told.best), told.score.score,
         told.nested.score if told.nested else None,
-        tuple(_trial(one, curves) for one in told.rows), tuple(told.pairs),
+        trials, tuple(told.pairs),
         tuple(Influence(**one) for one in told.influence), told.surface, told.noise,
         tuple(told.outer), axes, told.sealed, told.facts,
     )  # fmt: skip

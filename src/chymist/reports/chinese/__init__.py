@@ -17,7 +17,9 @@ from chymist.reports.chinese import (
     kit,
     model,
     names,
+    searches,
     stored,
+    studies,
     training,
     whole,
 )
@@ -25,5 +27,8 @@ from chymist.reports.chinese import (
 WORDS: Mapping[str, str] = MappingProxyType({
     **architecture.WORDS, **names.WORDS, **kit.WORDS, **data.WORDS, **model.WORDS,
     **training.WORDS, **errors.WORDS, **whole.WORDS,
+    **studies.WORDS, **searches.WORDS,
 })  # fmt: skip
-STORED: Mapping[str, str] = MappingProxyType({**stored.WORDS, **claims.WORDS})
+STORED: Mapping[str, str] = MappingProxyType(
+    {**stored.WORDS, **claims.WORDS, **studies.STORED, **searches.STORED}
+)
