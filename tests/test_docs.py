@@ -32,6 +32,7 @@ PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").g
         "docs/images.md",
         "docs/networks.md",
         "docs/neurons.md",
+        "docs/reports.md",
     ],
 )
 def test_the_python_of_a_page_runs(

@@ -104,7 +104,7 @@ def finish_fit(
 ) -> int:
     """Print what `fit` and `resume` print at the end."""
     language = language_of(options.lang)
-    if language != "en" and run.findings:
+    if language != "en":
         write_report(run, language)
     print_result(screen, run)
     if options.json:
@@ -278,11 +278,13 @@ def runs(options: argparse.Namespace) -> int:
 
 def show_run(options: argparse.Namespace) -> int:
     """`chymist show`."""
-    from chymist.cli.explaining import draw_weights
+    from chymist.cli.explaining import draw_graph, draw_weights
     from chymist.cli.summaries import plain_findings, print_saved
 
     saved = open_folder(options.run)
     drawn = draw_weights(options.run, options.weights) if options.weights else {}
+    if options.graph:
+        drawn |= draw_graph(options.run, options.graph)
     if options.json:
         emit(
             {
@@ -297,8 +299,8 @@ def show_run(options: argparse.Namespace) -> int:
         )
     else:
         print_saved(screen_of(options), saved, language_of(options.lang))
-        if drawn:
-            screen_of(options).line("Weights", drawn["weights"], result=True)
+        for name, path in drawn.items():
+            screen_of(options).line(name.capitalize(), path, result=True)
     return 0
 
 

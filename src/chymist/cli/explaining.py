@@ -10,8 +10,10 @@ from math import prod
 from typing import Any, get_args, get_type_hints
 
 import chymist as cy
+from chymist.cli.commands import width
 from chymist.cli.inputs import count, merged
 from chymist.engine.files import write_through
+from chymist.engine.folder import open_folder
 from chymist.errors import UsageError, nearest
 from chymist.parts import PALETTE, Definition, Part, listed, registered, spelled
 from chymist.reports.numbers import size
@@ -19,6 +21,7 @@ from chymist.reports.part_pictures import Picture, picture_of
 from chymist.reports.pictures import to_png
 from chymist.reports.style import as_file
 from chymist.values import Recipe
+from chymist.verbs.records import load_model
 from chymist.verbs.writing import place_of_drawing, place_of_file
 
 
@@ -95,8 +98,12 @@ def layers_of(options: argparse.Namespace) -> dict[str, Any]:
             raise UsageError("unknown option", received=f"'--{name}'",
                              do="only --model.* fits here")  # fmt: skip
         plain = merged(plain, {"model": {option: value}})
-    if options.fields:
-        place_of_drawing(options.fields)
+    for out in (options.fields, options.graph):
+        if out:
+            place_of_drawing(out)
+    if options.depth is not None and not (options.graph or options.flow):
+        raise UsageError("this option folds a graph", where="--depth",
+                         do="add --graph FILE.svg, or --flow")  # fmt: skip
     model = Recipe.from_dict(plain).model
     found = cy.shapes(model, sizes, options.outputs)
     memory = {} if found.solved else found.memory(options.batch, options.optimizer)
@@ -106,7 +113,8 @@ def layers_of(options: argparse.Namespace) -> dict[str, Any]:
          "receptive_field": r.receptive_field}
         for r in found.rows
     ]  # fmt: skip
-    text = str(found) + _fields_drawn(options, model, sizes)
+    drawn, flow = _graph_drawn(options, model, sizes)
+    text = (flow or str(found)) + _fields_drawn(options, model, sizes) + drawn
     if memory:
         parts = ", ".join(f"{name} {size(b)}" for name, b in memory.items())
         text += f"\nmemory for batches of {options.batch} with {options.optimizer}: {parts}"
@@ -114,7 +122,7 @@ def layers_of(options: argparse.Namespace) -> dict[str, Any]:
         "model": options.model, "parameters": found.parameters, "biases": found.biases,
         "multiply_adds": found.multiply_adds, "weight_layers": found.weight_layers,
         "solved": found.solved, "memory": memory, "layers": rows, "picture": options.fields,
-        "text": text,
+        "graph": options.graph, "text": text,
     }  # fmt: skip
 
 
@@ -124,6 +132,21 @@ def _fields_drawn(options: argparse.Namespace, model: Any, sizes: tuple[int, ...
         return ""
     cy.receptive_fields(model, sizes, options.outputs).save(options.fields)
     return f"\nwhat a unit of each layer sees is drawn in {options.fields}"
+
+
+def _graph_drawn(
+    options: argparse.Namespace, model: Any, sizes: tuple[int, ...]
+) -> tuple[str, str]:
+    """Draw what flows through a model, where that is asked for; what to say of it, and its text."""
+    if not (options.graph or options.flow):
+        return "", ""
+    if options.depth is not None:
+        count(options.depth, "--depth")
+    found = cy.architecture(model, sizes, options.outputs)
+    if options.graph:
+        found.save(options.graph, options.depth)
+    text = found.text(options.depth, width()) if options.flow else ""
+    return f"\nwhat flows through it is drawn in {options.graph}" if options.graph else "", text
 
 
 def _sizes(options: argparse.Namespace) -> tuple[int, ...]:
@@ -141,6 +164,15 @@ def _sizes(options: argparse.Namespace) -> tuple[int, ...]:
             do="write 1x28x28 for images, 20 for a table",
         )
     return sizes
+
+
+def draw_graph(run: str, out: str) -> dict[str, str]:
+    """What flows through the model of a run, drawn where `out` says."""
+    place = place_of_file(out, rows=run, option="--graph", suffix=".svg")
+    saved = open_folder(run)
+    model, _ = load_model(saved, None)
+    cy.architecture(model, tuple(saved.preparation.input_shape)).save(place)
+    return {"graph": out}
 
 
 def draw_weights(run: str, out: str) -> dict[str, str]:

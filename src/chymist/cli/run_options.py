@@ -69,7 +69,7 @@ def language(verb: Any) -> None:
     """`--lang`."""
     verb.add_argument(
         "--lang", choices=("en", "zh"),
-        help="language of findings: their titles and remedies (that of the locale)",
+        help="language of the report, and of titles and remedies of findings (that of the locale)",
     )  # fmt: skip
 
 
@@ -85,6 +85,7 @@ def show(verb: argparse.ArgumentParser) -> None:
         "--weights", metavar="FILE.png",
         help="of a network for images: where to draw the weights of its first layer",
     )  # fmt: skip
+    verb.add_argument("--graph", metavar="FILE.svg", help="where to draw what flows through it")
     language(verb)
 
 
@@ -193,6 +194,14 @@ def shapes(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--fields", metavar="FILE", help="where to draw what a unit of each layer sees (SVG)"
     )
+    verb.add_argument("--graph", metavar="FILE", help="where to draw what flows through it (SVG)")
+    verb.add_argument(
+        "--flow", action="store_true", help="print what flows from where to where, call by call"
+    )
+    verb.add_argument(
+        "--depth", type=int, metavar="N",
+        help="of --graph and --flow: fold the modules N levels deep (all that fit on a page)",
+    )  # fmt: skip
     memory = verb.add_argument_group("memory")
     memory.add_argument("--batch", type=int, default=32, metavar="N", help="rows of a batch (32)")
     memory.add_argument("--optimizer", default="adam", metavar="NAME", help="which one (adam)")

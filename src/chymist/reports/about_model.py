@@ -49,7 +49,7 @@ class Affine(Protocol):
 
 def model_section(
     run: Run, layers: Sequence[LayerRow], coefficients: Affine | None,
-    tree: NamedTree | None = None, say: Say = ENGLISH,
+    tree: NamedTree | None = None, say: Say = ENGLISH, architecture: Markup | None = None,
 ) -> Markup:  # fmt: skip
     """The model card of a run."""
     total = sum(row.parameters for row in layers)
@@ -78,7 +78,7 @@ def model_section(
     note = say("{n} more layers are left out of the table.", n=left) if len(layers) >= ROWS else ""
     trained = _untrained_note(run, total, say)
     return join(
-        card, heading, table(heads, rows, {3, 4}, say=say),
+        card, architecture or "", heading, table(heads, rows, {3, 4}, say=say),
         *(tag("p", text, class_="note") for text in (note, trained) if text),
         coefficients_table(run, coefficients, say) if coefficients is not None else "",
         tree_figure(tree, say) if tree is not None and len(tree.tree) else "",

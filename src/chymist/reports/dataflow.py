@@ -500,8 +500,8 @@ def flow_text(graph: Dataflow, width: int = 110) -> str:
 
     Example:
         >>> nodes = (Node("input", "input", shape=(3,)), Node("0", "ReLU", inputs=((0, (3,)),)))
-        >>> print(flow_text(Dataflow(nodes, ())).splitlines()[2].split())
-        ['0', 'input', '3']
+        >>> print(flow_text(Dataflow(nodes, ())).splitlines()[3].split())
+        ['1', '0', 'ReLU']
     """
     cells: list[list[object]] = []
     shown: list[int] = []

@@ -73,7 +73,7 @@ def _pictures(run: Run, order: np.ndarray, losses: np.ndarray, say: Say) -> Mark
     images, said = to_bytes(np.asarray(run.data.take(rows)), say)
     items = []
     for image, place, row in zip(images, order, rows, strict=True):
-        lines = _said(run, int(place), float(losses[place]), say)
+        lines = said_of(run, int(place), say)
         number_ = say("row {n}", n=f"{row + 1:,}")
         picture = tag("img", src=Markup(data_uri(image)), alt=number_)
         text = join(*(join(line, tag("br")) for line in lines), number_)
@@ -83,8 +83,15 @@ def _pictures(run: Run, order: np.ndarray, losses: np.ndarray, say: Say) -> Mark
     return join(tag("ul", *items, class_="shots"), tag("p", note.strip(), class_="note"))
 
 
-def _said(run: Run, place: int, loss: float, say: Say) -> list[Markup]:
-    """What the truth is, what the model said, and how sure it was."""
+def said_of(run: Run, place: int, say: Say = ENGLISH) -> list[Markup]:
+    """What the truth is of a row, what the model said, and how sure it was.
+
+    Args:
+        run: the run.
+        place: of the row among its predictions.
+        say: the language.
+    """
+    loss = float(example_losses(run)[place])
     found, classes = run.predictions, run.data.classes
     if not classes:
         return [

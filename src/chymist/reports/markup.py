@@ -6,6 +6,7 @@ direction overrides are shown as their codes, and angle brackets are inert.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Sequence
 from html import escape
 
@@ -152,7 +153,17 @@ def stored(sentence: str, say: Say, limit: int = TEXT) -> Markup:
         '<span lang="en">as it was</span>'
     """
     told = say.again(sentence)
-    return safe(told, limit) if told else tag("span", safe(sentence, limit), lang="en")
+    return coded(told, limit) if told else tag("span", coded(sentence, limit), lang="en")
+
+
+def coded(text: str, limit: int = TEXT) -> Markup:
+    """A sentence whose names between back quotes are set as code.
+
+    Example:
+        >>> coded("see `a<b` here"), coded("a ` b")
+        ('see <code>a&lt;b</code> here', 'a ` b')
+    """
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", safe(text, limit)))
 
 
 def pairs(items: Sequence[tuple[object, object]]) -> Markup:

@@ -12,6 +12,7 @@ from chymist.reports.about_training import curves_section, time_section
 from chymist.reports.examples import examples_section
 from chymist.reports.findings import NO_WORDS, findings_section
 from chymist.reports.layers import LayerRow
+from chymist.reports.looked import Looks, looked_section
 from chymist.reports.markup import Markup, block, data_name, join, pairs, safe, tag
 from chymist.reports.numbers import interval, metric_name, part_name, rows_of
 from chymist.reports.saying import ENGLISH, Say
@@ -31,6 +32,8 @@ def report_html(
     words: Mapping[str, tuple[str, str]] = NO_WORDS,
     tree: NamedTree | None = None,
     say: Say = ENGLISH,
+    looks: Looks | None = None,
+    architecture: Markup | None = None,
 ) -> str:
     """The report of a run as one HTML page: no script, no request to anywhere, at most 2 MB.
 
@@ -45,10 +48,14 @@ def report_html(
         words: title and remedy of codes of findings in another language.
         tree: of a run of trees; None for others.
         say: the language.
+        looks: where the network looked; None for what are no images.
+        architecture: a picture of the model.
 
     Returns:
         The page.
     """
+    looked = [] if looks is None else [
+        ("looked", say("Where it looked"), looked_section(run, looks, say))]  # fmt: skip
     sections = [
         ("verdict", say("Verdict"), verdict_section(run, say)),
         *(
@@ -57,10 +64,11 @@ def report_html(
             else []
         ),
         ("data", say("Data"), data_section(run, say)),
-        ("model", say("Model"), model_section(run, layers, coefficients, tree, say)),
+        ("model", say("Model"), model_section(run, layers, coefficients, tree, say, architecture)),
         ("curves", say("Training"), curves_section(run, say)),
         ("errors", say("Errors"), errors_section(run, say)),
         ("examples", say("Hardest rows"), examples_section(run, say)),
+        *looked,
         ("time", say("Where the time went"), time_section(run, say)),
         ("again", say("Doing it again"), reproduction_section(run, script, command, say)),
         ("limits", say("What this report cannot tell"), limits_section(run, say)),

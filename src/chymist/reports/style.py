@@ -91,6 +91,8 @@ padding:0;margin:1em 0;list-style:none}
 .shots img{width:96px;height:96px;object-fit:contain;image-rendering:pixelated;display:block;
 background:var(--card);border:1px solid var(--rule)}
 .shots p{margin:.35em 0 0;font-size:.8rem;line-height:1.4}
+.looks{grid-template-columns:repeat(auto-fill,minmax(200px,1fr))}
+.looks div{display:flex;gap:4px}
 .beside{display:flex;flex-wrap:wrap;gap:20px 64px;align-items:flex-start}
 .beside>*{min-width:min(17em,100%);max-width:100%}.beside h3{margin-top:0}
 .beside .note{contain:inline-size}
@@ -107,7 +109,8 @@ footer{padding-top:8px;padding-bottom:48px}
 h1{font-size:1.6rem}.verdict{font-size:1.25rem}.big{font-size:2.9rem}
 section{padding:22px 0 18px}th,td{padding-right:.75em}svg text{font-size:14.5px}
 article{padding:0 12px 10px}
-.shots{grid-template-columns:repeat(auto-fill,minmax(96px,1fr))}}
+.shots{grid-template-columns:repeat(auto-fill,minmax(96px,1fr))}
+.looks{grid-template-columns:repeat(auto-fill,minmax(196px,1fr))}}
 @media print{:root{--bg:#fff}body{font-size:9.5pt}header,main,footer{padding:0}
 section{padding:14px 0 8px;margin-top:12px}.grid{gap:18px 30px}.big{font-size:2.6rem}
 nav,summary{display:none}

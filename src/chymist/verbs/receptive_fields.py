@@ -137,6 +137,10 @@ def receptive_fields(
     places = _places(shape)
     if not isinstance(model, nn.Module):
         model = build_model(Recipe(model=model).model, Shapes(shape, outputs), 0)
+    if any(hasattr(module, "fitted_numbers") for module in model.modules()):
+        raise UsageError("a model that is solved from all rows has no units that see places",
+                         where="model", received=type(model).__name__,
+                         do="give a network, such as cnn, gru or grid_gcn")  # fmt: skip
     if prod(places) > MOST:
         raise UsageError("too many places to try them one by one", where="input_shape",
                          received=f"{prod(places):,}, {_shape(shape)}",

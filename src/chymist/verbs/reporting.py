@@ -43,6 +43,10 @@ def write_report(run: Run, lang: str = "en") -> Path:
 
 def report_page(run: Run, lang: str = "en") -> str:
     """The report of a run; arguments as for `write_report`."""
+    # These know results of every verb, and the verbs that make them write reports.
+    from chymist.verbs.architecture import architecture_figure
+    from chymist.verbs.looking import looks_of
+
     layers = layer_table(run.model, run.preparation.input_shape)
     script = script_of(run.recipe, run.split, run.seed, run.facts["threads"])
     linear = coefficients(run) if run.recipe.model.name in LINEAR else None
@@ -50,7 +54,10 @@ def report_page(run: Run, lang: str = "en") -> str:
     grown = isinstance(run.model, TreeModel)
     tree = named_tree(run.model, run.preparation, run.data.classes) if grown else None
     say = teller(run.experiments, lang)
-    return report_html(run, layers, script, command_of(run), linear, words, tree, say)
+    return report_html(
+        run, layers, script, command_of(run), linear, words, tree, say,
+        looks_of(run), architecture_figure(run, say),
+    )  # fmt: skip
 
 
 def teller(experiments: Mapping[str, Any] | None, lang: str) -> Say:

@@ -79,4 +79,15 @@ WORDS = {
     "loss ": "损失 ",
     "sure": "置信度",
     "error ": "误差 ",
+    # where it looked
+    "Grad-CAM of what the model predicts, at layer {layer}, whose maps of {places} are drawn over "
+    "the {pixels} pixels. The more vermilion, the more a place speaks for the prediction; every "
+    "map has colours of its own, from 0 to its strongest hundredth.": (
+        "对模型所预测类别的 Grad-CAM，取自 {layer} 层；"
+        "该层 {places} 的特征图画在 {pixels} 的像素上。"
+        "颜色越朱红，该处越支持这一预测；每张图有自己的色标，从 0 到其最强的百分之一。"
+    ),
+    "The hardest rows": "最难的样本",
+    "The surest of the right ones": "预测正确且最有把握的样本",
+    "row {n}, its map": "第 {n} 行的热力图",
 }  # fmt: skip

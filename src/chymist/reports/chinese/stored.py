@@ -195,4 +195,34 @@ FITTED = {
     ),
 }
 
-WORDS = {**FLOORS, **VERDICT, **SPLITS, **DATA, **FITTED}
+LOOKS = {
+    "The network is large: chymist explain draws its maps, and the report leaves them out.": (
+        "网络较大，报告中略去热力图：可用 `chymist explain` 绘制。"
+    ),
+    "No layer of this model gives feature maps, so there is nothing to lay over a picture.": (
+        "这个模型没有任何一层给出特征图，因此没有可以叠在图像上的热力图。"
+    ),
+    "Whether the maps depend on the weights was not checked: the network is large.": (
+        "网络较大，没有检验热力图是否取决于权重。"
+    ),
+    "Whether the map depends on the weights cannot be told: it is constant.": (
+        "无法判断热力图是否取决于权重：它是常数。"
+    ),
+    "Whether the map depends on the weights cannot be told ({about}).": (
+        "无法判断热力图是否取决于权重（{about}）。"
+    ),
+    "The map depends on the weights ({about}).": "热力图取决于权重（{about}）。",
+    "The map does not depend on what the network has learned ({about}, {limit} is the limit): it "
+    "shows the image, not the network.": (
+        "热力图不取决于网络学到的内容（{about}，界限为 {limit}）：它显示的是图像，不是网络。"
+    ),
+    "rank correlation {value} [{low}, {high}] with the map of a network of random weights, {n} "
+    "draws": "与随机权重网络的热力图的秩相关系数为 {value}［{low}，{high}］，随机 {n} 次",
+    "it is 0 everywhere": "处处为 0",
+    "it has values that are no numbers": "其中有不是数的值",
+    "none of it is a number": "没有一个值是数",
+    "its values are all alike: {low} to {high}": "各处的值几乎相同：{low} 至 {high}",
+    "{n} of {all} maps are constant: {why}": "{all} 张热力图中有 {n} 张是常数：{why}",
+}
+
+WORDS = {**LOOKS, **FLOORS, **VERDICT, **SPLITS, **DATA, **FITTED}

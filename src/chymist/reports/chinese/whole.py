@@ -42,6 +42,7 @@ WORDS = {
     "Training": "训练过程",
     "Errors": "错误分析",
     "Hardest rows": "最难的样本",
+    "Where it looked": "模型看了哪里",
     "Where the time went": "时间花在哪里",
     "Doing it again": "如何重现",
     "What this report cannot tell": "本报告不能说明什么",
