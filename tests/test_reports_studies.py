@@ -184,8 +184,6 @@ class TestFolders:
         assert b"http" not in before.replace(b"http://www.w3.org/2000/svg", b"")
 
     @pytest.mark.parametrize("name", FOLDERS)
-    @pytest.mark.parametrize("lang", ["en", "zh"])
-    @pytest.mark.parametrize("name", FOLDERS)
     def test_both_languages_show_the_same_numbers(
         self, place: Path, name: str, tmp_path: Path
     ) -> None:

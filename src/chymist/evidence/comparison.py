@@ -177,6 +177,11 @@ def verdict_of(
         best: name of the first of the ranking.
         pairs, design, metric, one_seed: as in `comparison_verdict`.
         say: fills in an English template, or its translation.
+
+    Example:
+        >>> pair = Pair("mlp", "svm", 0.02, 0.01, 0.03, 0.01, 0.01, 0.1, "mlp", T_TEST)
+        >>> verdict_of("mlp", [pair], "5 folds x 3 seeds", "accuracy")
+        'mlp is better than svm by 2.0 points [1.0, 3.0] (5 folds x 3 seeds, corrected t).'
     """
     mine = [pair for pair in pairs if pair.a == best]
     told = [pair for pair in mine if pair.better == best]

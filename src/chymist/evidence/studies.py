@@ -391,7 +391,12 @@ def ends(value: float | None, low: float | None, high: float | None) -> tuple[fl
 
 
 def numbers(values: list[float | None]) -> np.ndarray:
-    """Numbers, of which JSON could not hold all; those are nan."""
+    """Numbers, of which JSON could not hold all; those are nan.
+
+    Example:
+        >>> numbers([0.5, None]).tolist()
+        [0.5, nan]
+    """
     return np.array([nan if v is None else v for v in values], np.float64)
 
 

@@ -74,7 +74,7 @@ class Figure(msgspec.Struct, frozen=True):
 class Study(msgspec.Struct, frozen=True):
     """What the files of studies have for the list; the rest is passed over."""
 
-    data: Named
+    data: Named = Named()
     score: Figure | None = None
     verdict: str = ""
     facts: Facts = Facts()
@@ -188,7 +188,8 @@ def list_runs(parent: str | Path = "runs") -> list[dict[str, Any]]:
         parent: folder that holds run folders.
 
     Returns:
-        One mapping each: run (its folder), kind ("fit", "cv", "compare", "search"), state, when
+        One mapping each: run (its folder), kind ("fit", "cv", "compare", "search", "race",
+        "population"), state, when
         (it was begun, or written), data, model, score, seconds, and seed of a run or verdict of a
         comparison or search; a damaged folder has the state "damaged" and nothing further.
     """
