@@ -18,11 +18,12 @@ from chymist.cli.options import VERBS
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "course.md"
 
-# Entries on data, models, losses, optimisers, regularisation, mathematics, derivatives, evaluation.
+# Entries on data, models, losses, optimisers, regularisation, mathematics, derivatives, evaluation,
+# tools.
 ENTRIES = (
-    "S029-S032 S034 S072 S076-S090 S112 S117-S122 S124-S144 S146 S147 S152-S160"
-    " S165-S195 S197-S220 S222-S235 S237-S273 S275-S288 S290-S293 S295 S296 S298 S305-S316"
-    " S336-S352 S373 S414-S458 S493"
+    "S029-S032 S034 S042 S043 S063 S072 S076-S090 S112 S117-S122 S124-S144 S146 S147 S152-S160"
+    " S165-S195 S197-S220 S222-S235 S237-S273 S275-S288 S290-S296 S298 S301-S316"
+    " S336-S352 S373 S414-S476 S493 S496"
 )
 EXAMPLES = "W01-W92 W95-W98"  # W93 is about drivers, W94 about attacks
 

@@ -32,6 +32,9 @@ PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").g
         "docs/images.md",
         "docs/networks.md",
         "docs/neurons.md",
+        "docs/explaining.md",
+        "docs/tensorboard.md",
+        "docs/tools.md",
         "docs/reports.md",
     ],
 )

@@ -30,7 +30,10 @@ from chymist.explanation.class_maps import cam, grad_cam, layers, usual_layer
 
 captum = pytest.importorskip("captum.attr")
 
-METHODS: dict[str, Attributor] = {**attribution.METHODS, **class_maps.METHODS}
+METHODS: dict[str, Attributor] = {
+    **attribution.METHODS, **class_maps.METHODS, "smooth-grad": partial(smooth_grad, samples=4),
+    "integrated-gradients": partial(integrated_gradients, steps=12),
+}  # fmt: skip
 CAPTUM_RULES = {rule: rule.replace("-", "_") for rule in RULES} | {
     "gauss-legendre": "gausslegendre"
 }
@@ -269,7 +272,7 @@ def _same(one: object, two: object) -> bool:
 
 
 def _nets_of(method: str) -> tuple[str, ...]:
-    return {"cam": ("resnet", "own"), "grad-cam": OF_IMAGES}.get(method, NETS)
+    return {"cam": ("own",), "grad-cam": ("cnn", "own")}.get(method, ("cnn", "table", "own"))
 
 
 CASES = [(method, name) for method in METHODS for name in _nets_of(method)]

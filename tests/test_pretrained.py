@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -57,6 +57,7 @@ def test_weights_are_those_of_torch() -> None:
 
 
 @given(st.integers(0, len(FILE) - 1), st.integers(0, 255), st.booleans())
+@example(at=FILE.rindex((12).to_bytes(8, "little")) + 7, byte=32, cut=False)  # a count of 2^61
 @settings(max_examples=300, deadline=None)
 def test_damaged_files_are_named_and_nothing_else_happens(at: int, byte: int, cut: bool) -> None:
     content = FILE[:at] if cut else FILE[:at] + bytes([byte]) + FILE[at + 1 :]

@@ -93,8 +93,8 @@ def trained() -> Trained:
 @pytest.mark.parametrize("name", METHODS)
 def test_maps_of_all_methods_depend_on_the_weights(name: str, trained: Trained) -> None:
     found = randomization(METHODS[name], *trained)
-    assert found.similarity.value < LIKE
-    assert found.verdict == "depends", found.sentence
+    assert found.similarity.high < LIKE
+    assert found.verdict in ("depends", "depends in part"), found.sentence
     assert not any(constant_maps(METHODS[name](*trained)))
 
 

@@ -34,8 +34,12 @@ _PUBLIC = {
     "compare": "chymist.verbs", "compare_networks": "chymist.verbs",
     "compare_runs": "chymist.verbs", "Comparison": "chymist.verbs",
     "search": "chymist.verbs", "show_batch": "chymist.verbs",
-    "show_weights": "chymist.verbs",
-    "explain": "chymist.verbs",
+    "show_weights": "chymist.verbs", "explain": "chymist.verbs", "feature_maps": "chymist.verbs",
+    "feature_wall": "chymist.verbs", "maximize_activation": "chymist.verbs",
+    "nearest_examples": "chymist.verbs", "layer_probes": "chymist.verbs",
+    "explain_words": "chymist.verbs", "explain_graph": "chymist.verbs",
+    "gate_trace": "chymist.verbs", "permutation_importance": "chymist.verbs",
+    "partial_dependence": "chymist.verbs",
     "diagnose": "chymist.verbs", "why": "chymist.doctor.texts",
     "pretrained_features": "chymist.verbs",
     "list_runs": "chymist.verbs", "report": "chymist.verbs",
@@ -50,6 +54,7 @@ _PUBLIC = {
     "support_vectors": "chymist.verbs", "mistake_bound": "chymist.verbs",
     "pca": "chymist.verbs", "kmeans": "chymist.verbs", "crossing": "chymist.verbs",
     "intervals": "chymist.verbs", "invariance": "chymist.verbs",
+    "import_log": "chymist.verbs", "to_tensorboard": "chymist.verbs",
     "race": "chymist.verbs", "loading_throughput": "chymist.verbs",
     "architecture": "chymist.verbs.architecture",
     "receptive_fields": "chymist.verbs.receptive_fields", "shapes": "chymist.verbs.sizing",
@@ -122,22 +127,33 @@ if TYPE_CHECKING:
     from chymist.verbs import error_ordering as error_ordering
     from chymist.verbs import evaluate as evaluate
     from chymist.verbs import evolve as evolve
+    from chymist.verbs import explain_graph as explain_graph
+    from chymist.verbs import explain_words as explain_words
     from chymist.verbs import families as families
+    from chymist.verbs import feature_maps as feature_maps
+    from chymist.verbs import feature_wall as feature_wall
     from chymist.verbs import fit as fit
     from chymist.verbs import fit_population as fit_population
     from chymist.verbs import fix as fix
     from chymist.verbs import forecast_comparison as forecast_comparison
+    from chymist.verbs import gate_trace as gate_trace
     from chymist.verbs import gradient_reach as gradient_reach
+    from chymist.verbs import import_log as import_log
     from chymist.verbs import intervals as intervals
     from chymist.verbs import invariance as invariance
     from chymist.verbs import kmeans as kmeans
+    from chymist.verbs import layer_probes as layer_probes
     from chymist.verbs import learning_curve as learning_curve
     from chymist.verbs import leave_one_out as leave_one_out
     from chymist.verbs import list_runs as list_runs
     from chymist.verbs import load_run as load_run
     from chymist.verbs import loading_throughput as loading_throughput
+    from chymist.verbs import maximize_activation as maximize_activation
     from chymist.verbs import mistake_bound as mistake_bound
+    from chymist.verbs import nearest_examples as nearest_examples
+    from chymist.verbs import partial_dependence as partial_dependence
     from chymist.verbs import pca as pca
+    from chymist.verbs import permutation_importance as permutation_importance
     from chymist.verbs import predict as predict
     from chymist.verbs import pretrained_features as pretrained_features
     from chymist.verbs import prove as prove
@@ -150,6 +166,7 @@ if TYPE_CHECKING:
     from chymist.verbs import show_weights as show_weights
     from chymist.verbs import suitability as suitability
     from chymist.verbs import support_vectors as support_vectors
+    from chymist.verbs import to_tensorboard as to_tensorboard
     from chymist.verbs import tree_of as tree_of
     from chymist.verbs import tree_stability as tree_stability
     from chymist.verbs import validation_curve as validation_curve

@@ -82,6 +82,7 @@ def run(words: Sequence[str]) -> int:
     from chymist.cli.diagnosing import DIAGNOSING
     from chymist.cli.forecasting import FORECASTING
     from chymist.cli.images import IMAGES
+    from chymist.cli.logs import LOGS
     from chymist.cli.networks import NETWORKS
     from chymist.cli.racing import RACING
     from chymist.cli.reaching import REACHING
@@ -90,7 +91,7 @@ def run(words: Sequence[str]) -> int:
     options.words = words
     known = {
         **COMMANDS, **COMPARING, **CURVING, **DIAGNOSING, **FORECASTING, **NETWORKS, **RACING,
-        **REACHING, **CLASSICAL, **IMAGES, **SEEING,
+        **REACHING, **CLASSICAL, **IMAGES, **SEEING, **LOGS,
     }  # fmt: skip
     return known[options.verb](options)
 

@@ -33,6 +33,7 @@ from chymist.cli.terminal import Folds, Progress, Screen, counted
 from chymist.data import moved, reload
 from chymist.engine.assembly import Assembly
 from chymist.engine.folder import check_place, in_free_folder, open_folder
+from chymist.engine.imported import is_imported
 from chymist.errors import Interrupted, UsageError
 from chymist.optim import AT_ONCE
 from chymist.values import Data, Run, Split, show
@@ -62,7 +63,7 @@ def fit(options: argparse.Namespace) -> int:
                     started=lambda assembly, folder: progress.append(
                         begin(screen, assembly, split)
                     ),
-                    doctor=teller(screen, progress, language),
+                    doctor=teller(screen, progress, language), tensorboard=options.tensorboard,
                 )  # fmt: skip
             finally:
                 for bar in progress:
@@ -87,7 +88,7 @@ def resume(options: argparse.Namespace) -> int:
             run, step, problems = cy.resume(
                 options.run, workers=options.workers, data=data, interrupted=interrupted,
                 started=started, doctor=teller(screen, progress, language_of(options.lang)),
-                observer=lambda event: progress[0](event),
+                observer=lambda event: progress[0](event), tensorboard=options.tensorboard,
             )  # fmt: skip
         finally:
             for bar in progress:
@@ -281,6 +282,10 @@ def show_run(options: argparse.Namespace) -> int:
     from chymist.cli.explaining import draw_graph, draw_weights
     from chymist.cli.summaries import plain_findings, print_saved
 
+    if is_imported(Path(options.run)):
+        from chymist.cli.logs import show_log
+
+        return show_log(options)
     saved = open_folder(options.run)
     drawn = draw_weights(options.run, options.weights) if options.weights else {}
     if options.graph:
@@ -306,6 +311,10 @@ def show_run(options: argparse.Namespace) -> int:
 
 def report(options: argparse.Namespace) -> int:
     """`chymist report`."""
+    if is_imported(Path(options.run)):
+        from chymist.cli.logs import report_log
+
+        return report_log(options)
     data = moved_data(options) if options.data else None
     path = cy.report(options.run, options.out, language_of(options.lang), data=data)
     screen_of(options).line("Report", str(path), result=True)

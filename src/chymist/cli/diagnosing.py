@@ -11,12 +11,15 @@ from chymist.cli.findings import finding_lines, language_of
 from chymist.cli.reporting import written
 from chymist.doctor.texts import CODES, page_of
 from chymist.doctor.verdict_words import told
+from chymist.engine.folder import open_folder
 from chymist.verbs.diagnosing import evidence_text
 
 
 def diagnose(options: argparse.Namespace) -> int:
     """`chymist diagnose`."""
     screen, language = screen_of(options), language_of(options.lang)
+    if options.fix is not None:
+        open_folder(options.run)  # of an imported log there is nothing to train again
     found = cy.diagnose(options.run, options.experiments, options.budget, data=moved_data(options))
     if not found:
         screen.line("Finding", found.silence, result=True)

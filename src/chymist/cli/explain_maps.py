@@ -14,7 +14,10 @@ from chymist.parts import listed
 from chymist.reports.text import table
 from chymist.verbs.writing import place_of_picture
 
-OF_METHODS = [name for name in OWNERS if OWNERS[name] != MAPS]  # options that some methods have
+OF_ALL = ("which", "target", "most", "checks")
+OF_SOME = [  # options of some maps, which Python takes by the same names
+    name for name, methods in OWNERS.items() if name not in OF_ALL and {*methods} & {*MAPS}
+]
 
 
 def maps(options: argparse.Namespace) -> int:
@@ -27,10 +30,11 @@ def maps(options: argparse.Namespace) -> int:
     if options.rows and options.which:
         raise UsageError("new rows are all shown", where="--which", received=options.which,
                          do="leave it out, or leave the new rows out")  # fmt: skip
-    given = {name: getattr(options, name) for name in OF_METHODS}
+    given = {name: getattr(options, name) for name in OF_SOME}
     found = cy.explain(
         options.run, options.rows, method=options.method, target=options.target,
-        which=_which(options.which), most=most, data=moved_data(options),
+        which=_which(options.which), most=most,
+        checks=None if options.checks is None else options.checks == "on", data=moved_data(options),
         **{name: value for name, value in given.items() if value is not None},
     )  # fmt: skip
     screen.line("Result", found.title, result=True)

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 from chymist.cli import classical_options as classical
 from chymist.cli import explain_options as seeing
 from chymist.cli import image_options as images
+from chymist.cli import log_options as logs
 from chymist.cli import network_options as networks
 from chymist.cli import run_options as of_runs
 from chymist.cli import shared_options as shared
@@ -39,6 +40,8 @@ EXAMPLES = {
     "explain": "chymist explain runs/digits-0001 --out seen.svg",
     "diagnose": "chymist diagnose runs/digits-0001 --fix",
     "why": "chymist why overfitting --lang zh",
+    "tensorboard": "chymist tensorboard runs/digits-0001 runs/digits-0002 --out boards",
+    "import-log": "chymist import-log logs/version_0/metrics.csv",
     "runs": "chymist runs",
     "show": "chymist show runs/digits-0001",
     "report": "chymist report runs/digits-0001",
@@ -79,6 +82,8 @@ VERBS = {
     "explain": "show what a run looks at, and how far the picture can be believed",
     "diagnose": "say what is wrong with a run, from its record or by experiments",
     "why": "explain a code of the doctor, in English or Chinese",
+    "tensorboard": "write the record of runs as event files for TensorBoard",
+    "import-log": "read event files of TensorBoard, or a CSV log, into a run folder",
     "runs": "list runs, cross-validations, comparisons and searches",
     "show": "show what a run gave",
     "report": "write the report of a run or study anew",
@@ -247,6 +252,7 @@ def _fit(verb: argparse.ArgumentParser) -> None:
     )
     shared.workers(run)
     of_runs.language(run)
+    logs.board(run)
     run.add_argument("--out", metavar="DIR", help="the run folder (runs/<data>-NNNN)")
     run.add_argument(
         "--print-recipe", action="store_true", help="print the complete recipe and end"
@@ -331,6 +337,7 @@ def _search(verb: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     shared.plan(how)
     shared.threads(how)
+    logs.board(how)
     how.add_argument("--out", metavar="DIR", help="folder for the result (runs/<data>-search-NNNN)")
 
 
@@ -403,6 +410,7 @@ def _resume(verb: argparse.ArgumentParser) -> None:
     of_runs.run_on_data(verb)
     shared.workers(verb)
     of_runs.language(verb)
+    logs.board(verb)
 
 
 _ADD = {
@@ -418,5 +426,6 @@ _ADD = {
     "pca": classical.pca, "kmeans": classical.kmeans, "crossing": classical.crossing,
     "mistake-bound": classical.mistake_bound, "bag": classical.bag,
     "tree": of_runs.tree, "support": of_runs.support, "reach": of_runs.reach,
+    "tensorboard": logs.tensorboard, "import-log": logs.import_log,
     "explain": seeing.explain, "diagnose": of_runs.diagnose, "why": of_runs.why,
 }  # fmt: skip

@@ -50,7 +50,7 @@ def search(options: argparse.Namespace) -> int:
             recipe, split or data, space, options.method, options.trials, folds, options.seeds,
             options.seed, nested=options.nested, parallel=options.parallel, group=options.group,
             time=options.time, plan=options.plan, threads=threads, started=started,
-            watcher=lambda number, event: bands[0](number, event),
+            watcher=lambda number, event: bands[0](number, event), tensorboard=options.tensorboard,
         )  # fmt: skip
     finally:
         for band in bands:

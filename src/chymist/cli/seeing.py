@@ -8,11 +8,12 @@ from chymist.cli.explain_columns import METHODS as OF_COLUMNS
 from chymist.cli.explain_features import METHODS as OF_FEATURES
 from chymist.cli.explain_maps import METHODS as OF_MAPS
 from chymist.cli.explain_options import OWNERS
+from chymist.cli.explain_probes import METHODS as OF_PROBES
 from chymist.cli.explain_words import METHODS as OF_WORDS
 from chymist.engine.folder import open_folder
 from chymist.errors import UsageError, nearest
 
-METHODS = {**OF_MAPS, **OF_FEATURES, **OF_COLUMNS, **OF_WORDS}
+METHODS = {**OF_MAPS, **OF_FEATURES, **OF_COLUMNS, **OF_WORDS, **OF_PROBES}
 
 # What explains a run best where nothing was asked for, by the kind of its data.
 USUAL = {

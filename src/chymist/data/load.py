@@ -31,6 +31,7 @@ from chymist.data.tabular import (
 )
 from chymist.data.targets import Targets, check_task
 from chymist.data.text_files import language_file, text_column
+from chymist.data.torch_sets import opened
 from chymist.errors import InputError, UsageError, nearest
 from chymist.values import Data, Graph
 
@@ -63,8 +64,9 @@ def load(
     Args:
         source: name of a set (see `named_sets`); path of a CSV or TSV file (also gzipped), of a
             Parquet, NPZ or NPY file, of a folder of images with one sub-folder per class, or of a
-            zip of such a folder; a frame of pandas or polars; or (inputs, targets) as arrays,
-            tensors, or a frame or columns by name and targets.
+            zip of such a folder; a frame of pandas or polars; a `Dataset` of torch with (input,
+            target) items, which are read once; or (inputs, targets) as arrays, tensors, or a frame
+            or columns by name and targets.
         target: name of the target column, its number from 1, or -1; the last one by default. With
             an NPZ file also the name of an array, with an NPY file the path of another one.
         columns: kinds of columns that are not to be inferred, {"zip": "category"}; kinds are
@@ -100,12 +102,12 @@ def load(
         ('no', 'yes')
     """
     check_task(task)
+    source = _opened(source)
     columns = columns and {str(column): kind for column, kind in columns.items()}
     _check_missing(missing)
     wanted = Wanted(target, columns, task, name or "data")
     cut = {"tokens": tokens, "steps": steps, "horizon": horizon}
     given = {"name": name, "header": header, "missing": missing, "image_size": image_size}
-    refuse_series(source[0] if isinstance(source, tuple) and source else source)
     if isinstance(source, tuple) or is_mapping(source) or is_frame(source):
         _refuse("arrays", test=test, header=header, image_size=image_size, **cut)
         return _beside(_from_memory(source, wanted, missing, kind), graph)
@@ -122,6 +124,13 @@ def load(
         return _of_kind(kind, path, second, wanted, {**given, **cut})
     _refuse("files", **cut)
     return _on_graph(_from_path(path, second, wanted, given), graph)
+
+
+def _opened(source: Any) -> Any:
+    """A source whose rows are in memory: of a set of torch its rows, not one column alone."""
+    source = opened(source)
+    refuse_series(source[0] if isinstance(source, tuple) and source else source)
+    return source
 
 
 def _check_place(source: Any) -> None:

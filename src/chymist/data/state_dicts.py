@@ -116,8 +116,10 @@ def _numbers(told: list[Any], stream: io.BytesIO) -> dict[str, np.ndarray]:
     numbers = {}
     for key in keys:
         (count,), dtype = struct.unpack("<q", stream.read(8)), np.dtype(storages[key].dtype)
-        raw = stream.read(max(0, count) * dtype.itemsize)
-        if count != storages[key].count or len(raw) != count * dtype.itemsize:
+        if count != storages[key].count:  # which has bounds, before so much is read
+            raise Refused("a storage of another size")
+        raw = stream.read(count * dtype.itemsize)
+        if len(raw) != count * dtype.itemsize:
             raise Refused("a storage of another size")
         numbers[key] = np.frombuffer(raw, dtype)
     return {name: tensor.cut(numbers[tensor.storage.key]) for name, tensor in named.items()}

@@ -59,6 +59,7 @@ T = TypeVar("T")
 FILES = ("recipe.toml", "data.json", "split.json", "environment.json", "records.sqlite")
 LOCK_SECONDS = 3.0  # to wait for a run folder that is in use
 TAKEN = "run-folder-taken"  # code of the error that another number in the name avoids
+IMPORTED = "imported.json"  # of a log that another program has written: `engine.imported`
 RESULTS = ("findings.json", "result.json", "model.safetensors", "valid.npz", "report.html")
 
 
@@ -296,6 +297,9 @@ def open_folder(path: str | Path) -> Saved:
         InputError: it is no run folder, or a file in it is damaged.
     """
     folder = Path(path)
+    if (folder / IMPORTED).is_file():
+        raise InputError("the run was imported: it has no model and no rows", where=str(folder),
+                         do="show, report and diagnose read its curves")  # fmt: skip
     if not (folder / "recipe.toml").is_file():
         raise InputError(
             "not a run folder",

@@ -20,6 +20,7 @@ Attributor = Callable[[nn.Module, Tensor, Tensor], Tensor]
 """(module, inputs (batch, ...), targets int64 (batch,)) -> maps of the shape of the inputs."""
 
 ROOM = 2**20  # numbers of inputs that go through a module at once; bounds memory, not results
+ROWS = 128  # rows of them: small inputs may become large between the layers
 
 
 @contextmanager
@@ -151,6 +152,6 @@ def at_once(inputs: Tensor) -> int:
 
     Example:
         >>> at_once(torch.zeros(3, 1, 8, 8)), at_once(torch.zeros(1, 3, 1024, 1024))
-        (16384, 1)
+        (128, 1)
     """
-    return max(1, ROOM // max(inputs[:1].numel(), 1))
+    return min(ROWS, max(1, ROOM // max(inputs[:1].numel(), 1)))

@@ -317,12 +317,13 @@ def _baseline(baseline: float | Tensor, inputs: Tensor) -> Tensor:
     Raises:
         InputError: it does not fit.
     """
-    given = torch.as_tensor(baseline, dtype=inputs.dtype, device=inputs.device).detach()
     try:
+        given = torch.as_tensor(baseline, dtype=inputs.dtype, device=inputs.device).detach()
         return given.expand(inputs.shape).clone()
-    except RuntimeError:
+    except (RuntimeError, TypeError, ValueError):
+        shape = getattr(baseline, "shape", None)
         raise InputError("the baseline does not fit the inputs", where="baseline",
-                         received=f"shape {tuple(given.shape)}",
+                         received=f"shape {tuple(shape)}" if shape else repr(baseline)[:60],
                          do=f"give a number, or {tuple(inputs.shape[1:])}") from None  # fmt: skip
 
 

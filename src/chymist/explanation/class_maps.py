@@ -257,7 +257,7 @@ def _pooled(module: nn.Module, rows: Tensor) -> tuple[Tensor, nn.Linear]:
         mean = last.maps.mean((2, 3))
         made = layer(mean) if mean.shape[1] == layer.in_features else None
     same = made is not None and made.shape == outputs.shape
-    if made is None or not same or not torch.allclose(made, outputs, 1e-4, 1e-5):
+    if made is None or not same or not torch.allclose(made, outputs, 1e-4, 1e-5, True):
         raise UsageError("this model does not average its last maps before one linear layer",
                          where="cam", received=f"{layer.in_features} inputs of the linear layer, "
                          f"maps {tuple(last.maps.shape[1:])}", do=POOLED)  # fmt: skip

@@ -69,7 +69,7 @@ class Faithfulness:
     def sentence(self) -> str:
         """The faithfulness in words, with its interval."""
         parts = [
-            _said("deletion", "below", self.deletion_gain),
+            _said("Deletion", "below", self.deletion_gain),
             _said("insertion", "above", self.insertion_gain),
         ]
         if len(self.deletion) == 1:
@@ -91,7 +91,7 @@ class Faithfulness:
             "curves": {name: values.mean(0).tolist() for name, values in curves.items()},
             **{name: {"gain": gain.value, "low": _finite(gain.low), "high": _finite(gain.high)}
                for name, gain in gains.items()},
-            "sentence": self.sentence,
+            "check": "faithfulness", "sentence": self.sentence,
         }  # fmt: skip
 
     def __repr__(self) -> str:

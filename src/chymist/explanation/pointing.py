@@ -42,8 +42,10 @@ class Pointing:
 
     @property
     def above_area(self) -> Estimate:
-        """Hits above those of a random place, on the same maps."""
-        return mean_t(self.hits - self.areas)
+        """Hits above those of a random place, whose share is known: Wilson's interval, moved."""
+        chance = float(self.areas.mean())
+        low, high = (end - chance for end in self.interval)
+        return Estimate(self.share - chance, low, high, mean_t(self.hits - self.areas).p)
 
     @property
     def above_center(self) -> Estimate:

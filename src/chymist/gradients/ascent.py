@@ -7,9 +7,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from chymist.errors import InputError, UsageError
+from chymist.gradients.image_prior import ImagePrior
 from chymist.gradients.losses import real_points, slope_of
 
 
@@ -29,8 +31,9 @@ class Ascent:
 def ascend(
     model: nn.Module, inputs: Tensor, unit: int = 0, *,
     steps: int = 100, rate: float = 0.1, radius: float | None = None,
+    prior: ImagePrior | None = None, dtype: torch.dtype = torch.float64,
 ) -> Ascent:  # fmt: skip
-    """Change the inputs, not the weights, so that one output grows, in float64.
+    """Change the inputs, not the weights, so that one output grows.
 
     x <- x + rate d y_unit / d x, and back onto the ball |x - x_0| <= radius where it leaves it.
     Without a bound the outputs of a linear model grow for ever; within it, its best input is
@@ -43,6 +46,8 @@ def ascend(
         steps: how many.
         rate: length of a step per unit of slope.
         radius: largest Euclidean distance of each row from its start; None for no bound.
+        prior: what else counts, such as a penalty and a range of values; None for nothing.
+        dtype: of the numbers; float32 is faster and not as exact.
 
     Returns:
         An `Ascent`.
@@ -62,16 +67,20 @@ def ascend(
     Source: Simonyan, Vedaldi, Zisserman 2014, Deep inside convolutional networks, arXiv:1312.6034.
     """
     _check(steps, rate, radius)
-    twin = copy.deepcopy(model).cpu().double().eval()
-    start = real_points(inputs, "ascend").detach()
+    held = prior or ImagePrior()
+    twin = copy.deepcopy(model).cpu().to(dtype).eval()
+    start = real_points(inputs, "ascend").detach().to(dtype)
+    held.check(start)
     here, values = start.clone(), []
     for step in range(steps + 1):
         here.requires_grad_()
-        found = _output(twin(here), len(start), unit)
+        seen = held.moved(here, step) if step < steps else here
+        found = _output(twin(seen), len(start), unit)
         values.append(found.detach().numpy())
         if step < steps:
-            slope = slope_of(found, here, "ascend")
-            here = _within(here.detach() + rate * slope, start, radius)
+            slope = held.slope(slope_of(found, here, "ascend"), here, start)
+            here = here.detach() + rate * held.pace(step, steps) * slope
+            here = _within(held.settled(here), start, radius)
         if not bool(here.isfinite().all()):
             raise InputError("the ascent left all numbers", where=f"step {step + 1}",
                              do="take a smaller rate, or a radius")  # fmt: skip

@@ -129,7 +129,7 @@ class Fields:
 
     def __init__(self, graph: GraphInputs, weighting: Weighting, depth: int) -> None:
         assert graph.features is not None
-        self.graph, self.depth = graph, depth
+        self.graph, self.weighting, self.depth = graph, weighting, depth
         self.width = graph.features.shape[1]
         self.held: dict[Any, Field] = graph.__dict__.setdefault("fields", {})
         self.name = (weighting.__name__, depth)

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from chymist.errors import UsageError
 from chymist.models.peephole import Peephole
@@ -17,7 +18,8 @@ def gates(model: nn.Module, inputs: Tensor, layer: int = 0) -> dict[str, Tensor]
     """Activations of the gates of a layer at every step, in evaluation mode, from a state of zero.
 
     LSTM: input, forget, candidate and output, and the memory c. GRU: reset, update and candidate.
-    Of a layer that reads both ways it is the forward one.
+    Of a layer that reads both ways it is the forward one. Steps behind the end of a text, up to the
+    longest of the batch, mean nothing.
 
     Args:
         model: of `rnn`, `gru` or `lstm`.
@@ -47,10 +49,20 @@ def gates(model: nn.Module, inputs: Tensor, layer: int = 0) -> dict[str, Tensor]
     with torch.no_grad():
         values, lengths = model.read(inputs)
         for place in range(layer):
-            values = model.layers[place](values)[0]
+            values = _read_by(model.layers[place], values, lengths)
             if hasattr(model, "norms"):
                 values = model.norms[place](values, lengths)
         return _of_layer(model.layers[layer], values)
+
+
+def _read_by(layer: Any, values: Tensor, lengths: Tensor | None) -> Tensor:
+    """What a layer gives; its second direction begins with the last token of each text."""
+    if lengths is None or not getattr(layer, "bidirectional", False):
+        given: Tensor = layer(values)[0]
+        return given
+    packed = pack_padded_sequence(values, lengths, True, enforce_sorted=False)
+    made: Tensor = pad_packed_sequence(layer(packed)[0], True)[0]
+    return made
 
 
 def _of_layer(layer: Any, values: Tensor) -> dict[str, Tensor]:

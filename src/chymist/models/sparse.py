@@ -134,7 +134,7 @@ def blocks(parts: list[Sparse]) -> Sparse:
 
 
 def product(matrix: Sparse, dense: Tensor, factors: Tensor | None = None) -> Tensor:
-    """S D, of a sparse and a dense matrix; its gradient of D is S^T G.
+    """S D, of a sparse and a dense matrix; its gradient of D is S^T G, of an entry G_i . D_j.
 
     Args:
         matrix: S, (n, m).
@@ -156,12 +156,12 @@ def product(matrix: Sparse, dense: Tensor, factors: Tensor | None = None) -> Ten
 
 
 class _Product(torch.autograd.Function):
-    """S D with gradients of D alone: entries are not learned."""
+    """S D with gradients of D, and of the entries where somebody asks for them."""
 
     @staticmethod
     def forward(ctx: Any, matrix: Sparse, values: Tensor, dense: Tensor) -> Tensor:
         ctx.matrix = matrix
-        ctx.save_for_backward(values)
+        ctx.save_for_backward(values, dense if ctx.needs_input_grad[1] else None)
         whole = torch.sparse_csr_tensor(matrix.starts, matrix.columns, values, matrix.shape,
                                         check_invariants=False)  # fmt: skip
         return whole @ dense
@@ -169,12 +169,16 @@ class _Product(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> Any:
-        (values,) = ctx.saved_tensors
+        values, dense = ctx.saved_tensors
         starts, columns, places = ctx.matrix.back
         height, width = ctx.matrix.shape
         turned = torch.sparse_csr_tensor(starts, columns, values.index_select(0, places),
                                          (width, height), check_invariants=False)  # fmt: skip
-        return None, None, turned @ gradient
+        of_entries = None
+        if ctx.needs_input_grad[1]:
+            there = gradient.index_select(0, ctx.matrix.rows())
+            of_entries = (there * dense.index_select(0, ctx.matrix.columns)).sum(1)
+        return None, of_entries, turned @ gradient
 
 
 class BitDropout(Keyed):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
 
@@ -13,7 +13,7 @@ from chymist.reports.markup import CELL, Markup, data_name, join, table, tag
 from chymist.reports.numbers import number, rows_of
 from chymist.reports.pictures import data_uri, to_bytes
 from chymist.reports.saying import ENGLISH, Say
-from chymist.values import Run
+from chymist.values import Predictions, Run
 
 PICTURES = 24
 TABLE_ROWS = 12
@@ -42,10 +42,19 @@ def example_losses(run: Run) -> np.ndarray:
     Returns:
         float64, (n,); the mean over outputs where there are several.
     """
-    found = run.predictions
+    return row_losses(run.predictions, run.data.classes)
+
+
+def row_losses(found: Predictions, classes: Sequence[str]) -> np.ndarray:
+    """Loss of each predicted row, see `example_losses`.
+
+    Args:
+        found: predictions.
+        classes: class names; empty for values.
+    """
     if not len(found.rows):
         return np.zeros(0)
-    if run.data.classes:
+    if classes:
         return surprise(found.targets, found.outputs)
     errors = np.abs(np.asarray(found.outputs, np.float64) - np.asarray(found.targets, np.float64))
     return np.asarray(errors.reshape(len(found.rows), -1).mean(1))

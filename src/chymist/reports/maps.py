@@ -15,8 +15,8 @@ from chymist.reports.shades import as_shares, overlay, shade
 from chymist.reports.sheets import Box, Item, Picture, Sheet, Words
 from chymist.reports.svg import WIDTH
 
-SIDE, GAP, LINE, HEAD = 107.0, 6.0, 17.0, 52.0
-HALF, WHOLE = 33, 70  # letters of a line
+SIDE, THIRD, GAP, LINE = 107.0, 69.3, 6.0, 17.0
+HALF, WHOLE, BOLD = 33, 70, 60  # letters of a line
 BARS = 10  # columns of a row that are drawn
 
 
@@ -29,11 +29,13 @@ class Card:
         values: the map: (height, width) of an image, (columns,) of a table, (steps, features).
         shown: what it is a map of: pixels uint8 (height, width, 1 or 3), cells by column as they
             are written, or numbers (steps, features).
+        beside: of an image, another map to be drawn beside it.
     """
 
     words: Sequence[str]
     values: np.ndarray
     shown: np.ndarray | Mapping[str, str]
+    beside: np.ndarray | None = None
 
 
 def map_sheet(title: str, legend: str, cards: Sequence[Card], notes: Sequence[str]) -> Sheet:
@@ -57,9 +59,11 @@ def map_sheet(title: str, legend: str, cards: Sequence[Card], notes: Sequence[st
     of_image = bool(cards) and not isinstance(cards[0].shown, Mapping) and cards[0].shown.ndim == 3
     of_columns = bool(cards) and isinstance(cards[0].shown, Mapping)
     draw = _image if of_image else _columns if of_columns else _steps
-    items: list[Item] = [Words(fit(title, WHOLE), 0, 14, "lead")]
-    items += [Words(legend, 0, 36)] if of_columns else _legend(legend, signed)
-    top, across = HEAD, 2 if of_image else 1
+    lines = wrap(title, BOLD)
+    items: list[Item] = [Words(one, 0, 14 + LINE * n, "lead") for n, one in enumerate(lines)]
+    top, across = 19 + LINE * len(lines), 2 if of_image else 1
+    items += [Words(legend, 0, top)] if of_columns else _legend(legend, signed, top)
+    top += LINE
     for first in range(0, len(cards), across):
         heights = []
         for place, card in enumerate(cards[first : first + across]):
@@ -75,27 +79,30 @@ def map_sheet(title: str, legend: str, cards: Sequence[Card], notes: Sequence[st
     return Sheet(about, WIDTH, top + GAP, items)
 
 
-def _legend(meaning: str, signed: bool) -> list[Item]:
+def _legend(meaning: str, signed: bool, foot: float) -> list[Item]:
     """The scale of the colours, from left to right."""
     shares = np.linspace(-1.0 if signed else 0.0, 1.0, 96)[None]
     ends = ("against", meaning) if signed else ("nothing", meaning)
-    left = 52.0
+    left = 58.0
     return [
-        Words(ends[0], left - GAP, 36, None, "end"),
-        Picture(shade(shares), left, 27, 96, 11, "scale of the colours"),
-        Words(ends[1], left + 96 + GAP, 36),
+        Words(ends[0], 0, foot),
+        Picture(shade(shares), left, foot - 9, 96, 11, "scale of the colours"),
+        Words(ends[1], left + 96 + GAP, foot),
     ]
 
 
 def _image(card: Card, left: float, top: float) -> tuple[list[Item], float]:
-    """The picture, beside it the map over it, the words below."""
+    """The picture, beside it the map over it (and another), the words below."""
     pixels = np.asarray(card.shown)
-    tall = SIDE * min(pixels.shape[0] / pixels.shape[1], 2.0)
+    maps = [card.values] if card.beside is None else [card.values, card.beside]
+    side = SIDE if card.beside is None else THIRD
+    tall = side * min(pixels.shape[0] / pixels.shape[1], 2.0)
+    seen = [pixels, *(overlay(pixels, as_shares(values)) for values in maps)]
+    about = (card.words[0], "the map over it", "the map of random weights")
     items: list[Item] = [
-        Picture(pixels, left, top, SIDE, tall, card.words[0]),
-        Picture(overlay(pixels, as_shares(card.values)), left + SIDE + GAP, top, SIDE, tall,
-                "the map over it"),
-    ]  # fmt: skip
+        Picture(one, left + place * (side + GAP), top, side, tall, about[place])
+        for place, one in enumerate(seen)
+    ]
     for place, text in enumerate(card.words):
         at = top + tall + LINE * (place + 1)
         items.append(Words(fit(text, HALF), left, at, None if place else "lead"))
@@ -128,8 +135,10 @@ def _columns(card: Card, left: float, top: float) -> tuple[list[Item], float]:
     for place in order:
         size = half * float(abs(values[place])) / end
         start = middle - size if values[place] < 0 else middle
+        cell = fit(cells[names[place]], 14)
+        name = fit(names[place], 26 - len(cell))
         items += [
-            Words(fit(f"{names[place]} = {cells[names[place]]}", 29), left, at + 12),
+            Words(f"{name} = {cell}", left, at + 12),
             Box(start, at + 2, max(size, 1.0), 12, "s1" if values[place] < 0 else "s2"),
             Words(number(float(values[place])), left + WIDTH, at + 12, None, "end"),
         ]

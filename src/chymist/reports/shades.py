@@ -74,7 +74,7 @@ def overlay(image: np.ndarray, shares: np.ndarray) -> np.ndarray:
         (2, 2, 3)
     """
     grey = image.astype(np.float64).mean(-1, keepdims=True) / 255
-    pale = 0.55 + 0.45 * grey
+    pale = 0.65 + 0.35 * grey
     made: np.ndarray = np.round(pale * shade(shares)).astype(np.uint8)
     return made
 

@@ -19,6 +19,7 @@ from chymist.reports.svg import COLORS, FONT, drawing, label, px
 Anchor = Literal["start", "middle", "end"]
 INK, SOFT, PAPER = "#1d1d1b", "#5c5c57", "#fdfdfa"
 SHARP = 2  # dots of a picture file for a unit of the drawing
+MARGIN = 10  # around a picture file
 PHOTO = 6000  # bytes of a PNG from which on a JPEG stands in its place
 
 
@@ -83,8 +84,8 @@ class Sheet:
         """As a PNG file."""
         from PIL import Image, ImageDraw
 
-        size = round(self.width * SHARP), round(self.height * SHARP)
-        canvas = Image.new("RGB", size, PAPER)
+        size = [round((side + 2 * MARGIN) * SHARP) for side in (self.width, self.height)]
+        canvas = Image.new("RGB", (size[0], size[1]), PAPER)
         pen = ImageDraw.Draw(canvas)
         for item in self.items:
             _paint(canvas, pen, item)
@@ -98,7 +99,7 @@ def _svg(item: Item, dots: float) -> Markup:
         return label(item.text, item.x, item.y, item.anchor, item.kind)
     place = {"x": px(item.x), "y": px(item.y), "width": px(item.width), "height": px(item.height)}
     if isinstance(item, Box):
-        return tag("rect", **place, class_=f"bar {item.kind}", stroke="none",
+        return tag("rect", **place, class_=f"dot {item.kind}", stroke="none",
                    fill=COLORS.get(item.kind, "#767676"))  # fmt: skip
     side = round(dots * max(item.width, item.height))
     crisp = None if max(item.image.shape) > side // 2 else "image-rendering:pixelated"
@@ -123,11 +124,11 @@ def _small(image: np.ndarray, side: int) -> str:
 def _paint(canvas: Any, pen: Any, item: Item) -> None:
     from PIL.Image import Resampling
 
-    x, y = item.x * SHARP, item.y * SHARP
+    x, y = (item.x + MARGIN) * SHARP, (item.y + MARGIN) * SHARP
     if isinstance(item, Words):
         ink = {"lead": INK, None: SOFT}.get(item.kind, COLORS.get(item.kind or "", SOFT))
         anchor = {"start": "ls", "middle": "ms", "end": "rs"}[item.anchor]
-        pen.text((x, y), item.text, ink, _font(), anchor)
+        pen.text((x, y), item.text, ink, _font(item.kind == "lead"), anchor)
         return
     width, height = round(item.width * SHARP), round(item.height * SHARP)
     if isinstance(item, Box):
@@ -147,12 +148,12 @@ def _pillow(image: np.ndarray) -> Any:
 
 
 @cache
-def _font() -> Any:
+def _font(bold: bool) -> Any:
     """DejaVu Sans, which matplotlib brings; it has the letters of most scripts."""
     from PIL import ImageFont
 
     spec = find_spec("matplotlib")
     folder = Path(str(spec.origin)).parent if spec else Path()
-    path = folder / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
+    path = folder / "mpl-data" / "fonts" / "ttf" / f"DejaVuSans{'-Bold' if bold else ''}.ttf"
     size = FONT * SHARP * 0.92  # it is wider than the fonts of most systems
     return ImageFont.truetype(str(path), size) if path.is_file() else ImageFont.load_default(size)

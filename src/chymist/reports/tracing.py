@@ -368,7 +368,7 @@ def storage_of(tensor: Tensor) -> int:
     """What tells the memory of a tensor apart from that of others, views of it excepted."""
     try:
         return int(tensor.untyped_storage()._cdata)
-    except (NotImplementedError, RuntimeError):  # sparse ones have none of their own
+    except RuntimeError:  # also what torch has not implemented: sparse ones have none of their own
         return -id(tensor)
 
 

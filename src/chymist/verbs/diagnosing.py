@@ -11,8 +11,11 @@ import msgspec
 import numpy as np
 
 from chymist.doctor import Finding
+from chymist.doctor.finding import ranked
+from chymist.doctor.reading_curves import CURVE_RULES, findings_of_curves
 from chymist.engine.files import write_file
 from chymist.engine.folder import open_folder
+from chymist.engine.imported import is_imported, read_imported
 from chymist.engine.stored import read_as
 from chymist.errors import InputError
 from chymist.reports.findings import as_text
@@ -31,6 +34,7 @@ class Checked:
         steps, epochs, looks: of the run; deep looks at the model.
         train, valid: rows looked at.
         stopped: why the watching ended before the run; empty if it did not.
+        curves: whether there was nothing but recorded curves.
     """
 
     rules: int = 0
@@ -40,8 +44,12 @@ class Checked:
     train: int = 0
     valid: int = 0
     stopped: str = ""
+    curves: bool = False
 
     def __str__(self) -> str:
+        if self.curves:
+            return (f"{self.rules} symptoms were looked for in the curves; causes take the model "
+                    "and the rows")  # fmt: skip
         if self.stopped:
             return f"the doctor could not look at this run ({self.stopped})"
         if not self.rules:
@@ -128,7 +136,8 @@ def diagnose(
     """What is wrong with a run, as its record shows; with experiments, why.
 
     Without experiments nothing is trained. With them, small trainings that differ from the run in
-    one thing each show what limits it; what they found is kept in the run folder.
+    one thing each show what limits it; what they found is kept in the run folder. Of an imported
+    log the losses are read, and nothing else is there.
 
     Args:
         run: a run, or its folder.
@@ -161,6 +170,8 @@ def diagnose(
         from chymist.verbs.diagnosing_runs import experiment
 
         experiment(run, budget, model, data)
+    if not isinstance(run, Run) and is_imported(Path(run)):
+        return _of_curves(Path(run))
     path = run.path if isinstance(run, Run) else open_folder(run).path
     stored = read_findings(path)
     if stored is None:
@@ -170,6 +181,13 @@ def diagnose(
             do="run fit again" if state == "it has ended" else f"chymist resume {path}",
         )  # fmt: skip
     return Diagnosis(str(path), tuple(stored.findings), stored.checked, stored.experiments)
+
+
+def _of_curves(folder: Path) -> Diagnosis:
+    """What the curves of an imported log show."""
+    curves = read_imported(folder).series
+    checked = Checked(rules=len(CURVE_RULES), curves=True)
+    return Diagnosis(str(folder), tuple(ranked(findings_of_curves(curves))), checked)
 
 
 def write_findings(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,23 +21,32 @@ from chymist.errors import InputError, UsageError, nearest
 from chymist.explanation import attribution, class_maps
 from chymist.explanation.asking import Attributor, at_rest, slopes
 from chymist.explanation.class_maps import layers, usual_layer
+from chymist.losses import FORMS
 from chymist.metrics import surprise
 from chymist.reports.numbers import number
 from chymist.values import Data, Predictions, Run, Split, whole_number
 from chymist.verbs.explanations import ExplainedRow, Explanation
 from chymist.verbs.predicting import Predictor, opened
 from chymist.verbs.records import finished, load_model
+from chymist.verbs.trusting import (
+    Question,
+    checks_of,
+    maps_of_random_weights,
+    stands_for_nothing,
+    usual_checks,
+)
 
 Which = Literal["worst", "best", "first"]
 METHODS: Mapping[str, Attributor] = {**class_maps.METHODS, **attribution.METHODS}
 KINDS = ("image", "table", "array", "sequence")
 MOST = 256  # rows of one picture
+GAP = 0.05  # of what the answer gains, from which on more steps are advised
 
 
 def explain(
     run: Run | str | Path, rows: Any = None, *, method: str | None = None,
     target: str | int | None = None, which: Which | Sequence[int] = "worst", most: int = 8,
-    model: Any = None, data: Data | None = None, **options: Any,
+    checks: bool | None = None, model: Any = None, data: Data | None = None, **options: Any,
 ) -> Explanation:  # fmt: skip
     """What in a row spoke for an answer of a run: a map over each row, with its options in words.
 
@@ -55,7 +64,9 @@ def explain(
             of a class or the number of an output.
         which: rows of the run: the validation rows that are answered "worst" or "best" by their
             loss, the "first" ones, or row numbers of the data from 0.
-        most: how many at most.
+        most: how many at most; row numbers are all shown.
+        checks: whether the maps are checked, see `Explanation.checks`; None checks those of images,
+            but no slow methods on large ones.
         model: the user's own module or factory, if the run was made with one and is read from its
             folder.
         data: the rows, if they came from arrays in memory and the run is read from its folder.
@@ -90,19 +101,25 @@ def explain(
                          do=nearest(str(name), METHODS))  # fmt: skip
     given = _layer_in(module, found.prepared, name, _checked(name, options))
     targets = asked.targets(target, found)
-    maps = partial(METHODS[name], **given)(module, found.prepared, targets)
+    attributor = partial(METHODS[name], **given)
+    maps = attributor(module, found.prepared, targets)
     values = asked.values(maps, targets)
+    question = Question(attributor, module, found.prepared, targets, maps, found.names)
+    wanted = usual_checks(name, found.prepared) if checks is None else checks
+    beside = maps_of_random_weights(question) if wanted else None
     made = [
-        ExplainedRow(place, title, truth, said, sure, about, one, shown)
-        for place, title, truth, said, sure, about, one, shown in zip(
+        ExplainedRow(place, title, truth, said, sure, about, one, shown, other)
+        for place, title, truth, said, sure, about, one, shown, other in zip(
             found.numbers, found.names, asked.truths(found), *asked.said(found),
-            asked.abouts(targets), values, asked.shown(found), strict=True,
+            asked.abouts(targets), values, asked.shown(found),
+            [None] * len(values) if beside is None else asked.values(beside, targets), strict=True,
         )
     ]  # fmt: skip
     layer = str(given.get("layer", "")).removeprefix(INSIDE)
     notes = (*found.notes, *_notes(asked, name, given, module, found.prepared, targets, maps))
     return Explanation(asked.predictor.name, asked.schema.kind, name, str(target or "predicted"),
-                       layer, asked.unit, tuple(made), notes)  # fmt: skip
+                       layer, asked.unit, tuple(made), notes,
+                       asked.checks(question) if wanted else ())  # fmt: skip
 
 
 class TwoSided(nn.Module):
@@ -150,8 +167,10 @@ class _Asked:
     @property
     def unit(self) -> str:
         """Of the numbers of a map."""
-        scaled = self.schema.target if self._scale is not None else "score before softmax"
-        return scaled if not self.schema.classes else "score before softmax"
+        if self.schema.classes:
+            return "score of the class, before softmax"
+        counts = FORMS[self.predictor.recipe.loss.name].counts
+        return f"logarithm of {self.schema.target}" if counts else self.schema.target
 
     @property
     def _scale(self) -> np.ndarray | None:
@@ -164,7 +183,7 @@ class _Asked:
         if not names:
             raise InputError("there are no rows", where="rows", do="give at least one")
         first = np.arange(min(most, len(names)))
-        notes = (f"the first {most} of {len(names):,} rows",) if len(names) > most else ()
+        notes = (f"The first {most} of {len(names):,} rows.",) if len(names) > most else ()
         if self.schema.kind != "image":
             names = [f"new row {name}" for name in names]
         return self._found(_taken(raw, first), [names[i] for i in first], [None] * len(first),
@@ -246,6 +265,12 @@ class _Asked:
         starts = np.concatenate([[0], np.cumsum(widths)[:-1]]).astype(np.int64)
         return np.asarray(np.add.reduceat(made, starts, axis=1))
 
+    def checks(self, question: Question) -> tuple[Any, ...]:
+        """How far the maps can be believed."""
+        classes = len(self.schema.classes) > 1 and not isinstance(question.module, TwoSided)
+        bare = stands_for_nothing(question.inputs, self.split, self.predictor)
+        return checks_of(question, *bare, classes)
+
     def shown(self, found: _Found) -> list[Any]:
         """The rows as they were read; of a table the columns that the model knows."""
         features = self.predictor.preparation.features
@@ -276,7 +301,7 @@ def _opened(run: Run | str | Path, rows: Any, model: Any, data: Data | None) -> 
     if schema.kind not in KINDS or schema.task not in ("classification", "regression"):
         raise UsageError("maps are of images, tables and sequences with one answer a row",
                          where="explain", received=f"{schema.task} of data of kind '{schema.kind}'",
-                         do="give a run on images, a table or sequences")  # fmt: skip
+                         do="words have explain_words, graphs explain_graph")  # fmt: skip
     return _Asked(predictor, schema, split)
 
 
@@ -290,7 +315,7 @@ def _chosen(
         InputError: the run has no validation rows.
     """
     if not isinstance(which, str):
-        return _numbered(split, which, most)
+        return _numbered(split, which if isinstance(which, Iterable) else [which])
     orders = {"worst": "largest", "best": "smallest", "first": ""}
     if which not in orders:
         raise UsageError("unknown choice of rows", where="which", received=repr(which)[:60],
@@ -301,34 +326,36 @@ def _chosen(
                          do="fit with --valid 0.2, or give row numbers")  # fmt: skip
     count = min(most, len(valid))
     if which == "first":
-        return valid[:count], f"the first {count} of {len(valid):,} validation rows"
+        return valid[:count], f"The first {count} of {len(valid):,} validation rows."
     losses = _losses(predictor.results(split, valid), bool(split.data.classes))
     order = np.argsort(-losses if which == "worst" else losses, kind="stable")[:count]
     name = "loss" if split.data.classes else "error"
     return valid[order], (
-        f"the {count} of {len(valid):,} validation rows with the {orders[which]} {name}"
+        f"The {count} of {len(valid):,} validation rows with the {orders[which]} {name}."
     )
 
 
-def _numbered(split: Split, which: Sequence[int], most: int) -> tuple[np.ndarray, str]:
+def _numbered(split: Split, which: Iterable[int]) -> tuple[np.ndarray, str]:
     """Rows by their numbers.
 
     Raises:
         UsageError: they are no numbers, or too many, or one is a test row or beyond the data.
     """
-    last = len(split.data) - 1
-    rows = np.array([whole_number(row, "which", 0, last) for row in which], np.int64)
-    if not 0 < len(rows) <= most:
+    rows = np.array([whole_number(row, "which", 0) for row in which], np.int64)
+    if len(rows) and rows.max() >= len(split.data):
+        raise UsageError("no such row", where="which",
+                         received=f"row {rows.max() + 1:,}, counted from 1",
+                         do=f"the data have {len(split.data):,}")  # fmt: skip
+    if not 0 < len(rows) <= MOST:
         raise UsageError("no rows, or more than are shown", where="which",
-                         received=f"{len(rows)} rows",
-                         do=f"give 1 to {most}, or raise most")  # fmt: skip
+                         received=f"{len(rows)} rows", do=f"give 1 to {MOST}")  # fmt: skip
     sealed = rows[np.isin(rows, split.test)]
     if len(sealed):
         raise UsageError("test rows are sealed", where="which",
                          received=f"row {sealed[0] + 1:,} of the data",
                          do="give validation or training rows")  # fmt: skip
     trained = int(np.isin(rows, split.train).sum())
-    return rows, f"chosen rows, {trained} of them trained on" if trained else "chosen rows"
+    return rows, f"Chosen rows, {trained} of them trained on." if trained else "Chosen rows."
 
 
 def _losses(found: Predictions, classes: bool) -> np.ndarray:
@@ -406,20 +433,23 @@ def _notes(
     notes = []
     if name == "grad-cam":
         sizes = layers(module, prepared)[given["layer"]]
-        notes.append(f"maps of this layer are {sizes[1]} x {sizes[2]}, drawn over "
-                     f"{prepared.shape[2]} x {prepared.shape[3]} pixels")  # fmt: skip
+        notes.append(f"Maps of this layer are {sizes[1]} x {sizes[2]}, drawn over "
+                     f"{prepared.shape[2]} x {prepared.shape[3]} pixels.")  # fmt: skip
     baseline = given.get("baseline", 0.0)
     if name in ("integrated-gradients", "occlusion") and not isinstance(baseline, Tensor):
         shift, scale = asked.predictor.preparation.pixels
         against = (f"pixels of {number(shift + scale * float(baseline))}"
                    if asked.schema.kind == "image"
                    else f"inputs that are {baseline:g} after preparation")  # fmt: skip
-        notes.append(f"compared with {against}")
+        notes.append(f"Compared with {against}.")
     if name == "integrated-gradients":
         gap = attribution.completeness_gap(module, prepared, targets, maps, baseline=baseline)
         whole = maps.flatten(1).sum(1)
         off = float(gap.abs().max() / (whole - gap).abs().max().clamp_min(1e-12))
-        notes.append(f"the numbers of a map add up to what the answer gains, within {off:.1%}")
+        more = " More steps bring it nearer." if off > GAP else ""
+        notes.append(
+            f"A map adds up to what the answer gains by its row, within {100 * off:.1f} %.{more}"
+        )
     return notes
 
 

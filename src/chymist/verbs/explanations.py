@@ -20,15 +20,16 @@ from chymist.verbs.writing import place_of_picture
 
 SIZE = 100_000  # bytes of the notebook view
 IN_NOTEBOOK = 8  # rows of it
-MEANINGS = {  # method -> (what is shown, what the strongest colour means)
-    "grad-cam": ("Where feature maps speak for the answer (Grad-CAM)", "speaks for it"),
-    "cam": ("Where class evidence is (CAM)", "speaks for it"),
-    "saliency": ("What the answer reacts to (saliency)", "reacts most"),
-    "smooth-grad": ("What the answer reacts to (SmoothGrad)", "reacts most"),
-    "input-x-gradient": ("What speaks for the answer (input x gradient)", "speaks for it"),
-    "integrated-gradients": ("What the answer is made of (integrated gradients)", "speaks for it"),
-    "occlusion": ("What the answer loses when it is covered (occlusion)", "speaks for it"),
-}
+MEANINGS = {  # method -> (how it is called, what is shown, what the strongest colour means)
+    "grad-cam": ("Grad-CAM", "What spoke for the answer", "speaks for it"),
+    "cam": ("CAM", "Where the evidence for the answer is", "speaks for it"),
+    "saliency": ("saliency", "What the answer reacts to", "reacts most"),
+    "smooth-grad": ("SmoothGrad", "What the answer reacts to", "reacts most"),
+    "input-x-gradient": ("input x gradient", "What spoke for the answer", "speaks for it"),
+    "integrated-gradients": ("integrated gradients", "What the answer is made of",
+                             "speaks for it"),
+    "occlusion": ("occlusion", "What the answer loses where it is covered", "speaks for it"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +47,7 @@ class ExplainedRow:
             a sequence.
         shown: the row as it was read: (height, width, channels), cells by column, (steps,
             features).
+        random: the map of the network with random weights, if it was checked.
     """
 
     number: int | None
@@ -56,6 +58,7 @@ class ExplainedRow:
     target: str
     values: np.ndarray
     shown: np.ndarray | Mapping[str, Any]
+    random: np.ndarray | None = None
 
     @property
     def sentence(self) -> str:
@@ -128,7 +131,8 @@ class Explanation:
     def title(self) -> str:
         """What is shown, of which model."""
         where = f", layer '{self.layer}'" if self.layer else ""
-        return f"{MEANINGS[self.method][0]}: {self.model}{where}"
+        name, shown, _ = MEANINGS[self.method]
+        return f"{shown}: {name} of {self.model}{where}"
 
     def table(self) -> tuple[list[str], list[list[object]]]:
         """Heads and cells of the table of all rows."""
@@ -179,18 +183,23 @@ class Explanation:
         elif self.kind in ("table", "array"):
             shown = [{name: written(cell) for name, cell in one.items()} for one in shown]
         cards = [
-            Card(self._words(row), row.values, one) for row, one in zip(rows, shown, strict=True)
+            Card(self._words(row), row.values, one, row.random)
+            for row, one in zip(rows, shown, strict=True)
         ]
-        meaning = MEANINGS[self.method][1]
-        legend = f"bars to the right: {meaning}" if self.kind in ("table", "array") else meaning
+        meaning = MEANINGS[self.method][2]
+        legend = {
+            "image": meaning, "sequence": f"{meaning}; above the row, below its map",
+        }.get(self.kind, f"a bar to the right {meaning}")  # fmt: skip
         said = [str(check.sentence) for check in self.checks]
+        if self.kind == "image" and any(row.random is not None for row in rows):
+            said.insert(0, "Right of each map: the same of the network with random weights.")
         return map_sheet(self.title, legend, cards, [*said, *self.notes])
 
     def _words(self, row: ExplainedRow) -> list[str]:
-        low, high = float(np.nan_to_num(row.values).min()), float(np.nan_to_num(row.values).max())
+        low, high = _ends(row.values)
         return [
             row.sentence,
-            f"why {row.target}: {number(low)} to {number(high)}",
+            f"why {row.target}: {low:.3g} to {high:.3g}",
             f"row {row.name}" if row.number is not None else row.name,
         ]
 
@@ -203,7 +212,15 @@ class Explanation:
 
     def __repr__(self) -> str:
         heads, cells = self.table()
-        return f"{self.title}\n" + "\n".join(table(cells, heads, 100))
+        return f"{self.title}\n{table(cells, heads, 100)}"
+
+
+def _ends(values: np.ndarray) -> tuple[float, float]:
+    """Least and greatest number of a map; one that is nothing beside the other is 0."""
+    finite = np.nan_to_num(values)
+    low, high = float(finite.min()), float(finite.max())
+    near = 1e-3 * max(abs(low), abs(high))
+    return (0.0 if abs(low) < near else low), (0.0 if abs(high) < near else high)
 
 
 def written(cell: Any) -> str:

@@ -6,8 +6,8 @@ import io
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -43,6 +43,7 @@ from chymist.errors import Diverged
 from chymist.evidence import FloorResult, score, verdict
 from chymist.schedules import monitored
 from chymist.values import Data, Floor, Predictions, Recipe, Run, Score, Split, whole_number
+from chymist.verbs.boards import Board, board_of, check_board
 from chymist.verbs.diagnosing import read_findings, signals_of, write_findings
 from chymist.verbs.flooring import floors_beside
 from chymist.verbs.reporting import write_report
@@ -62,16 +63,38 @@ class Heard:
         observer: of the caller, or None.
         interrupted: asked after every event, or None.
         watcher: the doctor; comes last, so that nobody's time counts as waiting for rows.
+        board: writes event files, if any are wanted.
     """
 
     observer: Observer | None
     interrupted: Interrupt | None
     watcher: RunWatcher
+    board: Board
 
     def __call__(self, event: Event) -> None:
         if self.observer:
             self.observer(event)
+        self.board(event)
         self.watcher(event)
+
+    def catch_up(self, history: Mapping[str, np.ndarray]) -> None:
+        """Take note of what was recorded before a run was resumed."""
+        self.watcher.catch_up(history)
+        self.board.catch_up(history)
+
+
+@contextmanager
+def _heard(
+    assembly: Assembly, folder: Path, whose: tuple[Observer | None, Interrupt | None],
+    doctor: Doctor, tensorboard: str | Path | None, name: str,
+) -> Iterator[Heard]:  # fmt: skip
+    """Be alone in the folder of a run, with those who hear its events."""
+    with (
+        alone_in(folder),
+        closing(board_of(tensorboard, assembly, name)) as board,
+        closing(RunWatcher(assembly, doctor)) as watcher,
+    ):
+        yield Heard(*whose, watcher, board)
 
 
 def fit(
@@ -87,6 +110,7 @@ def fit(
     interrupted: Interrupt | None = None,
     started: Started | None = None,
     doctor: Doctor = True,
+    tensorboard: str | Path | None = None,
 ) -> Run:
     """Train one model and score it on the validation rows; the test rows are not touched.
 
@@ -107,6 +131,8 @@ def fit(
         started: called once with the assembled run and its folder, before the first step.
         doctor: whether the doctor looks on, which changes no bit of the result; or a function that
             is called with each finding when it arises, once.
+        tensorboard: folder that gets a folder of event files for this run; changes no bit of the
+            result. None writes none.
 
     Returns:
         A `Run` with model, score, floors and record.
@@ -127,8 +153,7 @@ def fit(
     seed = whole_number(seed, "seed", 0)
     split = as_split(split, seed)
     check_split(split)
-    if out is not None:
-        check_place(Path(out))
+    _check_places(out, tensorboard)
     place = Place(choose_device(device), check_workers(workers))
     with foreign_randomness(seed):
         recipe = with_rate(complete(recipe, split), split, seed)
@@ -140,15 +165,22 @@ def fit(
                 failing.callback(shutil.rmtree, folder, ignore_errors=True)
             if started:
                 started(assembly, folder)
-            with alone_in(folder), closing(RunWatcher(assembly, doctor)) as watcher:
-                heard = Heard(observer, interrupted, watcher)
-                run = _train(recipe, split, seed, assembly, folder, heard, began)
+            name = split.data.name if out is None else folder.name
+            with _heard(assembly, folder, (observer, interrupted), doctor, tensorboard, name) as by:
+                run = _train(recipe, split, seed, assembly, folder, by, began)
         failing.pop_all()
     if out is None:
         weakref.finalize(run, shutil.rmtree, folder, ignore_errors=True)
     else:
         write_report(run)
     return run
+
+
+def _check_places(out: str | Path | None, tensorboard: str | Path | None) -> None:
+    """Refuse places that cannot be written to, before any work is done."""
+    if out is not None:
+        check_place(Path(out))
+    check_board(tensorboard)
 
 
 def _folder_for(
@@ -171,6 +203,7 @@ def resume(
     interrupted: Interrupt | None = None,
     started: Started | None = None,
     doctor: Doctor = True,
+    tensorboard: str | Path | None = None,
 ) -> tuple[Run, int, list[str]]:
     """Continue a run from its newest good checkpoint, to the same result.
 
@@ -179,7 +212,8 @@ def resume(
         model: the user's own module or factory, if the run was made with one.
         data: the rows, if they came from arrays in memory.
         workers: as in `fit`; None takes what the run was started with.
-        observer, interrupted, started, doctor: as in `fit`.
+        observer, interrupted, started, doctor, tensorboard: as in `fit`; event files begin with
+            what was recorded before.
 
     Returns:
         The finished run, the step it was resumed from (its last one if it had ended already), and
@@ -200,21 +234,19 @@ def resume(
     recipe = with_model(saved.recipe, model)
     split = saved.split_of(data if data is not None else reload(saved.source))
     seed = int(saved.environment["seed"])
+    workers = saved.environment.get("workers") if workers is None else workers
+    device = choose_device(saved.environment.get("device", "cpu"))
+    place = Place(device, check_workers(workers))
     threads = int(saved.environment["threads"])
-    recorded = saved.environment.get("workers")
-    place = Place(
-        choose_device(saved.environment.get("device", "cpu")),
-        check_workers(recorded if workers is None else workers),
-    )
     with keeping_memory(), foreign_randomness(seed), using_threads(threads):
         assembly = assemble(recipe, split, seed, place)
-        with alone_in(saved.path), closing(RunWatcher(assembly, doctor)) as watcher:
+        who, name = (observer, interrupted), saved.path.name
+        with _heard(assembly, saved.path, who, doctor, tensorboard, name) as heard:
             with Recorder(check_record(saved.path / "records.sqlite")) as recorder:
                 step, problems = continue_from(saved.path, assembly, recorder)
-                watcher.catch_up(recorder.series())
+                heard.catch_up(recorder.series())
             if started:
                 started(assembly, saved.path)
-            heard = Heard(observer, interrupted, watcher)
             run = _train(recipe, split, seed, assembly, saved.path, heard, began)
     write_report(run)
     return run, step, problems
@@ -247,6 +279,8 @@ def _train(
         run, findings=tuple(stored.findings) if stored else (),
         facts={**run.facts, "seconds": round(perf_counter() - began, 3)},
     )  # fmt: skip
+    heard.board.end(run)
+    run = replace(run, facts={**run.facts, "notes": [*run.facts["notes"], *heard.board.notes]})
     Patience(folder, interrupted).write(partial(write_run, run))
     return run
 

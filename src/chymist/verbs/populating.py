@@ -15,6 +15,7 @@ import numpy as np
 
 from chymist.engine.assembly import HEADLINE, predictions_for
 from chymist.engine.defaults import check_split
+from chymist.engine.events import Epoch
 from chymist.engine.folder import create_folder, whole_folder, write_json
 from chymist.engine.place import MEMORY
 from chymist.engine.population import Plan
@@ -25,6 +26,7 @@ from chymist.errors import Diverged, UsageError
 from chymist.evidence import score
 from chymist.evidence.intervals import Estimate, mean_t
 from chymist.values import Data, Floor, Predictions, Recipe, Run, Score, Split, show, whole_number
+from chymist.verbs.boards import MemberBoards
 from chymist.verbs.fitting import conclude, floors_of_run, score_of, write_run
 from chymist.verbs.histories import Histories, History, curves_of, write_curves
 from chymist.verbs.how import how_of
@@ -210,6 +212,7 @@ def fit_population(
     threads: Threads = None,
     plan: str | Path | None = None,
     watcher: Watcher | None = None,
+    tensorboard: str | Path | None = None,
 ) -> Population:
     """Train a recipe with several seeds, or several recipes, as one program; test rows stay sealed.
 
@@ -224,6 +227,8 @@ def fit_population(
         threads: as in `fit`.
         plan: as in `cross_validate`.
         watcher: called with the number of a member and each epoch of its training.
+        tensorboard: folder for event files; a folder in it for the population, in that one for
+            each member. None writes none.
 
     Returns:
         A `Population`: scores, their mean over seeds, the ensemble, and every member as a `Run`.
@@ -249,7 +254,8 @@ def fit_population(
         raise UsageError("a population needs a recipe", where="recipe", received="none")
     unsealed = replace(split, test=np.array([], np.int64))  # test rows are not even prepared
     jobs = [Job(one, unsealed, seed) for one in recipes for seed in numbers]
-    histories = Histories(len(jobs), watcher)
+    boards = MemberBoards.at(tensorboard, f"{split.data.name}-population")
+    histories = Histories(len(jobs), watched_by(jobs, watcher, boards))
     known = Plan.of(None if plan is None else Path(plan))
     made = tuple(train_jobs(jobs, threads, watcher=histories, plan=known))
     reasons = sorted({one.reason for one in made} - {""})
@@ -262,6 +268,23 @@ def fit_population(
     if out is not None:
         found.save(out)
     return found
+
+
+def watched_by(jobs: Sequence[Job], watcher: Watcher | None, boards: MemberBoards) -> Watcher:
+    """A watcher that writes the epochs of members as event files, and tells another one.
+
+    Args:
+        jobs: the members.
+        watcher: sees the epochs as well.
+        boards: the event files, if any are wanted.
+    """
+
+    def tell(number: int, epoch: Epoch) -> None:
+        boards.write(f"member-{number:04d}", epoch, jobs[number].recipe)
+        if watcher:
+            watcher(number, epoch)
+
+    return tell
 
 
 def seeds_of(seeds: int | Sequence[int]) -> list[int]:

@@ -20,6 +20,7 @@ from chymist.engine.threads import Threads
 from chymist.evidence.searches import END, Rank, rank_of
 from chymist.metrics import measure
 from chymist.values import Predictions, Recipe
+from chymist.verbs.boards import NO_BOARDS, MemberBoards
 from chymist.verbs.designs import Design
 from chymist.verbs.jobs import Job, Trained, Watcher, train_in_rungs, train_jobs
 from chymist.verbs.rungs import Plan
@@ -39,6 +40,7 @@ class Setting:
         threads: as in `fit`.
         started: called with the number of fits that begin.
         watcher: called with the number of a fit and each epoch of its training.
+        boards: write event files of the fits, if any are wanted.
     """
 
     design: Design
@@ -47,6 +49,7 @@ class Setting:
     threads: Threads
     started: Callable[[int], object] | None
     watcher: Watcher | None
+    boards: MemberBoards = NO_BOARDS
 
 
 class Place(NamedTuple):
@@ -173,7 +176,8 @@ class _Board:
     def __init__(
         self, places: Sequence[Place], jobs: Sequence[Job], setting: Setting, plan: Plan
     ) -> None:
-        self.places, self.setting, self.plan = places, setting, plan
+        self.places, self.jobs, self.setting, self.plan = places, jobs, setting, plan
+        self.first = setting.boards.numbers(1 + max((place.trial for place in places), default=-1))
         self.place_of = dict(zip(jobs, places, strict=True))
         self.tallies: dict[tuple[int, int], _Tally] = defaultdict(_Tally)
 
@@ -181,6 +185,9 @@ class _Board:
         """Note the loss of an epoch."""
         place = self.places[number]
         self.tallies[place[:2]].losses[event.epoch].append(event.values["train_loss"])
+        outer = f"outer-{place.race}-" if place.race else ""
+        name = f"{outer}trial-{self.first + place.trial:04d}-fold-{place.fold:02d}"
+        self.setting.boards.write(name, event, self.jobs[number].recipe)
         if self.setting.watcher:
             self.setting.watcher(number, event)
 

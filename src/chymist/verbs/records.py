@@ -22,7 +22,8 @@ from chymist.data import reload
 from chymist.data.graphs import graph_inputs
 from chymist.engine.checkpoint import list_checkpoints
 from chymist.engine.files import read_file
-from chymist.engine.folder import Saved, open_folder, whole_folder
+from chymist.engine.folder import IMPORTED, Saved, open_folder, whole_folder
+from chymist.engine.imported import STATEMENT, read_imported
 from chymist.engine.steps import STEPWISE
 from chymist.engine.store import read_series
 from chymist.errors import ChymistError, InputError
@@ -41,6 +42,7 @@ KINDS = {  # a file that only one kind of folder has
     "search.json": "search",
     "race.json": "race",
     "population.json": "population",
+    IMPORTED: "import",
 }
 
 
@@ -189,9 +191,9 @@ def list_runs(parent: str | Path = "runs") -> list[dict[str, Any]]:
 
     Returns:
         One mapping each: run (its folder), kind ("fit", "cv", "compare", "search", "race",
-        "population"), state, when
-        (it was begun, or written), data, model, score, seconds, and seed of a run or verdict of a
-        comparison or search; a damaged folder has the state "damaged" and nothing further.
+        "population", "import"), state, when (it was begun, or written), data, model, score,
+        seconds, and seed of a run or verdict of the others; a damaged folder has the state
+        "damaged" and nothing further.
     """
     found = [
         (path.stat().st_mtime, folder.name, kind, path)
@@ -204,13 +206,14 @@ def list_runs(parent: str | Path = "runs") -> list[dict[str, Any]]:
         when = datetime.fromtimestamp(began).astimezone().isoformat(timespec="seconds")
         row = {"run": str(path.parent), "kind": kind, "state": "damaged", "when": when}
         with suppress(ChymistError, OSError, msgspec.MsgspecError):
-            row |= _run_row(path.parent) if kind == "fit" else _study_row(path)
+            row |= ROWS.get(kind, _study_row)(path)
         rows.append(row)
     return rows
 
 
-def _run_row(folder: Path) -> dict[str, Any]:
+def _run_row(path: Path) -> dict[str, Any]:
     """What the list says of a run."""
+    folder = path.parent
     saved = open_folder(folder)
     resumable = "resumable" if list_checkpoints(folder / "checkpoints") else "stopped"
     return {
@@ -236,6 +239,18 @@ def _study_row(path: Path) -> dict[str, Any]:
         "seconds": study.facts.seconds or study.seconds,
         "verdict": study.verdict,
     }
+
+
+def _log_row(path: Path) -> dict[str, Any]:
+    """What the list says of an imported log."""
+    log = read_imported(path.parent)
+    points = sum(map(len, log.series.values()))
+    said = f"{points:,} points of {len(log.series):,} series"
+    return {"state": "finished", "data": log.name, "model": "", "score": None, "seconds": None,
+            "verdict": f"{STATEMENT}; {said}"}  # fmt: skip
+
+
+ROWS = {"fit": _run_row, "import": _log_row}
 
 
 def save_run(run: Run, folder: Path) -> Run:

@@ -33,6 +33,7 @@ from chymist.protocols import Cut, protocol_of
 from chymist.space import Axis, Point, Space, drawn, fitted, grid, written
 from chymist.values import Data, Recipe, Score, Split, whole_number
 from chymist.verbs.asking import ask_and_tell
+from chymist.verbs.boards import MemberBoards
 from chymist.verbs.designs import Design, Folds, design_of, starts_at_random
 from chymist.verbs.how import how_of
 from chymist.verbs.jobs import Job, Watcher, train_jobs
@@ -63,6 +64,7 @@ def search(
     threads: Threads = None,
     started: Callable[[int], object] | None = None,
     watcher: Watcher | None = None,
+    tensorboard: str | Path | None = None,
 ) -> Search:
     """Try values of hyperparameters, all on the same folds with the same seeds, as populations.
 
@@ -89,6 +91,8 @@ def search(
         threads: as in `fit`.
         started: called with the number of fits that begin.
         watcher: called with the number of a fit and each epoch of its training.
+        tensorboard: folder for event files; a folder in it for the search, in that one for each
+            fit. None writes none.
 
     Returns:
         The best recipe, its score, all trials, and which hyperparameters mattered.
@@ -113,8 +117,8 @@ def search(
     trials = _checked(method, trials)
     design = design_of(data, folds, seeds, seed, group, time)
     known = Plan.of(None if plan is None else Path(plan))
-    metric = HEADLINE[design.data.task]
-    setting = Setting(design, metric, known, threads, started, watcher)
+    boards = MemberBoards.at(tensorboard, f"{design.data.name}-search")
+    setting = Setting(design, HEADLINE[design.data.task], known, threads, started, watcher, boards)
     held = _outer_cuts(design, nested)
     default = partial(complete, split=design.split(design.cuts[0], False))
     base = _with_length(recipe, space, method, default)
@@ -123,11 +127,10 @@ def search(
     races = [design.rows, *(np.unique(cut.train) for cut in held)]
     points, results = _tried(setting, races, axes, write, method, trials, parallel)
     made = _trials(setting, points[0], write, results[0])
-    chosen = list(map(_best_of, points, results))[1:]
-    honest, choices = _honest(setting, held, chosen, write)
+    honest, choices = _honest(setting, held, list(map(_best_of, points, results))[1:], write)
     random = any(starts_at_random(default(trial.recipe)) for trial in made)
-    facts = _facts(setting, results, random, perf_counter() - began)
-    facts |= {"method": method, "recipe": recipe.to_dict()}
+    told = {"method": method, "recipe": recipe.to_dict()}
+    facts = told | _facts(setting, results, random, perf_counter() - began)
     how = how_of(data, design.protocol, design.cuts, design.seed, group, time, facts["one_seed"])
     return replace(_concluded(setting, made, axes, honest, choices, facts), how=how)
 

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unicodedata import category
 
 import numpy as np
@@ -17,12 +17,15 @@ from chymist.data.numpy_files import PARTS
 from chymist.engine.files import STANDARD_OUTPUT, is_stream, write_file, write_through
 from chymist.engine.folder import FILES, RESULTS, Saved, whole_folder, write_json
 from chymist.errors import InputError, UsageError, printable
+from chymist.reports.sheets import Sheet
 from chymist.reports.style import as_file
 from chymist.values import Data, Predictions, Recipe
 from chymist.verbs.comparison import Comparison
 from chymist.verbs.histories import write_curves
 from chymist.verbs.study_pages import comparison_page, cross_validation_page, write_page
-from chymist.verbs.validation import CrossValidation
+
+if TYPE_CHECKING:  # that module trains, and what trains draws
+    from chymist.verbs.validation import CrossValidation
 
 
 def write_predictions(
@@ -134,6 +137,22 @@ def save_drawing(drawing: object, path: str | Path) -> Path:
     """
     place = place_of_drawing(str(path))
     write_through(place, as_file(drawing).encode())
+    return place
+
+
+def save_picture(sheet: Sheet, path: str | Path) -> Path:
+    """Write a sheet as SVG or PNG, by the end of the name; returns its path.
+
+    Args:
+        sheet: what is drawn.
+        path: of the file.
+
+    Raises:
+        InputError, UsageError: as in `place_of_picture`.
+    """
+    place = place_of_picture(str(path))
+    png = place.suffix.lower() == ".png"
+    write_through(place, sheet.png() if png else as_file(sheet.svg()).encode())
     return place
 
 
