@@ -21,8 +21,8 @@ from chymist.evidence.optimizer_races import (
     in_order,
     race_verdict,
 )
-from chymist.reports.about_race import race_html
 from chymist.verbs.optimizer_race import RACERS, RATES
+from chymist.verbs.study_pages import race_page
 
 SEEDS = 3
 RATE = (1e-3, 1e-1, 1e3)
@@ -120,9 +120,9 @@ def test_good_rates_are_those_around_the_best() -> None:
     assert one.good == pytest.approx((1e-4, 1e-2))
 
 
-def test_the_report_is_one_page_without_scripts(found: Race, split: cy.Split) -> None:
-    page = race_html(found, split.data)
-    assert page == race_html(found, split.data)
+def test_the_report_is_one_page_without_scripts(found: Race) -> None:
+    page = race_page(found.to_dict(), found.curves)
+    assert page == race_page(found.to_dict(), found.curves)
     assert "<script" not in page
     assert "http" not in page.replace("http://www.w3.org/2000/svg", "")
     for name in RACERS:
@@ -130,7 +130,7 @@ def test_the_report_is_one_page_without_scripts(found: Race, split: cy.Split) ->
     assert found.verdict.split(" [")[0] in page
     lost = racer("sgd", [[np.inf, np.inf]])
     empty = Race((lost,), "cannot tell", (), (0, 1), found.recipe, found.facts)
-    assert "Every member diverged" in race_html(empty, split.data)
+    assert "Every member diverged" in race_page(empty.to_dict(), empty.curves)
 
 
 def test_what_a_race_refuses(split: cy.Split) -> None:
@@ -157,7 +157,11 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) ->
     assert sorted(row["name"] for row in answer["rows"]) == ["adam", "adamw", "sgd"]
     assert answer["run"] == "runs/iris-race-0001"
     folder = tmp_path / answer["run"]
-    assert sorted(path.name for path in folder.iterdir()) == ["race.json", "report.html"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "curves.npz",
+        "race.json",
+        "report.html",
+    ]
     assert json.loads((folder / "race.json").read_text())["verdict"] == answer["verdict"]
     assert main(["runs"]) == 0
     assert "race" in capsys.readouterr().out

@@ -104,13 +104,14 @@ class TestWords:
         both = {**WORDS, **STORED}
         found = {t: set(re.findall(r"[a-z_]{3,}", re.sub(r"\{\w+\}|`[^`]*`", "", both[t]).lower()))
                  for t in both}  # fmt: skip
-        more = {"mean", "batch", "dropout", "sigmoid", "tanh", "rgb", "kneser", "ney", "sha",
-                "image_size", "eval"}  # fmt: skip
+        more = {"equal", "log", "csv", "mean", "batch", "dropout", "sigmoid", "tanh", "rgb",
+                "kneser", "ney", "sha", "image_size", "eval"}  # fmt: skip
         assert {t: words - LATIN - more for t, words in found.items() if words - LATIN - more} == {}
 
     def test_every_word_of_the_dictionaries_is_there_once(self) -> None:
         parts = [getattr(chinese, name).WORDS for name in
-                 ("names", "kit", "data", "model", "training", "errors", "whole")]  # fmt: skip
+                 ("names", "kit", "data", "model", "training", "errors", "whole",
+                  "studies", "searches")]  # fmt: skip
         seen: dict[str, str] = {}
         for part in parts:
             for text, said in part.items():

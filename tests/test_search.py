@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 import chymist as cy
 from chymist.errors import ChymistError, Diverged, InputError, UsageError
-from chymist.reports.about_search import search_html
 from chymist.values import Data, Length, Recipe
 from chymist.verbs import searching
 from chymist.verbs.rungs import Plan, halving, hyperband
+from chymist.verbs.study_pages import search_page
 
 QUICK = Recipe(model="softmax", optimizer="adam", length="6 epochs", batch_size=16)
 RATES = {"optimizer.lr": cy.space.log(1e-4, 0.3)}
@@ -170,7 +170,7 @@ def test_what_diverges_is_kept_with_its_reason_and_loses() -> None:
         assert list(found.trials[-2:]) == lost
         assert all(trial.score is None and not len(trial.values) for trial in lost)
         assert "2 diverged" in found.verdict
-        assert "diverged" in search_html(found, data, "chymist fit")
+        assert "diverged" in search_page(found.to_dict(), found.curves)
     every = {"optimizer.lr": cy.space.choice(*(10.0**k for k in range(20, 29)))}
     for method in ("grid", "halving"):
         with pytest.raises(Diverged, match="every configuration"):

@@ -18,6 +18,8 @@ from chymist.values import Recipe
 
 FAST = ["--model", "softmax", "--optimizer", "adam", "--length", "3 epochs", "--folds", "2"]
 
+FILES = ["best.toml", "curves.npz", "report.html", "search.json"]
+
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -89,7 +91,7 @@ def test_a_search_keeps_the_contract(
 
     folder = here / answer["run"]
     assert answer["run"] == "runs/iris-search-0001"
-    assert sorted(p.name for p in folder.iterdir()) == ["best.toml", "report.html", "search.json"]
+    assert sorted(p.name for p in folder.iterdir()) == FILES
     stored = json.loads((folder / "search.json").read_text())
     assert stored["verdict"] == answer["verdict"]
     assert stored["space"] == {"optimizer.lr": "0.0001..0.3:log", "batch_size": "16|32"}

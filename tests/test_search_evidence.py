@@ -20,9 +20,9 @@ from chymist.evidence.searches import (
     sentence,
     surface_sentence,
 )
-from chymist.reports.about_search import search_html
 from chymist.space import Choice, Range, drawn
 from chymist.values import Data, Predictions, Recipe, Score
+from chymist.verbs.study_pages import search_page
 
 QUICK = Recipe(model="softmax", optimizer="adam", length="6 epochs", batch_size=16)
 RATES = {"optimizer.lr": cy.space.log(1e-4, 0.3)}
@@ -178,7 +178,8 @@ def test_the_report_is_one_whole_page(iris: Data) -> None:
     }
     named = replace(iris, name="<script>alert(1)</script>")
     found = cy.search(QUICK.replace(length="9 epochs"), named, space, "halving", 18, 3, 2, nested=2)
-    text = search_html(found, named, "chymist fit iris --recipe best.toml")
+    found = replace(found, how={**found.how, "best": "chymist fit iris --recipe best.toml"})
+    text = search_page(found.to_dict(), found.curves)
     assert Tags(text).stack == []
     assert "<script" not in text
     assert "http" not in text.replace("http://www.w3.org/2000/svg", "")

@@ -42,7 +42,8 @@ _PUBLIC = {
     "partial_dependence": "chymist.verbs",
     "diagnose": "chymist.verbs", "why": "chymist.doctor.texts",
     "pretrained_features": "chymist.verbs",
-    "list_runs": "chymist.verbs", "as_estimator": "chymist.verbs.estimator",
+    "list_runs": "chymist.verbs", "report": "chymist.verbs",
+    "as_estimator": "chymist.verbs.estimator",
     "coefficients": "chymist.verbs", "leave_one_out": "chymist.verbs",
     "learning_curve": "chymist.verbs", "validation_curve": "chymist.verbs",
     "capacity": "chymist.verbs", "suitability": "chymist.verbs",
@@ -157,6 +158,7 @@ if TYPE_CHECKING:
     from chymist.verbs import pretrained_features as pretrained_features
     from chymist.verbs import prove as prove
     from chymist.verbs import race as race
+    from chymist.verbs import report as report
     from chymist.verbs import resume as resume
     from chymist.verbs import sample as sample
     from chymist.verbs import search as search

@@ -88,6 +88,7 @@ def run(words: Sequence[str]) -> int:
     from chymist.cli.reaching import REACHING
     from chymist.cli.seeing import SEEING
 
+    options.words = words
     known = {
         **COMMANDS, **COMPARING, **CURVING, **DIAGNOSING, **FORECASTING, **NETWORKS, **RACING,
         **REACHING, **CLASSICAL, **IMAGES, **SEEING, **LOGS,

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from textwrap import shorten
@@ -15,6 +16,7 @@ from typing import Any
 import chymist as cy
 from chymist.cli.findings import language_of, teller
 from chymist.cli.inputs import folds_given, load_source, recipe_of, split_of
+from chymist.cli.reporting import command_again, in_language
 from chymist.cli.streams import print_json, standard_output
 from chymist.cli.summaries import (
     cv_summary,
@@ -221,10 +223,12 @@ def cv(options: argparse.Namespace) -> int:
     finally:
         watch.close()
 
+    found = replace(found, how={**found.how, "command": command_again(options)})
     write = partial(write_cross_validation, found=found, recipe=recipe, data=data)
     path = write(Path(options.out)) if options.out else in_free_folder(f"{data.name}-cv", write)
     if options.explain_plan:
         print_plan(screen, found.facts["plan"])
+    in_language(path.parent)
     print_folds(screen, found, path.parent)
     if options.json:
         emit(cv_summary(found, data, recipe, path.parent, path))
@@ -311,8 +315,8 @@ def report(options: argparse.Namespace) -> int:
         from chymist.cli.logs import report_log
 
         return report_log(options)
-    run = cy.load_run(options.run, data=moved_data(options))
-    path = write_report(run, language_of(options.lang))
+    data = moved_data(options) if options.data else None
+    path = cy.report(options.run, options.out, language_of(options.lang), data=data)
     screen_of(options).line("Report", str(path), result=True)
     if options.json:
         emit({"run": options.run, "report": str(path)})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from chymist.cli.commands import (
     width,
 )
 from chymist.cli.inputs import folds_given, recipe_of
+from chymist.cli.reporting import command_again, in_language, written
 from chymist.cli.summaries import print_data, print_plan
 from chymist.cli.terminal import LABEL, Band, Screen
 from chymist.engine.defaults import one_of_several
@@ -27,6 +29,7 @@ from chymist.parts import definition, listed, registered
 from chymist.values import Recipe, Split, show
 from chymist.verbs.baselines import BASELINES, named_baseline
 from chymist.verbs.comparison import Comparison
+from chymist.verbs.study_pages import PAGE
 
 
 def compare(options: argparse.Namespace) -> int:
@@ -50,16 +53,19 @@ def compare(options: argparse.Namespace) -> int:
         )  # fmt: skip
     finally:
         watch.close()
+    found = replace(found, how={**found.how, "command": command_again(options)})
     write = partial(write_comparison, found=found, data=data)
     out = Path(options.out) if options.out else None
     path = write(out) if out else in_free_folder(f"{data.name}-compare", write)
     if options.explain_plan:
         print_plan(screen, found.plan)
+    in_language(path.parent)
     print_comparison(screen, found, path.parent)
     if options.json:
         about = {"name": data.name, "kind": data.kind, "fingerprint": data.fingerprint,
                  "rows": len(data)}  # fmt: skip
-        emit({"run": str(path.parent), "data": about, **found.to_dict(), "predictions": str(path)})
+        emit({"run": str(path.parent), **found.to_dict(), "data": about, "predictions": str(path),
+              "report": str(path.parent / PAGE)})  # fmt: skip
     return 0
 
 
@@ -74,8 +80,9 @@ def compare_runs(options: argparse.Namespace) -> int:
         screen.line("Differs", line)
     for note in found.notes:
         screen.line("Note", note)
+    report = {} if options.report is None else {"report": written(options, screen, found)}
     if options.json:
-        emit(found.to_dict())
+        emit({**found.to_dict(), **report})
     return 0
 
 
@@ -143,7 +150,7 @@ def print_comparison(screen: Screen, found: Comparison, out: Path) -> None:
     screen.line("Verdict", found.verdict, result=True)
     for note in found.notes:
         screen.line("Note", note)
-    screen.line("Files", f"{out}/  comparison.json · predictions.csv")
+    screen.line("Files", f"{out}/  report.html · comparison.json · predictions.csv")
 
 
 class _Watch:

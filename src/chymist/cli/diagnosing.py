@@ -8,6 +8,7 @@ import chymist as cy
 from chymist.cli import fixing
 from chymist.cli.commands import emit, moved_data, screen_of
 from chymist.cli.findings import finding_lines, language_of
+from chymist.cli.reporting import written
 from chymist.doctor.texts import CODES, page_of
 from chymist.doctor.verdict_words import told
 from chymist.engine.folder import open_folder
@@ -36,8 +37,9 @@ def diagnose(options: argparse.Namespace) -> int:
         screen.line("Checked", str(found.checked))
         screen.line("Why", f"chymist why {found[0].code}")
     fixed = {"fix": fixing.fix(options)} if options.fix is not None else {}
+    report = {} if options.report is None else {"report": written(options, screen, found)}
     if options.json:
-        emit({**found.to_dict(), **fixed})
+        emit({**found.to_dict(), **fixed, **report})
     return 0
 
 

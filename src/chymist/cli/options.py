@@ -86,7 +86,7 @@ VERBS = {
     "import-log": "read event files of TensorBoard, or a CSV log, into a run folder",
     "runs": "list runs, cross-validations, comparisons and searches",
     "show": "show what a run gave",
-    "report": "write a run's report anew",
+    "report": "write the report of a run or study anew",
     "pca": "find the directions of greatest variance, and how many are worth keeping",
     "kmeans": "group rows around centres, and say whether another start finds the same",
     "crossing": "say which of two models is better with how many training rows",
@@ -308,6 +308,8 @@ def _compare(verb: argparse.ArgumentParser) -> None:
 def _compare_runs(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("a", metavar="A", help="a run folder")
     verb.add_argument("b", metavar="B", help="another one")
+    of_runs.report_file(verb)
+    of_runs.language(verb)
 
 
 def _search(verb: argparse.ArgumentParser) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import chymist as cy
 from chymist.cli.commands import emit, screen_of, threads_of, width
 from chymist.cli.inputs import load_source, recipe_of, split_of
+from chymist.cli.reporting import command_again, in_language
 from chymist.cli.summaries import near, print_data
 from chymist.cli.terminal import Band
 from chymist.engine.folder import check_place, in_free_folder
@@ -38,8 +40,10 @@ def race(options: argparse.Namespace) -> int:
                         threads=threads_of(options.threads), watcher=band)  # fmt: skip
     finally:
         band.close()
+    found = replace(found, how={**found.how, "command": command_again(options)})
     write = partial(write_race, found=found, data=data)
     report = write(Path(options.out)) if options.out else in_free_folder(f"{data.name}-race", write)
+    in_language(report.parent)
     screen.block(table([cells_of(one) for one in found.racers], HEADS, width() - 8))
     screen.line("Verdict", found.verdict, result=True)
     for note in found.facts["notes"]:

@@ -73,6 +73,11 @@ def language(verb: Any) -> None:
     )  # fmt: skip
 
 
+def report_file(verb: Any) -> None:
+    """`--report`."""
+    verb.add_argument("--report", metavar="FILE.html", help="write what is found as one HTML file")
+
+
 def show(verb: argparse.ArgumentParser) -> None:
     """`chymist show`."""
     run_folder(verb)
@@ -87,6 +92,7 @@ def show(verb: argparse.ArgumentParser) -> None:
 def report(verb: argparse.ArgumentParser) -> None:
     """`chymist report`."""
     run_on_data(verb)
+    verb.add_argument("--out", metavar="FILE.html", help="the file (report.html in the folder)")
     language(verb)
 
 
@@ -119,6 +125,7 @@ def _fixing(verb: argparse.ArgumentParser) -> None:
 def diagnose(verb: argparse.ArgumentParser) -> None:
     """`chymist diagnose`."""
     run_on_data(verb)
+    report_file(verb)
     _experiments(verb)
     language(verb)
     _fixing(verb)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import numpy as np
 import chymist as cy
 from chymist.cli.commands import emit, rows_for_folds, screen_of, threads_of, width
 from chymist.cli.inputs import folds_given, recipe_of
+from chymist.cli.reporting import command_again, in_language
 from chymist.cli.shared_options import RECIPE_OPTIONS
 from chymist.cli.summaries import near, print_data, print_plan
 from chymist.cli.terminal import Band, Screen
@@ -53,12 +55,14 @@ def search(options: argparse.Namespace) -> int:
     finally:
         for band in bands:
             band.close()
+    found = replace(found, how={**found.how, "command": command_again(options)})
     write = partial(write_search, found=found, data=data, command=command_of_best(options))
     report = (
         write(Path(options.out)) if options.out else in_free_folder(f"{data.name}-search", write)
     )
     if options.explain_plan:
         print_plan(screen, found.facts["plan"])
+    in_language(report.parent)
     print_search(screen, found, report)
     if options.json:
         emit({"run": str(report.parent), **found.to_dict(), "report": str(report)})

@@ -270,7 +270,7 @@ def print_folds(screen: Screen, found: CrossValidation, out: Path) -> None:
     elif facts["executor"] == "closed form":
         how = "not trained: exact, in closed form from one fit,"
     screen.line("Folds", f"{how} in {facts['seconds']:.1f} s")
-    screen.line("Files", f"{out}/  cv.json · predictions.csv")
+    screen.line("Files", f"{out}/  report.html · cv.json · predictions.csv")
 
 
 def print_plan(screen: Screen, plan: Mapping[str, Any]) -> None:
@@ -323,7 +323,7 @@ def cv_summary(
         "floors": floors,
         "verdict": found.verdict,
         "folds": list(found.folds),
-        "predictions": str(path),
+        "predictions": str(path), "report": str(out / "report.html"),
         **{k: found.facts[k] for k in ("executor", "order", "plan", "epochs", "seconds", "protocol",
                                        "duplicates", "never_held")},
         **corrected_of(found),

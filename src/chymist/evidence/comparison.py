@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from chymist.evidence.resampled import bayesian_correlated_t, corrected_t, holm
-from chymist.evidence.verdict import PairedDifference, amount, compare_paired
+from chymist.evidence.verdict import PairedDifference, Say, amount, compare_paired, plainly
 from chymist.metrics import find
 from chymist.values import SHARES, Predictions, Score
 
@@ -164,32 +164,58 @@ def comparison_verdict(
         >>> comparison_verdict(*compare_entries(made, 0.25), "4 folds x 1 seed", "accuracy")
         'cannot tell mlp from softmax: 4 folds x 1 seed, difference 7.5 points [-15.8, 30.8].'
     """
-    best = ranking[0].name
+    return verdict_of(ranking[0].name, pairs, design, metric, one_seed)
+
+
+def verdict_of(
+    best: str, pairs: Sequence[Pair], design: str, metric: str, one_seed: bool = False,
+    say: Say = plainly,
+) -> str:  # fmt: skip
+    """The sentence of a comparison, from its pairs alone, in a language.
+
+    Args:
+        best: name of the first of the ranking.
+        pairs, design, metric, one_seed: as in `comparison_verdict`.
+        say: fills in an English template, or its translation.
+
+    Example:
+        >>> pair = Pair("mlp", "svm", 0.02, 0.01, 0.03, 0.01, 0.01, 0.1, "mlp", T_TEST)
+        >>> verdict_of("mlp", [pair], "5 folds x 3 seeds", "accuracy")
+        'mlp is better than svm by 2.0 points [1.0, 3.0] (5 folds x 3 seeds, corrected t).'
+    """
     mine = [pair for pair in pairs if pair.a == best]
     told = [pair for pair in mine if pair.better == best]
     if not mine:
-        return f"{best} has nothing to be compared with."
-    tests = " or ".join(sorted({pair.test for pair in mine}))
+        return say("{best} has nothing to be compared with.", best=best)
+    tests = _either(sorted({say(pair.test) for pair in mine}), say)
     if len(mine) > 1:
-        said = f"{_among(best, mine, told, metric)} ({design}, {tests}, Holm-corrected)"
+        said = say("{claim} ({design}, {tests}, Holm-corrected)", design=design, tests=tests,
+                   claim=_among(best, mine, told, metric, say))  # fmt: skip
     elif told:
-        said = f"{best} is better than {mine[0].b} by {_size(mine[0], metric)} ({design}, {tests})"
+        said = say("{best} is better than {other} by {size} ({design}, {tests})", best=best,
+                   other=mine[0].b, size=_size(mine[0], metric, say), design=design,
+                   tests=tests)  # fmt: skip
     else:
-        said = f"cannot tell {best} from {mine[0].b}: {design}, {_difference(mine[0], metric)}"
-    return f"{said}{ONE_SEED if told and one_seed else ''}."
+        size = _difference(mine[0], metric, say)
+        said = say("cannot tell {best} from {other}: {design}, {difference}", best=best,
+                   other=mine[0].b, design=design, difference=size)  # fmt: skip
+    return say("{claim}.", claim=said + (say(ONE_SEED) if told and one_seed else ""))
 
 
-def _among(best: str, mine: Sequence[Pair], told: Sequence[Pair], metric: str) -> str:
+def _among(best: str, mine: Sequence[Pair], told: Sequence[Pair], metric: str, say: Say) -> str:
     """How the best one stands to several others."""
     others = [pair for pair in mine if pair.better != best]
     if not others:
-        next_best = f"next is {told[0].b}, by {_size(told[0], metric)}"
-        return f"{best} is better than the {len(told)} others; {next_best}"
-    doubts = [f"{pair.b} ({_difference(pair, metric)})" for pair in others]
+        return say("{best} is better than the {n} others; next is {next}, by {size}", best=best,
+                   n=len(told), next=told[0].b, size=_size(told[0], metric, say))  # fmt: skip
+    doubts = _listed([say("{name} ({difference})", name=pair.b,
+                          difference=_difference(pair, metric, say)) for pair in others],
+                     say)  # fmt: skip
     if not told:
-        return f"cannot tell {best} from any of the others: {_listed(doubts)}"
-    beaten = told[0].b if len(told) == 1 else f"{len(told)} others"
-    return f"{best} is best; it cannot be told from {_listed(doubts)}; it is better than {beaten}"
+        return say("cannot tell {best} from any of the others: {doubts}", best=best, doubts=doubts)
+    beaten = told[0].b if len(told) == 1 else say("{n} others", n=len(told))
+    return say("{best} is best; it cannot be told from {doubts}; it is better than {beaten}",
+               best=best, doubts=doubts, beaten=beaten)  # fmt: skip
 
 
 def _on_folds(a: Entry, b: Entry, test_share: float, seeds: int, region: float) -> Pair | None:
@@ -249,18 +275,25 @@ def _region(metric: str, a: float, b: float) -> float:
     return REGION * max(min(a, b), 0.0)
 
 
-def _size(pair: Pair, metric: str) -> str:
+def _size(pair: Pair, metric: str, say: Say) -> str:
     """By how much the better one is better, as a positive number."""
     ends = sorted((abs(pair.low), abs(pair.high)))
-    return amount(metric, abs(pair.difference), *ends)
+    return amount(metric, abs(pair.difference), *ends, say=say)
 
 
-def _difference(pair: Pair, metric: str) -> str:
-    return f"difference {amount(metric, pair.difference, pair.low, pair.high)}"
+def _difference(pair: Pair, metric: str, say: Say) -> str:
+    size = amount(metric, pair.difference, pair.low, pair.high, say=say)
+    return say("difference {size}", size=size)
 
 
-def _listed(names: Sequence[str]) -> str:
+def _listed(names: Sequence[str], say: Say) -> str:
     """Names as a list in words; many are counted."""
     if len(names) > NAMED:
-        names = [*names[:NAMED], f"{len(names) - NAMED} more"]
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+        names = [*names[:NAMED], say("{n} more", n=len(names) - NAMED)]
+    if len(names) < 2:
+        return "".join(names)
+    return say("{names} and {last}", names=say(", ").join(names[:-1]), last=names[-1])
+
+
+def _either(names: Sequence[str], say: Say) -> str:
+    return say(" or ").join(names)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -103,7 +103,8 @@ class Racer:
             "score": None if at is None else float(self.scores[at].mean()),
             "good_rates": good, "diverged": self.diverged, "lost": self.lost,
             "members": self.losses.size, "rates": self.rates.tolist(),
-            "losses": self.losses.tolist(),
+            "losses": self.losses.tolist(), "scores": self.scores.tolist(),
+            "uninformed": self.uninformed,
         }  # fmt: skip
 
 
@@ -119,6 +120,7 @@ class Race:
         seeds: of the members.
         recipe: what all have in common, as plain values.
         facts: executor, reason, seconds, epochs, and the notes that a reader needs.
+        how: data and seeds, as plain values.
     """
 
     racers: tuple[Racer, ...]
@@ -127,14 +129,25 @@ class Race:
     seeds: tuple[int, ...]
     recipe: Mapping[str, Any]
     facts: Mapping[str, Any]
+    how: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def curves(self) -> dict[str, np.ndarray]:
+        """Validation loss by epoch, (seeds, epochs), by numbers of racer and rate ("0/3")."""
+        return {
+            f"{number}/{at}": curves
+            for number, one in enumerate(self.racers)
+            for at, curves in enumerate(one.curves)
+        }
 
     def to_dict(self) -> dict[str, Any]:
         """The race as plain values (the JSON contract)."""
+        how = dict(self.how)
         return {
             "verdict": self.verdict, "rows": [one.to_dict() for one in self.racers],
             "pairs": [dict(pair) for pair in self.pairs], "seeds": list(self.seeds),
             "selected_on": "val_loss", "recipe": dict(self.recipe), "facts": dict(self.facts),
-            "seconds": self.facts["seconds"],
+            "seconds": self.facts["seconds"], "data": how.pop("data", {"name": ""}), "how": how,
         }  # fmt: skip
 
     def __repr__(self) -> str:

@@ -16,7 +16,7 @@ from chymist import keys
 from chymist.evidence.comparison import ONE_SEED
 from chymist.evidence.resampled import corrected_t, holm
 from chymist.metrics import METRICS, find, measure
-from chymist.space import Point, Space, text_of
+from chymist.space import Axis, Choice, Point, Space, text_of
 from chymist.values import Predictions, Recipe, Score, show
 
 Rank = tuple[float, float]
@@ -112,7 +112,9 @@ class Search:
         space: what was searched.
         sealed: whether test rows exist that were not given.
         facts: method, design (in words), protocol, seeds, one_seed, trials, fits, epochs,
-            full_epochs, executor, notes (on the rows, in sentences), plan, seconds.
+            full_epochs, executor, notes (on the rows, in sentences), plan, seconds, recipe (as it
+            was given).
+        how: data, protocol, seeds and the like, as plain values.
     """
 
     verdict: str
@@ -128,12 +130,19 @@ class Search:
     space: Space
     sealed: bool
     facts: Mapping[str, Any]
+    how: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def curves(self) -> dict[str, np.ndarray]:
+        """Epochs and mean training loss of each configuration, (epochs, 2), by its number."""
+        return {str(trial.number): trial.curve for trial in self.trials if len(trial.curve)}
 
     def __repr__(self) -> str:
         return f"Search({self.score}, {self.facts['trials']} configurations)"
 
     def to_dict(self) -> dict[str, Any]:
         """The search as plain values (the JSON contract)."""
+        how = dict(self.how)
         return {
             "verdict": self.verdict, "rows": [trial.to_dict() for trial in self.trials],
             "pairs": list(self.pairs), "seconds": self.facts["seconds"],
@@ -141,7 +150,16 @@ class Search:
             "nested": None if self.nested is None else self.nested.to_dict(),
             "outer": list(self.outer), "influence": [asdict(one) for one in self.influence],
             "surface": self.surface, "noise": dict(self.noise), "facts": dict(self.facts),
+            "axes": {name: _plain_axis(axis) for name, axis in self.space.items()},
+            "sealed": self.sealed, "data": how.pop("data", {"name": ""}), "how": how,
         }  # fmt: skip
+
+
+def _plain_axis(axis: Axis) -> dict[str, Any]:
+    """What was searched of one hyperparameter, as plain values."""
+    if isinstance(axis, Choice):
+        return {"values": [plain({"": value})[""] for value in axis.values]}
+    return {"low": axis.low, "high": axis.high, "log": axis.log, "whole": axis.whole}
 
 
 def plain(point: Point) -> dict[str, Any]:

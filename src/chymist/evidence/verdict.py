@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf, sqrt
 
@@ -21,6 +22,8 @@ from chymist.evidence.intervals import (
 from chymist.evidence.scores import paired_moments
 from chymist.metrics import check_task, find
 from chymist.values import SHARES, Predictions, Score
+
+Say = Callable[..., str]  # fills in a template: say("{n} rows", n=3)
 
 NAMES = {"train": "training", "valid": "validation", "test": "test", "out-of-fold": "out-of-fold"}
 
@@ -234,7 +237,17 @@ def _equal(a: Predictions, b: Predictions) -> bool:
     return bool(np.abs(a.outputs - b.outputs).max(initial=0.0) <= 1e-5 * np.std(a.targets))
 
 
-def amount(metric: str, value: float, low: float, high: float) -> str:
+def plainly(template: str, /, **values: object) -> str:
+    """Fill in an English template; reports in other languages look it up first.
+
+    Example:
+        >>> plainly("{n} others", n=3)
+        '3 others'
+    """
+    return template.format(**values)
+
+
+def amount(metric: str, value: float, low: float, high: float, *, say: Say = plainly) -> str:
     """A difference with its interval: shares in percentage points, others with their name.
 
     Example:
@@ -242,5 +255,7 @@ def amount(metric: str, value: float, low: float, high: float) -> str:
         ('2.1 points [1.0, 3.2]', '-1.5 [-3, 0] in rmse')
     """
     if metric in SHARES:
-        return f"{100 * value:z.1f} points [{100 * low:z.1f}, {100 * high:z.1f}]"
-    return f"{value:.4g} [{low:.4g}, {high:.4g}] in {metric}"
+        return say("{value} points [{low}, {high}]", value=f"{100 * value:z.1f}",
+                   low=f"{100 * low:z.1f}", high=f"{100 * high:z.1f}")  # fmt: skip
+    return say("{value} [{low}, {high}] in {metric}", value=f"{value:.4g}", low=f"{low:.4g}",
+               high=f"{high:.4g}", metric=metric)  # fmt: skip

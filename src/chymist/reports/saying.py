@@ -13,7 +13,7 @@ from chymist.reports.chinese import STORED, WORDS
 FIELD = re.compile(r"\{(\w+)\}")
 # Fields of stored sentences that are such words themselves; the others are names and numbers.
 NESTED = frozenset({"floor", "size", "rows", "verdict", "metric", "method", "parts", "kind", "why",
-                    "about"})  # fmt: skip
+                    "about", "design", "rest"})  # fmt: skip
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 

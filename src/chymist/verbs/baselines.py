@@ -57,6 +57,23 @@ def is_estimator(value: Any) -> bool:
     )
 
 
+def imports_of(estimator: Any) -> list[str]:
+    """The lines that import what an estimator of scikit-learn is made of.
+
+    Example:
+        >>> from sklearn.pipeline import make_pipeline
+        >>> from sklearn.svm import SVC
+        >>> imports_of(make_pipeline(SVC()))
+        ['from sklearn.pipeline import Pipeline', 'from sklearn.svm import SVC']
+    """
+    inner = estimator.get_params().values() if hasattr(estimator, "get_params") else ()
+    kinds = {type(one) for one in (estimator, *inner)}
+    places = [(kind.__module__.split("._")[0], kind.__name__) for kind in kinds]
+    return sorted(
+        f"from {module} import {name}" for module, name in places if module.startswith("sklearn")
+    )
+
+
 def check_estimator(name: str, estimator: Any, data: Data, metric: str) -> None:
     """Refuse an estimator of the other task, or without the probabilities that a metric needs.
 

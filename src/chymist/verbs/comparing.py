@@ -31,12 +31,15 @@ from chymist.verbs.baselines import (
     baseline_predictions,
     check_estimator,
     fold_matrices,
+    imports_of,
     is_estimator,
     named_baseline,
     step_baseline,
 )
 from chymist.verbs.comparison import Comparison
 from chymist.verbs.designs import SEEDS, Design, Folds, design_of, starts_at_random
+from chymist.verbs.histories import Histories, History, curves_of
+from chymist.verbs.how import how_of
 from chymist.verbs.jobs import Job, train_jobs
 from chymist.verbs.validation import joined, stops_early
 
@@ -121,16 +124,28 @@ def compare(
     known = Plan.of(None if plan is None else Path(plan))
     if started:
         started(len(design.cuts))
-    tables, out, twins = _tables(
-        recipes, full, design, metric, _Course(threads, known, observer or _nobody, watcher)
-    )
+    histories = Histories(len(recipes) * len(design.cuts), watcher)
+    course = _Course(threads, known, observer or _nobody, histories)
+    tables, out, twins = _tables(recipes, full, design, metric, course)
     floor, ranking, pairs, notes = _ranked(tables, out, twins, design, metric)
-    said = comparison_verdict(ranking, pairs, design.words, metric, random and design.one_seed)
+    lucky = random and design.one_seed
+    said = comparison_verdict(ranking, pairs, design.words, metric, lucky)
     return Comparison(
         said, tuple(ranking), tuple(pairs), Floor(floor.name, floor.score), out,
         (*notes, *design.notes()), design.words, tuple(design.cuts), design.sealed,
         known.to_dict(), round(perf_counter() - began, 3),
+        how_of(data, design.protocol, design.cuts, design.seed, group, time, lucky),
+        _curves(ranking, tables),
     )  # fmt: skip
+
+
+def _curves(ranking: Sequence[Entry], tables: Mapping[str, _Table]) -> dict[str, np.ndarray]:
+    """Recorded series of the recipes, by number of the entry and name: "0/train_loss"."""
+    return {
+        f"{number}/{name}": values
+        for number, entry in enumerate(ranking)
+        for name, values in curves_of(tables[entry.name].histories).items()
+    }
 
 
 def _ranked(
@@ -168,7 +183,7 @@ class _Course:
     threads: Threads
     plan: Plan
     tell: Observer
-    watcher: Watcher | None
+    watcher: Histories
 
 
 def _nobody(record: Mapping[str, Any]) -> None:
@@ -230,6 +245,7 @@ class _Table:
     values: list[float]
     epochs: float = 0.0
     seconds: float = 0.0
+    histories: Sequence[History] = ()
 
     def add(self, result: Predictions, metric: str, **place: Any) -> dict[str, Any]:
         """Take note of a fold; returns its record."""
@@ -301,6 +317,8 @@ def _trained(
         found.epochs += trained.epochs
         clock.charge(which)
         found.seconds = clock.seconds(which)
+        first = which * len(design.cuts)
+        found.histories = course.watcher.series[first : first + len(design.cuts)]
         course.tell({**record, "epochs": trained.epochs})
     return tables, out
 
@@ -323,6 +341,7 @@ def _fitted(
     tables = {
         name: _Table({
             "model": type(entry).__name__, "recipe": " ".join(repr(entry).split()),
+            "imports": imports_of(entry),
             "parameters": None, "executor": "scikit-learn", "reason": "",
         }, [], [])
         for name, entry in estimators.items()

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from chymist.engine.folder import open_folder
+from chymist.engine.store import read_series
 from chymist.errors import InputError
 from chymist.evidence import PairedDifference, compare_paired
+from chymist.evidence.studies import flat
 from chymist.evidence.verdict import NAMES, amount
 from chymist.metrics import find
 from chymist.values import Predictions, Recipe, Run, Score
+from chymist.verbs.histories import curves_of
+from chymist.verbs.how import about
 from chymist.verbs.records import finished, read_predictions
 
 
@@ -29,6 +33,10 @@ class RunComparison:
         difference: metric of the first minus metric of the second, paired on rows.
         differs: what differs between their recipes, seeds and training rows, by dotted name.
         notes: what else is to be known, in sentences.
+        right: of classes, rows that both, only the first, only the second and neither had right;
+            None of values.
+        curves: recorded series of the two by name, (2, epochs), nan where one had ended.
+        data: what data they are about, as plain values.
     """
 
     verdict: str
@@ -37,6 +45,9 @@ class RunComparison:
     difference: PairedDifference
     differs: Mapping[str, tuple[Any, Any]]
     notes: tuple[str, ...]
+    right: tuple[int, int, int, int] | None = None
+    curves: Mapping[str, np.ndarray] = field(default_factory=dict, compare=False, repr=False)
+    data: Mapping[str, Any] = field(default_factory=lambda: {"name": ""})
 
     def to_dict(self) -> dict[str, Any]:
         """The comparison as plain values (the JSON contract)."""
@@ -48,13 +59,15 @@ class RunComparison:
             "a": self.runs[0], "b": self.runs[1], "difference": found.value, "low": found.low,
             "high": found.high, "p": found.p, "better": better, "test": "paired rows",
         }  # fmt: skip
+        if self.right is not None:
+            pair |= dict(zip(("both", "only_a", "only_b", "neither"), self.right, strict=True))
         rows = [
             {"run": run, **score.to_dict()}
             for run, score in zip(self.runs, self.scores, strict=True)
         ]
         differs = {name: list(values) for name, values in self.differs.items()}
         return {"verdict": self.verdict, "rows": rows, "pairs": [pair], "differs": differs,
-                "notes": list(self.notes)}  # fmt: skip
+                "notes": list(self.notes), "data": dict(self.data)}  # fmt: skip
 
     def __repr__(self) -> str:
         return "\n".join([self.verdict, *self.lines(), *self.notes])
@@ -74,7 +87,8 @@ class _Told:
     train: np.ndarray
     score: Score
     predictions: Predictions
-    data: tuple[str, str]
+    data: dict[str, Any]
+    history: Mapping[str, np.ndarray]
 
 
 def compare_runs(a: Run | str | Path, b: Run | str | Path) -> RunComparison:
@@ -112,14 +126,32 @@ def compare_runs(a: Run | str | Path, b: Run | str | Path) -> RunComparison:
     return RunComparison(
         _sentence(names, found, metric, rows), (first.path, second.path),
         (first.score, second.score), found, differs, _notes(first, second, differs),
+        _right(first.predictions, second.predictions), _curves(first, second), first.data,
     )  # fmt: skip
+
+
+def _right(a: Predictions, b: Predictions) -> tuple[int, int, int, int] | None:
+    """Rows that both, only the first, only the second and neither had right; None of values."""
+    if a.targets.dtype.kind == "f":
+        return None
+    right_a, right_b = a.labels == a.targets, b.labels == b.targets
+    counts = (right_a & right_b, right_a & ~right_b, right_b & ~right_a, ~right_a & ~right_b)
+    both, only_a, only_b, neither = (int(np.sum(count)) for count in counts)
+    return both, only_a, only_b, neither
+
+
+def _curves(a: _Told, b: _Told) -> dict[str, np.ndarray]:
+    """What both recorded after every epoch, as (2, epochs)."""
+    names = [n for n in a.history if n in b.history and n.startswith(("train_loss", "val_"))]
+    plain = [{n: [tuple(p) for p in np.asarray(run.history[n]).tolist()] for n in names}
+             for run in (a, b)]  # fmt: skip
+    return curves_of(plain)
 
 
 def _told(run: Run | str | Path) -> _Told:
     if isinstance(run, Run):
-        data = (run.data.name, run.data.fingerprint)
         return _Told(str(run.path), run.recipe, run.seed, run.split.train, run.score,
-                     run.predictions, data)  # fmt: skip
+                     run.predictions, about(run.data), run.history)  # fmt: skip
     saved = open_folder(run)
     result = finished(saved)
     predictions, groups = read_predictions(saved.path / "valid.npz"), saved.split.get("groups")
@@ -128,7 +160,9 @@ def _told(run: Run | str | Path) -> _Told:
     return _Told(
         str(saved.path), saved.recipe, int(saved.environment["seed"]),
         np.array(saved.split["train"], np.int64), Score.from_dict(result["score"]), predictions,
-        (saved.schema.name, saved.schema.fingerprint),
+        {"name": saved.schema.name, "kind": saved.schema.kind,
+         "fingerprint": saved.schema.fingerprint, "source": dict(saved.source)},
+        read_series(saved.path / "records.sqlite"),
     )  # fmt: skip
 
 
@@ -139,8 +173,8 @@ def _check_pair(a: _Told, b: _Told) -> None:
         InputError: they were not.
     """
     where, do = f"{a.path} and {b.path}", "compare runs on one split of the same data"
-    if a.data[1] != b.data[1]:
-        received = f"{a.data[0]} ({a.data[1][:12]}) and {b.data[0]} ({b.data[1][:12]})"
+    if a.data["fingerprint"] != b.data["fingerprint"]:
+        received = " and ".join(f"{r.data['name']} ({r.data['fingerprint'][:12]})" for r in (a, b))
         raise InputError("the runs have different data", where=where, received=received, do=do)
     if a.score.metric != b.score.metric:
         received = f"{a.score.metric} and {b.score.metric}"
@@ -171,24 +205,12 @@ def _short_names(a: str, b: str) -> tuple[str, str]:
 
 def _differences(a: _Told, b: _Told) -> dict[str, tuple[Any, Any]]:
     """What differs between two runs; options of parts by dotted name, absent ones are None."""
-    plain = [_flat(run.recipe.to_dict()) | {"seed": run.seed} for run in (a, b)]
+    plain = [flat(run.recipe.to_dict()) | {"seed": run.seed} for run in (a, b)]
     names = [*plain[0], *(name for name in plain[1] if name not in plain[0])]
     pairs = {name: (plain[0].get(name), plain[1].get(name)) for name in names}
     found = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
     if not np.array_equal(a.train, b.train):
         found["training rows"] = (len(a.train), len(b.train))
-    return found
-
-
-def _flat(plain: Mapping[str, Any]) -> dict[str, Any]:
-    """A recipe's plain form with dotted names: {"model": "mlp", "model.hidden": [64]}."""
-    found: dict[str, Any] = {}
-    for name, value in plain.items():
-        if isinstance(value, Mapping):
-            found[name] = value.get("name")
-            found |= {f"{name}.{k}": v for k, v in value.items() if k != "name"}
-        else:
-            found[name] = value
     return found
 
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from chymist.evidence import Entry, Pair
-from chymist.evidence.comparison import T_TEST
-from chymist.evidence.verdict import amount
+from chymist.evidence.studies import ComparisonRecord
 from chymist.protocols import Cut
 from chymist.reports import markup
+from chymist.reports.about_comparison import entry_cells, pair_cells
+from chymist.reports.saying import ENGLISH
 from chymist.reports.text import table
-from chymist.values import Floor, Score, show
+from chymist.values import Floor
+from chymist.verbs.study_records import record_of
 
 WIDTH = 100  # characters of a printed table
 
@@ -35,6 +37,8 @@ class Comparison:
         sealed: whether test rows exist that were not given.
         plan: what was measured to choose the forms of populations.
         seconds: all work.
+        how: data, protocol, seeds and the like, as plain values.
+        curves: recorded series of the trainings, by number of the entry and name.
     """
 
     verdict: str
@@ -48,6 +52,8 @@ class Comparison:
     sealed: bool
     plan: Mapping[str, Any]
     seconds: float
+    how: Mapping[str, Any] = field(default_factory=dict)
+    curves: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def metric(self) -> str:
@@ -56,37 +62,15 @@ class Comparison:
 
     def rows(self) -> tuple[list[str], list[list[object]]]:
         """Heads and cells of the table of entries, with the floor as its last row."""
-        metric = self.metric
-        heads = ["", metric, "95 % interval", "folds ±", "parameters", "time", "trained as"]
-        cells: list[list[object]] = []
-        by_folds = any(pair.test == T_TEST for pair in self.pairs)
-        for entry in self.entries:
-            count = entry.facts["parameters"]
-            spread = show(metric, float(np.std(entry.values, ddof=1))) if by_folds else ""
-            cells.append([
-                entry.name, show(metric, entry.score.value), _interval(metric, entry.score),
-                spread, "" if count is None else f"{count:,}",
-                f"{entry.facts['seconds']:.1f} s", entry.facts["executor"],
-            ])  # fmt: skip
-        score = self.floor.score
-        value = show(metric, score.value)
-        cells.append([self.floor.name, value, _interval(metric, score), "", "", "", "floor"])
-        return heads, cells
+        return entry_cells(record_of(self, ComparisonRecord), ENGLISH)
 
     def pair_rows(self) -> tuple[list[str], list[list[object]]]:
         """Heads and cells of the table of pairs."""
-        heads = ["pair", "difference [95 %]", "p", "p (Holm)", "P(equal)", "better"]
-        cells: list[list[object]] = []
-        for pair in self.pairs:
-            within = "" if pair.equivalent is None else f"{pair.equivalent:.2f}"
-            cells.append([
-                f"{pair.a} - {pair.b}", amount(self.metric, pair.difference, pair.low, pair.high),
-                f"{pair.p:.2g}", f"{pair.p_holm:.2g}", within, pair.better or "cannot tell",
-            ])  # fmt: skip
-        return heads, cells
+        return pair_cells(list(self.pairs), self.metric, ENGLISH)
 
     def to_dict(self) -> dict[str, Any]:
         """The comparison as plain values (the JSON contract)."""
+        how = dict(self.how)
         return {
             "verdict": self.verdict, "metric": self.metric, "design": self.design,
             "rows": [entry.to_dict() for entry in self.entries],
@@ -94,6 +78,7 @@ class Comparison:
             "floor": {"name": self.floor.name, **self.floor.score.to_dict()},
             "out": dict(self.out), "notes": list(self.notes), "sealed": self.sealed,
             "plan": dict(self.plan), "seconds": self.seconds,
+            "data": how.pop("data", {"name": ""}), "how": how,
         }  # fmt: skip
 
     def __repr__(self) -> str:
@@ -111,7 +96,3 @@ class Comparison:
             if cells
         ]
         return markup.tag("div", sentence, *notes, *tables)
-
-
-def _interval(metric: str, score: Score) -> str:
-    return f"[{show(metric, score.low)}, {show(metric, score.high)}]"

@@ -20,8 +20,9 @@ from chymist.keys import generator
 from chymist.space import Axis, Point, Range, drawn, fitted, written
 from chymist.values import Data, Length, Recipe, Run, Score, Split, whole_number
 from chymist.verbs.fitting import threads_of, with_rate
+from chymist.verbs.histories import Histories
 from chymist.verbs.jobs import Desk, Job, Race, Watcher
-from chymist.verbs.populating import Histories, Population
+from chymist.verbs.populating import Population
 from chymist.verbs.sources import as_split
 
 CHANGEABLE = ("optimizer.lr", "optimizer.weight_decay", "model.dropout")
@@ -141,7 +142,7 @@ def evolve(
     points = drawn(axes, members, seed)
     unsealed = replace(split, test=np.array([], np.int64))
     jobs = [Job(written(full, p, _same), unsealed, seed + n) for n, p in enumerate(points)]
-    histories = Histories(jobs, watcher)
+    histories = Histories(len(jobs), watcher)
     with keeping_memory():
         race = Race(jobs, Desk().assembled(jobs, cut=False), histories)
         with using_threads(threads_of(threads, race.runs[0], len(jobs))):

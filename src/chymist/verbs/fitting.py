@@ -309,7 +309,7 @@ def conclude(
     predictions = predictions_for(assembly, split, name)
     assembly.state.model.cpu()  # what comes now is small, and the user's
     number = score_of(assembly, split, predictions, seed)
-    floors = _floors_beside(assembly, split, predictions, seed)
+    floors = floors_of_run(assembly, split, predictions, seed)
     sentence = verdict(recipe.model.name, predictions, number, floors, seed)
     facts = {**facts, "versions": versions(), "filled": dict(assembly.preparation.filled)}
     found = metrics_of(predictions, split.data)
@@ -332,7 +332,7 @@ def score_of(assembly: Assembly, split: Split, predictions: Predictions, seed: i
     return score(predictions, HEADLINE[split.data.task], name, selected, seed)
 
 
-def _floors_beside(
+def floors_of_run(
     assembly: Assembly, split: Split, predictions: Predictions, seed: int
 ) -> list[FloorResult]:
     """Floors on the rows that a run is scored on."""

@@ -10,7 +10,6 @@ import numpy as np
 
 from chymist.engine.assembly import HEADLINE
 from chymist.engine.defaults import one_of_several
-from chymist.engine.files import write_file
 from chymist.engine.folder import check_place, whole_folder, write_json
 from chymist.engine.threads import Threads
 from chymist.errors import UsageError
@@ -23,11 +22,13 @@ from chymist.evidence.optimizer_races import (
 )
 from chymist.losses import FORMS
 from chymist.parts import Part, definition, part
-from chymist.reports.about_race import race_html
 from chymist.values import Data, Recipe, Split
+from chymist.verbs.histories import write_curves
+from chymist.verbs.how import about, how_of
 from chymist.verbs.jobs import Watcher
 from chymist.verbs.populating import Population, fit_population, seeds_of
 from chymist.verbs.sources import as_split
+from chymist.verbs.study_pages import race_page, write_page
 
 RACERS: Mapping[str, Part] = {
     "sgd": part("optimizer", "sgd"),
@@ -115,7 +116,8 @@ def race(
         "members": len(made), "data": split.data.name, "train": len(split.train),
         "valid": len(split.valid), "notes": _notes(racers, len(members)),
     }  # fmt: skip
-    found = Race(racers, race_verdict(racers, pairs), pairs, members, shared.to_dict(), facts)
+    how = {**how_of(split, None, (), members[0]), "seeds": len(members)}
+    found = Race(racers, race_verdict(racers, pairs), pairs, members, shared.to_dict(), facts, how)
     if out is not None:
         write_race(Path(out), found, split.data)
     return found
@@ -127,10 +129,11 @@ def write_race(out: Path, found: Race, data: Data) -> Path:
     Raises:
         InputError: the folder is taken or not writable.
     """
-    named = {"name": data.name, "fingerprint": data.fingerprint, "source": data.source}
+    plain = {**found.to_dict(), "data": about(data)}
     with whole_folder(out) as draft:
-        write_json(draft / "race.json", {**found.to_dict(), "data": named})
-        write_file(draft / "report.html", race_html(found, data).encode())
+        write_json(draft / "race.json", plain)
+        write_curves(draft, found.curves)
+        write_page(draft, race_page(plain, found.curves))
     return out / "report.html"
 
 

@@ -25,13 +25,14 @@ from chymist.engine.threads import Threads
 from chymist.errors import Diverged, UsageError
 from chymist.evidence import score
 from chymist.evidence.intervals import Estimate, mean_t
-from chymist.values import Data, Predictions, Recipe, Run, Score, Split, show, whole_number
-from chymist.verbs.boards import NO_BOARDS, MemberBoards
-from chymist.verbs.fitting import conclude, score_of, write_run
+from chymist.values import Data, Floor, Predictions, Recipe, Run, Score, Split, show, whole_number
+from chymist.verbs.boards import MemberBoards
+from chymist.verbs.fitting import conclude, floors_of_run, score_of, write_run
+from chymist.verbs.histories import Histories, History, curves_of, write_curves
+from chymist.verbs.how import how_of
 from chymist.verbs.jobs import Job, Trained, Watcher, train_jobs
 from chymist.verbs.sources import as_split
-
-History = dict[str, list[tuple[int, float]]]
+from chymist.verbs.study_pages import population_page, write_page
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +77,20 @@ class Population:
         outputs = np.mean([found.outputs for found in sound], axis=0)
         return score(replace(sound[0], outputs=outputs), self.metric, self._part)
 
+    @cached_property
+    def floors(self) -> tuple[Floor, ...]:
+        """What trivial and cheap methods reach on the same rows, strongest first."""
+        for job, found in zip(self.jobs, self._predictions, strict=True):
+            if found is not None:
+                made = floors_of_run(job.run, self.split, found, job.job.seed)
+                return tuple(Floor(one.name, one.score) for one in made)
+        return ()
+
+    @property
+    def curves(self) -> dict[str, np.ndarray]:
+        """Recorded series by name, (members, epochs), nan where a member had ended."""
+        return curves_of(self.histories)
+
     @property
     def metric(self) -> str:
         """Name of the headline metric."""
@@ -118,21 +133,31 @@ class Population:
             for number in sorted(set(range(len(self))) - set(self.errors)):
                 self._written(number, draft / "members" / f"{number:04d}")
             write_json(draft / "population.json", self.to_dict())
+            write_curves(draft, self.curves)
+            write_page(draft, population_page(self.to_dict(), self.curves))
         return folder
 
     def to_dict(self) -> dict[str, Any]:
         """The table of members, mean and ensemble, as plain values."""
         several = len(self) - len(self.errors) > 1  # of one there is neither spread nor ensemble
+        recipes = list({id(job.job.recipe): job.job.recipe for job in self.jobs}.values())
+        places = {id(recipe): number for number, recipe in enumerate(recipes)}
+        seeds = sorted({job.job.seed for job in self.jobs})
+        how = {**how_of(self.split, None, (), seeds[0]), "seeds": len(seeds)}
         return {
             "metric": self.metric, "mean": self.mean._asdict() if several else None,
             "ensemble": self.ensemble.to_dict() if several else None,
             "members": [
-                {"member": number, "seed": job.job.seed, "epochs": job.epochs,
+                {"member": number, "seed": job.job.seed, "recipe": places[id(job.job.recipe)],
+                 "epochs": job.epochs,
                  "score": None if s is None else s.to_dict(),
                  "error": None if job.error is None else job.error.to_dict()}
                 for number, (job, s) in enumerate(zip(self.jobs, self.scores, strict=True))
             ],
             "facts": dict(self.facts),
+            "floors": [{"name": f.name, "score": f.score.to_dict()} for f in self.floors],
+            "recipes": [recipe.to_dict() for recipe in recipes],
+            "data": how.pop("data"), "how": how,
         }  # fmt: skip
 
     def __repr__(self) -> str:
@@ -230,7 +255,7 @@ def fit_population(
     unsealed = replace(split, test=np.array([], np.int64))  # test rows are not even prepared
     jobs = [Job(one, unsealed, seed) for one in recipes for seed in numbers]
     boards = MemberBoards.at(tensorboard, f"{split.data.name}-population")
-    histories = Histories(jobs, watcher, boards)
+    histories = Histories(len(jobs), watched_by(jobs, watcher, boards))
     known = Plan.of(None if plan is None else Path(plan))
     made = tuple(train_jobs(jobs, threads, watcher=histories, plan=known))
     reasons = sorted({one.reason for one in made} - {""})
@@ -245,27 +270,21 @@ def fit_population(
     return found
 
 
-class Histories:
-    """A watcher that keeps what the epochs of each member say.
+def watched_by(jobs: Sequence[Job], watcher: Watcher | None, boards: MemberBoards) -> Watcher:
+    """A watcher that writes the epochs of members as event files, and tells another one.
 
     Args:
         jobs: the members.
         watcher: sees the epochs as well.
-        boards: write them as event files, if any are wanted.
+        boards: the event files, if any are wanted.
     """
 
-    def __init__(
-        self, jobs: Sequence[Job], watcher: Watcher | None, boards: MemberBoards = NO_BOARDS
-    ) -> None:
-        self.series: tuple[History, ...] = tuple({} for _ in jobs)
-        self.jobs, self.watcher, self.boards = jobs, watcher, boards
+    def tell(number: int, epoch: Epoch) -> None:
+        boards.write(f"member-{number:04d}", epoch, jobs[number].recipe)
+        if watcher:
+            watcher(number, epoch)
 
-    def __call__(self, number: int, epoch: Epoch) -> None:
-        for name, value in epoch.values.items():
-            self.series[number].setdefault(name, []).append((epoch.step, value))
-        self.boards.write(f"member-{number:04d}", epoch, self.jobs[number].recipe)
-        if self.watcher:
-            self.watcher(number, epoch)
+    return tell
 
 
 def seeds_of(seeds: int | Sequence[int]) -> list[int]:

@@ -41,6 +41,7 @@ KINDS = {  # a file that only one kind of folder has
     "comparison.json": "compare",
     "search.json": "search",
     "race.json": "race",
+    "population.json": "population",
     IMPORTED: "import",
 }
 
@@ -75,7 +76,7 @@ class Figure(msgspec.Struct, frozen=True):
 class Study(msgspec.Struct, frozen=True):
     """What the files of studies have for the list; the rest is passed over."""
 
-    data: Named
+    data: Named = Named()
     score: Figure | None = None
     verdict: str = ""
     facts: Facts = Facts()
@@ -190,9 +191,9 @@ def list_runs(parent: str | Path = "runs") -> list[dict[str, Any]]:
 
     Returns:
         One mapping each: run (its folder), kind ("fit", "cv", "compare", "search", "race",
-        "import"), state, when (it was begun, or written), data, model, score, seconds, and seed of
-        a run or verdict of the others; a damaged folder has the state "damaged" and nothing
-        further.
+        "population", "import"), state, when (it was begun, or written), data, model, score,
+        seconds, and seed of a run or verdict of the others; a damaged folder has the state
+        "damaged" and nothing further.
     """
     found = [
         (path.stat().st_mtime, folder.name, kind, path)

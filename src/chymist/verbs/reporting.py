@@ -36,6 +36,13 @@ def write_report(run: Run, lang: str = "en") -> Path:
         run: the run.
         lang: "en" or "zh".
     """
+    path = run.path / "report.html"
+    write_file(path, report_page(run, lang).encode())
+    return path
+
+
+def report_page(run: Run, lang: str = "en") -> str:
+    """The report of a run; arguments as for `write_report`."""
     # These know results of every verb, and the verbs that make them write reports.
     from chymist.verbs.architecture import architecture_figure
     from chymist.verbs.looking import looks_of
@@ -46,24 +53,26 @@ def write_report(run: Run, lang: str = "en") -> Path:
     words = {} if lang == "en" else {c: (t.title, t.remedy) for c, t in LANGUAGES[lang].items()}
     grown = isinstance(run.model, TreeModel)
     tree = named_tree(run.model, run.preparation, run.data.classes) if grown else None
-    say = _teller(run, lang)
-    page = report_html(
+    say = teller(run.experiments, lang)
+    return report_html(
         run, layers, script, command_of(run), linear, words, tree, say,
         looks_of(run), architecture_figure(run, say),
     )  # fmt: skip
-    path = run.path / "report.html"
-    write_file(path, page.encode())
-    return path
 
 
-def _teller(run: Run, lang: str) -> Say:
-    """The words of reports in a language, with those that the doctor has for its experiments."""
+def teller(experiments: Mapping[str, Any] | None, lang: str) -> Say:
+    """The words of reports in a language, with those that the doctor has for its experiments.
+
+    Args:
+        experiments: what they found, as plain values; None if there were none.
+        lang: "en" or "zh".
+    """
     say = saying(lang)
     if lang == "en":
         return say
     known = {**say.known, **REASONS, **{SAID[cause]: CHINESE[cause] for cause in SAID}}
-    if run.experiments is not None:
-        known[run.experiments["claim"]] = told(run.experiments, lang)["Verdict"]
+    if experiments is not None:
+        known[experiments["claim"]] = told(experiments, lang)["Verdict"]
     return replace(say, known=known)
 
 
@@ -141,26 +150,40 @@ def script_of(recipe: Recipe, split: Split, seed: int, threads: Threads = None) 
         split = cy.split(data, seed=0, valid=0.3)
     """
     source = split.data.source
-    options = {k: v for k, v in source.items() if k != "load" and v is not None}
-    given = [repr(source["load"])] if source else ["(inputs, targets)"]
-    given += [f"{name}={value!r}" for name, value in options.items()]
     cut = "".join(f", {name}={value!r}" for name, value in split.options.items())
-    fields = [f"    {n}={_code(n, v)}," for n, v in vars(recipe).items() if v is not None]
     lines = [
         "import chymist as cy",
         "",
-        f"data = cy.load({', '.join(given)})",
+        load_line(source),
         f"split = cy.split(data, seed={split.seed}{cut})"
         if cut_again(split)
         else "split = cy.Split(data, train, valid, test)  # your own rows",
         "recipe = cy.Recipe(",
-        *fields,
+        *recipe_fields(recipe),
         ")",
         f"run = cy.fit(recipe, split, seed={seed}{'' if threads is None else f', {threads=}'})",
         "print(run.score, run.verdict, sep='\\n')",
         "",
     ]
     return "\n".join(lines)
+
+
+def load_line(source: Mapping[str, Any]) -> str:
+    """The line of a script that loads the data.
+
+    Example:
+        >>> load_line({"load": "table.csv", "target": "price", "test": None})
+        "data = cy.load('table.csv', target='price')"
+    """
+    options = {k: v for k, v in source.items() if k != "load" and v is not None}
+    given = [repr(source["load"])] if source.get("load") else ["(inputs, targets)"]
+    given += [f"{name}={value!r}" for name, value in options.items()]
+    return f"data = cy.load({', '.join(given)})"
+
+
+def recipe_fields(recipe: Recipe) -> list[str]:
+    """The arguments of `cy.Recipe` as lines of a script."""
+    return [f"    {n}={_code(n, v)}," for n, v in vars(recipe).items() if v is not None]
 
 
 def _word(value: Any) -> str:

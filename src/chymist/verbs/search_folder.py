@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from chymist.engine.files import write_file
 from chymist.engine.folder import whole_folder, write_json
 from chymist.evidence.searches import Search
-from chymist.reports.about_search import search_html
 from chymist.space import text_of_axis
 from chymist.values import Data
+from chymist.verbs.histories import write_curves
+from chymist.verbs.how import about
+from chymist.verbs.study_pages import search_page, write_page
 
 
 def write_search(out: Path, found: Search, data: Data, command: str) -> Path:
@@ -27,14 +30,15 @@ def write_search(out: Path, found: Search, data: Data, command: str) -> Path:
     Raises:
         InputError: the folder is taken or not writable.
     """
-    page = search_html(found, data, command.format(out / "best.toml"))
+    told = {**found.how, "best": command.format(out / "best.toml")}
+    found = replace(found, how={"data": about(data), **told})
     plain = {
         **found.to_dict(),
         "space": {name: text_of_axis(axis) for name, axis in found.space.items()},
-        "data": {"name": data.name, "fingerprint": data.fingerprint, "source": data.source},
     }
     with whole_folder(out) as draft:
         write_json(draft / "search.json", plain)
         write_file(draft / "best.toml", found.best.to_toml().encode())
-        write_file(draft / "report.html", page.encode())
+        write_curves(draft, found.curves)
+        write_page(draft, search_page(plain, found.curves))
     return out / "report.html"

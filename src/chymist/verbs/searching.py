@@ -35,6 +35,7 @@ from chymist.values import Data, Recipe, Score, Split, whole_number
 from chymist.verbs.asking import ask_and_tell
 from chymist.verbs.boards import MemberBoards
 from chymist.verbs.designs import Design, Folds, design_of, starts_at_random
+from chymist.verbs.how import how_of
 from chymist.verbs.jobs import Job, Watcher, train_jobs
 from chymist.verbs.racing import LOST, Result, Setting, carry_out
 from chymist.verbs.rungs import halving, hyperband, to_the_end
@@ -113,8 +114,7 @@ def search(
     (nested cross-validation).
     """
     began = perf_counter()
-    trials = whole_number(trials, "trials", 1, 10**5)
-    _check_method(method)
+    trials = _checked(method, trials)
     design = design_of(data, folds, seeds, seed, group, time)
     known = Plan.of(None if plan is None else Path(plan))
     boards = MemberBoards.at(tensorboard, f"{design.data.name}-search")
@@ -127,18 +127,24 @@ def search(
     races = [design.rows, *(np.unique(cut.train) for cut in held)]
     points, results = _tried(setting, races, axes, write, method, trials, parallel)
     made = _trials(setting, points[0], write, results[0])
-    chosen = list(map(_best_of, points, results))[1:]
-    honest, choices = _honest(setting, held, chosen, write)
+    honest, choices = _honest(setting, held, list(map(_best_of, points, results))[1:], write)
     random = any(starts_at_random(default(trial.recipe)) for trial in made)
-    facts = {"method": method, **_facts(setting, results, random, perf_counter() - began)}
-    return _concluded(setting, made, axes, honest, choices, facts)
+    told = {"method": method, "recipe": recipe.to_dict()}
+    facts = told | _facts(setting, results, random, perf_counter() - began)
+    how = how_of(data, design.protocol, design.cuts, design.seed, group, time, facts["one_seed"])
+    return replace(_concluded(setting, made, axes, honest, choices, facts), how=how)
 
 
-def _check_method(method: str) -> None:
-    """Refuse a method that is not known."""
+def _checked(method: str, trials: int) -> int:
+    """The number of trials, if the method is known.
+
+    Raises:
+        UsageError: it is not, or the number is none.
+    """
     if method not in METHODS:
         raise UsageError("unknown method of search", where="method", received=repr(method)[:40],
                          do=nearest(str(method), METHODS))  # fmt: skip
+    return whole_number(trials, "trials", 1, 10**5)
 
 
 def _outer_cuts(design: Design, nested: bool | int) -> list[Cut]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Literal
@@ -29,6 +29,8 @@ from chymist.schedules import monitored
 from chymist.values import Data, Floor, Predictions, Recipe, Score, Split, whole_number
 from chymist.verbs.bootstraps import bootstrap_estimate, corrected_score
 from chymist.verbs.flooring import floors_beside
+from chymist.verbs.histories import Curves, Histories
+from chymist.verbs.how import how_of
 from chymist.verbs.jobs import Common, Job, Trained, train_jobs
 from chymist.verbs.leaving_out import exact_folds
 from chymist.verbs.sources import groups_of, open_rows, order_of
@@ -56,6 +58,9 @@ class CrossValidation:
             bootstrap, the estimates of `BootstrapError` in 0-1 or squared loss.
         corrected: the .632+ estimate of a bootstrap, for a model that is trained on all rows.
         verdict: who wins, the model or the strongest floor; "" where rows are drawn again.
+        recipe: as it was given, as plain values.
+        how: data, protocol, seeds and the like, as plain values.
+        curves: recorded series of the trainings by name, (fits, epochs).
     """
 
     score: Score
@@ -66,6 +71,21 @@ class CrossValidation:
     facts: Mapping[str, Any]
     corrected: Score | None = None
     verdict: str = ""
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    how: Mapping[str, Any] = field(default_factory=dict)
+    curves: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The cross-validation as plain values, as in `cv.json`; its predictions are left out."""
+        how = dict(self.how)
+        return {
+            "score": self.score.to_dict(),
+            "corrected": self.corrected.to_dict() if self.corrected else None,
+            "folds": list(self.folds), "facts": dict(self.facts),
+            "floors": [{"name": f.name, "score": f.score.to_dict()} for f in self.floors],
+            "verdict": self.verdict, "sealed": self.sealed, "recipe": dict(self.recipe),
+            "data": how.pop("data", {"name": ""}), "how": how,
+        }  # fmt: skip
 
     def __repr__(self) -> str:
         shared = ", shared order" * (self.facts["order"] == "shared")
@@ -154,15 +174,15 @@ def cross_validate(
     if started:
         started(len(jobs))
     known = Plan.of(None if plan is None else Path(plan))
-    exact = None
+    exact, watched = None, Histories(len(jobs), watcher)
     if executor == "auto" and order == "own" and protocol.name == "leave_one_out":
         exact = _in_closed_form(jobs[-1], parts, metric, floors, observer)
-    if exact is None:
-        fits = train_jobs(jobs, threads, executor == "loop", watcher, known)
+    fits = iter(()) if exact else train_jobs(jobs, threads, executor == "loop", watched, known)
     made, run, found = exact or _one_by_one(fits, parts, metric, floors, observer)
     facts = _facts_of_rows(protocol, whole, rows, groups, parts)
     facts |= {"order": order, **_facts(made, run, known, perf_counter() - began)}
-    return _whole(made, metric, seed, sealed, facts, found)
+    facts |= {"recipe": recipe.to_dict(), "how": how_of(data, protocol, parts, seed, group, time)}
+    return _whole(made, metric, seed, sealed, facts, found, watched.curves(len(parts)))
 
 
 def _check_executor(executor: str) -> None:
@@ -251,9 +271,11 @@ def _in_common(jobs: Sequence[Job], common: Common, order: str, executor: str) -
 
 def _whole(
     made: Sequence[_Fold], metric: str, seed: int, sealed: bool, facts: Mapping[str, Any],
-    found: Sequence[BootstrapError],
+    found: Sequence[BootstrapError], curves: Curves,
 ) -> CrossValidation:  # fmt: skip
     """All folds together."""
+    facts = dict(facts)
+    recipe, how = facts.pop("recipe"), facts.pop("how")
     out = joined([one.result for one in made])
     more = {"bootstrap": asdict(found[0])} if found else {}
     score = out_of_fold_score(out, metric, seed)
@@ -262,6 +284,7 @@ def _whole(
         score, floors, tuple(one.record for one in made), out, sealed, {**facts, **more},
         corrected_score(found[0], out, metric) if found else None,
         _verdict(made, Entry(facts["model"], score, _values(made), out, {}), floors, facts, seed),
+        recipe, how, curves,
     )  # fmt: skip
 
 

@@ -21,6 +21,8 @@ from chymist.reports.sheets import Sheet
 from chymist.reports.style import as_file
 from chymist.values import Data, Predictions, Recipe
 from chymist.verbs.comparison import Comparison
+from chymist.verbs.histories import write_curves
+from chymist.verbs.study_pages import comparison_page, cross_validation_page, write_page
 
 if TYPE_CHECKING:  # that module trains, and what trains draws
     from chymist.verbs.validation import CrossValidation
@@ -243,7 +245,7 @@ def _refuse(out: str, kept: Sequence[Path], what: str, option: str = "--out") ->
 
 
 def write_cross_validation(out: Path, found: CrossValidation, recipe: Recipe, data: Data) -> Path:
-    """Write a cross-validation as a folder: cv.json, recipe.toml, predictions.csv.
+    """Write a cross-validation as a folder: cv.json, recipe.toml, predictions.csv, report.html.
 
     Returns:
         The path of the predictions.
@@ -251,24 +253,18 @@ def write_cross_validation(out: Path, found: CrossValidation, recipe: Recipe, da
     Raises:
         InputError: the folder is taken or not writable.
     """
-    plain = {
-        "score": found.score.to_dict(),
-        "corrected": found.corrected.to_dict() if found.corrected else None,
-        "folds": list(found.folds),
-        "facts": dict(found.facts),
-        "floors": [{"name": f.name, "score": f.score.to_dict()} for f in found.floors],
-        "verdict": found.verdict,
-        "data": {"name": data.name, "fingerprint": data.fingerprint, "source": data.source},
-    }
+    plain = found.to_dict()
     with whole_folder(out) as draft:
         write_json(draft / "cv.json", plain)
         write_file(draft / "recipe.toml", recipe.to_toml().encode())
         write_table(draft / "predictions.csv", _out_of_fold(found.predictions, data))
+        write_curves(draft, found.curves)
+        write_page(draft, cross_validation_page(plain, found.curves))
     return out / "predictions.csv"
 
 
 def write_comparison(out: Path, found: Comparison, data: Data) -> Path:
-    """Write a comparison as a folder: comparison.json, predictions.csv of all entries.
+    """Write a comparison as a folder: comparison.json, predictions.csv of all entries, report.html.
 
     Returns:
         The path of the predictions.
@@ -276,7 +272,6 @@ def write_comparison(out: Path, found: Comparison, data: Data) -> Path:
     Raises:
         InputError: the folder is taken or not writable.
     """
-    about = {"name": data.name, "fingerprint": data.fingerprint, "source": data.source}
     lines: list[list[object]] = []
     places = [(cut.repeat, cut.fold) for cut in found.cuts for _ in cut.held]
     for entry in found.entries:
@@ -284,8 +279,10 @@ def write_comparison(out: Path, found: Comparison, data: Data) -> Path:
         lines += [] if lines else [["entry", "repeat", "fold", *heads]]
         lines += [[entry.name, *place, *row] for place, row in zip(places, rows, strict=True)]
     with whole_folder(out) as draft:
-        write_json(draft / "comparison.json", {**found.to_dict(), "data": about})
+        write_json(draft / "comparison.json", found.to_dict())
         write_table(draft / "predictions.csv", lines)
+        write_curves(draft, found.curves)
+        write_page(draft, comparison_page(found.to_dict(), found.curves))
     return out / "predictions.csv"
 
 

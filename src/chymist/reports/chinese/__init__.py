@@ -18,13 +18,18 @@ from chymist.reports.chinese import (
     logs,
     model,
     names,
+    searches,
     stored,
+    studies,
     training,
     whole,
 )
 
 WORDS: Mapping[str, str] = MappingProxyType({
-    **architecture.WORDS, **names.WORDS, **kit.WORDS, **logs.WORDS, **data.WORDS, **model.WORDS,
-    **training.WORDS, **errors.WORDS, **whole.WORDS,
+    **architecture.WORDS, **names.WORDS, **kit.WORDS, **data.WORDS, **model.WORDS,
+    **training.WORDS, **errors.WORDS, **whole.WORDS, **logs.WORDS,
+    **studies.WORDS, **searches.WORDS,
 })  # fmt: skip
-STORED: Mapping[str, str] = MappingProxyType({**stored.WORDS, **claims.WORDS})
+STORED: Mapping[str, str] = MappingProxyType(
+    {**stored.WORDS, **claims.WORDS, **studies.STORED, **searches.STORED}
+)
