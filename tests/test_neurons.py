@@ -332,8 +332,10 @@ def test_weights_are_shown_as_they_are(digits_run: cy.Run, tmp_path: Path) -> No
     best = cy.gradients.ascend(unit, torch.zeros(1, 1, 8, 8), radius=1.0, rate=10.0).inputs
     direction = shown.weights[0] / np.linalg.norm(shown.weights[0])
     np.testing.assert_allclose(best[0, 0], direction[..., 0], atol=1e-3)
-    with Image.open(shown.save(tmp_path / "w.png")) as picture:
-        assert picture.size == (6 * 66, 3 * 66)
+    assert shown.sheet.shape[:2] == (3 * 66, 6 * 66)
+    drawn = shown.save(tmp_path / "w.svg").read_text("utf-8")  # the same with captions
+    assert drawn.count("<image") == 16
+    assert "16 units of 8 x 8" in drawn
     assert "<img" in shown._repr_html_()
 
 
