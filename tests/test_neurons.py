@@ -336,7 +336,7 @@ def test_weights_are_shown_as_they_are(digits_run: cy.Run, tmp_path: Path) -> No
     drawn = shown.save(tmp_path / "w.svg").read_text("utf-8")  # the same with captions
     assert drawn.count("<image") == 16
     assert "16 units of 8 x 8" in drawn
-    assert "<img" in shown._repr_html_()
+    assert "<image" in shown._repr_html_()
 
 
 def test_the_command_draws_weights(
