@@ -11,11 +11,12 @@ import numpy as np
 from chymist.evidence import Entry, Pair
 from chymist.evidence.studies import ComparisonRecord
 from chymist.protocols import Cut
-from chymist.reports import markup
 from chymist.reports.about_comparison import entry_cells, pair_cells
+from chymist.reports.notebook import glance
 from chymist.reports.saying import ENGLISH
 from chymist.reports.text import table
 from chymist.values import Floor
+from chymist.verbs.study_pages import comparison_page
 from chymist.verbs.study_records import record_of
 
 WIDTH = 100  # characters of a printed table
@@ -88,11 +89,4 @@ class Comparison:
         return "\n".join(parts)
 
     def _repr_html_(self) -> str:
-        sentence = markup.tag("p", markup.tag("strong", self.verdict))
-        notes = [markup.tag("p", note) for note in self.notes]
-        tables = [
-            markup.table(heads, cells, limit=len(cells))
-            for heads, cells in (self.rows(), self.pair_rows())
-            if cells
-        ]
-        return markup.tag("div", sentence, *notes, *tables)
+        return glance(comparison_page(self.to_dict(), self.curves))
