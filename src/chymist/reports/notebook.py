@@ -20,11 +20,12 @@ VERDICT = re.compile(r'<p class="verdict">.*?</p>', re.DOTALL)
 INSIDE = re.compile(r'(<(?!svg)[^>]*?) class="[^"]*"')
 
 
-def glance(page: str) -> Markup:
+def glance(page: str, more: str = "") -> Markup:
     """The heading of a report, its verdict and the pictures and cards of its other sections.
 
     Args:
         page: a report, made by `page`.
+        more: a small table that stands below the verdict.
 
     Returns:
         Static markup of at most 100 kB. Folded tables are left out where they do not fit, then
@@ -41,13 +42,14 @@ def glance(page: str) -> Markup:
     pictures = [one.group() for rest in sections.values() for one in PICTURE.finditer(rest)]
     found = HEADING.search(page)
     heading = tag("p", tag("strong", Markup(found.group(1)))) if found else ""
+    more = more if _size(more) < MOST // 4 else ""
     for form in (verdict, TWIN.sub("", verdict), "".join(VERDICT.findall(verdict))):
         verdict = form
         if _size(form) < MOST // 2:
             break
-    kept, left = _fitting(pictures, MOST - ROOM - _size(heading) - _size(verdict))
+    kept, left = _fitting(pictures, MOST - ROOM - _size(heading + verdict + more))
     note = tag("p", tag("small", f"{left} more in the report.")) if left else ""
-    return tag("div", heading, Markup(_plain("".join([verdict, *kept]))), note, style=WIDE)
+    return tag("div", heading, Markup(_plain("".join([verdict, more, *kept]))), note, style=WIDE)
 
 
 def pictures_of(figures: str) -> list[Markup]:

@@ -11,7 +11,8 @@ import numpy as np
 from chymist.evidence import Entry, Pair
 from chymist.evidence.studies import ComparisonRecord
 from chymist.protocols import Cut
-from chymist.reports.about_comparison import entry_cells, pair_cells
+from chymist.reports import markup
+from chymist.reports.about_comparison import MOST_PAIRS, entry_cells, pair_cells
 from chymist.reports.notebook import glance
 from chymist.reports.saying import ENGLISH
 from chymist.reports.text import table
@@ -89,4 +90,6 @@ class Comparison:
         return "\n".join(parts)
 
     def _repr_html_(self) -> str:
-        return glance(comparison_page(self.to_dict(), self.curves))
+        heads, cells = self.pair_rows()
+        against = markup.table(heads, cells, {2, 3, 4}, MOST_PAIRS) if cells else ""
+        return glance(comparison_page(self.to_dict(), self.curves), against)
