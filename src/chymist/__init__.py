@@ -42,7 +42,7 @@ _PUBLIC = {
     "partial_dependence": "chymist.verbs",
     "diagnose": "chymist.verbs", "why": "chymist.doctor.texts",
     "pretrained_features": "chymist.verbs",
-    "list_runs": "chymist.verbs", "report": "chymist.verbs",
+    "live": "chymist.reports.live", "list_runs": "chymist.verbs", "report": "chymist.verbs",
     "as_estimator": "chymist.verbs.estimator",
     "coefficients": "chymist.verbs", "leave_one_out": "chymist.verbs",
     "learning_curve": "chymist.verbs", "validation_curve": "chymist.verbs",
@@ -101,6 +101,7 @@ if TYPE_CHECKING:
     from chymist.errors import UsageError as UsageError
     from chymist.parts import Part as Part
     from chymist.parts import part as part
+    from chymist.reports.live import live as live
     from chymist.values import Data as Data
     from chymist.values import Floor as Floor
     from chymist.values import Graph as Graph

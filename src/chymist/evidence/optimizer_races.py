@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -131,6 +131,9 @@ class Race:
     facts: Mapping[str, Any]
     how: Mapping[str, Any] = field(default_factory=dict)
 
+    # The notebook view is attached by `chymist.verbs`; evidence draws nothing.
+    views: ClassVar[dict[str, Callable[..., Any]]] = {}
+
     @property
     def curves(self) -> dict[str, np.ndarray]:
         """Validation loss by epoch, (seeds, epochs), by numbers of racer and rate ("0/3")."""
@@ -149,6 +152,9 @@ class Race:
             "selected_on": "val_loss", "recipe": dict(self.recipe), "facts": dict(self.facts),
             "seconds": self.facts["seconds"], "data": how.pop("data", {"name": ""}), "how": how,
         }  # fmt: skip
+
+    def _repr_html_(self) -> str:
+        return str(self.views["html"](self))
 
     def __repr__(self) -> str:
         return f"Race({self.verdict})"

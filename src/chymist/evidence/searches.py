@@ -6,9 +6,9 @@ so, and the honest score of "search, then train" is that of nested cross-validat
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -132,10 +132,16 @@ class Search:
     facts: Mapping[str, Any]
     how: Mapping[str, Any] = field(default_factory=dict)
 
+    # The notebook view is attached by `chymist.verbs`; evidence draws nothing.
+    views: ClassVar[dict[str, Callable[..., Any]]] = {}
+
     @property
     def curves(self) -> dict[str, np.ndarray]:
         """Epochs and mean training loss of each configuration, (epochs, 2), by its number."""
         return {str(trial.number): trial.curve for trial in self.trials if len(trial.curve)}
+
+    def _repr_html_(self) -> str:
+        return str(self.views["html"](self))
 
     def __repr__(self) -> str:
         return f"Search({self.score}, {self.facts['trials']} configurations)"

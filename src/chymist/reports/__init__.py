@@ -4,7 +4,8 @@ What lives here: `page` (the one HTML file of a run) with its sections, `charts`
 small SVG kit), `about_comparison`, `about_folds`, `about_runs`, `about_search`, `about_race` and
 `about_diagnosis` (pages of studies), `bands` (curves of many trainings), `markup` (HTML that
 escapes by itself), `layers` (a model layer by layer), `cuts` (how a protocol cuts rows), `findings`
-(cards of the doctor), `views` (`Run.plot()` and the notebook), `text` (tables and sparklines for
+(cards of the doctor), `views` (`Run.plot()` and a run in a notebook), `notebook` (other results
+there, cut out of their reports), `live` (a fit while it runs), `text` (tables and sparklines for
 terminals). It reads values, metrics and evidence and changes nothing. Importing it gives `Run` its
 plots.
 """

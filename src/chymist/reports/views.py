@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chymist.reports.about_training import epochs_of, loss_figure
-from chymist.reports.markup import Markup, data_name, join, safe, table, tag
+from chymist.reports.markup import data_name, join, safe, table, tag
+from chymist.reports.notebook import pictures_of
 from chymist.reports.numbers import interval, metric_name, part_name
 from chymist.reports.svg import COLORS
 from chymist.values import SHARES, Run, show
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+MOST_FINDINGS = 8
 
 
 def plot(run: Run) -> np.ndarray:
@@ -50,18 +53,20 @@ def plot(run: Run) -> np.ndarray:
 
 
 def notebook_html(run: Run) -> str:
-    """A run in a notebook: verdict, a small table and the loss, at most 100 kB, no script."""
+    """A run in a notebook: verdict, scores, loss and findings; at most 100 kB, no script."""
     scores = [("this run", run.score), *((floor.name, floor.score) for floor in run.floors[:8])]
     metric = run.score.metric
     rows = [[data_name(n, 40), show(metric, s.value), interval(s), f"{s.n:,}"] for n, s in scores]
     heads = ["", metric_name(metric), "95 % interval", f"{part_name(run.score.split)} rows"]
-    chart: Any = loss_figure(run)
-    picture = Markup(chart[chart.index("<svg") : chart.index("</svg>") + 6]) if chart else ""
+    alarms = [one for one in run.findings if one.level != "observation"]
+    found = [tag("li", one.level, ": ", tag("code", one.code), ", ", safe(one.claim, 400))
+             for one in alarms[:MOST_FINDINGS]]  # fmt: skip
     return tag(
         "div",
         tag("p", tag("strong", data_name(run.data.name)), ": ", safe(run.verdict, 400)),
         table(heads, rows, {1, 2, 3}),
-        tag("div", picture, style="max-width:460px"),
+        tag("div", *pictures_of(loss_figure(run)), style="max-width:460px"),
+        tag("ul", *found) if found else "",
         tag("p", tag("small", join("Folder ", tag("code", run.path)))),
     )
 

@@ -19,6 +19,10 @@ from chymist.engine.threads import Threads
 from chymist.errors import Diverged, InputError
 from chymist.evidence import score
 from chymist.evidence.intervals import Estimate, mean_t
+from chymist.reports.bands import dots_chart
+from chymist.reports.markup import table, tag
+from chymist.reports.notebook import WIDE
+from chymist.reports.numbers import interval, metric_name
 from chymist.values import Data, Predictions, Recipe, Score, Split, show, whole_number
 from chymist.verbs.jobs import Job, Trained, train_jobs
 from chymist.verbs.predicting import Predictor, check_estimated
@@ -93,6 +97,16 @@ class Bag:
             labels: np.ndarray = np.array(classes, dtype=object)[outputs.argmax(1)]
             return outputs if probabilities else labels
         return outputs[:, 0] if outputs.shape[1] == 1 else outputs
+
+    def _repr_html_(self) -> str:
+        values = np.array([one.value for one in self.scores])
+        title = f"{metric_name(self.metric)} of the {len(self)} members, each by itself"
+        picture = dots_chart(title, [("members", values)], lambda v: show(self.metric, v))
+        rows = [["together", show(self.metric, self.score.value), interval(self.score)]]
+        low, high = (show(self.metric, v) for v in (self.mean.low, self.mean.high))
+        rows.append(["one, on average", show(self.metric, self.mean.value), f"{low} to {high}"])
+        heads = ["", metric_name(self.metric), "95 % interval"]
+        return tag("div", table(heads, rows, {1, 2}), picture, style=WIDE)
 
     def __repr__(self) -> str:
         one = show(self.metric, self.mean.value)

@@ -16,10 +16,12 @@ from chymist.evidence import PairedDifference, compare_paired
 from chymist.evidence.studies import flat
 from chymist.evidence.verdict import NAMES, amount
 from chymist.metrics import find
+from chymist.reports.notebook import glance
 from chymist.values import Predictions, Recipe, Run, Score
 from chymist.verbs.histories import curves_of
 from chymist.verbs.how import about
 from chymist.verbs.records import finished, read_predictions
+from chymist.verbs.study_pages import runs_page
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,9 @@ class RunComparison:
         differs = {name: list(values) for name, values in self.differs.items()}
         return {"verdict": self.verdict, "rows": rows, "pairs": [pair], "differs": differs,
                 "notes": list(self.notes), "data": dict(self.data)}  # fmt: skip
+
+    def _repr_html_(self) -> str:
+        return glance(runs_page(self.to_dict(), self.curves))
 
     def __repr__(self) -> str:
         return "\n".join([self.verdict, *self.lines(), *self.notes])

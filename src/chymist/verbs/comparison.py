@@ -12,10 +12,12 @@ from chymist.evidence import Entry, Pair
 from chymist.evidence.studies import ComparisonRecord
 from chymist.protocols import Cut
 from chymist.reports import markup
-from chymist.reports.about_comparison import entry_cells, pair_cells
+from chymist.reports.about_comparison import MOST_PAIRS, entry_cells, pair_cells
+from chymist.reports.notebook import glance
 from chymist.reports.saying import ENGLISH
 from chymist.reports.text import table
 from chymist.values import Floor
+from chymist.verbs.study_pages import comparison_page
 from chymist.verbs.study_records import record_of
 
 WIDTH = 100  # characters of a printed table
@@ -88,11 +90,6 @@ class Comparison:
         return "\n".join(parts)
 
     def _repr_html_(self) -> str:
-        sentence = markup.tag("p", markup.tag("strong", self.verdict))
-        notes = [markup.tag("p", note) for note in self.notes]
-        tables = [
-            markup.table(heads, cells, limit=len(cells))
-            for heads, cells in (self.rows(), self.pair_rows())
-            if cells
-        ]
-        return markup.tag("div", sentence, *notes, *tables)
+        heads, cells = self.pair_rows()
+        against = markup.table(heads, cells, {2, 3, 4}, MOST_PAIRS) if cells else ""
+        return glance(comparison_page(self.to_dict(), self.curves), against)

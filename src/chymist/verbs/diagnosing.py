@@ -98,6 +98,14 @@ class Diagnosis:
         return {"run": self.run, "findings": [f.to_dict() for f in self.findings],
                 "checked": msgspec.to_builtins(self.checked), "experiments": tried}  # fmt: skip
 
+    def _repr_html_(self) -> str:
+        from chymist.verbs.diagnosis_pages import diagnosis_view  # it knows diagnoses
+
+        return diagnosis_view(self)
+
+    def __repr__(self) -> str:
+        return str(self)
+
     def __str__(self) -> str:
         lines = [f"{f.level}  {f.code}: {f.claim}" for f in self.findings]
         if not lines:

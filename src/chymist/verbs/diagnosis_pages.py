@@ -16,6 +16,8 @@ from chymist.engine.stored import checked, read_json
 from chymist.errors import ChymistError
 from chymist.evidence.studies import FixRecord
 from chymist.reports.about_diagnosis import Patient, diagnosis_html
+from chymist.reports.markup import block, tag
+from chymist.reports.notebook import glance
 from chymist.verbs.diagnosing import Diagnosis, diagnose, read_findings, signals_of
 from chymist.verbs.fixing import FILE, Fixed
 from chymist.verbs.reporting import teller
@@ -69,3 +71,18 @@ def proofs_of(run: Path) -> list[FixRecord]:
             if place.exists() and place.resolve() == run.resolve():
                 made.append(checked(file, plain, FixRecord))
     return made
+
+
+def diagnosis_view(found: Diagnosis) -> str:
+    """What a notebook shows of a diagnosis; its words alone if the run folder is no more."""
+    with suppress(ChymistError, OSError):
+        return glance(diagnosis_page(found))
+    return block(str(found))
+
+
+def fixed_view(found: Fixed) -> str:
+    """What a notebook shows of a remedy that was carried out."""
+    with suppress(ChymistError, OSError):
+        said = tag("p", found.sentence) if found.proof is None else ""  # else it is in the page
+        return said + glance(fixed_page(found))
+    return block(str(found))

@@ -17,6 +17,7 @@ from chymist.engine.running import settle
 from chymist.engine.threads import Threads, using_threads
 from chymist.errors import InputError, UsageError
 from chymist.keys import generator
+from chymist.reports.markup import safe
 from chymist.space import Axis, Point, Range, drawn, fitted, written
 from chymist.values import Data, Length, Recipe, Run, Score, Split, whole_number
 from chymist.verbs.fitting import threads_of, with_rate
@@ -77,6 +78,9 @@ class Evolution:
                 found.append((exchange.step, dict(exchange.point)))
                 who = exchange.source
         return [(0, dict(self.start[who])), *reversed(found)]
+
+    def _repr_html_(self) -> str:
+        return f"<p>{safe(self.verdict)}</p>{self.population._repr_html_()}"
 
     def __repr__(self) -> str:
         return f"Evolution({self.verdict})"

@@ -79,8 +79,16 @@ class Fixed:
             "cured": str(self.cured.path) if self.cured else None,
         }
 
+    def _repr_html_(self) -> str:
+        from chymist.verbs.diagnosis_pages import fixed_view  # it knows remedies
+
+        return fixed_view(self)
+
     def __str__(self) -> str:
         return self.sentence
+
+    def __repr__(self) -> str:
+        return f"Fixed({self.sentence})"
 
 
 @dataclass(frozen=True, eq=False)

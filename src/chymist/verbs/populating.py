@@ -25,6 +25,7 @@ from chymist.engine.threads import Threads
 from chymist.errors import Diverged, UsageError
 from chymist.evidence import score
 from chymist.evidence.intervals import Estimate, mean_t
+from chymist.reports.notebook import glance
 from chymist.values import Data, Floor, Predictions, Recipe, Run, Score, Split, show, whole_number
 from chymist.verbs.boards import MemberBoards
 from chymist.verbs.fitting import conclude, floors_of_run, score_of, write_run
@@ -159,6 +160,9 @@ class Population:
             "recipes": [recipe.to_dict() for recipe in recipes],
             "data": how.pop("data"), "how": how,
         }  # fmt: skip
+
+    def _repr_html_(self) -> str:
+        return glance(population_page(self.to_dict(), self.curves))
 
     def __repr__(self) -> str:
         sound = len(self) - len(self.errors)

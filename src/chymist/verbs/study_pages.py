@@ -29,6 +29,7 @@ from chymist.reports.about_folds import cross_validation_html, population_html
 from chymist.reports.about_race import race_html
 from chymist.reports.about_runs import runs_html
 from chymist.reports.about_search import search_html
+from chymist.reports.notebook import glance
 from chymist.space import Axis, Choice, Range, parse
 from chymist.values import Recipe
 from chymist.verbs.histories import Curves
@@ -173,3 +174,7 @@ def _racer(one: RacerRecord, number: int, seeds: int, curves: Curves) -> Racer:
             whole[at, :, : path.shape[1]] = path
     return Racer(one.name, one.optimizer, np.array(one.rates), losses, scores, whole, one.metric,
                  one.uninformed)  # fmt: skip
+
+
+Search.views["html"] = lambda found: glance(search_page(found.to_dict(), found.curves))
+Race.views["html"] = lambda found: glance(race_page(found.to_dict(), found.curves))

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from chymist.engine.files import write_file
 from chymist.engine.stored import read_json
 from chymist.errors import InputError, UsageError, nearest
 from chymist.evidence.optimizer_races import Race
 from chymist.evidence.searches import Search
+from chymist.reports.notebook import glance, linked
 from chymist.reports.saying import LANGUAGES
 from chymist.values import Data, Run
 from chymist.verbs.comparing_runs import RunComparison
@@ -36,6 +38,27 @@ from chymist.verbs.writing import place_of_file
 
 Page = Callable[..., str]
 
+if TYPE_CHECKING:
+    Place = Path
+else:
+    Place = type(Path())  # Python 3.11 has no subclasses of Path itself
+
+
+class ReportPath(Place):
+    """The path of a report; a notebook shows what it says, as long as it is there."""
+
+    def with_segments(self, *segments: str | Path) -> Path:
+        """What is beside the report is an ordinary path."""
+        return Path(*segments)
+
+    def _repr_html_(self) -> str | None:
+        if self.suffix != ".html" or not self.is_file():  # a folder above it, in Python 3.11
+            return None
+        whole, here = self.absolute(), Path.cwd()
+        beside = whole.relative_to(here).as_posix() if whole.is_relative_to(here) else ""
+        return linked(str(self), quote(beside)) + glance(self.read_text("utf-8"))
+
+
 PAGES: Mapping[str, Page] = {
     "cv.json": cross_validation_page, "comparison.json": comparison_page,
     "search.json": search_page, "race.json": race_page, "population.json": population_page,
@@ -45,7 +68,7 @@ PAGES: Mapping[str, Page] = {
 def report(
     thing: Any, path: str | Path | None = None, lang: str = "en", *, model: Any = None,
     data: Data | None = None,
-) -> Path:  # fmt: skip
+) -> ReportPath:  # fmt: skip
     """Write the report of a run, a study or a diagnosis as one HTML file that needs only itself.
 
     What is read back from a folder gives the same page as what is in memory. The same result gives
@@ -60,7 +83,7 @@ def report(
         model, data: as in `load_run`, for the folder of a run with a model or rows of your own.
 
     Returns:
-        The path of the file.
+        The path of the file; as the last value of a cell a notebook shows verdict and pictures.
 
     Raises:
         UsageError: something that has no report, another language, or no path for what has no
@@ -88,7 +111,7 @@ def report(
                          do='give one: cy.report(found, "report.html")')  # fmt: skip
     place: Path = given or (folder or Path()) / PAGE
     write_file(place, page.encode())
-    return place
+    return ReportPath(place)
 
 
 def _of_folder(

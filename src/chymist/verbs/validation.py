@@ -25,6 +25,7 @@ from chymist.metrics import METRICS, measure
 from chymist.models.counting import count_fitted
 from chymist.parts import Part
 from chymist.protocols import Cut, cuts, protocol_of
+from chymist.reports.notebook import glance
 from chymist.schedules import monitored
 from chymist.values import Data, Floor, Predictions, Recipe, Score, Split, whole_number
 from chymist.verbs.bootstraps import bootstrap_estimate, corrected_score
@@ -34,6 +35,7 @@ from chymist.verbs.how import how_of
 from chymist.verbs.jobs import Common, Job, Trained, train_jobs
 from chymist.verbs.leaving_out import exact_folds
 from chymist.verbs.sources import groups_of, open_rows, order_of
+from chymist.verbs.study_pages import cross_validation_page
 
 Observer = Callable[[Mapping[str, Any]], object] | None
 
@@ -86,6 +88,9 @@ class CrossValidation:
             "verdict": self.verdict, "sealed": self.sealed, "recipe": dict(self.recipe),
             "data": how.pop("data", {"name": ""}), "how": how,
         }  # fmt: skip
+
+    def _repr_html_(self) -> str:
+        return glance(cross_validation_page(self.to_dict(), self.curves))
 
     def __repr__(self) -> str:
         shared = ", shared order" * (self.facts["order"] == "shared")
