@@ -8,6 +8,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from time import process_time
 
 import numpy as np
 import pytest
@@ -163,6 +164,20 @@ def test_frames_are_those_of_tensorboard(content: bytes) -> None:
     RecordWriter(stream).write(content)
     assert frame(content) == stream.getvalue()
     assert checksum(content) == masked_crc32c(content)
+
+
+@pytest.mark.parametrize("size", [4096, 4097, 4225, 10_000, 65_535])
+def test_checksums_of_long_records_are_those_of_tensorboard(size: int) -> None:
+    from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
+
+    content = np.random.default_rng(size).bytes(size)
+    assert checksum(content) == masked_crc32c(content)
+
+
+def test_a_long_record_is_checked_fast() -> None:
+    began = process_time()
+    checksum(bytes(2**23))
+    assert process_time() - began < 1.5  # byte by byte it takes several seconds
 
 
 @given(
