@@ -405,3 +405,19 @@ def test_without_the_package_one_line_says_what_to_install(
     finally:
         messages.cache_clear()
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(errno.ENOSPC, "full")])
+def test_a_record_that_is_not_written_whole_leaves_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    run = cy.fit(cy.Recipe(model="softmax", length="1 epoch"), cy.load("iris"), out=tmp_path / "r")
+    kept = cy.to_tensorboard(run, tmp_path / "boards").runs
+
+    def fails(*_: object) -> int:
+        raise error
+
+    monkeypatch.setattr("chymist.verbs.event_logs.write_series", fails)
+    with pytest.raises(type(error)):
+        cy.to_tensorboard(run, tmp_path / "boards")
+    assert tuple((tmp_path / "boards").iterdir()) == kept
