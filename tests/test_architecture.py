@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 from collections.abc import Callable
 from typing import Any
@@ -274,6 +275,48 @@ def test_flow_that_depends_on_the_number_of_rows_is_said() -> None:
             return x if len(x) % 2 else x + 1
 
     assert "number of rows" in cy.architecture(Rows(), (3,)).notes[0]
+
+
+def test_what_changes_from_call_to_call_is_not_said_of_the_data() -> None:
+    draw = random.Random(0)
+
+    class Restless(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            for _ in range(draw.randint(0, 50)):
+                x = torch.tanh(x)
+            return x
+
+    found = cy.architecture(nn.Sequential(nn.Linear(4, 4), Restless()), (4,))
+    assert found.notes == ("The way through 1 (Restless) changes from call to call, for the same "
+                           "input too: this is one of them.",)  # fmt: skip
+    given = cy.architecture(nn.Sequential(nn.Linear(4, 4), Restless()), torch.ones(2, 4))
+    assert given.notes == found.notes
+
+
+def test_what_is_used_in_training_only_is_not_called_never_used() -> None:
+    class Two(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = nn.Linear(4, 2), nn.Linear(4, 2)
+
+    class Trains(Two):
+        def forward(self, x: Tensor) -> Tensor:
+            return self.first(x) + (self.second(x) if self.training else 0)
+
+    class Looks(Two):
+        def forward(self, x: Tensor) -> Tensor:
+            return self.second(x) if x.mean().item() > 1e9 else self.first(x)
+
+    said = cy.architecture(Trains(), (4,)).notes[-1]
+    assert said.startswith("Not used in evaluation mode: second.weight, second.bias (10 numbers")
+    said = cy.architecture(Looks(), (4,)).notes[-1]
+    assert said.startswith("Not used on this way: second.weight, second.bias (10 numbers")
+
+
+@pytest.mark.parametrize("shape", [(True,), (10**6, 10**6), (2**70,)])
+def test_shapes_that_nothing_has_are_one_line(shape: tuple[int, ...]) -> None:
+    with pytest.raises(UsageError, match="not a shape"):
+        cy.architecture(nn.Linear(1, 2), shape)
 
 
 def test_tied_weights_count_once() -> None:

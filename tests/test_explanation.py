@@ -471,10 +471,10 @@ def test_the_usual_layer_is_the_last_convolution_with_places() -> None:
     [
         (partial(grad_cam, layer="secnd"), "second"),
         (partial(grad_cam, layer="head"), "name a convolution"),
-        (partial(smooth_grad, samples=0), "from 1 on"),
+        (partial(smooth_grad, samples=0), "give 1 to 10000"),
         (partial(smooth_grad, level=-1.0), "0.1 to 0.2"),
         (partial(smooth_grad, noise=torch.zeros(2, 3)), "give (samples, 3, 2, 9, 8)"),
-        (partial(integrated_gradients, steps=0), "from 1 on"),
+        (partial(integrated_gradients, steps=0), "give 1 to 10000"),
         (partial(integrated_gradients, rule="simpson"), "gauss-legendre"),
         (partial(integrated_gradients, baseline=torch.zeros(7)), "(2, 9, 8)"),
         (partial(occlusion, window=10), "up to (2, 9, 8)"),
@@ -491,3 +491,12 @@ def test_wrong_options_are_told(call: Attributor, said: str) -> None:
 def test_class_maps_are_of_images() -> None:
     with pytest.raises(InputError, match="images"):
         grad_cam(_net("table")[0], _rows((5,)), _targets())
+
+
+def test_numbers_of_calls_are_bounded() -> None:
+    layer, inputs, target = nn.Linear(2, 1), torch.zeros(1, 2), torch.tensor([0])
+    for huge in (10**9, 0, True, 1.5):
+        with pytest.raises(cy.UsageError, match="not a whole number in range, in samples"):
+            smooth_grad(layer, inputs, target, samples=huge)  # type: ignore[arg-type]
+        with pytest.raises(cy.UsageError, match="not a whole number in range, in steps"):
+            integrated_gradients(layer, inputs, target, steps=huge)  # type: ignore[arg-type]

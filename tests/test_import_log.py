@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import struct
 from pathlib import Path
+from time import process_time
 
 import numpy as np
 import pytest
@@ -245,7 +247,7 @@ def test_what_stands_before_damage_is_imported_and_the_damage_said(
 def test_a_huge_length_with_a_right_checksum_is_refused_without_memory(tmp_path: Path) -> None:
     from chymist.data.event_files import checksum
 
-    for length, said in ((2**40, "a record of 1,099,511,627,776 bytes"), (2**30, "ends within")):
+    for length, said in ((2**40, "a record of 1,099,511,627,776 bytes"), (2**27, "ends within")):
         head = struct.pack("<Q", length)
         log_of(tmp_path, BEGIN, *GOOD, head + struct.pack("<I", checksum(head)) + b"\0" * 50)
         assert said in cy.import_log(tmp_path).notes[0]
@@ -270,6 +272,31 @@ def test_no_bytes_are_a_traceback(noise: bytes, place: int) -> None:
         path = log_of(Path(folder), whole[:place] + noise + whole[place + len(noise) :])
         with contextlib.suppress(cy.InputError):  # one line; anything else is a defect
             assert cy.import_log(path).points > 0
+
+
+@pytest.mark.parametrize("step", [-(2**63), 2**63 - 1, 2**53 + 1])
+def test_a_step_that_is_no_count_is_one_line(tmp_path: Path, step: int) -> None:
+    log_of(tmp_path, BEGIN, *GOOD, scalar(step, "loss", 1.0))
+    with pytest.raises(cy.InputError, match="a step that is no count"):
+        cy.import_log(tmp_path)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "events.out.tfevents.1")
+    with pytest.raises(cy.InputError, match="no plain file"):
+        cy.import_log(tmp_path / "events.out.tfevents.1")
+
+
+def test_names_that_are_no_text_are_written_out(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"\xff.csv")
+    path.write_text("step,loss\n1,2\n2,3\n")
+    log = cy.import_log(path, tmp_path / "run")
+    assert log.name == "\\udcff"
+    assert "udcff" in (tmp_path / "run" / "report.html").read_text()
+    folder = tmp_path / os.fsdecode(b"\xfe")
+    folder.mkdir()
+    log_of(folder, BEGIN, *GOOD)
+    assert cy.import_log(folder).name == "\\udcfe"
 
 
 # CSV logs
@@ -348,6 +375,24 @@ def test_a_log_without_steps_counts_its_rows(tmp_path: Path) -> None:
 def test_other_tables_are_one_line(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(cy.InputError, match=said):
         cy.import_log(csv(tmp_path, text))
+
+
+def test_a_column_of_steps_that_is_none_is_said(tmp_path: Path) -> None:
+    log = cy.import_log(csv(tmp_path, "step,loss\n1,2\ninf,3\n"))
+    assert lists(log) == {"loss": [[0, 2], [1, 3]]}
+    assert log.notes == ("the column step is no count; rows are counted instead",)
+
+
+def test_tables_with_many_columns_are_read_in_time_or_refused(tmp_path: Path) -> None:
+    def table(columns: int) -> str:
+        heads = ["step", *(f"loss/c{n}" for n in range(columns))]
+        return "\n".join(",".join(row) for row in (heads, ["1"] * len(heads), ["2"] * len(heads)))
+
+    began = process_time()
+    assert len(cy.import_log(csv(tmp_path, table(9000))).history) == 9000
+    assert process_time() - began < 4
+    with pytest.raises(cy.InputError, match="too many columns"):
+        cy.import_log(csv(tmp_path, table(10_001)))
 
 
 def test_a_name_that_two_tags_would_have_is_given_once(tmp_path: Path) -> None:

@@ -119,6 +119,17 @@ def test_places_and_several_logs(imported: Path, capsys: pytest.CaptureFixture[s
     assert "<svg" in log._repr_html_()
 
 
+def test_the_page_of_a_log_is_written_where_it_is_asked_for(
+    imported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own, place = (imported / "report.html").read_bytes(), tmp_path / "page.html"
+    assert answer(["report", str(imported), "--out", str(place)], capsys)["report"] == str(place)
+    assert place.read_bytes() == own
+    assert main(["report", str(imported), "--lang", "zh", "--out", str(place)]) == 0
+    assert place.read_bytes() != own
+    assert (imported / "report.html").read_bytes() == own
+
+
 def test_the_page_of_a_log_is_said_in_two_languages(imported: Path) -> None:
     english = (imported / "report.html").read_text()
     assert main(["report", str(imported), "--lang", "zh", "--quiet"]) == 0

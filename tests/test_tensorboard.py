@@ -8,6 +8,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from time import process_time
 
 import numpy as np
 import pytest
@@ -163,6 +164,20 @@ def test_frames_are_those_of_tensorboard(content: bytes) -> None:
     RecordWriter(stream).write(content)
     assert frame(content) == stream.getvalue()
     assert checksum(content) == masked_crc32c(content)
+
+
+@pytest.mark.parametrize("size", [4096, 4097, 4225, 10_000, 65_535])
+def test_checksums_of_long_records_are_those_of_tensorboard(size: int) -> None:
+    from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
+
+    content = np.random.default_rng(size).bytes(size)
+    assert checksum(content) == masked_crc32c(content)
+
+
+def test_a_long_record_is_checked_fast() -> None:
+    began = process_time()
+    checksum(bytes(2**23))
+    assert process_time() - began < 1.5  # byte by byte it takes several seconds
 
 
 @given(
@@ -390,3 +405,19 @@ def test_without_the_package_one_line_says_what_to_install(
     finally:
         messages.cache_clear()
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(errno.ENOSPC, "full")])
+def test_a_record_that_is_not_written_whole_leaves_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    run = cy.fit(cy.Recipe(model="softmax", length="1 epoch"), cy.load("iris"), out=tmp_path / "r")
+    kept = cy.to_tensorboard(run, tmp_path / "boards").runs
+
+    def fails(*_: object) -> int:
+        raise error
+
+    monkeypatch.setattr("chymist.verbs.event_logs.write_series", fails)
+    with pytest.raises(type(error)):
+        cy.to_tensorboard(run, tmp_path / "boards")
+    assert tuple((tmp_path / "boards").iterdir()) == kept

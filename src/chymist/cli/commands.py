@@ -311,10 +311,6 @@ def show_run(options: argparse.Namespace) -> int:
 
 def report(options: argparse.Namespace) -> int:
     """`chymist report`."""
-    if is_imported(Path(options.run)):
-        from chymist.cli.logs import report_log
-
-        return report_log(options)
     data = moved_data(options) if options.data else None
     path = cy.report(options.run, options.out, language_of(options.lang), data=data)
     screen_of(options).line("Report", str(path), result=True)

@@ -126,7 +126,8 @@ def count(number: int | None, where: str) -> None:
         UsageError: it is so.
     """
     if number is not None and number < 1:
-        raise UsageError(f"at least one {where[2:-1]} is needed", where=where, received=str(number))
+        what = f"at least one {where[2:-1]}" if where.endswith("s") else "a number from 1 on"
+        raise UsageError(f"{what} is needed", where=where, received=str(number))
 
 
 def merged(plain: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:

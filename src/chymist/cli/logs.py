@@ -11,7 +11,7 @@ from chymist.cli.findings import finding_lines, language_of
 from chymist.cli.summaries import near
 from chymist.errors import UsageError
 from chymist.reports.numbers import number
-from chymist.verbs.importing import ImportedLog, import_to_free, load_imported, write_log_report
+from chymist.verbs.importing import ImportedLog, import_to_free, load_imported
 
 LINES = 30  # series that `show` lists
 
@@ -54,15 +54,6 @@ def show_log(options: argparse.Namespace) -> int:
     print_log(options, log)
     if options.json:
         emit(log.to_dict())
-    return 0
-
-
-def report_log(options: argparse.Namespace) -> int:
-    """`chymist report` of an imported log."""
-    path = write_log_report(Path(options.run), language_of(options.lang))
-    screen_of(options).line("Report", str(path), result=True)
-    if options.json:
-        emit({"run": options.run, "report": str(path)})
     return 0
 
 

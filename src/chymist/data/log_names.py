@@ -111,10 +111,11 @@ def named(tags: Iterable[tuple[str, str]], by_epoch: bool = False) -> dict[tuple
         >>> list(named([("", "epoch_loss"), ("", "train/loss"), ("val", "loss")]).values())
         ['train_loss', 'train/loss', 'val_loss']
     """
-    found: dict[tuple[str, str], str] = {}
+    found, taken = dict[tuple[str, str], str](), set[str]()
     for part, tag in tags:
-        name, taken = series_of(tag, part, by_epoch), set(found.values())
+        name = series_of(tag, part, by_epoch)
         whole = f"{part}/{tag}" if part else tag
         free = chain((name, whole), (f"{whole} ({n})" for n in count(2)))
         found[part, tag] = next(other for other in free if other not in taken)
+        taken.add(found[part, tag])
     return found

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from chymist.data.event_files import Events, as_points, is_event_file, read_events
+from chymist.data.event_files import MOST_TAGS, Events, as_points, is_event_file, read_events
 from chymist.data.log_names import CLOCKS, EPOCHS, PARTS, STEPS, named
 from chymist.data.tables import parse, read_text
 from chymist.errors import InputError, printable
@@ -65,14 +65,14 @@ def read_log(path: Path) -> Log:
     if path.is_dir():
         return _of_folder(path)
     if is_event_file(path):
-        return _of_events(path.parent.name or "log", {"": [path]})
+        return _of_events(printable(path.parent.name) or "log", {"": [path]})
     if not path.is_file():
         raise InputError("no such log", where=str(path), do="give an event file, its folder, or "
                          "a CSV file")  # fmt: skip
     with path.open("rb") as file:
         start = file.read(64)
     if b"brain.Event:" in start:  # an event file under another name
-        return _of_events(path.stem, {"": [path]})
+        return _of_events(printable(path.stem), {"": [path]})
     return read_csv_log(path)
 
 
@@ -94,7 +94,9 @@ def _of_folder(folder: Path) -> Log:
             where=str(folder), received=few or "no file events.out.tfevents...",
             do="give one of them at a time" if found else "give an event file or a CSV file",
         )  # fmt: skip
-    log = _of_events(folder.resolve().name, {part: found[place] for part, place in parts.items()})
+    log = _of_events(
+        printable(folder.resolve().name), {part: found[place] for part, place in parts.items()}
+    )
     said = (f"left out, runs of their own: {few}",) if others else ()
     return replace(log, notes=(*log.notes, *said))
 
@@ -156,6 +158,10 @@ def read_csv_log(path: Path) -> Log:
         ('epoch', [[0.0, 0.75], [1.0, nan]])
     """
     (heads, *rows), notes = _rows(path)
+    if len(heads) > MOST_TAGS:
+        raise InputError("the log has too many columns", where=printable(path.name),
+                         received=f"more than {MOST_TAGS:,}",
+                         do="give a log of fewer series")  # fmt: skip
     heads, shared = _own_names([head.strip() for head in heads])
     cells = dict(zip(heads, zip(*rows, strict=True), strict=True))
     columns = {head: _numbers(column) for head, column in cells.items() if head}
@@ -164,6 +170,9 @@ def read_csv_log(path: Path) -> Log:
     at, unit, steps = _steps(known, len(rows))
     clock = next((c for c in known if c.lower() in CLOCKS), None)
     axes = {at, clock, *(h for h in known if h.lower() in (*STEPS, *EPOCHS) or h in shared)}
+    odd = [h for h in known if unit == "row" and h.lower() in (*STEPS, *EPOCHS)]
+    if odd:
+        notes.append(f"the column {printable(odd[0])} is no count; rows are counted instead")
     tags = [head for head in known if head not in axes]
     found = named([("", tag) for tag in tags], by_epoch=unit == "epoch")
     names = {tag: name for (_, tag), name in found.items()}
@@ -180,7 +189,9 @@ def read_csv_log(path: Path) -> Log:
                          do="give a table with a column a series")  # fmt: skip
     if texts:
         notes.append(f"left out, no numbers: {', '.join(map(printable, texts[:6]))}")
-    return Log(path.stem, "csv", unit, series, times, {names[t]: t for t in tags}, tuple(notes))
+    return Log(
+        printable(path.stem), "csv", unit, series, times, {names[t]: t for t in tags}, tuple(notes)
+    )
 
 
 def _rows(path: Path) -> tuple[list[list[str]], list[str]]:

@@ -26,10 +26,12 @@ from chymist.explanation.asking import (
     values_at,
 )  # fmt: skip
 from chymist.keys import torch_generator
+from chymist.values import whole_number
 
 Rule = Literal[
     "gauss-legendre", "riemann-left", "riemann-right", "riemann-middle", "riemann-trapezoid"
 ]
+MOST_CALLS = 10_000  # of a model for one row
 RULES = Rule.__args__  # type: ignore[attr-defined]
 
 
@@ -118,7 +120,7 @@ def smooth_grad(
     Source: Smilkov et al. 2017, arXiv:1706.03825.
     """
     inputs, targets = checked(inputs, targets)
-    _at_least("samples", samples, 1)
+    whole_number(samples, "samples", 1, MOST_CALLS)
     if not 0 <= level < math.inf:
         raise UsageError("the level of noise is negative", where="level", received=repr(level),
                          do="give 0.1 to 0.2")  # fmt: skip
@@ -294,7 +296,7 @@ def _rule(rule: str, steps: int) -> tuple[Tensor, Tensor]:
     Raises:
         UsageError: an unknown rule, or too few steps.
     """
-    _at_least("steps", steps, 2 if rule == "riemann-trapezoid" else 1)
+    whole_number(steps, "steps", 2 if rule == "riemann-trapezoid" else 1, MOST_CALLS)
     if rule == "gauss-legendre":
         points, weights = np.polynomial.legendre.leggauss(steps)
         return torch.from_numpy((1 + points) / 2), torch.from_numpy(weights / 2)
@@ -377,14 +379,3 @@ def _windows(
         for side, size, step in zip(shape, sizes, strides, strict=True)
     ]
     return product(*axes)
-
-
-def _at_least(name: str, value: int, least: int) -> None:
-    """Refuse a count that is too small.
-
-    Raises:
-        UsageError: it is.
-    """
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise UsageError(f"too few {name}", where=name, received=repr(value)[:60],
-                         do=f"give a whole number from {least} on")  # fmt: skip

@@ -64,11 +64,12 @@ def notes_of(found: Passes, graph: Dataflow, say: Say) -> list[str]:
         names = ", ".join(name for name, _ in graph.unused[:6])
         names += ", ..." if len(graph.unused) > 6 else ""
         many = f"{sum(numbers for _, numbers in graph.unused):,}"
-        if found.moved:
+        if found.moved or found.reading or found.restless:
             said = say("Not used on this way: {names} ({n} numbers, in the total).",
                        names=names, n=many)  # fmt: skip
         else:
-            said = say("Never used: {names} ({n} numbers, in the total).", names=names, n=many)
+            said = say("Not used in evaluation mode: {names} ({n} numbers, in the total).",
+                       names=names, n=many)  # fmt: skip
         notes.append(said)
     return notes
 

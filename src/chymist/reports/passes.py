@@ -32,6 +32,8 @@ class Passes:
         moved: names and classes of modules whose way is another one for another input.
         rows: whether the way depends on the number of rows.
         reading: names and classes of modules that look at values of their data.
+        restless: names and classes of modules whose way is another one for the same input, as of a
+            generator that is not torch's, or of compiled code; then the others say nothing.
     """
 
     found: Trace
@@ -39,6 +41,7 @@ class Passes:
     moved: tuple[tuple[str, str], ...] = ()
     rows: bool = False
     reading: tuple[tuple[str, str], ...] = ()
+    restless: tuple[tuple[str, str], ...] = ()
 
     def notes(self, say: Say = ENGLISH) -> list[str]:
         """What a picture of one pass does not show, in sentences.
@@ -54,13 +57,21 @@ class Passes:
             )
             for one in self.moved
         ]
+        said += [
+            say(
+                "The way through {module} changes from call to call, for the same input too: this "
+                "is one of them.",
+                module=_called(*one, say),
+            )
+            for one in self.restless
+        ]
         if self.rows:
             said.append(say("What is calculated depends on the number of rows of a batch."))
         said += [
             say("Values are looked at in {module}, so the way may depend on them.",
                 module=_called(*one, say))
             for one in self.reading
-            if one not in self.moved
+            if one not in (*self.moved, *self.restless)
         ]  # fmt: skip
         many = sum(self.found.strangers.values())
         if many:
@@ -128,8 +139,17 @@ def passes_on(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]
         second = trace(model, *turned, batch=1, costs=False)
     except FAULTS:
         return Passes(found, None, (), False, _reading(found))
-    moved = () if _way(found) == _way(second) else (_parting(found, second),)
-    return Passes(found, None, moved, False, _reading(found, second))
+    if _way(found) == _way(second):
+        return Passes(found, None, (), False, _reading(found, second))
+    again = _tried(model, (args, dict(kwargs)), 1)
+    if again is not None and _way(again) != _way(found):
+        return _unsettled(found, again)
+    return Passes(found, None, (_parting(found, second),), False, _reading(found, second))
+
+
+def _unsettled(found: Trace, again: Trace) -> Passes:
+    """Of two passes on the same input, which took different ways."""
+    return Passes(found, None, (), False, _reading(found, again), (_parting(found, again),))
 
 
 def _stacked(one: Tensor, another: Tensor) -> Callable[[int, int], Arguments]:
@@ -152,6 +172,9 @@ def _compared(model: nn.Module, found: Trace, rows: Callable[[int, int], Argumen
     way = _way(found)
     moved = second is not None and _way(second) != way
     more = other is not None and _way(other) != way
+    again = _tried(model, rows(kind, 0), ROWS[0]) if moved or more else None
+    if again is not None and _way(again) != way:
+        return _unsettled(found, again)
     parting = (_parting(found, second),) if moved and second is not None else ()
     seen = [one for one in (found, other, second) if one is not None]
     return Passes(found, None if more else other, parting, more, _reading(*seen))

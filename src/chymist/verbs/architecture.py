@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +140,8 @@ class Architecture:
         return f'<div style="overflow-x:auto">{self.svg()}</div>'
 
 
+LARGEST = 2**28  # numbers of one input that a model is called on
+
 Inputs = Sequence[int] | Shapes | Tensor | tuple[Any, ...] | Mapping[str, Any]
 
 
@@ -235,7 +238,8 @@ def _shape(given: Any) -> tuple[int, ...]:
     Raises:
         UsageError: it is none.
     """
-    if not isinstance(given, Sequence) or not all(isinstance(n, int) and n > 0 for n in given):
+    whole = isinstance(given, Sequence) and all(type(n) is int and n > 0 for n in given)
+    if not whole or prod(given) > LARGEST:
         raise UsageError("not a shape", where="input_shape", received=repr(given)[:60],
                          do="give (1, 28, 28) for images, (20,) for tables, or tensors"
                          )  # fmt: skip

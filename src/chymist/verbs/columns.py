@@ -37,6 +37,7 @@ from chymist.verbs.predicting import Predictor, opened
 from chymist.verbs.writing import save_drawing
 
 Part = Literal["valid", "train"]
+MOST_CALLS = 10_000  # shuffles of a column, values of one
 CATEGORIES = 20  # of a column that are asked, the most frequent ones
 NOISE = "cannot tell"  # from noise
 
@@ -150,7 +151,7 @@ def permutation_importance(
 
     Source: Breiman 2001, Random forests; Fisher, Rudin, Dominici 2019, arXiv:1801.01489.
     """
-    repeats = whole_number(repeats, "repeats", 2)
+    repeats = whole_number(repeats, "repeats", 2, MOST_CALLS)
     table_ = _rows_of(run, split, model, data)
     groups = _groups(columns, table_.features)
     metric = HEADLINE[table_.data.task]
@@ -293,7 +294,7 @@ def partial_dependence(
     rows = whole_number(rows, "rows", 1)
     names = (columns,) if isinstance(columns, str) else tuple(columns)
     most = 50 if len(names) == 1 else 20
-    most = most if points is None else whole_number(points, "points", 2)
+    most = most if points is None else whole_number(points, "points", 2, MOST_CALLS)
     table_ = _rows_of(run, split, model, data, (rows, seed))
     if len(set(names)) != len(names) or len(names) not in (1, 2):
         raise UsageError("one column, or two different ones", where="columns",

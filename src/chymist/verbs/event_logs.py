@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,8 +71,9 @@ def to_tensorboard(
     place, made = Path(out), list[tuple[Path, int]]()
     if isinstance(runs, Population):
         for number, history in enumerate(runs.histories):
-            folder = board_folder(place, f"{runs.split.data.name}-member-{number:04d}")
-            made.append((folder, _series(folder, {n: np.array(p) for n, p in history.items()})))
+            with _whole(place, f"{runs.split.data.name}-member-{number:04d}") as folder:
+                points = _series(folder, {n: np.array(p) for n, p in history.items()})
+            made.append((folder, points))
     else:
         for run in [runs] if isinstance(runs, Run | str | Path) else runs:
             made += _written(run, place)
@@ -83,19 +85,17 @@ def _written(run: Run | str | Path, place: Path) -> list[tuple[Path, int]]:
     path = run.path if isinstance(run, Run) else Path(run)
     if is_imported(path):
         log = read_imported(path)
-        folder = board_folder(place, path.resolve().name)
-        with EventFile(folder) as file:
+        with _whole(place, path.resolve().name) as folder, EventFile(folder) as file:
             return [(folder, write_series(file, log.series, log.times, log.tags))]
     if (path / "population.json").is_file():
         members = sorted(p for p in (path / "members").iterdir() if p.is_dir())
-        group = board_folder(place, path.resolve().name)
-        return [pair for member in members for pair in _written(member, group)]
+        with _whole(place, path.resolve().name) as group:
+            return [pair for member in members for pair in _written(member, group)]
     saved = open_folder(path)
     stored = read_findings(path)
     history = {**read_series(check_record(path / "records.sqlite")), **signals_of(stored)}
-    folder = board_folder(place, path.resolve().name)
     last = max((int(points[-1, 0]) for points in history.values() if len(points)), default=0)
-    with EventFile(folder) as file:
+    with _whole(place, path.resolve().name) as folder, EventFile(folder) as file:
         file.text(0, "recipe", recipe_text(saved.recipe))
         file.text(last, "findings", findings_text(stored))
         if saved.result.get("status") == "finished":
@@ -108,3 +108,14 @@ def _written(run: Run | str | Path, place: Path) -> list[tuple[Path, int]]:
 def _series(folder: Path, history: Series) -> int:
     with EventFile(folder) as file:
         return write_series(file, history)
+
+
+@contextmanager
+def _whole(place: Path, name: str) -> Iterator[Path]:
+    """A new folder for a run, which is gone again if it is not written whole."""
+    folder = board_folder(place, name)
+    try:
+        yield folder
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise

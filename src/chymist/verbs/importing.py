@@ -12,7 +12,6 @@ import numpy as np
 from chymist.data.logs import Log, Unit, read_log
 from chymist.doctor import Finding
 from chymist.doctor.reading_curves import findings_of_curves
-from chymist.engine.files import write_file
 from chymist.engine.folder import check_place, in_free_folder
 from chymist.engine.imported import STATEMENT, read_imported, write_imported
 from chymist.reports.about_log import LogFacts, log_html
@@ -136,17 +135,6 @@ def import_to_free(path: str | Path) -> ImportedLog:
 def load_imported(folder: Path) -> ImportedLog:
     """An imported log, read back from its folder."""
     return replace(_imported(read_imported(folder)), path=folder)
-
-
-def write_log_report(folder: Path, lang: str = "en") -> Path:
-    """Write the page of an imported log anew; returns its path.
-
-    Args:
-        folder: of the log.
-        lang: "en" or "zh".
-    """
-    write_file(folder / "report.html", page_of(load_imported(folder), lang))
-    return folder / "report.html"
 
 
 def page_of(log: ImportedLog, lang: str = "en") -> bytes:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from chymist.engine.files import write_file
+from chymist.engine.imported import is_imported
 from chymist.engine.stored import read_json
 from chymist.errors import InputError, UsageError, nearest
 from chymist.evidence.optimizer_races import Race
@@ -21,6 +22,7 @@ from chymist.verbs.diagnosing import Diagnosis
 from chymist.verbs.diagnosis_pages import diagnosis_page, fixed_page
 from chymist.verbs.fixing import Fixed
 from chymist.verbs.histories import read_curves
+from chymist.verbs.importing import ImportedLog, load_imported, page_of
 from chymist.verbs.populating import Population
 from chymist.verbs.records import KINDS, load_run
 from chymist.verbs.reporting import report_page
@@ -76,8 +78,8 @@ def report(
 
     Args:
         thing: a run; what `compare`, `compare_runs`, `cross_validate`, `fit_population`, `search`,
-            `race`, `diagnose` or `fix` gave; or the folder of a run, comparison, cross-validation,
-            population, search or race.
+            `race`, `diagnose`, `fix` or `import_log` gave; or the folder of a run, comparison,
+            cross-validation, population, search, race or imported log.
         path: of the file; None is report.html in the folder of a run or study.
         lang: "en" or "zh".
         model, data: as in `load_run`, for the folder of a run with a model or rows of your own.
@@ -124,6 +126,8 @@ def _of_folder(
     """
     if (folder / "environment.json").is_file():
         return report_page(load_run(folder, model=model, data=data), lang), folder
+    if is_imported(folder):
+        return page_of(load_imported(folder), lang).decode(), folder
     for name, page in PAGES.items():
         if (folder / name).is_file():
             plain = read_json(folder / name)
@@ -142,6 +146,8 @@ def _of_memory(thing: Any, lang: str) -> tuple[str, Path | None]:
     """
     if isinstance(thing, Run):
         return report_page(thing, lang), thing.path
+    if isinstance(thing, ImportedLog):
+        return page_of(thing, lang).decode(), thing.path
     if isinstance(thing, Diagnosis):
         return diagnosis_page(thing, lang), None
     if isinstance(thing, Fixed):
@@ -154,6 +160,6 @@ def _of_memory(thing: Any, lang: str) -> tuple[str, Path | None]:
     for kind, page in known.items():
         if isinstance(thing, kind):
             return page(thing.to_dict(), getattr(thing, "curves", {}), lang), None
-    names = ", ".join(kind.__name__ for kind in (Run, Diagnosis, Fixed, *known))
+    names = ", ".join(kind.__name__ for kind in (Run, ImportedLog, Diagnosis, Fixed, *known))
     raise UsageError("this has no report", where="thing", received=type(thing).__name__,
                      do=f"give a folder, or one of {names}")  # fmt: skip

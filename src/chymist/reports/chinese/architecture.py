@@ -23,10 +23,12 @@ WORDS: Mapping[str, str] = MappingProxyType({
         "{n} 个参数，每行 {products} 次乘加",
     "Not used on this way: {names} ({n} numbers, in the total).":
         "此路径未使用：{names}（共 {n} 个数，已计入总数）。",
-    "Never used: {names} ({n} numbers, in the total).":
-        "从未使用：{names}（共 {n} 个数，已计入总数）。",
+    "Not used in evaluation mode: {names} ({n} numbers, in the total).":
+        "评估模式下未使用：{names}（共 {n} 个数，已计入总数）。",
     "The way through {module} depends on its data: two inputs took different ways, and this is one "
     "of them.": "{module} 中的计算路径取决于数据：两个输入走了不同的路径，这里是其中一条。",
+    "The way through {module} changes from call to call, for the same input too: this is one of "
+    "them.": "{module} 中的计算路径每次调用都可能不同，相同输入也是如此：这里是其中一条。",
     "What is calculated depends on the number of rows of a batch.": "计算过程取决于批次的行数。",
     "Values are looked at in {module}, so the way may depend on them.":
         "{module} 会读取数值，因此计算路径可能取决于数据。",
