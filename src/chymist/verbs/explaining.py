@@ -33,6 +33,7 @@ from chymist.verbs.trusting import (
     checks_of,
     maps_of_random_weights,
     stands_for_nothing,
+    unlearned,
     usual_checks,
 )
 
@@ -116,7 +117,11 @@ def explain(
         )
     ]  # fmt: skip
     layer = str(given.get("layer", "")).removeprefix(INSIDE)
-    notes = (*found.notes, *_notes(asked, name, given, module, found.prepared, targets, maps))
+    notes = (
+        *unlearned(run),
+        *found.notes,
+        *_notes(asked, name, given, module, found.prepared, targets, maps),
+    )
     return Explanation(asked.predictor.name, asked.schema.kind, name, str(target or "predicted"),
                        layer, asked.unit, tuple(made), notes,
                        asked.checks(question) if wanted else ())  # fmt: skip
