@@ -153,3 +153,11 @@ def test_a_network_that_has_learned_nothing_is_said_to_have(digits: Run, tmp_pat
                    cy.load((values[::-1].reshape(40, 2).copy(), values[:40])),
                    doctor=False)  # fmt: skip
     assert "better than the mean of the training rows" in cy.explain(noise, most=2).notes[0]
+
+
+def test_curves_of_one_output_begin_at_the_probability_of_the_model() -> None:
+    run = cy.fit(cy.Recipe(model="logistic", length="2 epochs"), cy.load("breast_cancer"),
+                 doctor=False)  # fmt: skip
+    found = cy.explain(run, most=3, checks=True)
+    sure = [row.probability for row in found.rows]
+    assert found.checks[-1].deletion[:, 0] == pytest.approx(sure, abs=1e-5)

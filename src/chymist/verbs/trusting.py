@@ -99,7 +99,9 @@ class Question(NamedTuple):
         return partial(self.attributor.func, **options)
 
 
-def checks_of(asked: Question, baseline: Tensor, name: str, classes: bool) -> tuple[Any, ...]:
+def checks_of(
+    asked: Question, baseline: Tensor, name: str, classes: bool, likely: nn.Module | None = None
+) -> tuple[Any, ...]:
     """The checks: contrast, weights, the class that is asked for, and faithfulness.
 
     Args:
@@ -107,6 +109,7 @@ def checks_of(asked: Question, baseline: Tensor, name: str, classes: bool) -> tu
         baseline: what stands in the place of what is taken away, for one row or each.
         name: the baseline in words.
         classes: whether another class can be asked for.
+        likely: the module whose softmax is the probability of a class, if it is another.
 
     Returns:
         Checks, each with a `sentence` and `to_dict()`; of a model without weights or slopes those
@@ -121,8 +124,8 @@ def checks_of(asked: Question, baseline: Tensor, name: str, classes: bool) -> tu
     if classes:
         made.append(sensitivity(attributor, module, inputs, targets))
     steps, orders = (14, 10) if asked.small else (8, 3)
-    made.append(faithfulness(module, inputs, targets, asked.maps[:few], baseline=bare,
-                             name=name, steps=steps, orders=orders))  # fmt: skip
+    made.append(faithfulness(likely or module, inputs, targets, asked.maps[:few],
+                             baseline=bare, name=name, steps=steps, orders=orders))  # fmt: skip
     return tuple(made)
 
 
