@@ -373,3 +373,11 @@ def test_from_the_command_line(wine, tmp_path, capsys):
     assert "left end" in place.read_text("utf-8")
     assert main(["explain", folder, "--method", "partial-dependence", "--repeats", "3"]) == 2
     assert "it belongs to permutation" in capsys.readouterr().err
+
+
+def test_one_row_cannot_be_shuffled() -> None:
+    split = cy.split(cy.load("iris"), valid=1 / 150, seed=0)
+    run = cy.fit(cy.Recipe(model="softmax", length="2 epochs"), split, doctor=False)
+    with pytest.raises(InputError, match="one valid row, and nothing to shuffle"):
+        cy.permutation_importance(run)
+    assert cy.permutation_importance(run, split="train", repeats=2).drops

@@ -142,3 +142,10 @@ def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "untrained" in picture.read_text()
     assert main(["explain", str(folder), "--method", "probe"]) == 2
     assert "did you mean 'probes'" in capsys.readouterr().err
+
+
+def test_one_validation_row_is_enough() -> None:
+    split = cy.split(cy.load("iris"), valid=1 / 150, seed=0)
+    run = cy.fit(cy.Recipe(model="mlp", length="2 epochs"), split, doctor=False)
+    assert len(split.valid) == 1
+    assert cy.layer_probes(run).probes[0].score.n == 1

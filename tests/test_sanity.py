@@ -27,6 +27,7 @@ from chymist.explanation.class_maps import grad_cam
 from chymist.explanation.sanity import (
     LIKE,
     SAME,
+    Randomization,
     constant_maps,
     randomization,
     randomized,
@@ -277,3 +278,10 @@ def test_a_map_that_became_constant_is_not_like_the_one_before() -> None:
     assert np.isnan(alike.likeness(np.zeros((1, 4, 4)), image).signed).all()
     with pytest.raises(InputError, match="different shapes"):
         alike.likeness(image, image[:, :2])
+
+
+def test_no_interval_of_a_correlation_goes_beyond_one() -> None:
+    signed = np.array([-1.0, 1.0, -1.0, 1.0, 0.9]).reshape(5, 1, 1)
+    found = Randomization((("0",),), signed, signed, signed)
+    assert found.similarity[:3] == (pytest.approx(0.18), -1.0, 1.0)
+    assert found.verdict == "cannot tell"

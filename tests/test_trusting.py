@@ -136,3 +136,28 @@ def test_the_command_line_says_it(
     assert len(json.loads(capsys.readouterr().out)["checks"]) == 4
     assert main(["explain", run, "--most", "2", "--checks", "off", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["checks"] == []
+
+
+def test_a_network_that_has_learned_nothing_is_said_to_have(digits: Run, tmp_path: Path) -> None:
+    assert "not known to be better" not in " ".join(cy.explain(digits, most=2).notes)
+    labels = np.random.default_rng(0).permutation(digits.data.targets)
+    shuffled = cy.fit(cy.Recipe(length="1 epoch"), cy.load((digits.data.inputs, labels)),
+                      out=tmp_path / "run", doctor=False)  # fmt: skip
+    found = cy.explain(shuffled, most=2)
+    assert "not known to be better than the majority class" in found.notes[0]
+    assert str(shuffled.score) in found.notes[0]
+    again = cy.explain(tmp_path / "run", most=2, data=shuffled.data)
+    assert again.notes[0] == found.notes[0]
+    values = np.random.default_rng(1).normal(size=80)
+    noise = cy.fit(cy.Recipe(model="mlp", length="2 epochs"),
+                   cy.load((values[::-1].reshape(40, 2).copy(), values[:40])),
+                   doctor=False)  # fmt: skip
+    assert "better than the mean of the training rows" in cy.explain(noise, most=2).notes[0]
+
+
+def test_curves_of_one_output_begin_at_the_probability_of_the_model() -> None:
+    run = cy.fit(cy.Recipe(model="logistic", length="2 epochs"), cy.load("breast_cancer"),
+                 doctor=False)  # fmt: skip
+    found = cy.explain(run, most=3, checks=True)
+    sure = [row.probability for row in found.rows]
+    assert found.checks[-1].deletion[:, 0] == pytest.approx(sure, abs=1e-5)

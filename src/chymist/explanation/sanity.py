@@ -153,7 +153,10 @@ class Randomization:
         """Rank correlation after all weights were drawn: mean over rows, interval over draws."""
         means = [_mean(rows) for rows in self.signed[:, -1]]
         known = np.array([mean for mean in means if not np.isnan(mean)])
-        return mean_t(known) if len(known) else Estimate(np.nan, np.nan, np.nan, 1.0)
+        if not len(known):
+            return Estimate(np.nan, np.nan, np.nan, 1.0)
+        value, low, high, p = mean_t(known)
+        return Estimate(value, max(low, -1.0), min(high, 1.0), p)  # no correlation is beyond
 
     @property
     def verdict(self) -> str:

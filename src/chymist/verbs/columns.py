@@ -153,6 +153,10 @@ def permutation_importance(
     """
     repeats = whole_number(repeats, "repeats", 2, MOST_CALLS)
     table_ = _rows_of(run, split, model, data)
+    if len(table_.rows) < 2:
+        raise InputError(f"there is one {split} row, and nothing to shuffle it with",
+                         where=table_.data.name,
+                         do="fit with --valid 0.2, or look at the training rows")  # fmt: skip
     groups = _groups(columns, table_.features)
     metric = HEADLINE[table_.data.task]
     ways = {metric: _signed(metric, table_), "loss": _minus_mean}

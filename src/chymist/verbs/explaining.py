@@ -33,6 +33,7 @@ from chymist.verbs.trusting import (
     checks_of,
     maps_of_random_weights,
     stands_for_nothing,
+    unlearned,
     usual_checks,
 )
 
@@ -116,27 +117,33 @@ def explain(
         )
     ]  # fmt: skip
     layer = str(given.get("layer", "")).removeprefix(INSIDE)
-    notes = (*found.notes, *_notes(asked, name, given, module, found.prepared, targets, maps))
+    notes = (
+        *unlearned(run),
+        *found.notes,
+        *_notes(asked, name, given, module, found.prepared, targets, maps),
+    )
     return Explanation(asked.predictor.name, asked.schema.kind, name, str(target or "predicted"),
                        layer, asked.unit, tuple(made), notes,
                        asked.checks(question) if wanted else ())  # fmt: skip
 
 
 class TwoSided(nn.Module):
-    """A model of two classes with one output z, as one of two: -z and z.
+    """A model of two classes with one output z, as one of two: -z and z, times a scale.
+
+    With a scale of 1/2 their softmax is the model's probability, sigmoid(z).
 
     Example:
         >>> TwoSided(nn.Identity())(torch.ones(3, 1))[0]
         tensor([-1.,  1.])
     """
 
-    def __init__(self, inner: nn.Module) -> None:
+    def __init__(self, inner: nn.Module, scale: float = 1.0) -> None:
         super().__init__()
-        self.inner = inner
+        self.inner, self.scale = inner, scale
 
     def forward(self, inputs: Tensor) -> Tensor:
         """(batch, ...) to (batch, 2)."""
-        made: Tensor = self.inner(inputs).reshape(-1, 1)
+        made: Tensor = self.inner(inputs).reshape(-1, 1) * self.scale
         return torch.cat([-made, made], 1)
 
 
@@ -267,9 +274,11 @@ class _Asked:
 
     def checks(self, question: Question) -> tuple[Any, ...]:
         """How far the maps can be believed."""
-        classes = len(self.schema.classes) > 1 and not isinstance(question.module, TwoSided)
+        single = isinstance(question.module, TwoSided)
+        classes = len(self.schema.classes) > 1 and not single
+        likely = TwoSided(self.predictor.module, 0.5) if single else question.module
         bare = stands_for_nothing(question.inputs, self.split, self.predictor)
-        return checks_of(question, *bare, classes)
+        return checks_of(question, *bare, classes, likely)
 
     def shown(self, found: _Found) -> list[Any]:
         """The rows as they were read; of a table the columns that the model knows."""

@@ -211,7 +211,7 @@ def layer_probes(
 
 def _names(model: nn.Module, begun: Assembly, layers: Sequence[str] | None) -> list[str]:
     """The layers to read: those asked for, or the hidden ones."""
-    batch, _ = next(begun.valid.batches([torch.arange(2)]))
+    batch, _ = next(begun.valid.batches([torch.arange(min(2, len(begun.valid)))]))
     known = layers_in_order(model, batch)
     if layers is None:
         hidden = [layer.name for layer in chosen_layers(known[:-1])]

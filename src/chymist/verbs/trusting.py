@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from chymist.engine.folder import open_folder
 from chymist.errors import InputError
 from chymist.explanation.asking import Attributor
 from chymist.explanation.faithfulness import blurred, faithfulness
@@ -22,7 +24,9 @@ from chymist.explanation.sanity import (
     why_zero,
 )
 from chymist.keys import generator
-from chymist.values import Split
+from chymist.metrics import find
+from chymist.values import Run, Score, Split
+from chymist.verbs.baselines import FLOORS
 from chymist.verbs.predicting import Predictor
 
 SMALL = 4096  # numbers of an input up to which every method is checked, and more thoroughly
@@ -95,7 +99,9 @@ class Question(NamedTuple):
         return partial(self.attributor.func, **options)
 
 
-def checks_of(asked: Question, baseline: Tensor, name: str, classes: bool) -> tuple[Any, ...]:
+def checks_of(
+    asked: Question, baseline: Tensor, name: str, classes: bool, likely: nn.Module | None = None
+) -> tuple[Any, ...]:
     """The checks: contrast, weights, the class that is asked for, and faithfulness.
 
     Args:
@@ -103,6 +109,7 @@ def checks_of(asked: Question, baseline: Tensor, name: str, classes: bool) -> tu
         baseline: what stands in the place of what is taken away, for one row or each.
         name: the baseline in words.
         classes: whether another class can be asked for.
+        likely: the module whose softmax is the probability of a class, if it is another.
 
     Returns:
         Checks, each with a `sentence` and `to_dict()`; of a model without weights or slopes those
@@ -117,8 +124,8 @@ def checks_of(asked: Question, baseline: Tensor, name: str, classes: bool) -> tu
     if classes:
         made.append(sensitivity(attributor, module, inputs, targets))
     steps, orders = (14, 10) if asked.small else (8, 3)
-    made.append(faithfulness(module, inputs, targets, asked.maps[:few], baseline=bare,
-                             name=name, steps=steps, orders=orders))  # fmt: skip
+    made.append(faithfulness(likely or module, inputs, targets, asked.maps[:few],
+                             baseline=bare, name=name, steps=steps, orders=orders))  # fmt: skip
     return tuple(made)
 
 
@@ -136,6 +143,31 @@ def usual_checks(method: str, inputs: Tensor) -> bool:
         False
     """
     return inputs.ndim == 4 and (inputs[:1].numel() <= SMALL or method in QUICK)
+
+
+def unlearned(run: Run | str | Path) -> tuple[str, ...]:
+    """A warning where a run is not known to beat the floor that looks at no row.
+
+    Checks of maps cannot see it: those of a network that has learned nothing depend on its weights
+    as well.
+
+    Args:
+        run: a run, or its folder.
+    """
+    if isinstance(run, Run):
+        score, floors = run.score, {floor.name: floor.score for floor in run.floors}
+    else:
+        result = open_folder(run).result
+        score = Score.from_dict(result["score"])
+        floors = {one["name"]: Score.from_dict(one["score"]) for one in result["floors"]}
+    for name in set(FLOORS.values()) & set(floors):
+        floor, up = floors[name], find(score.metric).greater_is_better
+        if floor.metric == score.metric and not (
+            score.low > floor.value if up else score.high < floor.value
+        ):
+            return (f"The model is not known to be better than the {name} ({score} beside "
+                    f"{floor}): a map shows what it does, not what is so.",)  # fmt: skip
+    return ()
 
 
 def maps_of_random_weights(asked: Question) -> Tensor | None:
