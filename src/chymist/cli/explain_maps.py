@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from typing import Any
 
-import chymist as cy
 from chymist.cli.commands import emit, moved_data, screen_of, width
 from chymist.cli.explain_options import MAPS, OWNERS
 from chymist.cli.inputs import count
 from chymist.errors import UsageError
 from chymist.parts import listed
 from chymist.reports.text import table
+from chymist.verbs.explaining import explain_rows
 from chymist.verbs.writing import place_of_picture
 
 # Options that some of the maps have, and not all.
@@ -29,7 +30,7 @@ def maps(options: argparse.Namespace) -> int:
         raise UsageError("new rows are all shown", where="--which", received=options.which,
                          do="leave it out, or leave the new rows out")  # fmt: skip
     given = {name: getattr(options, name) for name in OF_METHODS}
-    found = cy.explain(
+    found = explain_rows(
         options.run, options.rows, method=options.method, target=options.target,
         which=_which(options.which), most=most,
         checks=None if options.checks is None else options.checks == "on", data=moved_data(options),
@@ -52,7 +53,7 @@ def maps(options: argparse.Namespace) -> int:
     return 0
 
 
-def _which(text: str | None) -> str | Sequence[int]:
+def _which(text: str | None) -> Any:
     """A choice by its name, or row numbers, which count from 1 on the command line.
 
     Raises:
