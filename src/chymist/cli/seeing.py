@@ -38,6 +38,7 @@ def explain(options: argparse.Namespace) -> int:
         if getattr(options, option) is not None and name not in owners:
             raise UsageError(f"{name} has no such option", where=f"--{option}",
                              do=f"it belongs to {', '.join(owners)}")  # fmt: skip
+    options.chosen = name
     return METHODS[name](options)
 
 
