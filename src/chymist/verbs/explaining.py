@@ -22,9 +22,9 @@ from chymist.explanation import attribution, class_maps
 from chymist.explanation.asking import Attributor, at_rest, slopes
 from chymist.explanation.class_maps import layers, usual_layer
 from chymist.losses import FORMS
-from chymist.metrics import surprise
 from chymist.reports.numbers import number
-from chymist.values import Data, Predictions, Run, Split, whole_number
+from chymist.values import Data, Run, Split, whole_number
+from chymist.verbs.chosen_rows import rows_by_loss
 from chymist.verbs.explanations import ExplainedRow, Explanation
 from chymist.verbs.predicting import Predictor, opened
 from chymist.verbs.records import finished, load_model
@@ -289,19 +289,13 @@ def _chosen(
     if which not in orders:
         raise UsageError("unknown choice of rows", where="which", received=repr(which)[:60],
                          do=nearest(which, orders))  # fmt: skip
-    valid = split.valid
-    if not len(valid):
-        raise InputError("the run has no validation rows", where=split.data.name,
-                         do="fit with --valid 0.2, or give row numbers")  # fmt: skip
-    count = min(most, len(valid))
+    first = which == "first" and len(split.valid)
+    rows = split.valid if first else rows_by_loss(split, predictor, which == "best")
+    count, whole = min(most, len(rows)), f"{len(rows):,} validation rows"
     if which == "first":
-        return valid[:count], f"The first {count} of {len(valid):,} validation rows."
-    losses = _losses(predictor.results(split, valid), bool(split.data.classes))
-    order = np.argsort(-losses if which == "worst" else losses, kind="stable")[:count]
+        return rows[:count], f"The first {count} of {whole}."
     name = "loss" if split.data.classes else "error"
-    return valid[order], (
-        f"The {count} of {len(valid):,} validation rows with the {orders[which]} {name}."
-    )
+    return rows[:count], f"The {count} of {whole} with the {orders[which]} {name}."
 
 
 def _numbered(split: Split, which: Iterable[int]) -> tuple[np.ndarray, str]:
@@ -325,14 +319,6 @@ def _numbered(split: Split, which: Iterable[int]) -> tuple[np.ndarray, str]:
                          do="give validation or training rows")  # fmt: skip
     trained = int(np.isin(rows, split.train).sum())
     return rows, f"Chosen rows, {trained} of them trained on." if trained else "Chosen rows."
-
-
-def _losses(found: Predictions, classes: bool) -> np.ndarray:
-    """Loss of each row: surprise in nats, or the mean absolute error."""
-    if classes:
-        return np.asarray(np.nan_to_num(surprise(found.targets, found.outputs), nan=np.inf))
-    errors = np.abs(np.asarray(found.outputs, np.float64) - found.targets)
-    return np.asarray(np.nan_to_num(errors.reshape(len(errors), -1).mean(1), nan=np.inf))
 
 
 def _output(target: str | int, names: Sequence[str], outputs: int) -> int:
