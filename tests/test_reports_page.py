@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 from torch import nn
 
+import chymist as cy
 from chymist.reports import LayerRow, layer_table, report_html
+from chymist.reports.about_training import spent_figure
 from chymist.reports.markup import VOID
 from chymist.reports.page import split_hash
 from chymist.values import Column, Data, Run
@@ -269,3 +271,16 @@ def test_one_class_per_row_names_stay_apart() -> None:
     text = parsed(render(run)).text
     assert "שלום" in text
     assert "<bdi>שלום</bdi>" in render(run)
+
+
+def test_where_the_time_went_adds_up_to_all_of_it() -> None:
+    recipe = cy.Recipe(model="softmax", length="3 epochs")
+    run = cy.fit(recipe, cy.load("iris"), doctor=False)
+    spent = run.facts["spent"]
+    assert list(spent) == ["before", "training", "after"]
+    assert sum(spent.values()) == pytest.approx(run.facts["seconds"], abs=0.003)
+    assert all(part > 0 for part in spent.values())
+    drawn = str(spent_figure(run))
+    assert "of the time was training" in drawn
+    older = replace(run, facts={n: v for n, v in run.facts.items() if n != "spent"})
+    assert spent_figure(older) == ""

@@ -77,7 +77,7 @@ def test_a_solver_records_no_schedule(optimizer, tmp_path, capsys):
     assert run.recipe.schedule is None
     assert "schedule" not in text
     assert read_recipe(run.path / "recipe.toml") == run.recipe
-    assert "<dt>schedule</dt><dd>none</dd>" in (run.path / "report.html").read_text()
+    assert "<dt>schedule</dt><dd><code>none</code></dd>" in (run.path / "report.html").read_text()
     assert main(["show", str(run.path)]) == 0
     assert "no schedule" in capsys.readouterr().out
 

@@ -524,7 +524,7 @@ class Run:
         metrics: all metrics on the same rows, by name.
         predictions: per-example results on the same rows.
         history: recorded series by name, each an array (points, 2) of step and value.
-        facts: epochs, steps, seconds, samples_per_second, waiting_for_data, parameters,
+        facts: epochs, steps, seconds, samples_per_second, waiting_for_data, spent, parameters,
             threads, environment.
         findings: what the doctor found (`chymist.doctor.Finding`), the surest first.
         experiments: what the experiments of `diagnose` found, as plain values; None without.

@@ -124,6 +124,7 @@ class StoredFacts:
     versions: dict[str, str]
     filled: dict[str, int]
     notes: list[str] = field(default_factory=list)  # not there in older runs
+    spent: dict[str, float] = field(default_factory=dict)  # nor this
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from chymist.metrics import METRICS
-from chymist.reports.charts import COLUMNS, Line, Mark, envelope, line_chart
+from chymist.reports.charts import COLUMNS, Line, Mark, bars, envelope, line_chart
 from chymist.reports.markup import Markup, figure, join, pairs, table, tag
-from chymist.reports.numbers import metric_name, number, seconds
+from chymist.reports.numbers import metric_name, number, seconds, share
 from chymist.reports.saying import ENGLISH, Say
 from chymist.values import SHARES, Run, show
 
@@ -161,7 +161,25 @@ def time_section(run: Run, say: Say = ENGLISH) -> Markup:
         "All work is preparation, training, scoring and floors; reading the data and starting "
         "Python are not in it."
     )
-    return join(pairs(items), tag("p", note, class_="note"))
+    return join(pairs(items), spent_figure(run, say), tag("p", note, class_="note"))
+
+
+def spent_figure(run: Run, say: Say = ENGLISH) -> Markup:
+    """Seconds before, in and after training; nothing for a run from before they were kept."""
+    spent: Mapping[str, float] = run.facts.get("spent") or {}
+    whole = sum(spent.values())
+    if not whole:
+        return Markup("")
+    parts = {
+        say("getting ready"): spent["before"], say("training"): spent["training"],
+        say("waiting for data"): spent["training"] * float(run.facts["waiting_for_data"]),
+        say("scores, floors"): spent["after"],
+    }  # fmt: skip
+    title = say("{share} of the time was training.", share=share(spent["training"], whole))
+    rows = [(name, part, seconds(part, say)) for name, part in parts.items()]
+    caption = say("Waiting for data is a part of training, as validation after each epoch is; the "
+                  "doctor's last look stands with the scores.")  # fmt: skip
+    return figure(title, bars(title, rows), caption, say=say)
 
 
 def _only_epoch(run: Run, names: list[str], say: Say) -> Markup:

@@ -87,7 +87,7 @@ def flow_picture(
     feet = [_legend(foot, say)]
     feet += [label(line, MARGIN, foot + 36 + 17 * n, kind="s2") for n, line in enumerate(lines)]
     whole = tag("g", *parts, transform=f"translate({px(MARGIN)} {px(HEAD)})")
-    words = f"{title} " + "; ".join(_said(node) for node in graph.nodes)
+    words = f"{title} " + "; ".join(_said(node, say) for node in graph.nodes)
     head = label(title, MARGIN, 22, kind="lead")
     return drawing(words, height, head, whole, *feet, width=width)
 
@@ -255,7 +255,7 @@ def _shared(node: Node, say: Say) -> str:
 def _box(box: _Box, at: Point, say: Say) -> Markup:
     """A box; what it says in full is shown by browsers when the pointer rests on it."""
     left, top = at[0] - box.width / 2, at[1]
-    parts: list[object] = [tag("title", ". ".join(_said(node) for node in box.nodes))]
+    parts: list[object] = [tag("title", ". ".join(_said(node, say) for node in box.nodes))]
     head = box.nodes[0]
     if head.inside:  # a second sheet below the first
         parts.append(_rect(left + 4, top + 4, box.width, box.height, head.family, "0.05"))
@@ -379,17 +379,18 @@ def _legend(y: float, say: Say) -> Markup:
     return join(*parts, label(note, MARGIN, y + 15))
 
 
-def _said(node: Node) -> str:
+def _said(node: Node, say: Say) -> str:
     """A node in words."""
     name = f"{node.name}: " if node.name and node.family not in ("input", "output") else ""
     kind = node.name if node.family == "input" else node.kind
     parts = [f"{name}{kind}{' ' + node.detail if node.detail else ''}", shape_text(node.shape)]
     if node.parameters:
-        parts.append(f"{node.parameters:,} parameters")
+        parts.append(say("{n} parameters", n=f"{node.parameters:,}"))
     if node.shared:
-        parts.append(f"{node.shared:,} shared ({', '.join(node.ties)})")
+        shared = ", ".join(node.ties)
+        parts.append(say("{n} shared ({names})", n=f"{node.shared:,}", names=shared))
     if node.multiply_adds:
-        parts.append(f"{node.multiply_adds:,} multiply-adds")
+        parts.append(say("{n} multiply-adds", n=f"{node.multiply_adds:,}"))
     return ", ".join(parts)
 
 

@@ -258,6 +258,7 @@ def _train(
 ) -> Run:  # fmt: skip
     """Run the loop and write what came out."""
     first, watcher, interrupted = assembly.state.step, heard.watcher, heard.interrupted
+    before = perf_counter() - began
     with Recorder(folder / "records.sqlite") as recorder:
         try:
             seconds = execute(
@@ -275,9 +276,12 @@ def _train(
     stored = read_findings(folder)
     history = {**history, **signals_of(stored)}
     run = conclude(recipe, split, seed, assembly, folder, history, facts)
+    whole = perf_counter() - began
+    spent = {"before": before, "training": seconds, "after": whole - before - seconds}
     run = replace(
         run, findings=tuple(stored.findings) if stored else (),
-        facts={**run.facts, "seconds": round(perf_counter() - began, 3)},
+        facts={**run.facts, "seconds": round(whole, 3),
+               "spent": {name: round(part, 3) for name, part in spent.items()}},
     )  # fmt: skip
     heard.board.end(run)
     run = replace(run, facts={**run.facts, "notes": [*run.facts["notes"], *heard.board.notes]})

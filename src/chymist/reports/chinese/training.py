@@ -33,6 +33,12 @@ WORDS = {
     "The learning rate began at {first}, was greatest ({top}) at step {step} and ended at {last}.":
         "学习率从 {first} 开始，在第 {step} 步最大（{top}），最后是 {last}。",
     "learning rate": "学习率",
+    "getting ready": "准备工作",
+    "scores, floors": "评分与基线",
+    "{share} of the time was training.": "{share} 的时间用于训练。",
+    "Waiting for data is a part of training, as validation after each epoch is; the "
+    "doctor's last look stands with the scores.":
+        "等待数据的时间包含在训练时间内，每轮之后的验证也是；诊断的最后一次检查计入评分。",
     "The {part} loss was never finite.": "{part}损失始终不是有限值。",
     "Validation {metric} was never finite.": "验证{metric}始终不是有限值。",
     " and ended at {value}": "，最后是 {value}",
