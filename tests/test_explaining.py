@@ -233,8 +233,9 @@ def test_wrong_use_is_told(digits: cy.Run, options: dict[str, Any], said: str) -
 
 
 def test_what_has_no_answer_a_row_has_no_map() -> None:
-    texts = cy.load((["good film", "bad film"] * 8, ["y", "n"] * 8), kind="text")
-    run = cy.fit(cy.Recipe(length="1 epochs"), texts)
+    steps = np.random.default_rng(0).normal(size=(20, 5, 2)).astype(np.float32)
+    data = cy.load((steps, np.tile([0, 1, 0, 1, 1], (20, 1))), kind="sequence", task="tagging")
+    run = cy.fit(cy.Recipe(model="lstm", length="1 epochs"), data, doctor=False)
     with pytest.raises(UsageError, match="images, tables and sequences"):
         cy.explain(run)
 

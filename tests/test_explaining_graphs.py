@@ -310,6 +310,16 @@ def test_places_are_as_far_apart_as_paths_are_long():
     assert layout(1, []).shape == (1, 2)
 
 
+def test_explain_knows_graphs(run):
+    assert repr(cy.explain(run)) == repr(cy.explain_graph(run))
+    one = cy.explain(run, which=[3], method="gradient", target="even")
+    assert one.to_dict() == cy.explain_graph(run, 3, method="gradient", target="even").to_dict()
+    assert cy.explain(run, 3, method="gradient", target="even").to_dict() == one.to_dict()
+    for wrong in ({"most": 2}, {"which": [1, 2]}, {"which": "best"}, {"steps": 3}, {"checks": 1}):
+        with pytest.raises(UsageError):
+            cy.explain(run, **wrong)
+
+
 def test_edges_from_the_command_line(run, tmp_path, capsys):
     lines = "\n".join(
         f"n{n},{x[0]:.4f},{x[1]:.4f},{'even' if c == 0 else 'odd'}"

@@ -360,6 +360,16 @@ def test_rows_that_do_not_exist_and_data_without_words(run):
         cy.gate_trace(run)
 
 
+def test_explain_knows_texts(run):
+    assert cy.explain(run, most=2).to_dict() == cy.explain_words(run, most=2).to_dict()
+    given = {"method": "integrated-gradients", "target": "pos", "steps": 7, "reference": "nothing"}
+    one, two = (ask(run, ["a bright play"], **given) for ask in (cy.explain, cy.explain_words))
+    assert one.to_dict() == two.to_dict()
+    for wrong in ({"checks": True}, {"window": 3}, {"method": "grad-cam"}, {"target": "dull"}):
+        with pytest.raises(UsageError):
+            cy.explain(run, **wrong)
+
+
 def test_words_from_the_command_line(run, tmp_path, capsys):
     folder, place = str(run.save(tmp_path / "run").path), tmp_path / "seen.svg"
     (tmp_path / "new.txt").write_text("a bright play\n")
@@ -371,7 +381,12 @@ def test_words_from_the_command_line(run, tmp_path, capsys):
         main(["explain", folder, str(tmp_path / "new.txt"), "--by", "occlusion", "--target", "neg"])
         == 0
     )
-    assert "row 1: " in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "row 1: " in said
+    by_method = ["--method", "occlusion", "--target", "neg"]
+    assert main(["explain", folder, str(tmp_path / "new.txt"), *by_method]) == 0
+    assert capsys.readouterr().out == said
+    assert main(["explain", folder, *by_method, "--by", "saliency"]) == 2
     assert main(["explain", folder, "--which", "2"]) == 1  # rows of arrays are not in the folder
     assert main(["explain", folder, "--position", "0"]) == 2
     assert main(["explain", folder, "--which", "0"]) == 2

@@ -140,6 +140,13 @@ def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert found["verdict"] == layer_probes(run).verdict
     assert [probe["layer"] for probe in found["probes"]] == ["inputs", "1", "2"]
     assert "untrained" in picture.read_text()
+    assert main([*words[:4], "--layer", "1", "--json"]) == 0
+    chosen = json.loads(capsys.readouterr().out)["probes"]
+    assert chosen == found["probes"][:2]
+    assert main([*words[:4], "--layer", "9"]) == 2
+    assert main(["explain", str(folder), "new.csv", "--method", "probes"]) == 2
+    assert main(["explain", str(folder), "--method", "filters", "--k", "3"]) == 2
+    capsys.readouterr()
     assert main(["explain", str(folder), "--method", "probe"]) == 2
     assert "did you mean 'probes'" in capsys.readouterr().err
 

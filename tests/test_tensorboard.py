@@ -21,8 +21,9 @@ from torch import nn
 import chymist as cy
 from chymist.cli import main
 from chymist.data.event_files import checksum, frame, read_events
-from chymist.explanation.call_graph import call_graph
+from chymist.reports.dataflow import dataflow
 from chymist.reports.event_files import EventFile
+from chymist.reports.tracing import trace
 from chymist.verbs import boards
 
 accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
@@ -126,10 +127,14 @@ def test_tensorboard_reads_the_graph_and_the_texts(boarded: tuple[cy.Run, cy.Run
     _, run, folder = boarded
     found = read(folder)
     nodes = {node.name: node for node in found.Graph().node}
-    assert next(iter(nodes["0-Conv2d/conv2d"].input)) == "input"
+    assert list(nodes["0-Conv2d"].input) == ["input"]
     assert all(name in nodes for node in nodes.values() for name in node.input)
-    parameters = {re.sub(r"-\w+/", ".", n.name) for n in nodes.values() if n.op == "Parameter"}
-    assert parameters == {name for name, _ in run.model.named_parameters()}
+    held = {re.sub(r"-\w+$", "", name): node.attr["parameters"].i for name, node in nodes.items()}
+    expected = {name: sum(p.numel() for p in run.model.get_submodule(name).parameters())
+                for name, _ in run.model.named_children()}  # fmt: skip
+    assert {n: k for n, k in held.items() if k} == {n: k for n, k in expected.items() if k}
+    sizes = [d.size for d in nodes["output"].attr["_output_shapes"].list.shape[0].dim]
+    assert sizes == [1, 10]
     texts = {tag: found.Tensors(tag)[0].tensor_proto.string_val[0].decode()
              for tag in found.Tags()["tensors"]}  # fmt: skip
     assert set(texts) == {"recipe", "findings", "verdict", "worst valid rows"}
@@ -318,18 +323,19 @@ class Branching(nn.Module):
         return self.out(twice)
 
 
-def test_the_graph_follows_the_tensors() -> None:
+def test_the_graph_follows_the_tensors(tmp_path: Path) -> None:
     model = Branching()
-    nodes = {node.name: node for node in call_graph(model, torch.ones(2, 3))}
-    assert nodes["body/one/linear"].inputs == ("input", "body/one/weight", "body/one/bias")
-    assert nodes["body/one/linear_1"].inputs[0] == "body/one/linear"
-    assert set(nodes["add"].inputs) == {"body/one/linear_1", "body/one/linear"}
-    assert nodes["relu"].inputs == ("add",)
-    assert nodes["out/linear"].inputs[0] == "relu"
-    assert nodes["output"].inputs == ("out/linear",)
-    assert nodes["output"].shape == (2, 2)
-    assert [n for n, node in nodes.items() if node.kind == "Parameter"] == [
-        "body/one/weight", "body/one/bias", "out/weight", "out/bias"]  # fmt: skip
+    with EventFile(tmp_path) as file:
+        file.graph(dataflow(model, trace(model, (torch.ones(2, 3),), batch=2)))
+    nodes = {node.name: node for node in read(tmp_path).Graph().node}
+    inputs = {name: list(node.input) for name, node in nodes.items()}
+    assert inputs == {
+        "input": [], "body/one": ["input"], "body/one_1": ["body/one"],
+        "add": ["body/one_1", "body/one"], "relu": ["add"], "out": ["relu"], "output": ["out"],
+    }  # fmt: skip
+    numbers = {name: (node.attr["parameters"].i, node.attr["shared"].i)
+               for name, node in nodes.items() if node.op == "Linear"}  # fmt: skip
+    assert numbers == {"body/one": (12, 0), "body/one_1": (0, 12), "out": (8, 0)}
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
 
 

@@ -128,6 +128,7 @@ if TYPE_CHECKING:
     from chymist.verbs import error_ordering as error_ordering
     from chymist.verbs import evaluate as evaluate
     from chymist.verbs import evolve as evolve
+    from chymist.verbs import explain as explain
     from chymist.verbs import explain_graph as explain_graph
     from chymist.verbs import explain_words as explain_words
     from chymist.verbs import families as families

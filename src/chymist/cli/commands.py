@@ -202,7 +202,7 @@ def sample(options: argparse.Namespace) -> int:
 
 def cv(options: argparse.Namespace) -> int:
     """`chymist cv`."""
-    from chymist.verbs.writing import write_cross_validation
+    from chymist.verbs.writing_studies import write_cross_validation
 
     screen = screen_of(options)
     folds = folds_given(options, 10)

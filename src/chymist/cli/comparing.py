@@ -34,7 +34,7 @@ from chymist.verbs.study_pages import PAGE
 
 def compare(options: argparse.Namespace) -> int:
     """`chymist compare`."""
-    from chymist.verbs.writing import write_comparison
+    from chymist.verbs.writing_studies import write_comparison
 
     screen, folds = screen_of(options), folds_given(options, 10)
     names = names_of(options)

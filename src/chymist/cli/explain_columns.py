@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import chymist as cy
-from chymist.cli.commands import emit, moved_data, screen_of, width
+from chymist.cli.commands import moved_data, screen_of, width
+from chymist.cli.explain_screens import ended, given, said, show_table
 from chymist.errors import UsageError
 from chymist.parts import listed
 from chymist.reports.text import table
@@ -22,16 +22,13 @@ def permutation(options: argparse.Namespace) -> int:
     _of_the_run(options)
     wanted = None if options.columns is None else listed(options.columns, "--columns")
     groups = None if wanted is None else [tuple(one.split("+")) for one in wanted]
-    given = {"repeats": options.repeats, "seed": options.seed}
-    found = cy.permutation_importance(
-        options.run, groups, data=moved_data(options), **_said(given)
-    )  # fmt: skip
+    found = cy.permutation_importance(options.run, groups, data=moved_data(options),
+                                      **given(options, ("repeats", "seed")))  # fmt: skip
     screen.line("Score", str(found.score), result=True)
-    heads, cells = found.table()
-    screen.block(table(cells, heads, width() - 8))
+    show_table(options, found)
     for warning in found.warnings:
         screen.line("Note", warning)
-    return _end(options, found, partial(found.save), "what each column is worth")
+    return ended(options, found, "what each column is worth")
 
 
 def partial_dependence(options: argparse.Namespace) -> int:
@@ -39,14 +36,13 @@ def partial_dependence(options: argparse.Namespace) -> int:
     screen = screen_of(options)
     _of_the_run(options)
     data = moved_data(options)
-    given = {"target": options.target, "rows": options.most, "points": options.points,
-             "seed": options.seed}  # fmt: skip
+    wanted = {"rows": options.most, **given(options, ("target", "points", "seed"))}
     if options.columns is None:
         worth = cy.permutation_importance(options.run, repeats=5, data=data)
         columns = [next(iter(worth.drops))]
     else:
         columns = listed(options.columns, "--columns")
-    found = cy.partial_dependence(options.run, columns, data=data, **_said(given))
+    found = cy.partial_dependence(options.run, columns, data=data, **said(wanted))
     screen.line("Result", str(found), result=True)
     heads = [*found.columns, f"mean {found.title}"]
     if len(found.columns) == 1:
@@ -54,8 +50,8 @@ def partial_dependence(options: argparse.Namespace) -> int:
         rows = [[_short(v), f"{m:.4g}"] for v, m in zip(found.grids[0], mean, strict=True)]
         some = rows[:: max(1, len(rows) // 10)]
         screen.block(table(some, heads, width() - 8))
-    drawn = found.svg(bool(options.centered))
-    return _end(options, found, partial(save_drawing, drawn), "the mean and single rows")
+    draw = partial(save_drawing, found.svg(bool(options.centered)))
+    return ended(options, found, "the mean and single rows", save=draw)
 
 
 def _of_the_run(options: argparse.Namespace) -> None:
@@ -65,22 +61,6 @@ def _of_the_run(options: argparse.Namespace) -> None:
                          received=f"'{options.rows}'", do="leave the new rows out")  # fmt: skip
     if options.out:
         place_of_drawing(options.out)
-
-
-def _end(options: argparse.Namespace, found: Any, save: Callable[[str], Path], what: str) -> int:
-    screen = screen_of(options)
-    if options.out:
-        save(options.out)
-        screen.line("Files", f"{options.out}  {what}")
-    else:
-        screen.line("Next", f"--out seen.svg draws {what}")
-    if options.json:
-        emit({"run": options.run, **found.to_dict(), "picture": options.out})
-    return 0
-
-
-def _said(given: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in given.items() if value is not None}
 
 
 def _short(value: Any) -> str:

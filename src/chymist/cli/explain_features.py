@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import chymist as cy
-from chymist.cli.commands import emit, moved_data, screen_of, width
+from chymist.cli.commands import moved_data, screen_of
 from chymist.cli.explain_options import OWNERS
+from chymist.cli.explain_screens import ended, given, only_new_rows, rows_of, show_table
 from chymist.errors import UsageError
 from chymist.parts import listed
-from chymist.reports.text import table
 from chymist.verbs.writing import place_of_picture
 
 
@@ -66,8 +66,7 @@ METHODS: Mapping[str, Callable[[argparse.Namespace], int]] = {
 
 def _given(options: argparse.Namespace, *names: str) -> dict[str, Any]:
     """The options that were given, and where the data is."""
-    found = {name: getattr(options, name) for name in names}
-    return {"data": moved_data(options)} | {n: v for n, v in found.items() if v is not None}
+    return {"data": moved_data(options), **given(options, names)}
 
 
 def _begin(options: argparse.Namespace, looking: bool = False) -> None:
@@ -93,17 +92,12 @@ def _rows(options: argparse.Namespace) -> Any:
     Raises:
         UsageError: a number is none, or new rows and numbers are given.
     """
-    if options.rows or options.which in (None, "worst"):
-        if options.rows and options.which:
-            raise UsageError("new rows are all shown", where="--which", received=options.which,
-                             do="leave it out, or leave the new rows out")  # fmt: skip
-        return options.rows
-    parts = listed(options.which, "--which")
-    for part in parts:
-        if not part.isdecimal() or int(part) < 1:
-            raise UsageError("no row number", where="--which", received=f"'{part}'",
-                             do="give worst, or numbers from 1: 17,204")  # fmt: skip
-    return [int(part) - 1 for part in parts]
+    only_new_rows(options)
+    found = rows_of(options.which, "worst")
+    if isinstance(found, str) and found != "worst":
+        raise UsageError("no such choice of rows", where="--which", received=f"'{found}'",
+                         do="give worst, or numbers from 1: 17,204")  # fmt: skip
+    return options.rows if found in (None, "worst") else found
 
 
 def _told(options: argparse.Namespace, found: Any, drawn: str) -> int:
@@ -113,14 +107,5 @@ def _told(options: argparse.Namespace, found: Any, drawn: str) -> int:
     if said:
         screen.line("Result", said, result=True)
     if hasattr(found, "table"):
-        heads, cells = found.table()
-        screen.block(table(cells, heads, width() - 8))
-    if options.out:
-        found.save(options.out)
-        screen.line("Files", f"{options.out}  {drawn}")
-    else:
-        screen.line("Next", f"--out seen.png draws {drawn}")
-    if options.json:
-        emit({"run": options.run, "method": options.method, **found.to_dict(),
-              "picture": options.out})  # fmt: skip
-    return 0
+        show_table(options, found)
+    return ended(options, found, drawn, "seen.png")

@@ -20,7 +20,8 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "which": (*MAPS, "feature-maps", "neighbors", *WORDS),
     "target": (*MAPS, "partial-dependence", "words", "edges"),
     "most": (*MAPS, "partial-dependence", "words"), "checks": MAPS,
-    "layer": ("grad-cam", "filters", "feature-maps", "maximize", "wall", "neighbors", "gates"),
+    "layer": ("grad-cam", "filters", "feature-maps", "maximize", "wall", "neighbors", "gates",
+              "probes"),
     "samples": ("smooth-grad",), "level": ("smooth-grad",),
     "seed": ("smooth-grad", *COLUMNS, "words", "edges"),
     "steps": ("integrated-gradients", "maximize", "wall", "words"),
@@ -59,8 +60,8 @@ def _maps(verb: argparse.ArgumentParser) -> None:
     group.add_argument("--most", type=int, metavar="N", help="rows at most (8)")
     group.add_argument("--layer", metavar="NAME", help="of grad-cam (the last convolution), "
                        "filters (the first), feature-maps (all), maximize (the outputs), neighbors "
-                       "(before the last); of wall some: NAME,NAME; of gates its number from "
-                       "1 (1)")  # fmt: skip
+                       "(before the last); of wall and probes some: NAME,NAME; of gates its "
+                       "number from 1 (1)")  # fmt: skip
     group.add_argument("--checks", choices=("on", "off"), help="whether the maps can be believed: "
                        "on, off (on for images, but for slow methods on large ones)")  # fmt: skip
     group.add_argument("--samples", type=int, metavar="N", help="noisy copies, of smooth-grad (25)")

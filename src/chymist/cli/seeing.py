@@ -24,7 +24,13 @@ USUAL = {
 
 def explain(options: argparse.Namespace) -> int:
     """`chymist explain`."""
-    name = options.method or USUAL[open_folder(options.run).schema.kind]
+    kind = open_folder(options.run).schema.kind
+    name = options.method or USUAL[kind]
+    if name in OF_MAPS and USUAL[kind] in OF_WORDS:  # words and edges are weighed by it
+        if options.by not in (None, name):
+            raise UsageError("two ways to weigh", where="--by", received=f"{options.by}, {name}",
+                             do="give one of them")  # fmt: skip
+        name, options.by = USUAL[kind], name
     if name not in METHODS:
         raise UsageError("unknown method", where="--method", received=f"'{name}'",
                          do=nearest(name, METHODS))  # fmt: skip
@@ -32,6 +38,7 @@ def explain(options: argparse.Namespace) -> int:
         if getattr(options, option) is not None and name not in owners:
             raise UsageError(f"{name} has no such option", where=f"--{option}",
                              do=f"it belongs to {', '.join(owners)}")  # fmt: skip
+    options.chosen = name
     return METHODS[name](options)
 
 

@@ -1,10 +1,17 @@
-"""Deletion: is the order right in which an explanation puts the parts of an input?"""
+"""Deletion: is the order right in which an explanation puts the words or edges of one row?
+
+`faithfulness` asks the same of maps, and measures otherwise: over many rows of as many places, as
+areas over the share that is gone, with an interval over rows, and puts back too. Rows of words and
+of edges differ in their number of parts, so each is compared with random orders of its own.
+"""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 import numpy as np
+
+from chymist.keys import generator
 
 
 class Deletion(NamedTuple):
@@ -29,3 +36,21 @@ class Deletion(NamedTuple):
         means = self.random.mean(1)
         ties = np.isclose(means, self.ordered.mean(), rtol=1e-9, atol=1e-12)
         return float(((means > self.ordered.mean()) & ~ties).mean() + ties.mean() / 2)
+
+
+def orders_of(values: np.ndarray, parts: np.ndarray, orders: int, seed: int) -> list[np.ndarray]:
+    """Orders in which parts are taken away: that of the values first, then random ones.
+
+    Args:
+        values: of each part; the largest goes first.
+        parts: their numbers.
+        orders: random ones.
+        seed: of these.
+
+    Example:
+        >>> orders_of(np.array([0.1, 0.3]), np.array([4, 7]), 0, 0)
+        [array([7, 4])]
+    """
+    draw = generator(seed, "deletion")
+    best = parts[np.argsort(-values, kind="stable")]
+    return [best, *(draw.permutation(parts) for _ in range(orders))]

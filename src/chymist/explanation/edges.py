@@ -17,9 +17,8 @@ from torch import Tensor, nn
 
 from chymist.data.graphs import GraphInputs
 from chymist.errors import UsageError
-from chymist.explanation.deleting import Deletion
+from chymist.explanation.deleting import Deletion, orders_of
 from chymist.explanation.words import untouched
-from chymist.keys import generator
 from chymist.models.fields import Field, Fields, Step
 from chymist.models.graphs import GraphNetwork
 from chymist.models.sparse import Sparse
@@ -314,12 +313,11 @@ def deletion(
         orders: random ones.
         seed: of these.
     """
-    draw, count = generator(seed, "deletion"), place.pairs.shape[1]
+    count = place.pairs.shape[1]
     most = min(most, -(-count // 2))
-    best = np.argsort(-values.detach().cpu().numpy(), kind="stable")
     made = []
     with untouched(network), torch.no_grad():
-        for order in [best, *(draw.permutation(count) for _ in range(orders))]:
+        for order in orders_of(values.detach().cpu().numpy(), np.arange(count), orders, seed):
             gone = [torch.from_numpy(order[:n].copy()) for n in range(most + 1)]
             made.append([float(output(network, without(place, n), read)) for n in gone])
     return Deletion(np.array(made[0]), np.array(made[1:]))

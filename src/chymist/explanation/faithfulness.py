@@ -1,4 +1,7 @@
-"""Is a map faithful? What the answer does as places are taken away in the order of the map."""
+"""Is a map faithful? What the answer does as places are taken away in the order of the map.
+
+Words and edges, whose number differs from row to row, are tested row by row in `deleting`.
+"""
 
 from __future__ import annotations
 

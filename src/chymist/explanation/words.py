@@ -18,8 +18,7 @@ from torch import Tensor, nn
 from chymist.data.texts import FILL, UNKNOWN
 from chymist.errors import UsageError
 from chymist.explanation.asking import at_rest
-from chymist.explanation.deleting import Deletion
-from chymist.keys import generator
+from chymist.explanation.deleting import Deletion, orders_of
 from chymist.models.recurrent import lengths_of
 
 Reference = Literal["unknown", "nothing"]
@@ -292,9 +291,7 @@ def deletion(
     Source: Samek et al. 2017, arXiv:1509.06321; DeYoung et al. 2020, arXiv:1911.03429.
     """
     places = there(text[None])[0].nonzero()[:, 0].cpu().numpy()
-    draw = generator(seed, "deletion")
-    best = places[np.argsort(-values.detach().cpu().numpy()[places], kind="stable")]
-    rows = [best, *(draw.permutation(places) for _ in range(orders))]
+    rows = orders_of(values.detach().cpu().numpy()[places], places, orders, seed)
     kept = torch.ones(len(rows), len(places) + 1, len(text), dtype=torch.bool)
     for row, order in enumerate(rows):
         for count, place in enumerate(order, 1):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from time import time
 from typing import Any
@@ -12,30 +12,12 @@ from typing import Any
 import numpy as np
 
 from chymist.data.event_files import VERSION, frame, messages
+from chymist.reports.dataflow import Dataflow
 from chymist.reports.pictures import to_png
 
 BINS = 30
 BUFFER = 2**16  # bytes that wait
 MOST_VALUES = 100_000  # of a tensor that a histogram counts
-
-
-@dataclass(frozen=True)
-class GraphNode:
-    """One node of a model's graph.
-
-    Args:
-        name: with the names of the modules it is part of, "body/0/conv".
-        kind: what it does ("Conv2d", "add", "input").
-        inputs: names of the nodes whose outputs it takes.
-        shape: of its output; None if unknown.
-        note: anything to be read beside it.
-    """
-
-    name: str
-    kind: str
-    inputs: tuple[str, ...] = ()
-    shape: tuple[int, ...] | None = None
-    note: str = ""
 
 
 class EventFile:
@@ -117,19 +99,25 @@ class EventFile:
         value.tensor.tensor_shape.dim.add().size = 1
         self._summary(step, [value])
 
-    def graph(self, nodes: Sequence[GraphNode]) -> None:
-        """The graph of a model; inputs that are no node are left out."""
-        made, names = self._known.GraphDef(), {node.name for node in nodes}
+    def graph(self, graph: Dataflow) -> None:
+        """The graph of a model, as `cy.architecture` has it; TensorBoard folds its modules.
+
+        Args:
+            graph: what flows through the model.
+        """
+        made, names = self._known.GraphDef(), names_within(graph)
         made.versions.producer = 22
-        for node in nodes:
-            one = made.node.add(name=node.name, op=node.kind)
-            one.input.extend(name for name in node.inputs if name in names)
-            if node.shape is not None:
-                shape = one.attr["_output_shapes"].list.shape.add()
-                for size in node.shape:
-                    shape.dim.add().size = size
-            if node.note:
-                one.attr["note"].s = node.note.encode()
+        for name, node in zip(names, graph.nodes, strict=True):
+            one = made.node.add(name=name, op=node.kind)
+            one.input.extend(dict.fromkeys(names[at] for at, _ in node.inputs))
+            shape = one.attr["_output_shapes"].list.shape.add()
+            for size in node.shape:
+                shape.dim.add().size = size
+            if node.detail:
+                one.attr["detail"].s = node.detail.encode()
+            for key in ("parameters", "shared", "multiply_adds"):
+                if value := getattr(node, key):
+                    one.attr[key].i = value
         self._write(self._known.Event(wall_time=time(), graph_def=made.SerializeToString()))
 
     def flush(self) -> None:
@@ -153,3 +141,38 @@ class EventFile:
         self._waiting += frame(event.SerializeToString())
         if len(self._waiting) > BUFFER:
             self.flush()
+
+
+def names_within(graph: Dataflow) -> list[str]:
+    """A name of its own for each node, within those of the modules that it is part of.
+
+    Args:
+        graph: of a model.
+
+    Returns:
+        Layers by their place ("body/0-Conv2d"), operations by what they do there ("body/add"); a
+        layer that is called again has a number ("body/0-Conv2d_1").
+
+    Example:
+        >>> from chymist.reports.dataflow import Node
+        >>> nodes = Node("input", "input", family="input"), Node("0", "ReLU"), Node("", "add")
+        >>> names_within(Dataflow(nodes, ()))
+        ['input', '0-ReLU', 'add']
+    """
+    kinds = {one.name: one.kind for one in graph.groups}
+    kinds |= {node.name: node.kind for node in graph.nodes if node.kind[:1].isupper()}
+    seen = Counter[str]()
+    names = []
+    for node in graph.nodes:
+        parts = node.name.split(".") if node.name else []
+        places = [".".join(parts[: n + 1]) for n in range(len(parts))]
+        shown = [
+            f"{part}-{kinds[place]}" if part.isdecimal() and place in kinds else part
+            for part, place in zip(parts, places, strict=True)
+        ]
+        if node.family not in ("input", "output") and kinds.get(node.name) != node.kind:
+            shown.append(node.kind)
+        name = "/".join(shown) or node.kind
+        seen[name] += 1
+        names.append(name if seen[name] == 1 else f"{name}_{seen[name] - 1}")
+    return names

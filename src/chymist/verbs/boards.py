@@ -17,16 +17,16 @@ import torch
 from chymist.data.event_files import messages
 from chymist.data.log_names import tag_of
 from chymist.doctor.reading_loss import FAILS
-from chymist.doctor.restoring import untouched
 from chymist.engine.assembly import Assembly
 from chymist.engine.events import Epoch, Event, Step
 from chymist.engine.folder import next_folder
 from chymist.engine.randomness import unchanged_randomness
 from chymist.errors import ChymistError, InputError
-from chymist.explanation.call_graph import call_graph
+from chymist.reports.dataflow import dataflow
 from chymist.reports.event_files import EventFile
 from chymist.reports.examples import example_losses
 from chymist.reports.pictures import enlarged, tiled, to_bytes
+from chymist.reports.tracing import trace
 from chymist.values import Recipe, Run
 from chymist.verbs.diagnosing import Diagnosis, StoredFindings, evidence_text, read_findings
 from chymist.verbs.showing_weights import weights_on_pixels
@@ -124,9 +124,9 @@ class Board:
         assembly, step = self.assembly, self.assembly.state.step
         file.text(step, "recipe", recipe_text(assembly.recipe))
         model, row = assembly.state.model, assembly.train.take(torch.tensor([0]))
-        with suppress(*FAILS), untouched(model), warnings.catch_warnings():
+        with suppress(*FAILS), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            file.graph(call_graph(model.eval(), row))
+            file.graph(dataflow(model, trace(model, (row,), batch=1)))
         self._kernels(file, step)
         if assembly.preparation.kind == "image" and len(assembly.preparation.shape) == 3:
             self._batch(file, step)

@@ -87,18 +87,33 @@ def batch_for(shape: tuple[int, ...]) -> int:
     return max(1, min(EVALUATION_BATCH, BATCH_VALUES // max(1, int(np.prod(shape)) * 8)))
 
 
-def worst_rows(split: Split, predictor: Predictor, most: int) -> np.ndarray:
+def worst_rows(split: Split, predictor: Predictor, most: int | None = None) -> np.ndarray:
     """Numbers of the validation rows with the largest loss, the worst first.
 
     Raises:
         InputError: there are none.
     """
+    return rows_by_loss(split, predictor)[:most]
+
+
+def rows_by_loss(split: Split, predictor: Predictor, best: bool = False) -> np.ndarray:
+    """Numbers of the validation rows in the order of their loss; of values that of their error.
+
+    Args:
+        split: of the run.
+        predictor: of the run.
+        best: whether the smallest loss comes first; rows of the same loss stay in their order.
+
+    Raises:
+        InputError: there are none.
+    """
     if not len(split.valid):
-        raise InputError("the run has no valid rows", where=split.data.name,
-                         do="give rows, or fit with --valid 0.2")  # fmt: skip
+        raise InputError("the run has no validation rows", where=split.data.name,
+                         do="say which rows, or fit with --valid 0.2")  # fmt: skip
     losses = row_losses(predictor.results(split, split.valid), split.data.classes)
-    order = np.argsort(-np.nan_to_num(losses, nan=np.inf), kind="stable")
-    return split.valid[order[:most]]
+    losses = np.nan_to_num(losses, nan=np.inf)
+    rows: np.ndarray = split.valid[np.argsort(losses if best else -losses, kind="stable")]
+    return rows
 
 
 def drawn_rows(rows: np.ndarray, most: int, seed: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""`explain`: what in a row spoke for an answer of a run."""
+"""Maps over rows of images, tables and sequences: what in a row spoke for an answer of a run."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from chymist.explanation import attribution, class_maps
 from chymist.explanation.asking import Attributor, at_rest, slopes
 from chymist.explanation.class_maps import layers, usual_layer
 from chymist.losses import FORMS
-from chymist.metrics import surprise
 from chymist.reports.numbers import number
-from chymist.values import Data, Predictions, Run, Split, whole_number
+from chymist.values import Data, Run, Split, whole_number
+from chymist.verbs.chosen_rows import rows_by_loss
 from chymist.verbs.explanations import ExplainedRow, Explanation
 from chymist.verbs.predicting import Predictor, opened
 from chymist.verbs.records import finished, load_model
@@ -44,53 +44,22 @@ MOST = 256  # rows of one picture
 GAP = 0.05  # of what the answer gains, from which on more steps are advised
 
 
-def explain(
+def explain_rows(
     run: Run | str | Path, rows: Any = None, *, method: str | None = None,
     target: str | int | None = None, which: Which | Sequence[int] = "worst", most: int = 8,
     checks: bool | None = None, model: Any = None, data: Data | None = None, **options: Any,
 ) -> Explanation:  # fmt: skip
-    """What in a row spoke for an answer of a run: a map over each row, with its options in words.
-
-    Test rows are never shown. Maps of numbers that were prepared (scaled, made 0/1) are added up to
-    the columns, and channels of an image to one picture. Answers of classes are their scores before
-    softmax; a regression's are in the unit of its target.
+    """What `chymist.explain` says of images, tables and sequences: a map over each row.
 
     Args:
         run: a run on images, a table or sequences, or its folder.
-        rows: new raw rows, as for `predict`; None takes rows of the run.
-        method: "grad-cam", "cam", "saliency", "smooth-grad", "input-x-gradient",
-            "integrated-gradients" or "occlusion"; None is Grad-CAM where there are feature maps,
-            integrated gradients elsewhere, and occlusion where there is no gradient.
-        target: which answer: None is what the model predicts, "true" the true class, or the name
-            of a class or the number of an output.
-        which: rows of the run: the validation rows that are answered "worst" or "best" by their
-            loss, the "first" ones, or row numbers of the data from 0.
-        most: how many at most; row numbers are all shown.
-        checks: whether the maps are checked, see `Explanation.checks`; None checks those of images,
-            but no slow methods on large ones.
-        model: the user's own module or factory, if the run was made with one and is read from its
-            folder.
-        data: the rows, if they came from arrays in memory and the run is read from its folder.
-        **options: of the method, as in `chymist.explanation`: layer, rectified, absolute, samples,
-            level, seed, steps, rule, baseline, window, stride.
+        rows, method, target, which, most, checks, model, data, **options: as in `chymist.explain`.
 
     Returns:
-        An `Explanation`: `save("seen.svg")`, `maps`, `rows`, or look at it in a notebook.
+        An `Explanation`.
 
     Raises:
-        UsageError: an unknown method, option, class or layer; a method that the model cannot have;
-            test rows.
-        InputError: no such rows, or they do not fit.
-
-    Example:
-        >>> import chymist as cy
-        >>> run = cy.fit(cy.Recipe(length="2 epochs"), cy.load("digits"))
-        >>> found = cy.explain(run, most=2)
-        >>> found.method, found.maps.shape
-        ('grad-cam', (2, 8, 8))
-
-    Source: Simonyan et al. 2014, arXiv:1312.6034; Selvaraju et al. 2017, arXiv:1610.02391;
-        Sundararajan et al. 2017, arXiv:1703.01365.
+        UsageError, InputError: as in `chymist.explain`.
     """
     whole_number(most, "most", 1, MOST)
     asked = _opened(run, rows, model, data)
@@ -310,7 +279,7 @@ def _opened(run: Run | str | Path, rows: Any, model: Any, data: Data | None) -> 
     if schema.kind not in KINDS or schema.task not in ("classification", "regression"):
         raise UsageError("maps are of images, tables and sequences with one answer a row",
                          where="explain", received=f"{schema.task} of data of kind '{schema.kind}'",
-                         do="words have explain_words, graphs explain_graph")  # fmt: skip
+                         do="take a run of classes or of values")  # fmt: skip
     return _Asked(predictor, schema, split)
 
 
@@ -329,19 +298,13 @@ def _chosen(
     if which not in orders:
         raise UsageError("unknown choice of rows", where="which", received=repr(which)[:60],
                          do=nearest(which, orders))  # fmt: skip
-    valid = split.valid
-    if not len(valid):
-        raise InputError("the run has no validation rows", where=split.data.name,
-                         do="fit with --valid 0.2, or give row numbers")  # fmt: skip
-    count = min(most, len(valid))
+    first = which == "first" and len(split.valid)
+    rows = split.valid if first else rows_by_loss(split, predictor, which == "best")
+    count, whole = min(most, len(rows)), f"{len(rows):,} validation rows"
     if which == "first":
-        return valid[:count], f"The first {count} of {len(valid):,} validation rows."
-    losses = _losses(predictor.results(split, valid), bool(split.data.classes))
-    order = np.argsort(-losses if which == "worst" else losses, kind="stable")[:count]
+        return rows[:count], f"The first {count} of {whole}."
     name = "loss" if split.data.classes else "error"
-    return valid[order], (
-        f"The {count} of {len(valid):,} validation rows with the {orders[which]} {name}."
-    )
+    return rows[:count], f"The {count} of {whole} with the {orders[which]} {name}."
 
 
 def _numbered(split: Split, which: Iterable[int]) -> tuple[np.ndarray, str]:
@@ -365,14 +328,6 @@ def _numbered(split: Split, which: Iterable[int]) -> tuple[np.ndarray, str]:
                          do="give validation or training rows")  # fmt: skip
     trained = int(np.isin(rows, split.train).sum())
     return rows, f"Chosen rows, {trained} of them trained on." if trained else "Chosen rows."
-
-
-def _losses(found: Predictions, classes: bool) -> np.ndarray:
-    """Loss of each row: surprise in nats, or the mean absolute error."""
-    if classes:
-        return np.asarray(np.nan_to_num(surprise(found.targets, found.outputs), nan=np.inf))
-    errors = np.abs(np.asarray(found.outputs, np.float64) - found.targets)
-    return np.asarray(np.nan_to_num(errors.reshape(len(errors), -1).mean(1), nan=np.inf))
 
 
 def _output(target: str | int, names: Sequence[str], outputs: int) -> int:

@@ -17,11 +17,11 @@ from chymist.explanation import edges as worth
 from chymist.explanation.deleting import Deletion
 from chymist.explanation.edges import METHODS, Neighborhood, neighborhood, network_of
 from chymist.losses import FORMS
-from chymist.metrics import surprise
 from chymist.reports.markup import Markup
 from chymist.reports.neighbors import Spot, neighbors_picture
 from chymist.reports.text import table
 from chymist.values import Data, Run, Split, whole_number
+from chymist.verbs.chosen_rows import worst_rows
 from chymist.verbs.predicting import Predictor, opened
 from chymist.verbs.text_rows import answer_number
 from chymist.verbs.writing import save_drawing
@@ -238,15 +238,7 @@ def _row(split: Split, predictor: Predictor, row: Any) -> int:
     """Number of the row that is explained."""
     data, graph = split.data, split.data.graph
     if row is None:
-        if not len(split.valid):
-            raise InputError("the run has no validation rows", where=data.name,
-                             do="say which row is explained")  # fmt: skip
-        found = predictor.results(split, split.valid)
-        if data.classes:
-            losses = surprise(found.targets, found.outputs)
-        else:
-            losses = np.abs(found.outputs - found.targets).reshape(len(found.rows), -1).mean(1)
-        return int(split.valid[losses.argmax()])
+        return int(worst_rows(split, predictor, 1)[0])
     if isinstance(row, str) and graph is not None:
         named = node_rows([row], graph)
         assert named is not None

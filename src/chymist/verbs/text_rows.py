@@ -18,8 +18,8 @@ from chymist.engine.folder import open_folder
 from chymist.engine.rows import as_inputs
 from chymist.errors import InputError, UsageError, nearest
 from chymist.explanation.words import there
-from chymist.metrics import surprise
 from chymist.values import Data, Run, Split
+from chymist.verbs.chosen_rows import worst_rows
 from chymist.verbs.predicting import Predictor, opened
 from chymist.verbs.records import finished, load_model
 
@@ -115,7 +115,8 @@ def answer_number(target: str | None, predicted: int, truth: Any, classes: Seque
 def _picked(split: Split, predictor: Predictor, which: str | Sequence[int]) -> np.ndarray:
     """Row numbers of a choice."""
     if which == "worst":
-        return _worst(split, predictor)
+        tags = split.data.task == "tagging" and len(split.valid)
+        return split.valid if tags else worst_rows(split, predictor)
     if isinstance(which, str):
         raise UsageError("no such choice of rows", where="which", received=f"'{which}'",
                          do="say worst, or give numbers of rows")  # fmt: skip
@@ -132,22 +133,6 @@ def _picked(split: Split, predictor: Predictor, which: str | Sequence[int]) -> n
                          received=f"row {sealed[0] + 1:,} of the data",
                          do="take training or validation rows, or new ones")  # fmt: skip
     return places
-
-
-def _worst(split: Split, predictor: Predictor) -> np.ndarray:
-    """Validation rows, those that are answered worst first."""
-    if not len(split.valid):
-        raise InputError("the run has no validation rows", where=split.data.name,
-                         do="give texts, or numbers of rows")  # fmt: skip
-    if split.data.task == "tagging":
-        return split.valid
-    found = predictor.results(split, split.valid)
-    if split.data.classes:
-        losses = surprise(found.targets, found.outputs)
-    else:
-        losses = np.abs(found.outputs - found.targets).reshape(len(found.rows), -1).mean(1)
-    worst: np.ndarray = split.valid[np.argsort(-losses, kind="stable")]
-    return worst
 
 
 def _words(raw: Any, numbers: torch.Tensor, preparation: Preparation) -> list[str]:

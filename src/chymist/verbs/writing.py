@@ -8,24 +8,18 @@ import os
 from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from unicodedata import category
 
 import numpy as np
 
 from chymist.data.numpy_files import PARTS
-from chymist.engine.files import STANDARD_OUTPUT, is_stream, write_file, write_through
-from chymist.engine.folder import FILES, RESULTS, Saved, whole_folder, write_json
+from chymist.engine.files import STANDARD_OUTPUT, is_stream, write_through
+from chymist.engine.folder import FILES, RESULTS, Saved
 from chymist.errors import InputError, UsageError, printable
 from chymist.reports.sheets import Sheet
 from chymist.reports.style import as_file
-from chymist.values import Data, Predictions, Recipe
-from chymist.verbs.comparison import Comparison
-from chymist.verbs.histories import write_curves
-from chymist.verbs.study_pages import comparison_page, cross_validation_page, write_page
-
-if TYPE_CHECKING:  # that module trains, and what trains draws
-    from chymist.verbs.validation import CrossValidation
+from chymist.values import Data
 
 
 def write_predictions(
@@ -54,7 +48,7 @@ def write_predictions(
     """
     rows: list[list[object]] = []
     if words:
-        rows.append(["row", "word", "prediction", *_shares(classes, estimated)])
+        rows.append(["row", "word", "prediction", *shares_of(classes, estimated)])
         for name, sentence, lines in zip(names, words, outputs, strict=True):
             for step, (word, line) in enumerate(zip(sentence, lines, strict=False)):
                 made = [classes[int(line.argmax())], *(f"{p:.6g}" for p in line)]
@@ -63,7 +57,7 @@ def write_predictions(
         if outputs.ndim == 3:  # of every step
             names = [f"{name}.{step + 1}" for name in names for step in range(outputs.shape[1])]
             outputs = outputs.reshape(-1, outputs.shape[2])
-        rows.append(["row", "prediction", *_shares(classes, estimated)])
+        rows.append(["row", "prediction", *shares_of(classes, estimated)])
         for name, line in zip(names, outputs, strict=True):
             rows.append([name, classes[int(line.argmax())], *(f"{p:.6g}" for p in line)])
     else:
@@ -244,69 +238,7 @@ def _refuse(out: str, kept: Sequence[Path], what: str, option: str = "--out") ->
             )
 
 
-def write_cross_validation(out: Path, found: CrossValidation, recipe: Recipe, data: Data) -> Path:
-    """Write a cross-validation as a folder: cv.json, recipe.toml, predictions.csv, report.html.
-
-    Returns:
-        The path of the predictions.
-
-    Raises:
-        InputError: the folder is taken or not writable.
-    """
-    plain = found.to_dict()
-    with whole_folder(out) as draft:
-        write_json(draft / "cv.json", plain)
-        write_file(draft / "recipe.toml", recipe.to_toml().encode())
-        write_table(draft / "predictions.csv", _out_of_fold(found.predictions, data))
-        write_curves(draft, found.curves)
-        write_page(draft, cross_validation_page(plain, found.curves))
-    return out / "predictions.csv"
-
-
-def write_comparison(out: Path, found: Comparison, data: Data) -> Path:
-    """Write a comparison as a folder: comparison.json, predictions.csv of all entries, report.html.
-
-    Returns:
-        The path of the predictions.
-
-    Raises:
-        InputError: the folder is taken or not writable.
-    """
-    lines: list[list[object]] = []
-    places = [(cut.repeat, cut.fold) for cut in found.cuts for _ in cut.held]
-    for entry in found.entries:
-        heads, *rows = _out_of_fold(entry.predictions, data)
-        lines += [] if lines else [["entry", "repeat", "fold", *heads]]
-        lines += [[entry.name, *place, *row] for place, row in zip(places, rows, strict=True)]
-    with whole_folder(out) as draft:
-        write_json(draft / "comparison.json", found.to_dict())
-        write_table(draft / "predictions.csv", lines)
-        write_curves(draft, found.curves)
-        write_page(draft, comparison_page(found.to_dict(), found.curves))
-    return out / "predictions.csv"
-
-
-def _out_of_fold(found: Predictions, data: Data) -> list[list[object]]:
-    """Row numbers from 1, target, prediction and probabilities, one line per row and repeat."""
-    if data.classes:
-        heads: list[object] = [
-            "row",
-            "target",
-            "prediction",
-            *_shares(data.classes, found.estimated),
-        ]
-        rows: list[list[object]] = [heads]
-        for row, target, line in zip(found.rows, found.targets, found.outputs, strict=True):
-            names = data.classes[int(target)], data.classes[int(line.argmax())]
-            rows.append([int(row) + 1, *names, *(f"{p:.6g}" for p in line)])
-    else:
-        rows = [["row", "target", "prediction"]]
-        for row, target, value in zip(found.rows, found.targets, found.outputs, strict=True):
-            rows.append([int(row) + 1, *(repr(float(v)) for v in np.ravel([target, value]))])
-    return rows
-
-
-def _shares(classes: Sequence[str], estimated: bool) -> list[str]:
+def shares_of(classes: Sequence[str], estimated: bool) -> list[str]:
     """Heads of columns for the shares of classes."""
     return [f"{'p' if estimated else 'score'}({name})" for name in classes]
 
