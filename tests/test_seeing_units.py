@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -312,3 +313,14 @@ def test_what_is_wrong_is_one_line(
     told = capsys.readouterr().err
     assert said in told
     assert "Traceback" not in told
+
+
+@pytest.mark.parametrize("look", [cy.feature_maps, cy.nearest_examples])
+def test_test_rows_stay_sealed(look: Callable[..., Any]) -> None:
+    split = cy.split(cy.load("digits"), test=0.2, seed=0)
+    run = cy.fit(
+        cy.Recipe(model=cy.models.mlp(hidden=(4,)), length="1 epochs"), split, doctor=False
+    )
+    row = int(split.test[0])
+    with pytest.raises(cy.UsageError, match=f"test rows are sealed, in rows: got row {row + 1:,}"):
+        look(run, [row])

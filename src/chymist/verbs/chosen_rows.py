@@ -63,13 +63,15 @@ def choose_rows(split: Split, predictor: Predictor, rows: Any, most: int) -> Cho
 
     Raises:
         InputError: new rows do not fit, or there are no validation rows.
-        UsageError: the data have no such row, or a row has no single answer.
+        UsageError: the data have no such row, it is a test row, or it has no single answer.
     """
     data = split.data
     if data.targets.ndim > 1 and data.classes:
         raise UsageError("rows must have one answer each", where="run", received=data.task,
                          do="give a run of classes or of values")  # fmt: skip
     numbers = worst_rows(split, predictor, most) if rows is None else _numbers(rows, data)
+    if numbers is not None:
+        keep_sealed(split, numbers, "rows")
     if numbers is None:
         raw, found = read_inputs(rows, schema_of(data))
         names, inputs = tuple(map(str, found)), torch.cat(list(predictor.batches(raw)))
@@ -114,6 +116,24 @@ def rows_by_loss(split: Split, predictor: Predictor, best: bool = False) -> np.n
     losses = np.nan_to_num(losses, nan=np.inf)
     rows: np.ndarray = split.valid[np.argsort(losses if best else -losses, kind="stable")]
     return rows
+
+
+def keep_sealed(split: Split, rows: np.ndarray, where: str) -> None:
+    """Refuse test rows: to look at them one by one is a look that nobody counts.
+
+    Args:
+        split: of the run.
+        rows: their numbers.
+        where: the argument that has them.
+
+    Raises:
+        UsageError: one of them is a test row.
+    """
+    sealed = rows[np.isin(rows, split.test)]
+    if len(sealed):
+        raise UsageError("test rows are sealed", where=where,
+                         received=f"row {sealed[0] + 1:,} of the data",
+                         do="give validation or training rows")  # fmt: skip
 
 
 def drawn_rows(rows: np.ndarray, most: int, seed: int) -> np.ndarray:

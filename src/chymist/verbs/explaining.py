@@ -24,7 +24,7 @@ from chymist.explanation.class_maps import layers, usual_layer
 from chymist.losses import FORMS
 from chymist.reports.numbers import number
 from chymist.values import Data, Run, Split, whole_number
-from chymist.verbs.chosen_rows import rows_by_loss
+from chymist.verbs.chosen_rows import keep_sealed, rows_by_loss
 from chymist.verbs.explanations import ExplainedRow, Explanation
 from chymist.verbs.predicting import Predictor, opened
 from chymist.verbs.records import finished, load_model
@@ -321,11 +321,7 @@ def _numbered(split: Split, which: Iterable[int]) -> tuple[np.ndarray, str]:
     if not 0 < len(rows) <= MOST:
         raise UsageError("no rows, or more than are shown", where="which",
                          received=f"{len(rows)} rows", do=f"give 1 to {MOST}")  # fmt: skip
-    sealed = rows[np.isin(rows, split.test)]
-    if len(sealed):
-        raise UsageError("test rows are sealed", where="which",
-                         received=f"row {sealed[0] + 1:,} of the data",
-                         do="give validation or training rows")  # fmt: skip
+    keep_sealed(split, rows, "which")
     trained = int(np.isin(rows, split.train).sum())
     return rows, f"Chosen rows, {trained} of them trained on." if trained else "Chosen rows."
 
