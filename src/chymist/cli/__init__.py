@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         silence_output()
         return 0
     except KeyboardInterrupt:
-        return fail(Interrupted("stopped at once", do="the last checkpoint is kept"), words)
+        return fail(Interrupted("stopped at once", do="what was saved before is kept"), words)
     except Exception as error:  # the one catch-all: a user never sees a traceback unasked
         return fail(as_chymist(error), words)
 

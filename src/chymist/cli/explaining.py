@@ -22,7 +22,7 @@ from chymist.reports.pictures import to_png
 from chymist.reports.style import as_file
 from chymist.values import Recipe
 from chymist.verbs.records import load_model
-from chymist.verbs.writing import place_of_drawing, place_of_file
+from chymist.verbs.writing import place_of_file
 
 
 def list_parts() -> dict[str, Any]:
@@ -98,9 +98,9 @@ def layers_of(options: argparse.Namespace) -> dict[str, Any]:
             raise UsageError("unknown option", received=f"'--{name}'",
                              do="only --model.* fits here")  # fmt: skip
         plain = merged(plain, {"model": {option: value}})
-    for out in (options.fields, options.graph):
+    for option, out in (("--fields", options.fields), ("--graph", options.graph)):
         if out:
-            place_of_drawing(out)
+            place_of_file(out, option=option, suffix=".svg")
     if options.depth is not None and not (options.graph or options.flow):
         raise UsageError("this option folds a graph", where="--depth",
                          do="add --graph FILE.svg, or --flow")  # fmt: skip

@@ -65,7 +65,8 @@ class PermutationImportance:
         """What shuffling single columns cannot show here, in sentences."""
         return tuple(
             f"'{a}' and '{b}' go together ({value:.2f}): shuffling one makes rows that do not "
-            "exist, and the other stands in for it; shuffle both as a group"
+            "exist, and the other stands in for it; shuffle both as a group "
+            f"(--columns '{a}+{b}')"
             for a, b, value in self.alike
         )
 
