@@ -210,7 +210,7 @@ def test_nearest_rows_are_those_of_scikit_learn_in_features_and_pixels(run: cy.R
 def test_of_a_model_without_hidden_layers_the_features_are_the_inputs() -> None:
     split = cy.split(cy.load("iris"), seed=0)
     run = cy.fit(cy.Recipe(model="softmax", length="2 epochs"), split, threads=1)
-    found = cy.nearest_examples(run, [0], k=2)
+    found = cy.nearest_examples(run, split.valid[:1], k=2)
     assert not found.hidden
     assert "the inputs: no layer with weights" in found.verdict
     assert str(found.agreement["features"]) == str(found.agreement["inputs"])
@@ -224,14 +224,16 @@ def test_a_layer_may_be_named(run: cy.Run) -> None:
 
 
 def test_texts_are_beside_texts_with_the_same_words(words: cy.Run) -> None:
-    found = cy.nearest_examples(words, [0], k=3)
+    row = int(
+        next(n for n in words.split.valid if words.data.classes[words.data.targets[n]] == "sea")
+    )
+    found = cy.nearest_examples(words, [row], k=3)
     assert {found.labels[n] for n in found.rows["features"][0].tolist()} == {"sea"}
     texts = list(words.data.take(np.arange(len(words.data))))
     counts = CountVectorizer(vocabulary=sorted(set(" ".join(texts).split()))).fit_transform(texts)
     train = np.sort(words.split.train)
-    train = train[train != 0]
     theirs = NearestNeighbors(n_neighbors=3, metric="cosine").fit(counts[train])
-    distances, _ = theirs.kneighbors(counts[0])
+    distances, _ = theirs.kneighbors(counts[row])
     np.testing.assert_allclose(found.distances["inputs"][0], distances[0], atol=1e-9)
     assert "wave" in repr(found) or "ship" in repr(found)
     with pytest.raises(UsageError, match="picture"):
@@ -242,10 +244,11 @@ def test_texts_are_beside_texts_with_the_same_words(words: cy.Run) -> None:
 def test_tables_and_values_have_neighbours_too() -> None:
     data = cy.load("diabetes")
     run = cy.fit(cy.Recipe(model="mlp", length="2 epochs"), cy.split(data, seed=0), threads=1)
-    found = cy.nearest_examples(run, [2], k=2)
+    rows = run.split.valid[:1]
+    found = cy.nearest_examples(run, rows, k=2)
     assert found.agreement == {}
     assert found.rows["inputs"].shape == (1, 2)
-    maps = cy.feature_maps(run, [2])
+    maps = cy.feature_maps(run, rows)
     assert maps.layers[-1].values.shape == (1, 1)
 
 

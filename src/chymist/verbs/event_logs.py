@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,8 +114,7 @@ def _series(folder: Path, history: Series) -> int:
 def _whole(place: Path, name: str) -> Iterator[Path]:
     """A new folder for a run, which is gone again if it is not written whole."""
     folder = board_folder(place, name)
-    try:
+    with ExitStack() as failing:
+        failing.callback(shutil.rmtree, folder, ignore_errors=True)
         yield folder
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
+        failing.pop_all()
