@@ -11,10 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.module import (
-    register_module_forward_hook,
-    register_module_forward_pre_hook,
-)
+from torch.nn.modules import module as modules
 from torch.nn.utils.parametrize import ParametrizationList
 from torch.overrides import TorchFunctionMode
 
@@ -219,14 +216,16 @@ class Recorder(TorchFunctionMode):
     def hooked(self) -> Iterator[None]:
         """Listen to the calls of all modules, those that the model does not list too."""
         handles = [
-            register_module_forward_pre_hook(self._before),
-            register_module_forward_hook(self._after, with_kwargs=True),
+            modules.register_module_forward_pre_hook(self._before),
+            modules.register_module_forward_hook(self._after, with_kwargs=True),
         ]
         try:
             yield
         finally:
             for handle in handles:
                 handle.remove()
+                # torch forgets this one, and warns ever after that there are hooks.
+                modules._global_forward_hooks_with_kwargs.pop(handle.id, None)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Carry out a call and write it down."""
