@@ -496,12 +496,3 @@ def test_the_command(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["shapes", "lenet5", *wrong]) == 2
     assert main(["shapes", "cart", "--input", "4", "--fields", str(out)]) == 2
     assert "no units that see places" in capsys.readouterr().err
-
-
-def test_nothing_listens_any_more_afterwards() -> None:
-    from torch.nn.modules import module as modules
-
-    cy.architecture("lenet5", (1, 28, 28))
-    with pytest.raises(cy.InputError):
-        cy.architecture(nn.Linear(3, 2), (5,))
-    assert not modules._has_any_global_hook()

@@ -9,7 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import isotonic_regression
+from torch import nn
+from torch.nn.modules import module as modules
 
+import chymist as cy
 from chymist.reports.layering import _spread, layout
 
 
@@ -66,3 +69,10 @@ def test_places_in_a_row_are_the_isotonic_regression(row: list[tuple[float, floa
     shifts = np.concatenate([[0], np.cumsum(apart)])
     fitted = isotonic_regression(np.array(wanted) - shifts, weights=np.array(weights)).x + shifts
     np.testing.assert_allclose(found, fitted, atol=1e-6)
+
+
+def test_nothing_listens_any_more_afterwards() -> None:
+    cy.architecture("lenet5", (1, 28, 28))
+    with pytest.raises(cy.InputError):
+        cy.architecture(nn.Linear(3, 2), (5,))
+    assert not modules._has_any_global_hook()

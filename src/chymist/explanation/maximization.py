@@ -125,7 +125,7 @@ def maximize(
         >>> made = maximize(line, torch.zeros(1, 1, 2, 2), "", [0], "mean", ImagePrior(),
         ...                 PixelScale(0.0, 2.0, 1.0), steps=3, rate=0.5)
         >>> made.images.ravel().tolist(), made.values.ravel().tolist()
-        ([2.0, 2.0, 2.0, 2.0], [4.0, 5.0, 6.0, 7.0])
+        ([1.375, 1.375, 1.375, 1.375], [4.0, 4.5, 5.0, 5.5])
     """
     small = starts[0].numel() <= FLOAT64_VALUES
     low, high = scale.ends
