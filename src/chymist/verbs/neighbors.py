@@ -215,7 +215,7 @@ def nearest_examples(
     Example:
         >>> import chymist as cy
         >>> run = cy.fit(cy.Recipe(model="mlp", length="5 epochs"), cy.load("iris"))
-        >>> found = cy.nearest_examples(run, [0], k=3)
+        >>> found = cy.nearest_examples(run, run.split.train[:1], k=3)
         >>> found.rows["features"].shape, [found.labels[n] for n in found.rows["features"][0]]
         ((1, 3), ['setosa', 'setosa', 'setosa'])
 
