@@ -23,7 +23,7 @@ from chymist.explanation.attribution import METHODS, integrated_gradients
 from chymist.explanation.class_maps import cam, grad_cam
 from chymist.metrics import surprise
 from chymist.reports.shades import MINUS, PLUS, as_shares, overlay, shade
-from chymist.verbs.explaining import TwoSided
+from chymist.verbs.explaining_rows import TwoSided
 
 
 def _fitted(data: Any, length: str = "1 epochs", **recipe: Any) -> cy.Run:

@@ -26,7 +26,7 @@ from chymist.explanation.edges import (
     value,
 )
 from chymist.models.sparse import product, sparse
-from chymist.reports.neighbors import layout
+from chymist.reports.edge_picture import layout
 
 KINDS = ["gcn", "sage", "gin", "gat"]
 

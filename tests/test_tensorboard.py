@@ -24,7 +24,7 @@ from chymist.data.event_files import checksum, frame, read_events
 from chymist.reports.dataflow import dataflow
 from chymist.reports.event_files import EventFile
 from chymist.reports.tracing import trace
-from chymist.verbs import boards
+from chymist.verbs import tensorboard as boards
 
 accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
 ALL = {"scalars": 0, "histograms": 0, "images": 0, "tensors": 0}

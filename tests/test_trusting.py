@@ -13,7 +13,7 @@ from torch import Tensor, nn
 import chymist as cy
 from chymist.cli import main
 from chymist.values import Run
-from chymist.verbs.explaining import METHODS
+from chymist.verbs.explaining_rows import METHODS
 from chymist.verbs.trusting import Contrast, Question, checks_of, stands_for_nothing
 
 

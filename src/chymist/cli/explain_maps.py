@@ -9,7 +9,7 @@ from chymist.cli.commands import moved_data, screen_of
 from chymist.cli.explain_options import MAPS, OWNERS
 from chymist.cli.explain_screens import ended, given, only_new_rows, rows_of, show_table
 from chymist.cli.inputs import count
-from chymist.verbs.explaining import explain_rows
+from chymist.verbs.explaining_rows import explain_rows
 from chymist.verbs.writing import place_of_picture
 
 # Options that some of the maps have, and not all.

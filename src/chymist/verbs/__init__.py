@@ -25,9 +25,9 @@ from chymist.verbs.diagnosing import diagnose as diagnose
 from chymist.verbs.embedding import pretrained_features as pretrained_features
 from chymist.verbs.event_logs import to_tensorboard as to_tensorboard
 from chymist.verbs.evolving import evolve as evolve
+from chymist.verbs.explaining import explain as explain
 from chymist.verbs.explaining_graphs import GraphExplanation as GraphExplanation
 from chymist.verbs.explaining_graphs import explain_graph as explain_graph
-from chymist.verbs.explaining_runs import explain as explain
 from chymist.verbs.explaining_words import ExplainedWords as ExplainedWords
 from chymist.verbs.explaining_words import explain_words as explain_words
 from chymist.verbs.explanations import Explanation as Explanation

@@ -39,8 +39,8 @@ from chymist.verbs.baselines import (
 from chymist.verbs.comparison import Comparison
 from chymist.verbs.designs import SEEDS, Design, Folds, design_of, starts_at_random
 from chymist.verbs.histories import Histories, History, curves_of
-from chymist.verbs.how import how_of
 from chymist.verbs.jobs import Job, train_jobs
+from chymist.verbs.study_origin import how_of
 from chymist.verbs.validation import joined, stops_early
 
 Observer = Callable[[Mapping[str, Any]], object]

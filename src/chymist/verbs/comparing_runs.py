@@ -19,8 +19,8 @@ from chymist.metrics import find
 from chymist.reports.notebook import glance
 from chymist.values import Predictions, Recipe, Run, Score
 from chymist.verbs.histories import curves_of
-from chymist.verbs.how import about
 from chymist.verbs.records import finished, read_predictions
+from chymist.verbs.study_origin import about
 from chymist.verbs.study_pages import runs_page
 
 

@@ -16,10 +16,16 @@ from chymist.engine.store import check_record, read_series
 from chymist.errors import ChymistError
 from chymist.reports.event_files import EventFile
 from chymist.values import Run
-from chymist.verbs.boards import board_folder, check_board, findings_text, recipe_text, write_series
 from chymist.verbs.diagnosing import read_findings, signals_of
 from chymist.verbs.populating import Population
 from chymist.verbs.showing_weights import show_weights
+from chymist.verbs.tensorboard import (
+    board_folder,
+    check_board,
+    findings_text,
+    recipe_text,
+    write_series,
+)
 
 Series = Mapping[str, np.ndarray]
 

@@ -17,8 +17,8 @@ from chymist.explanation import edges as worth
 from chymist.explanation.deleting import Deletion
 from chymist.explanation.edges import METHODS, Neighborhood, neighborhood, network_of
 from chymist.losses import FORMS
+from chymist.reports.edge_picture import Spot, neighbors_picture
 from chymist.reports.markup import Markup
-from chymist.reports.neighbors import Spot, neighbors_picture
 from chymist.reports.text import table
 from chymist.values import Data, Run, Split, whole_number
 from chymist.verbs.chosen_rows import worst_rows

@@ -43,12 +43,12 @@ from chymist.errors import Diverged
 from chymist.evidence import FloorResult, score, verdict
 from chymist.schedules import monitored
 from chymist.values import Data, Floor, Predictions, Recipe, Run, Score, Split, whole_number
-from chymist.verbs.boards import Board, board_of, check_board
 from chymist.verbs.diagnosing import read_findings, signals_of, write_findings
 from chymist.verbs.flooring import floors_beside
 from chymist.verbs.reporting import write_report
 from chymist.verbs.scoring import metrics_of
 from chymist.verbs.sources import as_split, with_model
+from chymist.verbs.tensorboard import Board, board_of, check_board
 from chymist.verbs.watching import Doctor, RunWatcher
 
 Interrupt = Callable[[], bool]

@@ -17,7 +17,7 @@ from chymist.reports.examples import example_losses
 from chymist.reports.layers import layer_table
 from chymist.reports.looked import Looks
 from chymist.values import Run
-from chymist.verbs.explaining import INSIDE, TwoSided
+from chymist.verbs.explaining_rows import INSIDE, TwoSided
 from chymist.verbs.predicting import opened
 
 EACH = 4  # rows of each kind

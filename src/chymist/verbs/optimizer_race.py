@@ -24,10 +24,10 @@ from chymist.losses import FORMS
 from chymist.parts import Part, definition, part
 from chymist.values import Data, Recipe, Split
 from chymist.verbs.histories import write_curves
-from chymist.verbs.how import about, how_of
 from chymist.verbs.jobs import Watcher
 from chymist.verbs.populating import Population, fit_population, seeds_of
 from chymist.verbs.sources import as_split
+from chymist.verbs.study_origin import about, how_of
 from chymist.verbs.study_pages import race_page, write_page
 
 RACERS: Mapping[str, Part] = {

@@ -27,13 +27,13 @@ from chymist.evidence import score
 from chymist.evidence.intervals import Estimate, mean_t
 from chymist.reports.notebook import glance
 from chymist.values import Data, Floor, Predictions, Recipe, Run, Score, Split, show, whole_number
-from chymist.verbs.boards import MemberBoards
 from chymist.verbs.fitting import conclude, floors_of_run, score_of, write_run
 from chymist.verbs.histories import Histories, History, curves_of, write_curves
-from chymist.verbs.how import how_of
 from chymist.verbs.jobs import Job, Trained, Watcher, train_jobs
 from chymist.verbs.sources import as_split
+from chymist.verbs.study_origin import how_of
 from chymist.verbs.study_pages import population_page, write_page
+from chymist.verbs.tensorboard import MemberBoards
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,10 +20,10 @@ from chymist.engine.threads import Threads
 from chymist.evidence.searches import END, Rank, rank_of
 from chymist.metrics import measure
 from chymist.values import Predictions, Recipe
-from chymist.verbs.boards import NO_BOARDS, MemberBoards
 from chymist.verbs.designs import Design
 from chymist.verbs.jobs import Job, Trained, Watcher, train_in_rungs, train_jobs
 from chymist.verbs.rungs import Plan
+from chymist.verbs.tensorboard import NO_BOARDS, MemberBoards
 from chymist.verbs.validation import joined, stops_early
 
 LOST: Rank = (inf, inf)  # the rank of what diverged

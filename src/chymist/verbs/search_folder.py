@@ -11,7 +11,7 @@ from chymist.evidence.searches import Search
 from chymist.space import text_of_axis
 from chymist.values import Data
 from chymist.verbs.histories import write_curves
-from chymist.verbs.how import about
+from chymist.verbs.study_origin import about
 from chymist.verbs.study_pages import search_page, write_page
 
 

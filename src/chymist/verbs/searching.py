@@ -33,12 +33,12 @@ from chymist.protocols import Cut, protocol_of
 from chymist.space import Axis, Point, Space, drawn, fitted, grid, written
 from chymist.values import Data, Recipe, Score, Split, whole_number
 from chymist.verbs.asking import ask_and_tell
-from chymist.verbs.boards import MemberBoards
 from chymist.verbs.designs import Design, Folds, design_of, starts_at_random
-from chymist.verbs.how import how_of
 from chymist.verbs.jobs import Job, Watcher, train_jobs
 from chymist.verbs.racing import LOST, Result, Setting, carry_out
 from chymist.verbs.rungs import halving, hyperband, to_the_end
+from chymist.verbs.study_origin import how_of
+from chymist.verbs.tensorboard import MemberBoards
 from chymist.verbs.validation import joined, named, stops_early
 
 Write = Callable[[Any], Recipe]

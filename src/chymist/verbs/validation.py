@@ -31,10 +31,10 @@ from chymist.values import Data, Floor, Predictions, Recipe, Score, Split, whole
 from chymist.verbs.bootstraps import bootstrap_estimate, corrected_score
 from chymist.verbs.flooring import floors_beside
 from chymist.verbs.histories import Curves, Histories
-from chymist.verbs.how import how_of
 from chymist.verbs.jobs import Common, Job, Trained, train_jobs
 from chymist.verbs.leaving_out import exact_folds
 from chymist.verbs.sources import groups_of, open_rows, order_of
+from chymist.verbs.study_origin import how_of
 from chymist.verbs.study_pages import cross_validation_page
 
 Observer = Callable[[Mapping[str, Any]], object] | None
