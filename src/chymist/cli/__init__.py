@@ -80,18 +80,18 @@ def run(words: Sequence[str]) -> int:
     from chymist.cli.comparing import COMPARING
     from chymist.cli.curving import CURVING
     from chymist.cli.diagnosing import DIAGNOSING
+    from chymist.cli.explaining import EXPLAINING
     from chymist.cli.forecasting import FORECASTING
     from chymist.cli.images import IMAGES
     from chymist.cli.logs import LOGS
     from chymist.cli.networks import NETWORKS
     from chymist.cli.racing import RACING
     from chymist.cli.reaching import REACHING
-    from chymist.cli.seeing import SEEING
 
     options.words = words
     known = {
         **COMMANDS, **COMPARING, **CURVING, **DIAGNOSING, **FORECASTING, **NETWORKS, **RACING,
-        **REACHING, **CLASSICAL, **IMAGES, **SEEING, **LOGS,
+        **REACHING, **CLASSICAL, **IMAGES, **EXPLAINING, **LOGS,
     }  # fmt: skip
     return known[options.verb](options)
 

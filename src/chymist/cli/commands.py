@@ -279,7 +279,7 @@ def runs(options: argparse.Namespace) -> int:
 
 def show_run(options: argparse.Namespace) -> int:
     """`chymist show`."""
-    from chymist.cli.explaining import draw_graph, draw_weights
+    from chymist.cli.describing import draw_graph, draw_weights
     from chymist.cli.summaries import plain_findings, print_saved
 
     if is_imported(Path(options.run)):
@@ -321,7 +321,7 @@ def report(options: argparse.Namespace) -> int:
 
 def part(options: argparse.Namespace) -> int:
     """`chymist part`."""
-    from chymist.cli.explaining import describe_part, list_parts
+    from chymist.cli.describing import describe_part, list_parts
 
     if options.name:
         found = describe_part(options.name, options.kind, options.out, sys.stdout.isatty())
@@ -336,7 +336,7 @@ def part(options: argparse.Namespace) -> int:
 
 def shapes(options: argparse.Namespace) -> int:
     """`chymist shapes`."""
-    from chymist.cli.explaining import layers_of
+    from chymist.cli.describing import layers_of
 
     found = layers_of(options)
     if options.json:
@@ -348,7 +348,7 @@ def shapes(options: argparse.Namespace) -> int:
 
 def graph(options: argparse.Namespace) -> int:
     """`chymist graph`."""
-    from chymist.cli.explaining import graph_of
+    from chymist.cli.describing import graph_of
 
     found = graph_of(options)
     if options.json:

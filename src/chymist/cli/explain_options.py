@@ -15,7 +15,7 @@ FEATURES = ("filters", "feature-maps", "maximize", "wall", "neighbors")
 COLUMNS = ("permutation", "partial-dependence")
 WORDS = ("words", "edges", "gates")
 
-# Options and the methods that they mean something for; `seeing.py` refuses the others.
+# Options and the methods that they mean something for; `explaining.py` refuses the others.
 OWNERS: dict[str, tuple[str, ...]] = {
     "which": (*MAPS, "feature-maps", "neighbors", *WORDS),
     "target": (*MAPS, "partial-dependence", "words", "edges"),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from chymist.cli import classical_options as classical
-from chymist.cli import explain_options as seeing
+from chymist.cli import explain_options as explaining
 from chymist.cli import image_options as images
 from chymist.cli import log_options as logs
 from chymist.cli import network_options as networks
@@ -427,5 +427,5 @@ _ADD = {
     "mistake-bound": classical.mistake_bound, "bag": classical.bag,
     "tree": of_runs.tree, "support": of_runs.support, "reach": of_runs.reach,
     "tensorboard": logs.tensorboard, "import-log": logs.import_log,
-    "explain": seeing.explain, "diagnose": of_runs.diagnose, "why": of_runs.why,
+    "explain": explaining.explain, "diagnose": of_runs.diagnose, "why": of_runs.why,
 }  # fmt: skip
