@@ -11,6 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# The same examples on every machine and every day.
+settings.register_profile("repeatable", derandomize=True, database=None)
+settings.load_profile("repeatable")
 
 # Read before the tests' own environment hides it, and before a test changes its folder.
 DATA = os.environ.get("CHYMIST_DATA", "")

@@ -224,7 +224,7 @@ def told(argv: list[str]) -> str:
     return out.getvalue() + err.getvalue()
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, database=None)
+@settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.lists(st.text(max_size=6), min_size=1, max_size=4), max_size=8),
     st.sampled_from(",;\t|"),
@@ -249,7 +249,7 @@ def _clean(rows: list[list[str]]) -> bool:
     return not any("\ud800" <= c <= "\udfff" for row in rows for cell in row for c in cell)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, database=None)
+@settings(max_examples=60, deadline=None)
 @given(
     st.text(max_size=80),
     st.dictionaries(

@@ -110,7 +110,7 @@ def as_given(rows: tuple[Tensor, Tensor], arrays: bool) -> Any:
 
 
 @given(settings_of_a_run())
-@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 def test_findings_can_always_be_read(run: dict[str, Any]) -> None:
     (x, y), valid = run["train"], run["valid"]
     width = x[:1].flatten(1).shape[1] * (2 if x.is_complex() else 1)

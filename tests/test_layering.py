@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import isotonic_regression
 from torch import nn
@@ -28,7 +28,18 @@ def dags(draw: st.DrawFn) -> tuple[list[tuple[float, float]], list[tuple[int, in
     return sizes, sorted(edges)
 
 
+# A frame that goes on in a second column, below that column's first row.
+GOES_ON = (
+    [(20.0, 15.0)] * 35,
+    [(0, 1), (0, 2), (0, 3), (0, 4), (0, 6), (1, 5), (1, 7), (2, 8), (5, 9), (5, 11), (6, 12),
+     (7, 13), (9, 10), (9, 15), (10, 14), (11, 17), (12, 18), (13, 19), (14, 16), (14, 20),
+     (15, 21), (16, 22), (17, 23), (18, 24), (19, 25), (20, 26), (22, 27), (22, 28), (23, 29),
+     (24, 30), (25, 31), (26, 32), (27, 33), (28, 34)],
+)  # fmt: skip
+
+
 @settings(max_examples=60, deadline=None)
+@example(GOES_ON, 2)
 @given(dags(), st.integers(1, 5))
 def test_boxes_do_not_overlap_and_edges_lead_from_one_to_the_other(
     drawn: tuple[list[tuple[float, float]], list[tuple[int, int]]], every: int

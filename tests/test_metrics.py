@@ -30,7 +30,7 @@ def probabilities_case(seed, n, classes, digits):
     return targets, table / table.sum(1, keepdims=True)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 60), st.integers(1, 8))
 def test_label_metrics_equal_scikit_learn(seed, n, classes):
     t, p = labels_case(seed, n, classes)
@@ -56,7 +56,7 @@ def test_balanced_accuracy_equals_scikit_learn_directly():
     assert metrics.balanced_accuracy(t, p) == pytest.approx(sk.balanced_accuracy_score(t, p), abs=0)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 10**6), st.integers(2, 60), st.integers(2, 6), st.sampled_from([1, 2, 16]))
 def test_probability_metrics_equal_scikit_learn(seed, n, classes, digits):
     t, p = probabilities_case(seed, n, classes, digits)
@@ -74,7 +74,7 @@ def test_log_loss_clips_like_scikit_learn(dtype):
     assert metrics.log_loss(t, p) == pytest.approx(-np.log(np.finfo(dtype).eps) / 3, rel=1e-6)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 10**6), st.integers(2, 60), st.sampled_from([None, 1, 3]), st.booleans())
 def test_value_metrics_equal_scikit_learn(seed, n, outputs, constant):
     rng = generator(seed, "case")

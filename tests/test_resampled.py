@@ -116,7 +116,7 @@ def test_the_luck_of_a_repeat_is_that_of_the_analysis_of_variance(repeats, folds
 
 
 @given(st.integers(2, 5), st.integers(2, 10), st.floats(0, 1), st.floats(-3, 3))
-@settings(max_examples=100, deadline=None, derandomize=True, database=None)
+@settings(max_examples=100, deadline=None)
 def test_luck_only_widens_and_an_interval_leaves_out_zero_if_p_is_small(r, k, luck, shift):
     d = (lucky(r, k, luck) + shift).ravel()
     found, plain = corrected_t(d, 1 / k, r), corrected_t(d, 1 / k)

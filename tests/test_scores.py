@@ -45,7 +45,7 @@ def test_headlines():
     assert (headline("classification"), headline("regression")) == ("accuracy", "rmse")
 
 
-@settings(max_examples=80, deadline=None, derandomize=True)
+@settings(max_examples=80, deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 40), st.integers(2, 5), st.floats(-3, 6))
 def test_classification_scores_stay_in_range(seed, n, classes, skill):
     made = classifier(seed, n, classes, skill)
@@ -58,7 +58,7 @@ def test_classification_scores_stay_in_range(seed, n, classes, skill):
         assert found.low < found.high or metric == "auc" or found.value in (0, 1) or n > 1
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 30), st.sampled_from([None, 1, 2]), st.booleans())
 def test_regression_scores_stay_in_range(seed, n, outputs, exact):
     made = regressor(seed, n, 0.0 if exact else 2.0, outputs=outputs)

@@ -315,9 +315,10 @@ class _Layering:
                 pad = PAD * (1 + inner)
                 left = min(item.x - item.width / 2 for item in members) - pad
                 right = max(item.x + item.width / 2 for item in members) + pad
-                top = 2 + min(
-                    item.y - TITLE * sum(item.groups.index(g) >= item.groups.index(group)
-                                         for g in self._begun(item, rows[0]))
+                # A frame that goes on below the first row of a column has no title there.
+                top = min(
+                    item.y - max(PAD, TITLE * sum(item.groups.index(g) >= item.groups.index(group)
+                                                  for g in self._begun(item, rows[0])) - 2)
                     for item in members
                 )  # fmt: skip
                 end = max(item.y + item.height for item in members) + pad
