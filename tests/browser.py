@@ -20,7 +20,7 @@ ARGUMENTS = (
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run",
     "--disable-dev-shm-usage", "--disable-component-update", "--disable-default-apps",
     "--disable-extensions", "--disable-sync", "--metrics-recording-only", "--mute-audio",
-    "--host-resolver-rules=MAP * ~NOTFOUND",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )  # fmt: skip
 NARROW, WIDE = 360, 1280  # pixels: a telephone and a laptop
 
@@ -80,6 +80,31 @@ class Browser:
             context.on("request", lambda request: asked.append(request.url))
             page.goto(address, wait_until="load", timeout=60_000)
             asked[:] = [url for url in asked if url != address and not url.startswith("data:")]
+            yield page, asked
+        finally:
+            context.close()
+
+    @contextmanager
+    def visit(
+        self, address: str, width: int = WIDE, dark: bool = False, lang: str = "en-GB"
+    ) -> Iterator[tuple[Any, list[str]]]:
+        """A served page, and every address that it and those after it ask for.
+
+        Args:
+            address: on loopback.
+            width: of the window in pixels.
+            dark: whether the reader prefers dark colours.
+            lang: that the reader prefers.
+        """
+        context = self._browser.new_context(
+            viewport={"width": width, "height": 900}, locale=lang,
+            color_scheme="dark" if dark else "light",
+        )  # fmt: skip
+        asked: list[str] = []
+        context.on("request", lambda request: asked.append(request.url))
+        try:
+            page = context.new_page()
+            page.goto(address, wait_until="load", timeout=60_000)
             yield page, asked
         finally:
             context.close()

@@ -7,7 +7,7 @@ command line. Nothing here imports anything but the standard library.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 LONGEST = 400  # characters of what was received that are said
 
@@ -90,6 +90,22 @@ class Interrupted(ChymistError):
     """Ctrl-C or SIGTERM; the run was saved (exit code 130)."""
 
     exit_code = 130
+
+
+KINDS = (InputError, UsageError, WorkerLost, Diverged, OutOfMemory, DiskFull, Interrupted)
+
+
+def from_dict(told: Mapping[str, str]) -> ChymistError:
+    """An error that another process has told, see `ChymistError.to_dict`.
+
+    Example:
+        >>> from_dict(UsageError("no such layer", received="'conv9'").to_dict()).line()
+        "no such layer: got 'conv9'"
+    """
+    kinds = {kind.__name__: kind for kind in KINDS}
+    kind = kinds.get(told.get("kind", ""), InputError)
+    return kind(told["what"], where=told["where"], received=told["received"], do=told["do"],
+                code=told["code"])  # fmt: skip
 
 
 def printable(text: str) -> str:

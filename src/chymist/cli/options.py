@@ -13,6 +13,7 @@ from chymist.cli import log_options as logs
 from chymist.cli import network_options as networks
 from chymist.cli import run_options as of_runs
 from chymist.cli import shared_options as shared
+from chymist.cli import studio_options as studio
 from chymist.cli.shared_options import RECIPE_OPTIONS
 from chymist.errors import UsageError, nearest
 
@@ -42,6 +43,7 @@ EXAMPLES = {
     "why": "chymist why overfitting --lang zh",
     "tensorboard": "chymist tensorboard runs/digits-0001 runs/digits-0002 --out boards",
     "import-log": "chymist import-log logs/version_0/metrics.csv",
+    "studio": "chymist studio runs",
     "runs": "chymist runs",
     "show": "chymist show runs/digits-0001",
     "report": "chymist report runs/digits-0001",
@@ -84,6 +86,7 @@ VERBS = {
     "why": "explain a code of the doctor, in English or Chinese",
     "tensorboard": "write the record of runs as event files for TensorBoard",
     "import-log": "read event files of TensorBoard, or a CSV log, into a run folder",
+    "studio": "watch runs in the browser while they train, and steer them",
     "runs": "list runs, cross-validations, comparisons and searches",
     "show": "show what a run gave",
     "report": "write the report of a run or study anew",
@@ -426,6 +429,6 @@ _ADD = {
     "pca": classical.pca, "kmeans": classical.kmeans, "crossing": classical.crossing,
     "mistake-bound": classical.mistake_bound, "bag": classical.bag,
     "tree": of_runs.tree, "support": of_runs.support, "reach": of_runs.reach,
-    "tensorboard": logs.tensorboard, "import-log": logs.import_log,
+    "studio": studio.studio, "tensorboard": logs.tensorboard, "import-log": logs.import_log,
     "explain": explaining.explain, "diagnose": of_runs.diagnose, "why": of_runs.why,
 }  # fmt: skip

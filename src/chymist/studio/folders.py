@@ -1,0 +1,58 @@
+"""Run folders by name: what the studio shows, without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from chymist.errors import InputError
+
+RECORD = "records.sqlite"
+MARKS = (  # a file that only folders of runs and studies have
+    "environment.json", "cv.json", "comparison.json", "search.json", "race.json",
+    "population.json", "imported.json",
+)  # fmt: skip
+
+
+class Folders:
+    """Run folders by a name that is good for addresses.
+
+    Args:
+        given: run folders, or folders that hold run folders.
+
+    Example:
+        >>> Folders([]).all()
+        {}
+    """
+
+    def __init__(self, given: Sequence[Path]) -> None:
+        self.given = tuple(given)
+
+    def all(self) -> dict[str, Path]:
+        """Every run folder that is there now, by its name; of two equal names one gets "~2"."""
+        found: dict[str, Path] = {}
+        for folder in self.given:
+            for path in [folder] if is_run(folder) else sorted(folder.glob("*")):
+                if not is_run(path) or path.is_symlink():
+                    continue
+                name, number = path.name, 2
+                while name in found:
+                    name, number = f"{path.name}~{number}", number + 1
+                found[name] = path
+        return found
+
+    def find(self, name: str) -> Path:
+        """The folder of a run.
+
+        Raises:
+            InputError: there is none of that name.
+        """
+        found = self.all().get(name)
+        if found is None:
+            raise InputError("no such run", received=name[:80], do="see the list of runs")
+        return found
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder holds a run or a study."""
+    return any((folder / mark).is_file() for mark in MARKS)

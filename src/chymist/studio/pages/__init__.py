@@ -1,0 +1,5 @@
+"""Routes of the pages, one module a page: requests to plain values, nothing computed here."""
+
+from chymist.studio.pages import runs
+
+ROUTES = (*runs.ROUTES,)

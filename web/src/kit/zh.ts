@@ -1,0 +1,4 @@
+// Chinese by English template; a test asks for every template of the pages. One file a page.
+import { ZH_SHELL } from "./zh-shell";
+
+export const ZH: Record<string, string> = { ...ZH_SHELL };
