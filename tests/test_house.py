@@ -155,7 +155,7 @@ def test_the_check_lets_ordinary_code_pass() -> None:
     assert not any(forbidden(node) for node in ast.walk(ast.parse(text)))
 
 
-def test_one_catch_all_in_the_command_line() -> None:
+def test_one_catch_all_in_each_process() -> None:
     broad = {"Exception", "BaseException"}
     found = []
     for name, path in TREES.items():
@@ -166,7 +166,8 @@ def test_one_catch_all_in_the_command_line() -> None:
                     isinstance(k, ast.Name) and k.id in broad for k in kinds
                 ):
                     found.append(name)
-    assert [name.split("/")[0] for name in found] == ["cli"]
+    # The command line, the server of the studio and its worker: each says what nobody foresaw.
+    assert sorted(found) == ["cli/__init__.py", "studio/guard.py", "studio/worker.py"]
 
 
 def test_nothing_is_left_to_do() -> None:
