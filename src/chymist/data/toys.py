@@ -28,12 +28,13 @@ Points = tuple[np.ndarray, np.ndarray]  # (rows, 2), and classes or values (rows
 def xor(*, rows: Rows = 200, noise: NonNegative = 0.0, seed: Seed = 0) -> Points:
     """Two classes in opposite quarters of a square: class = [x1 x2 > 0].
 
-    No straight line tells them apart. Noise moves points by a normal deviation.
+    No straight line tells them apart. Points are 0.06 or more from the borders, before noise moves
+    them by a normal deviation.
 
     Source: Minsky, Papert 1969, Perceptrons.
     """
     draws, kinds = generator(seed, "xor"), np.arange(rows) % 2
-    sizes = draws.uniform(0, 1, (rows, 2))
+    sizes = draws.uniform(0.06, 1, (rows, 2))
     first = draws.choice([-1.0, 1.0], rows)
     signs = np.stack([first, np.where(kinds == 1, first, -first)], 1)
     return sizes * signs + draws.normal(0, noise, (rows, 2)), kinds
