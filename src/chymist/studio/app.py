@@ -17,11 +17,12 @@ from chymist.studio.built import page, static_file
 from chymist.studio.folders import Folders
 from chymist.studio.guard import Guard
 from chymist.studio.pages import ROUTES
+from chymist.studio.plays import Plays
 from chymist.studio.replies import error_reply, reply
 from chymist.studio.site import Site
 from chymist.studio.workshop import Busy, Workshop
 
-WORKSHOPS = ("explain", "play")  # what is slow must not stop what is live
+WORKSHOPS = ("explain",)  # what is slow must not stop what is live
 
 
 def make_app(site: Site) -> ASGIApp:
@@ -40,9 +41,11 @@ def unguarded(site: Site) -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         app.state.site, app.state.folders = site, Folders(site.folders)
         app.state.workshops = {name: Workshop() for name in WORKSHOPS}
+        app.state.plays = Plays()
         try:
             yield
         finally:
+            await app.state.plays.close()
             for workshop in app.state.workshops.values():
                 await workshop.close()
 

@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any, BinaryIO
 
 from chymist.errors import ChymistError, InputError, OutOfMemory
+from chymist.studio.mail import INBOX
 from chymist.studio.replies import tagged
 
 LARGEST_LINE = 64_000_000  # bytes of an answer
@@ -36,7 +37,9 @@ class Worker:
         """Take note of what is asked; without anybody who asks the process ends, at once."""
         for line in asked:
             wanted = json.loads(line)
-            if "stop" in wanted:
+            if "tell" in wanted:
+                INBOX.put(wanted["tell"])
+            elif "stop" in wanted:
                 self.stopped = wanted["stop"]
             else:
                 self.asked.put(wanted)

@@ -92,6 +92,11 @@ class Workshop:
             else:
                 self._free.release()
 
+    async def tell(self, word: Mapping[str, Any]) -> None:
+        """Say something to the task under way, see `mail`; to nobody if there is none."""
+        if self._process is not None and self._process.returncode is None:
+            await self._tell(self._process, {"tell": dict(word)})
+
     async def _begin(self, task: str, options: Mapping[str, Any]) -> None:
         process = await self._running()
         self._number += 1
