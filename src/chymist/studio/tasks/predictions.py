@@ -19,6 +19,7 @@ from chymist.reports.about_errors import (
     confused_pairs,
     drawn_errors,
     errors_title,
+    percent_of,
     thinned,
 )
 from chymist.reports.numbers import interval, metric_name, rows_of, share
@@ -118,7 +119,11 @@ def _classes(run: Opened, say: Say) -> dict[str, Any]:
         "title": errors_title(matrix, classes, say), "classes": list(classes), "rates": rates,
         "pairs": [[t, p, n, share(n, int(totals[t]))] for t, p, n in ranked[:PAIRS]],
         "confused": len(ranked), "small": len(classes) <= MATRIX,
-        "matrix": matrix.tolist() if len(classes) <= LARGEST else None,
+        "cells": [
+            [t, p, n, percent_of(n, int(totals[t])), percent_of(n, int(matrix[:, p].sum()))]
+            for t, p in zip(*(axis.tolist() for axis in np.nonzero(matrix)), strict=True)
+            for n in [int(matrix[t, p])]
+        ] if len(classes) <= LARGEST else None,
     }  # fmt: skip
     if found.estimated:
         made["reliability"] = _reliability(run)
@@ -147,7 +152,11 @@ def _thresholds(run: Opened) -> dict[str, Any]:
     columns = (made.thresholds, made.hits, made.alarms)
     return {
         "positive": run.classes[1], "positives": made.positives, "negatives": made.negatives,
-        "points": [list(one) for one in zip(*(c[kept].tolist() for c in columns), strict=True)],
+        "points": [
+            [at, hits, alarms, share(hits, made.positives), share(hits, hits + alarms),
+             share(alarms, made.negatives)]
+            for at, hits, alarms in zip(*(c[kept].tolist() for c in columns), strict=True)
+        ],
         "stored": most, "auc": show("auc", auc(found.targets, found.outputs)),
     }  # fmt: skip
 
