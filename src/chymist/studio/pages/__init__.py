@@ -1,5 +1,11 @@
 """Routes of the pages, one module a page: requests to plain values, nothing computed here."""
 
-from chymist.studio.pages import explain, predictions, runs
+from chymist.studio.pages import explain, frame, playground, predictions, runs
 
-ROUTES = (*runs.ROUTES, *predictions.ROUTES, *explain.ROUTES)
+ROUTES = (
+    *runs.ROUTES,
+    *frame.ROUTES,
+    *playground.ROUTES,
+    *predictions.ROUTES,
+    *explain.ROUTES,
+)

@@ -10,6 +10,7 @@ from typing import Any
 
 from chymist.studio.tasks.examples import examples
 from chymist.studio.tasks.explaining import explain_row, explainable
+from chymist.studio.tasks.playing import play
 from chymist.studio.tasks.predictions import predictions, slice_rows
 from chymist.studio.tasks.trial import echo
 from chymist.studio.tasks.units import (
@@ -32,4 +33,5 @@ TASKS: Mapping[str, Callable[..., Iterator[Any]]] = {
     "unit": unit_arithmetic,
     "filters": filters,
     "maximize": maximize,
+    "play": play,
 }
