@@ -1,9 +1,11 @@
 """Routes of the pages, one module a page: requests to plain values, nothing computed here."""
 
-from chymist.studio.pages import frame, playground, runs
+from chymist.studio.pages import explain, frame, playground, predictions, runs
 
 ROUTES = (
     *runs.ROUTES,
     *frame.ROUTES,
     *playground.ROUTES,
+    *predictions.ROUTES,
+    *explain.ROUTES,
 )
