@@ -27,7 +27,7 @@ Observer = Callable[[Event], object]
 
 CHECKPOINT_SECONDS = 20.0  # when to save affects no number, so the clock may decide
 CHECKPOINT_SHARE = 0.05  # of the time that saving may take
-FLUSH_SECONDS = 1.0
+FLUSH_SECONDS = 0.1  # no point waits longer, as far as one can tell when the next event comes
 
 
 def execute(
@@ -61,23 +61,24 @@ def execute(
         events = solve(assembly.program, state, recipe)
     else:
         events = train(assembly.program, state)
-    patient = Patience(checkpoints, interrupted)
-    began = saved = flushed = perf_counter()
+    patient, pace = Patience(checkpoints, interrupted), _Pace(assembly.program.steps_per_epoch)
+    began = saved = perf_counter()
     pause = CHECKPOINT_SECONDS
     with closing(events):  # with the workers that prepare their batches
         for event in events:
             now = perf_counter()
+            due = pace.is_due(event, now)
             _record(recorder, event)
             if observer:
                 observer(event)
             stop = bool(interrupted and interrupted())
             if checkpoints and (stop or now - saved > pause):
                 _save(checkpoints, state, recorder, patient)
-                saved = flushed = perf_counter()
+                saved = pace.written = perf_counter()
                 pause = max(CHECKPOINT_SECONDS, (saved - now) / CHECKPOINT_SHARE)
-            elif now - flushed > FLUSH_SECONDS:
+            elif due:
                 patient.write(recorder.flush)
-                flushed = now
+                pace.written = now
             if stop:
                 raise Interrupted("interrupted", where=f"step {state.step}")
     check_finite(state)
@@ -85,6 +86,29 @@ def execute(
         _save(checkpoints, state, recorder, patient)
     settle(state)
     return perf_counter() - began
+
+
+class _Pace:
+    """When points must be written, lest they are older than `FLUSH_SECONDS` at the next event.
+
+    Args:
+        steps_per_epoch: after the last of which an evaluation may take its time.
+    """
+
+    def __init__(self, steps_per_epoch: int) -> None:
+        self.written = self._last = perf_counter()
+        self._every, self._ends = steps_per_epoch, False
+        self._gaps = {
+            False: 0.0,
+            True: FLUSH_SECONDS,
+        }  # seconds after a step, after an epoch's last
+
+    def is_due(self, event: Event, now: float) -> bool:
+        """Whether to write now; asked once an event."""
+        self._gaps[self._ends] = now - self._last
+        self._last = now
+        self._ends = isinstance(event, Step) and event.step % self._every == 0
+        return now + self._gaps[self._ends] - self.written > FLUSH_SECONDS
 
 
 def settle(state: State) -> None:
