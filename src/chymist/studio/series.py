@@ -321,8 +321,18 @@ class Record:
     def _points(self, rows: list[int]) -> tuple[Array, Array]:
         asked = "SELECT steps, data FROM blocks WHERE id = ?"
         found = [self.base.execute(asked, (row,)).fetchone() for row in rows]
-        steps = np.frombuffer(b"".join(pair[0] for pair in found), "<i8")
-        return steps, np.frombuffer(b"".join(pair[1] for pair in found), "<f8")
+        try:
+            steps = np.frombuffer(b"".join(pair[0] for pair in found), "<i8")
+            values = np.frombuffer(b"".join(pair[1] for pair in found), "<f8")
+        except (TypeError, ValueError) as error:
+            raise Damaged(str(error)) from None
+        if len(steps) != len(values) or (rows and not len(steps)):
+            raise Damaged("blocks are not whole")
+        return steps, values
+
+
+class Damaged(Exception):
+    """A block that nobody has written so."""
 
 
 @contextmanager
@@ -337,7 +347,7 @@ def reading(path: Path) -> Iterator[Record]:
         with closing(sqlite3.connect(uri, uri=True, timeout=2.0)) as base:
             base.execute("BEGIN")
             yield Record(base)
-    except (sqlite3.Error, TypeError, ValueError, IndexError) as error:
+    except (sqlite3.Error, Damaged) as error:
         raise InputError("the record of the run cannot be read", where=str(path),
                          received=str(error)[:60]) from None  # fmt: skip
 

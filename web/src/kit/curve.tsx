@@ -25,13 +25,13 @@ export interface CurvesProps {
   version?: number;
 }
 
-interface State { id: string; lines: { name: string; run: string; key: string; x: number[]; min: number[]; max: number[]; first: number[]; last: number[]; odd: number[]; kinds: number[]; smooth: number[]; stored: number; points: number; exact: boolean; step: number }[]; range: [number, number]; drawn: number; at: number }
+interface State { id: string; lines: { name: string; run: string; key: string; x: number[]; min: number[]; max: number[]; first: number[]; last: number[]; odd: number[]; kinds: number[]; smooth: number[]; stored: number; points: number; exact: boolean; step: number }[]; range: [number, number]; drawn: number; first: number; at: number }
 interface Handle { readonly state: State; append: (line: number, steps: number[], values: number[]) => void; redraw: () => void }
 declare global { interface Window { __chart: Record<string, Handle> } }
 window.__chart ??= {};
 
 export const DASHES = [[], [7, 4], [2, 3], [9, 3, 2, 3]];
-const ROOM = 2400; // columns of a curve before they are joined
+const CELLS = 1200; // of a curve; it is never drawn with more than twice as many columns
 const BIG = 1e300; // beyond it differences are not finite
 
 /** Charts that wait for the next picture; several changes of one are drawn once. */
@@ -50,7 +50,7 @@ export function onTouched(curve: Curve, does: () => void): () => void {
 }
 /** Points of a curve were appended: whoever draws it does so again. */
 export function touched(curve: Curve): void {
-  curve.fold(ROOM);
+  curve.fold(CELLS);
   heard.get(curve)?.forEach((one) => one());
   redraws.get(curve)?.forEach(soon);
 }
@@ -105,12 +105,14 @@ class Plot implements Handle {
   private view = { x: [0, 1] as [number, number], y: [0, 1] as [number, number], log: false };
   private drawings = 0;
   private at = 0;
+  /** When a line was drawn first, in milliseconds. */
+  private first = 0;
   private readonly draw = (): void => this.paint();
 
   constructor(private readonly place: HTMLElement, private readonly props: () => CurvesProps) {
     this.watcher = new ResizeObserver(() => this.size());
     this.watcher.observe(place);
-    this.seen = new IntersectionObserver((found) => { this.visible = found.some((one) => one.isIntersecting); if (this.visible) this.redraw(); });
+    this.seen = new IntersectionObserver((found) => { this.visible = found.some((one) => one.isIntersecting); if (this.visible) this.redraw(); }, { rootMargin: "300px" });
     this.seen.observe(place);
     this.theme = new MutationObserver(() => this.rebuild());
     this.theme.observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme", "lang"] });
@@ -128,7 +130,7 @@ class Plot implements Handle {
 
   get state(): State {
     return {
-      id: this.props().id, range: this.view.x, drawn: this.drawings, at: this.at,
+      id: this.props().id, range: this.view.x, drawn: this.drawings, first: this.first, at: this.at,
       lines: this.props().lines.map(({ name, curve: c }) => ({
         name, run: c.run, key: c.key, x: c.x, min: c.min, max: c.max, first: c.first, last: c.last, odd: c.odd, kinds: c.kinds, smooth: c.smooth,
         stored: c.stored, points: c.points, exact: c.exact, step: c.step,
@@ -215,6 +217,7 @@ class Plot implements Handle {
     pen.restore();
     this.drawings += 1;
     this.at = Date.now();
+    if (!this.first && lines.length) this.first = this.at;
   }
 
   private readonly px = (u: uPlot, x: number): number => u.valToPos(x, "x", true);

@@ -75,25 +75,35 @@ export class Curve {
     return added;
   }
 
-  /** Join neighbouring columns until there are at most so many. */
-  fold(most: number): void {
-    while (this.x.length > most) {
-      const n = this.x.length, half = Math.ceil(n / 2);
-      for (let i = 0, j = 0; j < half; i += 2, j++) {
-        const k = Math.min(i + 1, n - 1);
-        this.x[j] = this.x[i]!;
-        this.first[j] = either(this.first[i]!, this.first[k]!);
-        this.min[j] = least(this.min[i]!, this.min[k]!);
-        this.max[j] = -least(-this.max[i]!, -this.max[k]!);
-        this.last[j] = either(this.last[k]!, this.last[i]!);
-        this.odd[j] = this.odd[i]! + (k > i ? this.odd[k]! : 0);
-        this.kinds[j] = this.kinds[i]! | this.kinds[k]!;
-        if (this.mean) this.smooth[j] = this.smooth[k]!;
-      }
-      for (const part of [this.x, this.first, this.min, this.max, this.last, this.odd, this.kinds]) part.length = half;
-      if (this.mean) this.smooth.length = half;
-      this.exact = false;
+  /** Join what falls into one of so many cells of the whole x, once there are twice as many columns. */
+  fold(cells: number): void {
+    const n = this.x.length, low = this.x[0]!, width = (this.x[n - 1]! - low) / cells;
+    if (n <= 2 * cells) return;
+    let j = -1, cell = NaN;
+    for (let i = 0; i < n; i++) {
+      const its = Math.floor((this.x[i]! - low) / width);
+      if (its === cell) { this.join(j, i); continue; }
+      cell = its;
+      j += 1;
+      for (const part of this.parts) part[j] = part[i]!;
     }
+    for (const part of this.parts) part.length = j + 1;
+    this.exact = false;
+  }
+
+  private join(j: number, i: number): void {
+    this.first[j] = either(this.first[j]!, this.first[i]!);
+    this.min[j] = least(this.min[j]!, this.min[i]!);
+    this.max[j] = -least(-this.max[j]!, -this.max[i]!);
+    this.last[j] = either(this.last[i]!, this.last[j]!);
+    this.odd[j] = this.odd[j]! + this.odd[i]!;
+    this.kinds[j] = this.kinds[j]! | this.kinds[i]!;
+    if (this.mean) this.smooth[j] = this.smooth[i]!;
+  }
+
+  private get parts(): number[][] {
+    const all = [this.x, this.first, this.min, this.max, this.last, this.odd, this.kinds];
+    return this.mean ? [...all, this.smooth] : all;
   }
 
   get notFinite(): number { return this.odd.reduce((a, b) => a + b, 0); }
