@@ -12,7 +12,8 @@ from __future__ import annotations
 import errno
 import math
 import sqlite3
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -38,7 +39,16 @@ _INSERT = (
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
-Points = list[tuple[int, float]]
+
+class Points(NamedTuple):
+    """Points of a series: their steps and values, of equal length."""
+
+    steps: array[int]
+    values: array[float]
+
+
+def _points(steps: Iterable[int] = (), values: Iterable[float] = ()) -> Points:
+    return Points(array("q", steps), array("d", values))
 
 
 class _Tail(NamedTuple):
@@ -48,7 +58,7 @@ class _Tail(NamedTuple):
     points: Points
 
 
-NO_TAIL = _Tail(None, [])
+NO_TAIL = _Tail(None, _points())
 
 
 class Recorder:
@@ -82,7 +92,9 @@ class Recorder:
 
     def add(self, series: str, step: int, value: float) -> None:
         """Append one point; it goes to the file with the next `flush`."""
-        self._waiting.setdefault(series, []).append((step, value))
+        waiting = self._waiting.get(series) or self._waiting.setdefault(series, _points())
+        waiting.steps.append(step)
+        waiting.values.append(value)
 
     def flush(self) -> None:
         """Write all waiting points, or none of them.
@@ -125,7 +137,9 @@ class Recorder:
                 continue
             with _readable(self._path), self._base:  # all of the series, or nothing
                 self._base.execute("DELETE FROM blocks WHERE series = ?", (series,))
-                tail = self._append(series, [(int(s), float(v)) for s, v in kept], NO_TAIL)
+                tail = self._append(
+                    series, _points(kept[:, 0].astype(np.int64), kept[:, 1]), NO_TAIL
+                )
             self._tails[series] = tail
 
     def close(self) -> None:
@@ -150,11 +164,11 @@ class Recorder:
     def _append(self, series: str, points: Points, tail: _Tail | None = None) -> _Tail:
         """Write points behind those of a series; what its last block then is."""
         row, before = tail or self._tails.get(series) or self._unfinished(series)
-        points = [*before, *points]
-        for start in range(0, len(points), BLOCK):
-            block = points[start : start + BLOCK]
+        steps, values = before.steps + points.steps, before.values + points.values
+        for start in range(0, len(steps), BLOCK):
+            block = Points(steps[start : start + BLOCK], values[start : start + BLOCK])
             row = self._write(row, series, block)
-            if len(block) < BLOCK:
+            if len(block.steps) < BLOCK:
                 return _Tail(row, block)
             row = None
             self._sum_up(series, 0)
@@ -168,15 +182,15 @@ class Recorder:
         ).fetchone()  # fmt: skip
         if found is None or found[1] >= BLOCK or found[0] < self._newest(series, 1):
             return NO_TAIL  # older versions summed up blocks that were not full
-        steps, values = np.frombuffer(found[2], np.int64), np.frombuffer(found[3], np.float64)
-        return _Tail(found[0], list(zip(steps.tolist(), values.tolist(), strict=True)))
+        points = _points()
+        points.steps.frombytes(found[2])
+        points.values.frombytes(found[3])
+        return _Tail(found[0], points)
 
     def _write(self, row: int | None, series: str, points: Points) -> int | None:
-        steps = np.array([s for s, _ in points], np.int64)
-        values = np.array([v for _, v in points], np.float64)
-        odd = int((~np.isfinite(values)).sum())
-        content = (*_summary(values), odd, steps.tobytes(), values.tobytes())
-        ends = int(steps[0]), int(steps[-1]), len(steps)
+        steps, values = points
+        content = (*_summary(np.frombuffer(values)), steps.tobytes(), values.tobytes())
+        ends = steps[0], steps[-1], len(steps)
         return self._base.execute(_INSERT, (row, series, 0, *ends, *content)).lastrowid
 
     def _newest(self, series: str, level: int) -> int:
@@ -268,8 +282,13 @@ def read_series_of(base: sqlite3.Connection) -> dict[str, np.ndarray]:
 
 
 def _summary(values: np.ndarray) -> tuple[float | None, ...]:
-    """First, smallest, largest and last value; NaN becomes NULL, as SQLite has no NaN."""
-    finite = values[~np.isnan(values)]
-    low, high = (finite.min(), finite.max()) if len(finite) else (math.nan, math.nan)
+    """First, smallest, largest and last value, and how many are not finite.
+
+    NaN becomes NULL, as SQLite has no NaN.
+    """
+    low, high, odd = values.min(), values.max(), 0
+    if not (math.isfinite(low) and math.isfinite(high)):
+        odd, known = int((~np.isfinite(values)).sum()), values[~np.isnan(values)]
+        low, high = (known.min(), known.max()) if len(known) else (math.nan, math.nan)
     ends = (values[0], low, high, values[-1])
-    return tuple(None if math.isnan(v) else float(v) for v in ends)
+    return *(None if math.isnan(v) else float(v) for v in ends), odd
