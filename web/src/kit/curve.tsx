@@ -32,6 +32,7 @@ window.__chart ??= {};
 
 export const DASHES = [[], [7, 4], [2, 3], [9, 3, 2, 3]];
 const CELLS = 1200; // of a curve; it is never drawn with more than twice as many columns
+const FEW = 60; // points that are drawn as dots as well
 const BIG = 1e300; // beyond it differences are not finite
 
 /** Charts that wait for the next picture; several changes of one are drawn once. */
@@ -234,20 +235,30 @@ class Plot implements Handle {
     pen.setLineDash(DASHES[Math.floor(color / 2) % DASHES.length]!.map((d) => d * ratio));
     pen.globalAlpha = smoothing ? 0.35 : faint ? 0.45 : 1;
     pen.beginPath();
-    let on = false, shown = 0, alone: [number, number][] = [];
+    const spots: [number, number][] = [], alone: [number, number][] = [];
+    let on = false, at = NaN, first = 0, min = 0, max = 0, last = 0, joined = false;
+    const put = (): void => { // what falls on one pixel: from its first value over its least and greatest to its last
+      if (isNaN(at)) return;
+      const a = this.py(u, first), y = this.py(u, last);
+      if (joined) pen.lineTo(at, a); else { pen.moveTo(at, a); alone.push([at, a]); }
+      if (max > min) { pen.lineTo(at, this.py(u, min)); pen.lineTo(at, this.py(u, max)); pen.lineTo(at, y); }
+      if (spots.length <= FEW) spots.push([at, y]);
+      at = NaN;
+    };
     for (let i = start; i < n; i++) {
-      const min = c.min[i]!;
-      if (isNaN(min)) { on = false; continue; }
-      const x = this.px(u, c.x[i]!), a = this.py(u, c.first[i]!), y = this.py(u, c.last[i]!);
-      if (on) pen.lineTo(x, a); else { pen.moveTo(x, a); alone.push([x, a]); }
-      if (c.max[i]! > min) { pen.lineTo(x, this.py(u, min)); pen.lineTo(x, this.py(u, c.max[i]!)); pen.lineTo(x, y); }
-      on = true; shown += 1;
+      if (isNaN(c.min[i]!)) { put(); on = false; continue; }
+      const x = Math.round(this.px(u, c.x[i]!));
+      if (x !== at || !on) { put(); at = x; joined = on; first = c.first[i]!; min = c.min[i]!; max = c.max[i]!; }
+      else { if (c.min[i]! < min) min = c.min[i]!; if (c.max[i]! > max) max = c.max[i]!; }
+      last = c.last[i]!;
+      on = true;
       if (c.x[i]! > high) break;
     }
+    put();
     pen.stroke();
     pen.setLineDash([]);
-    if (shown <= 60) for (let i = start; i < n; i++) if (!isNaN(c.min[i]!)) dot(pen, this.px(u, c.x[i]!), this.py(u, c.last[i]!), 2.2 * ratio);
-    if (shown > 60) for (const [x, y] of alone) dot(pen, x, y, 1.6 * ratio);
+    if (spots.length <= FEW) for (const [x, y] of spots) dot(pen, x, y, 2.2 * ratio);
+    else for (const [x, y] of alone) dot(pen, x, y, 1.6 * ratio);
     if (smoothing) this.smooth(u, c, start);
     pen.globalAlpha = 1;
     this.odd(u, c, start);
