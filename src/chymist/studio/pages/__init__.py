@@ -1,5 +1,10 @@
 """Routes of the pages, one module a page: requests to plain values, nothing computed here."""
 
-from chymist.studio.pages import curves, runs
+from chymist.studio.pages import curves, frame, playground, runs
 
-ROUTES = (*runs.ROUTES, *curves.ROUTES)
+ROUTES = (
+    *curves.ROUTES,
+    *runs.ROUTES,
+    *frame.ROUTES,
+    *playground.ROUTES,
+)
