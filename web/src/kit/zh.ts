@@ -3,3 +3,5 @@ import { ZH_DOCTOR } from "./zh-doctor";
 import { ZH_SHELL } from "./zh-shell";
 
 export const ZH: Record<string, string> = { ...ZH_SHELL, ...ZH_DOCTOR };
+import { ZH_CURVES } from "./zh-curves";
+export const ZH: Record<string, string> = { ...ZH_SHELL, ...ZH_CURVES };

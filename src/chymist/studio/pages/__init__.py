@@ -1,8 +1,9 @@
 """Routes of the pages, one module a page: requests to plain values, nothing computed here."""
 
-from chymist.studio.pages import doctor, explain, frame, playground, predictions, runs
+from chymist.studio.pages import curves, doctor, explain, frame, playground, predictions, runs
 
 ROUTES = (
+    *curves.ROUTES,
     *runs.ROUTES,
     *frame.ROUTES,
     *playground.ROUTES,
