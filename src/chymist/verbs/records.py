@@ -20,10 +20,10 @@ from torch import nn
 
 from chymist.data import reload
 from chymist.data.graphs import graph_inputs
-from chymist.engine.checkpoint import list_checkpoints
 from chymist.engine.files import read_file
 from chymist.engine.folder import IMPORTED, Saved, open_folder, whole_folder
 from chymist.engine.imported import STATEMENT, read_imported
+from chymist.engine.status import status_of
 from chymist.engine.steps import STEPWISE
 from chymist.engine.store import read_series
 from chymist.errors import ChymistError, InputError
@@ -191,9 +191,9 @@ def list_runs(parent: str | Path = "runs") -> list[dict[str, Any]]:
 
     Returns:
         One mapping each: run (its folder), kind ("fit", "cv", "compare", "search", "race",
-        "population", "import"), state, when (it was begun, or written), data, model, score,
-        seconds, and seed of a run or verdict of the others; a damaged folder has the state
-        "damaged" and nothing further.
+        "population", "import"), state (see `engine.status`), when (it was begun, or written),
+        data, model, score, seconds, and seed of a run or verdict of the others; a damaged folder
+        has the state "damaged" and nothing further.
     """
     found = [
         (path.stat().st_mtime, folder.name, kind, path)
@@ -215,9 +215,8 @@ def _run_row(path: Path) -> dict[str, Any]:
     """What the list says of a run."""
     folder = path.parent
     saved = open_folder(folder)
-    resumable = "resumable" if list_checkpoints(folder / "checkpoints") else "stopped"
     return {
-        "state": saved.result.get("status", resumable),
+        "state": status_of(folder).state,
         "data": saved.schema.name,
         "model": saved.recipe.model.name,
         "score": saved.result.get("score"),
