@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 from chymist.errors import ChymistError, InputError
 from chymist.studio.folders import Folders
 from chymist.studio.guard import Guard
+from chymist.studio.index import Index
 from chymist.studio.pages import ROUTES
 from chymist.studio.replies import error_reply, reply
 from chymist.studio.site import Site
@@ -40,6 +41,8 @@ def make_app(site: Site) -> ASGIApp:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         app.state.site, app.state.folders = site, Folders(site.folders)
+        app.state.index = Index(app.state.folders)
+        app.state.index.rows(patience=0)  # begins to read them
         app.state.workshops = {name: Workshop() for name in WORKSHOPS}
         yield
         for workshop in app.state.workshops.values():
