@@ -28,8 +28,10 @@ export const TABS: readonly { part: string; label: string; kinds: readonly Kind[
 /** By the first part of the address. */
 export const PAGES: Record<string, () => Promise<Page>> = {
   "": () => import("../pages/runs"),
+  compare: () => import("../pages/compare"),
 };
 
 /** By the part after the name of a run; "" is the overview. */
 export const RUN_PAGES: Record<string, () => Promise<Page>> = {
+  comparison: () => import("../pages/study"),
 };

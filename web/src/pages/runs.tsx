@@ -33,6 +33,13 @@ const EXAMPLES = ["model:mlp accuracy>0.9", "state:running", "-finding:overfitti
 export const SIGNS: Record<string, string> = {
   starting: "…", running: "▶", paused: "❚❚", finished: "✓", stopped: "■", diverged: "✗", interrupted: "↻", crashed: "⚠", damaged: "⚠",
 };
+/** Words that come from the server and are said in the language of the page. */
+const SAID = [
+  "beaten", "not beaten", "cannot tell", "differs", "observation", "finding", "confirmed", "certain",
+  "fit", "cv", "compare", "search", "race", "population", "import",
+];
+const word = (said: string): string => (SAID.includes(said) || said in SIGNS ? t(said) : said);
+
 const LOGS = ["fit", "import"];
 
 /** Studies have their page in the place of an overview. */
@@ -218,12 +225,12 @@ function Cells({ line, columns, chosen, open, toggle, expand }: CellsProps): JSX
       </th>
       <td>{Object.entries(line.states).map(([state, n]) => <Standing state={state} n={wide ? n : 0} />)}</td>
       <td title={line.verdict}>{line.score ? <>{line.score.metric} <strong>{line.score.said}</strong> <span class="note">{line.score.span} {line.score.over ? t("over {n} seeds", { n: line.score.n }) : line.score.split}</span></> : <span class="note"><bdi>{line.verdict}</bdi></span>}</td>
-      <td>{line.floor && <span title={line.floor.name}>{line.floor.said} </span>}<span class="note">{line.beaten && t(line.beaten)}</span></td>
+      <td>{line.floor && <span title={line.floor.name}>{line.floor.said} </span>}<span class="note">{line.beaten && word(line.beaten)}</span></td>
       <td>{line.sketch && <Sparkline sketch={line.sketch} />}</td>
-      <td>{line.findings.map(([code, level]) => <span class={`badge ${level}`} title={t(level)}>{code}</span>)}</td>
+      <td>{line.findings.map(([code, level]) => <span class={`badge ${level}`} title={word(level)}>{code}</span>)}</td>
       <td><bdi title={line.model}>{line.model}</bdi></td>
       <td><bdi title={line.fingerprint}>{line.data}</bdi></td>
-      <td>{line.kind === "fit" ? (wide ? `${line.seeds.length}/${line.planned}` : line.seeds.join(", ")) : `${t(line.kind)}${line.planned ? ` ${line.planned}` : ""}`}</td>
+      <td>{line.kind === "fit" ? (wide ? `${line.seeds.length}/${line.planned}` : line.seeds.join(", ")) : `${word(line.kind)}${line.planned ? ` ${line.planned}` : ""}`}</td>
       <td>{line.epochs ? line.epochs.toFixed(line.epochs % 1 ? 1 : 0) : line.steps ? t("{n} steps", { n: line.steps }) : ""}</td>
       <td>{line.seconds ? `${line.seconds.toFixed(1)} s` : ""}</td>
       <td>{line.when}</td>
@@ -234,7 +241,7 @@ function Cells({ line, columns, chosen, open, toggle, expand }: CellsProps): JSX
 }
 
 export function Standing({ state, n }: { state: string; n: number }): JSX.Element {
-  return <span class={`state ${state}`}><span aria-hidden="true">{SIGNS[state] ?? "?"}</span> {n > 0 && `${n} `}{t(state)} </span>;
+  return <span class={`state ${state}`}><span aria-hidden="true">{SIGNS[state] ?? "?"}</span> {n > 0 && `${n} `}{word(state)} </span>;
 }
 
 /** Least and largest value of each of at most 64 parts of a series: no spike is lost. */

@@ -8,8 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from chymist.studio.tasks.comparing import compare, study
 from chymist.studio.tasks.trial import echo
 
 TASKS: Mapping[str, Callable[..., Iterator[Any]]] = {
+    "compare": compare,
     "echo": echo,
+    "study": study,
 }
