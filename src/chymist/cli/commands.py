@@ -246,14 +246,17 @@ def runs(options: argparse.Namespace) -> int:
     """`chymist runs`."""
     from chymist.reports.text import table
 
-    rows = cy.list_runs(options.folder)
+    rows = cy.list_runs(options.folder, options.filter)
     screen = screen_of(options)
     if options.json:
         emit({"runs": rows})
         return 0
     if not rows:
         screen.line(
-            "Runs", f"none in {options.folder}; start with: chymist fit digits", result=True
+            "Runs",
+            f"none in {options.folder}"
+            + (" that the filter keeps" if options.filter else "; start with: chymist fit digits"),
+            result=True,
         )
         return 0
     cells = []

@@ -144,6 +144,10 @@ def runs(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "folder", nargs="?", default="runs", metavar="FOLDER", help="where runs are (runs)"
     )
+    verb.add_argument(
+        "--filter", default="", metavar="TEXT",
+        help="which of them: model:mlp accuracy>0.9 optimizer.lr<=1e-3 -state:damaged",
+    )  # fmt: skip
 
 
 def part(verb: argparse.ArgumentParser) -> None:

@@ -5,3 +5,5 @@ import { ZH_SHELL } from "./zh-shell";
 export const ZH: Record<string, string> = { ...ZH_SHELL, ...ZH_DOCTOR };
 import { ZH_CURVES } from "./zh-curves";
 export const ZH: Record<string, string> = { ...ZH_SHELL, ...ZH_CURVES };
+import { ZH_RUNS } from "./zh-runs";
+export const ZH: Record<string, string> = { ...ZH_SHELL, ...ZH_RUNS };

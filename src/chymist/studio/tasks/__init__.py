@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from chymist.studio.tasks.comparing import compare, study
 from chymist.studio.tasks.diagnosing import codes, diagnosis
 from chymist.studio.tasks.examples import examples
 from chymist.studio.tasks.explaining import explain_row, explainable
@@ -23,6 +24,7 @@ from chymist.studio.tasks.units import (
 )
 
 TASKS: Mapping[str, Callable[..., Iterator[Any]]] = {
+    "compare": compare,
     "echo": echo,
     "predictions": predictions,
     "examples": examples,
@@ -37,4 +39,5 @@ TASKS: Mapping[str, Callable[..., Iterator[Any]]] = {
     "play": play,
     "diagnosis": diagnosis,
     "why": codes,
+    "study": study,
 }
