@@ -83,6 +83,7 @@ def run(words: Sequence[str]) -> int:
     from chymist.cli.explaining import EXPLAINING
     from chymist.cli.forecasting import FORECASTING
     from chymist.cli.images import IMAGES
+    from chymist.cli.layers import LAYERS
     from chymist.cli.logs import LOGS
     from chymist.cli.networks import NETWORKS
     from chymist.cli.racing import RACING
@@ -92,7 +93,7 @@ def run(words: Sequence[str]) -> int:
     options.words = words
     known = {
         **COMMANDS, **COMPARING, **CURVING, **DIAGNOSING, **FORECASTING, **NETWORKS, **RACING,
-        **REACHING, **CLASSICAL, **IMAGES, **EXPLAINING, **LOGS, **STUDIO,
+        **REACHING, **CLASSICAL, **IMAGES, **EXPLAINING, **LOGS, **STUDIO, **LAYERS,
     }  # fmt: skip
     return known[options.verb](options)
 
