@@ -218,7 +218,7 @@ class LayerWatcher:
         return found
 
     def _write(self, look: _Look, seen: Sequence[Seen], more: float) -> None:
-        began, record = perf_counter(), self._opened()
+        began, record = thread_time(), self._opened()
         if seen and seen[0].histograms:
             self._counted = look.step
         took = look.seconds + more
