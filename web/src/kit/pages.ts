@@ -11,4 +11,5 @@ export const PAGES: Record<string, () => Promise<Page>> = {
 
 /** By the part after the name of a run; "" is the overview. */
 export const RUN_PAGES: Record<string, () => Promise<Page>> = {
+  layers: () => import("../pages/layers"),
 };

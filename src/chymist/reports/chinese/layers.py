@@ -24,6 +24,13 @@ WORDS = {
     "{share} of the time, {seconds} s.":
         "观察了第 {first} 至 {last} 步之间的 {n} 步，间隔 {least} 至 {most} 步；"
         "观察占用 {share} 的时间，共 {seconds} 秒。",
+    "This folder holds no single run: its members have layers, it has none.":
+        "此文件夹不是单个运行：各成员有自己的层，它本身没有。",
+    "The model was solved in one step: nothing happened over time.":
+        "该模型一步求解：没有随时间的变化。",
+    "This run has no record of its layers: it is older than such records, or was trained "
+    "with layers=False.":
+        "此运行没有层的记录：它早于这种记录，或训练时使用了 layers=False。",
     "Usual steps move a tensor by about a thousandth of its size (1e-3): far above a hundredth "
     "training is restless, far below 1e-5 it stands still.":
         "通常每步使张量移动约自身大小的千分之一（1e-3）：远高于百分之一则训练不稳，"

@@ -1,5 +1,8 @@
 """Routes of the pages, one module a page: requests to plain values, nothing computed here."""
 
-from chymist.studio.pages import runs
+from chymist.studio.pages import layers, runs
 
-ROUTES = (*runs.ROUTES,)
+ROUTES = (
+    *runs.ROUTES,
+    *layers.ROUTES,
+)
