@@ -17,7 +17,7 @@ from tests.studio import BUILT, Studio, studio_of
 
 LIVE = """
 import chymist as cy, time, sys
-recipe = cy.Recipe(model="mlp", length="40 epochs")
+recipe = cy.Recipe(model="mlp", length="400 epochs")
 split = cy.split(cy.load("iris"), seed=0)
 cy.fit(recipe, split, seed=0, out=sys.argv[1], observer=lambda event: time.sleep(0.01))
 """
