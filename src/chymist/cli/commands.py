@@ -64,6 +64,7 @@ def fit(options: argparse.Namespace) -> int:
                         begin(screen, assembly, split)
                     ),
                     doctor=teller(screen, progress, language), tensorboard=options.tensorboard,
+                    layers=not options.no_layers,
                 )  # fmt: skip
             finally:
                 for bar in progress:

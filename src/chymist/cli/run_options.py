@@ -188,6 +188,17 @@ def reach(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--out", metavar="FILE.svg", help="where to draw it")
 
 
+def layers(verb: argparse.ArgumentParser) -> None:
+    """`chymist layers`."""
+    run_folder(verb)
+    verb.add_argument(
+        "--quantity", default="update_ratio", metavar="NAME",
+        help="update_ratio, gradient_norm, weight_norm, activation_mean, activation_deviation, "
+        "dead or saturated (update_ratio)",
+    )  # fmt: skip
+    verb.add_argument("--out", metavar="FILE.svg", help="where to draw it, layer by step")
+
+
 def shapes(verb: argparse.ArgumentParser) -> None:
     """`chymist shapes`."""
     verb.add_argument("model", metavar="MODEL", help="name of a model")

@@ -38,4 +38,5 @@ export const RUN_PAGES: Record<string, () => Promise<Page>> = {
   doctor: () => import("../pages/doctor"),
   curves: () => import("../pages/curves"),
   comparison: () => import("../pages/study"),
+  layers: () => import("../pages/layers"),
 };

@@ -7,3 +7,5 @@ import { ZH_CURVES } from "./zh-curves";
 export const ZH: Record<string, string> = { ...ZH_SHELL, ...ZH_CURVES };
 import { ZH_RUNS } from "./zh-runs";
 export const ZH: Record<string, string> = { ...ZH_SHELL, ...ZH_RUNS };
+import { ZH_LAYERS } from "./zh-layers";
+export const ZH: Record<string, string> = { ...ZH_SHELL, ...ZH_LAYERS };

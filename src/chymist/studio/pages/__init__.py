@@ -20,4 +20,6 @@ ROUTES = (
     *predictions.ROUTES,
     *explain.ROUTES,
     *doctor.ROUTES,
+from chymist.studio.pages import layers, runs
+    *layers.ROUTES,
 )
