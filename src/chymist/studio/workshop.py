@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-from chymist.errors import InputError, from_dict
+from chymist.errors import ChymistError, InputError, from_dict
 
 LARGEST_LINE = 64_000_000  # bytes of an answer
 
@@ -68,6 +68,9 @@ class Workshop:
                 async for answer in self._answers(task, options):
                     yield answer
                 done = True
+            except ChymistError:  # the task has said no; the worker waits for the next
+                done = self._process is not None
+                raise
             finally:
                 if not done:
                     await self._kill()
