@@ -34,4 +34,5 @@ export const PAGES: Record<string, () => Promise<Page>> = {
 export const RUN_PAGES: Record<string, () => Promise<Page>> = {
   predictions: () => import("../pages/predictions"),
   explain: () => import("../pages/explain"),
+  doctor: () => import("../pages/doctor"),
 };

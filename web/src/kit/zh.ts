@@ -1,6 +1,7 @@
 // Chinese by English template; a test asks for every template of the pages. One file a page.
+import { ZH_DOCTOR } from "./zh-doctor";
 import { ZH_EXPLAIN } from "./zh-explain";
 import { ZH_PREDICTIONS } from "./zh-predictions";
 import { ZH_SHELL } from "./zh-shell";
 
-export const ZH: Record<string, string> = { ...ZH_SHELL, ...ZH_PREDICTIONS, ...ZH_EXPLAIN };
+export const ZH: Record<string, string> = { ...ZH_SHELL, ...ZH_PREDICTIONS, ...ZH_EXPLAIN, ...ZH_DOCTOR };

@@ -1,6 +1,6 @@
 """Routes of the pages, one module a page: requests to plain values, nothing computed here."""
 
-from chymist.studio.pages import explain, frame, playground, predictions, runs
+from chymist.studio.pages import doctor, explain, frame, playground, predictions, runs
 
 ROUTES = (
     *runs.ROUTES,
@@ -8,4 +8,5 @@ ROUTES = (
     *playground.ROUTES,
     *predictions.ROUTES,
     *explain.ROUTES,
+    *doctor.ROUTES,
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from chymist.studio.tasks.diagnosing import codes, diagnosis
 from chymist.studio.tasks.examples import examples
 from chymist.studio.tasks.explaining import explain_row, explainable
 from chymist.studio.tasks.playing import play
@@ -34,4 +35,6 @@ TASKS: Mapping[str, Callable[..., Iterator[Any]]] = {
     "filters": filters,
     "maximize": maximize,
     "play": play,
+    "diagnosis": diagnosis,
+    "why": codes,
 }
