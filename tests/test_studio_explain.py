@@ -16,7 +16,6 @@ import chymist as cy
 from chymist.data.decoding import example_png
 from chymist.errors import InputError, UsageError
 from chymist.explanation.features import layer_outputs
-from chymist.studio.tasks import TASKS
 from chymist.studio.tasks.explaining import while_working
 from chymist.studio.tasks.opened import opened
 from chymist.studio.tasks.units import _inputs
@@ -192,16 +191,18 @@ def test_lines_over_http_and_an_error_does_not_cost_the_worker_its_memory(studio
     row = studio.get("/api/runs/digits/predictions/examples?count=1")["rows"][0]["row"]
     path = f"/api/runs/digits/explain/row?method=saliency&row={row}"
     lines = [json.loads(line) for line in studio.ask(path)[2].splitlines()]
-    assert lines[-1]["answer"]["form"] == "map"
+    assert lines[-2]["answer"]["answer"]["form"] == "map"
+    assert lines[-1] == {"end": True}
     (bad,) = studio.ask("/api/runs/digits/explain/row?method=x&row=1")[2].splitlines()
     assert json.loads(bad)["error"]["what"]
     again = [json.loads(line) for line in studio.ask(path)[2].splitlines()]
-    assert again[0]["took"] < 0.1
+    assert again[0]["answer"]["took"] < 0.1
     status, _, content = studio.ask("/api/runs/digits/explain/row?method=saliency&row=0")
     assert status == 400
     assert b"counted from 1" in content
 
 
+@pytest.mark.hard
 def test_leaving_ends_the_task(studio: Studio) -> None:
     import http.client
 
