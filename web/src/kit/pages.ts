@@ -28,6 +28,7 @@ export const TABS: readonly { part: string; label: string; kinds: readonly Kind[
 /** By the first part of the address. */
 export const PAGES: Record<string, () => Promise<Page>> = {
   "": () => import("../pages/runs"),
+  playground: () => import("../pages/playground"),
 };
 
 /** By the part after the name of a run; "" is the overview. */
