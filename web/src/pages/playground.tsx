@@ -122,9 +122,10 @@ export default function Playground(): JSX.Element {
         <button type="button" disabled={status !== "paused"} onClick={() => told({ do: "step" })}>{t("One step")}</button>
         <button type="button" disabled={status !== "paused"} onClick={() => told({ do: "epoch" })}>{t("One epoch")}</button>
         <button type="button" disabled={!about} onClick={() => start(choice, points, upload, false)}>{t("Reset")}</button>
-        <label>{t("steps a picture")} <select value={choice.speed} onChange={(event) => speed(Number(event.currentTarget.value))}>
-          {[1, 5, 20, 100].map((n) => <option value={n}>{n}</option>)}<option value={0}>{t("as fast as it goes")}</option>
-        </select></label>
+        <label for="speed">{t("steps a picture")}</label>
+        <select id="speed" value={choice.speed} onChange={(event) => speed(Number(event.currentTarget.value))}>
+          {[1, 10, 50, 200].map((n) => <option value={n}>{n}</option>)}<option value={0}>{t("as fast as it goes")}</option>
+        </select>
         <span class="state" role="status" data-status={status}>{t(STATUS[status])}{frame && about ? ` · ${t("step {step} of {steps}, epoch {epoch}", { step: frame.step, steps: about.steps, epoch: frame.epoch.toFixed(1) })}` : ""}</span>
       </div>
       {problem && <p class="error" role="alert">{problem}</p>}

@@ -14,7 +14,7 @@ export interface Choice {
 export const FIRST: Choice = {
   data: "xor", rows: 200, noise: 0, dataSeed: 0, classes: 2, x: "", y: "", only: true, plane: "columns", valid: 30, target: "",
   model: "mlp", hidden: "4", activation: "tanh", optimizer: "adam", rate: 0.03, schedule: "constant",
-  penalty: "none", strength: 0.001, batch: 10, epochs: 60, seed: 0, speed: 5,
+  penalty: "none", strength: 0.001, batch: 10, epochs: 60, seed: 0, speed: 10,
 };
 export const NAMED = ["iris", "wine", "breast_cancer", "diabetes", "digits"];
 export const SOLVED: Record<string, string> = {

@@ -1,5 +1,6 @@
 // Data, model and recipe of a playground, as plain fields.
 import type { ComponentChildren, JSX } from "preact";
+import { useId } from "preact/hooks";
 import { t } from "../../kit/words";
 import { LETTERS, NAMED, SOLVED, type Choice, type Point, type Upload } from "./choice";
 import type { About, Choices } from "./stream";
@@ -29,19 +30,19 @@ export function DataControls(props: ControlsProps): JSX.Element {
     <fieldset class="fields">
       <legend>{t("Data")}</legend>
       <Field label={t("Rows from")}>
-        <select value={choice.data} onChange={(event) => pick(event.currentTarget.value, change)}>
+        {(id) => <select id={id} value={choice.data} onChange={(event) => pick(event.currentTarget.value, change)}>
           <optgroup label={t("Toy sets")}>{TOYS.map((name) => <option value={name}>{name}</option>)}</optgroup>
           <optgroup label={t("Your own")}><option value="points">{t("points drawn by hand")}</option><option value="csv">{t("a CSV file")}</option></optgroup>
           <optgroup label={t("Real sets")}>{NAMED.map((name) => <option value={name}>{name}</option>)}</optgroup>
           {props.runs.length > 0 && <optgroup label={t("Data of a run")}>{props.runs.map((name) => <option value={`run:${name}`}>{name}</option>)}</optgroup>}
-        </select>
+        </select>}
       </Field>
       {toy && <Num label={t("rows")} value={choice.rows} min={4} max={5000} step={10} set={(rows) => change({ rows })} />}
       {toy && <Num label={t("noise")} value={choice.noise} min={0} max={2} step={0.05} set={(noise) => change({ noise })} />}
       {toy && choice.data === "gaussians" && <Num label={t("classes")} value={choice.classes} min={2} max={8} step={1} set={(classes) => change({ classes })} />}
       {toy && <Num label={t("data seed")} value={choice.dataSeed} min={0} max={1e9} step={1} set={(dataSeed) => change({ dataSeed })} />}
-      {choice.data === "csv" && <Field label={t("Table (CSV, with a header)")}><input type="file" accept=".csv,text/csv" onChange={(event) => { void take(event); }} /></Field>}
-      {choice.data === "csv" && <Field label={t("target column")}><input value={choice.target} placeholder={t("the last one")} onChange={(event) => change({ target: event.currentTarget.value, x: "", y: "" })} /></Field>}
+      {choice.data === "csv" && <Field label={t("Table (CSV, with a header)")}>{(id) => <input id={id} type="file" accept=".csv,text/csv" onChange={(event) => { void take(event); }} />}</Field>}
+      {choice.data === "csv" && <Field label={t("target column")}>{(id) => <input id={id} value={choice.target} placeholder={t("the last one")} onChange={(event) => change({ target: event.currentTarget.value, x: "", y: "" })} />}</Field>}
       {table && about && about.columns.length > 1 && (
         <>
           <Pick label={t("across")} value={choice.x || about.axes[0] || ""} names={about.columns} set={(x) => change({ x, y: choice.y || (about.axes[1] ?? "") })} />
@@ -80,7 +81,7 @@ export function RecipeControls({ choice, change, choices }: ControlsProps): JSX.
       <Pick label={t("model")} value={choice.model} names={first(MODELS, choices?.model)} set={(model) => change({ model })} />
       {choice.model === "mlp" && (
         <>
-          <Field label={t("units of the hidden layers")}><input value={choice.hidden} placeholder="8, 4" onChange={(event) => change({ hidden: event.currentTarget.value })} /></Field>
+          <Field label={t("units of the hidden layers")}>{(id) => <input id={id} value={choice.hidden} placeholder="8, 4" onChange={(event) => change({ hidden: event.currentTarget.value })} />}</Field>
           <span class="pair">
             <button type="button" onClick={() => change({ hidden: added(choice.hidden) })}>{t("Add a layer")}</button>
             <button type="button" disabled={!choice.hidden} onClick={() => change({ hidden: choice.hidden.split(",").slice(0, -1).join(",") })}>{t("Remove a layer")}</button>
@@ -109,10 +110,13 @@ const added = (hidden: string): string => (hidden.trim() ? `${hidden},4` : "4");
 /** Names that the registry knows, the usual ones first. */
 const first = (usual: string[], all: string[] | undefined): string[] => (all ? [...usual.filter((one) => all.includes(one)), ...all.filter((one) => !usual.includes(one))] : usual);
 
-const Field = ({ label, children }: { label: string; children: ComponentChildren }): JSX.Element => <label class="field">{label}{children}</label>;
+function Field({ label, children }: { label: string; children: (id: string) => ComponentChildren }): JSX.Element {
+  const id = useId();
+  return <div class="field"><label for={id}>{label}</label>{children(id)}</div>;
+}
 
 const Pick = ({ label, value, names, set }: { label: string; value: string; names: string[]; set: (name: string) => void }): JSX.Element => (
-  <Field label={label}><select value={value} onChange={(event) => set(event.currentTarget.value)}>{(names.includes(value) ? names : [value, ...names]).map((name) => <option value={name}>{name}</option>)}</select></Field>
+  <Field label={label}>{(id) => <select id={id} value={value} onChange={(event) => set(event.currentTarget.value)}>{(names.includes(value) ? names : [value, ...names]).map((name) => <option value={name}>{name}</option>)}</select>}</Field>
 );
 
 function Num({ label, value, min, max, step, set }: { label: string; value: number; min: number; max: number; step: number | "any"; set: (value: number) => void }): JSX.Element {
@@ -120,5 +124,5 @@ function Num({ label, value, min, max, step, set }: { label: string; value: numb
     const field = event.currentTarget as HTMLInputElement, found = field.valueAsNumber;
     if (isFinite(found) && found >= min && found <= max) set(found); else field.value = String(value);
   };
-  return <Field label={label}><input type="number" value={value} min={min} max={max} step={step} onChange={given} /></Field>;
+  return <Field label={label}>{(id) => <input id={id} type="number" value={value} min={min} max={max} step={step} onChange={given} />}</Field>;
 }
