@@ -29,6 +29,7 @@ export const TABS: readonly { part: string; label: string; kinds: readonly Kind[
 export const PAGES: Record<string, () => Promise<Page>> = {
   "": () => import("../pages/runs"),
   compare: () => import("../pages/compare"),
+  playground: () => import("../pages/playground"),
 };
 
 /** By the part after the name of a run; "" is the overview. */

@@ -12,3 +12,5 @@ export const ZH: Record<string, string> = { ...ZH_SHELL, ...ZH_RUNS };
 import { ZH_LAYERS } from "./zh-layers";
 export const ZH: Record<string, string> = { ...ZH_SHELL, ...ZH_LAYERS };
 export const ZH: Record<string, string> = { ...ZH_SHELL, ...ZH_PREDICTIONS, ...ZH_EXPLAIN, ...ZH_DOCTOR };
+import { ZH_PLAYGROUND } from "./zh-playground";
+export const ZH: Record<string, string> = { ...ZH_SHELL, ...ZH_PLAYGROUND };
