@@ -32,5 +32,6 @@ export const PAGES: Record<string, () => Promise<Page>> = {
 
 /** By the part after the name of a run; "" is the overview. */
 export const RUN_PAGES: Record<string, () => Promise<Page>> = {
+  architecture: () => import("../pages/architecture"),
   doctor: () => import("../pages/doctor"),
 };

@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from chymist.studio.tasks.diagnosing import codes, diagnosis
+from chymist.studio.tasks.picturing import picture
 from chymist.studio.tasks.trial import echo
 
 TASKS: Mapping[str, Callable[..., Iterator[Any]]] = {
     "echo": echo,
     "diagnosis": diagnosis,
     "why": codes,
+    "picture": picture,
 }
