@@ -58,6 +58,7 @@ _PUBLIC = {
     "race": "chymist.verbs", "loading_throughput": "chymist.verbs",
     "architecture": "chymist.verbs.architecture",
     "receptive_fields": "chymist.verbs.receptive_fields", "shapes": "chymist.verbs.sizing",
+    "steer": "chymist.verbs",
     "Remedy": "chymist.doctor",
     "watch": "chymist.doctor", "watch_experiments": "chymist.doctor", "Finding": "chymist.doctor",
     "activations": "", "augment": "", "clip": "", "gradient_noise": "", "gradients": "",
@@ -166,6 +167,7 @@ if TYPE_CHECKING:
     from chymist.verbs import search as search
     from chymist.verbs import show_batch as show_batch
     from chymist.verbs import show_weights as show_weights
+    from chymist.verbs import steer as steer
     from chymist.verbs import suitability as suitability
     from chymist.verbs import support_vectors as support_vectors
     from chymist.verbs import to_tensorboard as to_tensorboard

@@ -17,6 +17,7 @@ from chymist.engine.events import Event, Step
 from chymist.engine.loop import State, train
 from chymist.engine.solving import separable_note, solve
 from chymist.engine.space import Patience
+from chymist.engine.steering import Steering
 from chymist.engine.store import Recorder
 from chymist.errors import Interrupted
 from chymist.models.counting import count_fitted
@@ -37,6 +38,7 @@ def execute(
     checkpoints: Path | None,
     observer: Observer | None = None,
     interrupted: Callable[[], bool] | None = None,
+    steering: Steering | None = None,
 ) -> float:
     """Run an assembly to its end.
 
@@ -47,44 +49,52 @@ def execute(
         checkpoints: folder for checkpoints, or None for none.
         observer: sees every event, cannot change the run.
         interrupted: asked after every event; True saves and ends the run.
+        steering: answers the user of the run after every step, or None.
 
     Returns:
-        Seconds of training.
+        Seconds of training, without those that the run was paused.
 
     Raises:
         Diverged: a loss or weight is not finite.
         DiskFull: the disk is full, and the wait for space was interrupted.
-        Interrupted: `interrupted` said so; the run can be resumed.
+        Interrupted: `interrupted` or its user said so; the run can be resumed.
     """
     state = assembly.state
-    if is_solved(recipe):
-        events = solve(assembly.program, state, recipe)
-    else:
-        events = train(assembly.program, state)
+    solved, program = is_solved(recipe), assembly.program
+    events = solve(program, state, recipe) if solved else train(program, state)
     patient = Patience(checkpoints, interrupted)
     began = saved = flushed = perf_counter()
     pause = CHECKPOINT_SECONDS
+    save = partial(_save, checkpoints, state, recorder, patient) if checkpoints else None
     with closing(events):  # with the workers that prepare their batches
         for event in events:
-            now = perf_counter()
             _record(recorder, event)
             if observer:
                 observer(event)
-            stop = bool(interrupted and interrupted())
-            if checkpoints and (stop or now - saved > pause):
-                _save(checkpoints, state, recorder, patient)
+            if steering and save and isinstance(event, Step):
+                steering.heed(save, partial(patient.write, recorder.flush))
+            stop, now = bool(interrupted and interrupted()), perf_counter()
+            if save and (stop or now - saved > pause):
+                save()
                 saved = flushed = perf_counter()
                 pause = max(CHECKPOINT_SECONDS, (saved - now) / CHECKPOINT_SHARE)
             elif now - flushed > FLUSH_SECONDS:
                 patient.write(recorder.flush)
                 flushed = now
             if stop:
-                raise Interrupted("interrupted", where=f"step {state.step}")
+                raise _interrupted(state, steering)
     check_finite(state)
-    if checkpoints:
-        _save(checkpoints, state, recorder, patient)
+    if save:
+        save()
     settle(state)
-    return perf_counter() - began
+    return perf_counter() - began - (steering.waited if steering else 0.0)
+
+
+def _interrupted(state: State, steering: Steering | None) -> Interrupted:
+    """What ends a run that was told to end by a signal, and is saved."""
+    if steering:
+        steering.note("interrupt", "signal")
+    return Interrupted("interrupted", where=f"step {state.step}")
 
 
 def settle(state: State) -> None:

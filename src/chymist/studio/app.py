@@ -17,6 +17,7 @@ from chymist.errors import ChymistError, InputError
 from chymist.studio.folders import Folders
 from chymist.studio.guard import Guard
 from chymist.studio.pages import ROUTES
+from chymist.studio.plays import Plays
 from chymist.studio.replies import error_reply, reply
 from chymist.studio.site import Site
 from chymist.studio.workshop import Workshop
@@ -27,7 +28,7 @@ TYPES = {
     ".css": "text/css",
     ".svg": "image/svg+xml",
 }
-WORKSHOPS = ("explain", "play")  # what is slow must not stop what is live
+WORKSHOPS = ("explain",)  # what is slow must not stop what is live
 
 
 def make_app(site: Site) -> ASGIApp:
@@ -41,7 +42,9 @@ def make_app(site: Site) -> ASGIApp:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         app.state.site, app.state.folders = site, Folders(site.folders)
         app.state.workshops = {name: Workshop() for name in WORKSHOPS}
+        app.state.plays = Plays()
         yield
+        await app.state.plays.close()
         for workshop in app.state.workshops.values():
             await workshop.close()
 

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from chymist.errors import ChymistError
+from chymist.studio.mail import wishes
 from chymist.studio.replies import tagged
 
 
 def work(asked: BinaryIO, told: BinaryIO) -> None:
     """Do tasks until nobody asks any more."""
-    for line in asked:
-        wanted = json.loads(line)
+    for wanted in wishes(asked):
         for said in _done(wanted["task"], wanted["options"]):
             told.write(json.dumps(tagged(said), allow_nan=False).encode() + b"\n")
             told.flush()

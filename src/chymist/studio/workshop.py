@@ -8,6 +8,7 @@ import os
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from chymist.errors import InputError, from_dict
@@ -70,6 +71,14 @@ class Workshop:
             finally:
                 if not done:
                     await self._kill()
+
+    async def tell(self, word: Mapping[str, Any]) -> None:
+        """Say something to the task under way, see `mail`; to nobody if there is none."""
+        process = self._process
+        if process is not None and process.returncode is None and process.stdin is not None:
+            with suppress(ConnectionError):  # it has just ended, as whoever listens will hear
+                process.stdin.write(json.dumps({"tell": dict(word)}).encode() + b"\n")
+                await process.stdin.drain()
 
     async def _answers(self, task: str, options: Mapping[str, Any]) -> AsyncIterator[Any]:
         process = await self._running()

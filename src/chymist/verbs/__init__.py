@@ -77,6 +77,7 @@ from chymist.verbs.sensing import effects as effects
 from chymist.verbs.separating import mistake_bound as mistake_bound
 from chymist.verbs.showing import show_batch as show_batch
 from chymist.verbs.showing_weights import show_weights as show_weights
+from chymist.verbs.steering import steer as steer
 from chymist.verbs.study_reports import report as report
 from chymist.verbs.suiting import suitability as suitability
 from chymist.verbs.trees import tree_of as tree_of

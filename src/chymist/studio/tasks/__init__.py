@@ -10,6 +10,7 @@ from typing import Any
 
 from chymist.studio.tasks.diagnosing import codes, diagnosis
 from chymist.studio.tasks.picturing import picture
+from chymist.studio.tasks.playing import play
 from chymist.studio.tasks.trial import echo
 
 TASKS: Mapping[str, Callable[..., Iterator[Any]]] = {
@@ -17,4 +18,5 @@ TASKS: Mapping[str, Callable[..., Iterator[Any]]] = {
     "diagnosis": diagnosis,
     "why": codes,
     "picture": picture,
+    "play": play,
 }
