@@ -1,6 +1,14 @@
 """Routes of the pages, one module a page: requests to plain values, nothing computed here."""
 
-from chymist.studio.pages import architecture, doctor, frame, playground, runs
+from chymist.studio.pages import (
+    architecture,
+    doctor,
+    explain,
+    frame,
+    playground,
+    predictions,
+    runs,
+)
 
 ROUTES = (
     *runs.ROUTES,
@@ -8,4 +16,6 @@ ROUTES = (
     *doctor.ROUTES,
     *architecture.ROUTES,
     *playground.ROUTES,
+    *predictions.ROUTES,
+    *explain.ROUTES,
 )
