@@ -3,6 +3,7 @@
 from chymist.studio.pages import (
     compare,
     curves,
+    architecture,
     doctor,
     explain,
     frame,
@@ -16,6 +17,8 @@ ROUTES = (
     *runs.ROUTES,
     *compare.ROUTES,
     *frame.ROUTES,
+    *doctor.ROUTES,
+    *architecture.ROUTES,
     *playground.ROUTES,
     *predictions.ROUTES,
     *explain.ROUTES,

@@ -12,6 +12,7 @@ from chymist.studio.tasks.comparing import compare, study
 from chymist.studio.tasks.diagnosing import codes, diagnosis
 from chymist.studio.tasks.examples import examples
 from chymist.studio.tasks.explaining import explain_row, explainable
+from chymist.studio.tasks.picturing import picture
 from chymist.studio.tasks.playing import play
 from chymist.studio.tasks.predictions import predictions, slice_rows
 from chymist.studio.tasks.trial import echo
@@ -26,6 +27,10 @@ from chymist.studio.tasks.units import (
 TASKS: Mapping[str, Callable[..., Iterator[Any]]] = {
     "compare": compare,
     "echo": echo,
+    "diagnosis": diagnosis,
+    "why": codes,
+    "picture": picture,
+    "play": play,
     "predictions": predictions,
     "examples": examples,
     "slices": slice_rows,
