@@ -20,6 +20,8 @@ from chymist.errors import UsageError, nearest
 EXAMPLES = {
     "fit": "chymist fit table.csv --target price --model mlp --model.hidden 128,64",
     "resume": "chymist resume runs/digits-0001",
+    "steer": "chymist steer runs/digits-0001 pause",
+    "branch": "chymist branch runs/digits-0001 --optimizer.lr 1e-4 --length '40 epochs'",
     "evaluate": "chymist evaluate runs/digits-0001 --split test",
     "predict": "chymist predict runs/table-0001 new.csv --out predictions.csv",
     "sample": "chymist sample runs/tinyshakespeare-0001 'ROMEO:' --length 500",
@@ -64,6 +66,8 @@ EXAMPLES = {
 VERBS = {
     "fit": "train a model on a data source and score it",
     "resume": "continue a run from its last checkpoint",
+    "steer": "pause a run that trains, let it go on, save it, or end it with a score",
+    "branch": "train on from a checkpoint of a run, with a change of its recipe",
     "evaluate": "score a run on validation or (counted) test rows",
     "predict": "predict new rows with a run",
     "sample": "let a model of the next token go on with a text",
@@ -105,7 +109,7 @@ VERBS = {
 }
 
 DOTTED = (
-    "fit", "cv", "compare", "search", "curve", "capacity", "race", "bag", "crossing", "shapes",
+    "fit", "branch", "cv", "compare", "search", "curve", "capacity", "race", "bag", "crossing", "shapes",
     "pca", "kmeans", "mistake-bound", "batch", "networks",
 )  # fmt: skip
 
