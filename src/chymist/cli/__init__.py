@@ -87,12 +87,13 @@ def run(words: Sequence[str]) -> int:
     from chymist.cli.networks import NETWORKS
     from chymist.cli.racing import RACING
     from chymist.cli.reaching import REACHING
+    from chymist.cli.steering import STEERING
     from chymist.cli.studio import STUDIO
 
     options.words = words
     known = {
         **COMMANDS, **COMPARING, **CURVING, **DIAGNOSING, **FORECASTING, **NETWORKS, **RACING,
-        **REACHING, **CLASSICAL, **IMAGES, **EXPLAINING, **LOGS, **STUDIO,
+        **REACHING, **CLASSICAL, **IMAGES, **EXPLAINING, **LOGS, **STEERING, **STUDIO,
     }  # fmt: skip
     return known[options.verb](options)
 

@@ -13,6 +13,7 @@ from chymist.cli import log_options as logs
 from chymist.cli import network_options as networks
 from chymist.cli import run_options as of_runs
 from chymist.cli import shared_options as shared
+from chymist.cli import steering_options as steering
 from chymist.cli import studio_options as studio
 from chymist.cli.shared_options import RECIPE_OPTIONS
 from chymist.errors import UsageError, nearest
@@ -109,8 +110,8 @@ VERBS = {
 }
 
 DOTTED = (
-    "fit", "branch", "cv", "compare", "search", "curve", "capacity", "race", "bag", "crossing", "shapes",
-    "pca", "kmeans", "mistake-bound", "batch", "networks",
+    "fit", "branch", "cv", "compare", "search", "curve", "capacity", "race", "bag", "crossing",
+    "shapes", "pca", "kmeans", "mistake-bound", "batch", "networks",
 )  # fmt: skip
 
 
@@ -433,6 +434,7 @@ _ADD = {
     "pca": classical.pca, "kmeans": classical.kmeans, "crossing": classical.crossing,
     "mistake-bound": classical.mistake_bound, "bag": classical.bag,
     "tree": of_runs.tree, "support": of_runs.support, "reach": of_runs.reach,
+    "steer": steering.steer, "branch": steering.branch,
     "studio": studio.studio, "tensorboard": logs.tensorboard, "import-log": logs.import_log,
     "explain": explaining.explain, "diagnose": of_runs.diagnose, "why": of_runs.why,
 }  # fmt: skip

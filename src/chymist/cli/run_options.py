@@ -21,20 +21,6 @@ def run_on_data(verb: argparse.ArgumentParser) -> None:
     )
 
 
-def steer(verb: argparse.ArgumentParser) -> None:
-    """`chymist steer`."""
-    from chymist.engine.control import ACTIONS
-
-    run_folder(verb)
-    told = "; ".join(f"{name}: {effect}" for name, effect in ACTIONS.items())
-    verb.add_argument("action", metavar="ACTION", help=told)
-    verb.add_argument("--by", choices=("command", "studio"), default="command",
-                      help=argparse.SUPPRESS)  # fmt: skip
-    verb.add_argument(
-        "--wait", type=float, default=30.0, metavar="S", help="seconds to wait for the answer (30)"
-    )
-
-
 def evaluate(verb: argparse.ArgumentParser) -> None:
     """`chymist evaluate`."""
     run_on_data(verb)
@@ -103,7 +89,7 @@ def show(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--checkpoints", action="store_true", help="list the checkpoints, each read and verified"
     )
-    verb.add_argument("--history", action="store_true", help="list what happened to it, and who asked")
+    verb.add_argument("--history", action="store_true", help="list what happened, and who asked")
     language(verb)
 
 
