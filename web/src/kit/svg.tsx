@@ -1,13 +1,49 @@
-// Drawings that Python has made, the same as in reports; scripts in them are never run.
+// What Python has drawn, the same as in reports; scripts in it are never run.
 import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 
-export function Drawing({ svg, label }: { svg: string; label: string }): JSX.Element {
+const NEVER = "script, foreignObject, iframe, object, embed, link, meta, base, form, style";
+
+/** A parsed piece without anything that acts; styles go by the object model, which the policy allows. */
+function tamed(root: Element): Element {
+  for (const node of [...root.querySelectorAll(NEVER)]) node.remove();
+  for (const node of [root, ...root.querySelectorAll("*")]) {
+    for (const { name, value } of [...node.attributes])
+      if (/^on/i.test(name) || (/^(href|src|xlink:href)$/i.test(name) && !/^(#|data:image\/|blob:)/.test(value))) node.removeAttribute(name);
+    const style = node.getAttribute("style");
+    if (style === null) continue;
+    node.removeAttribute("style");
+    for (const rule of style.split(";")) {
+      const at = rule.indexOf(":");
+      if (at > 0) (node as HTMLElement).style.setProperty(rule.slice(0, at).trim(), rule.slice(at + 1).trim());
+    }
+  }
+  return root;
+}
+
+export interface DrawingProps {
+  svg: string;
+  /** What the picture says, for who does not see it. */
+  label: string;
+  /** In its own size, to be scrolled. */
+  wide?: boolean;
+}
+
+export function Drawing({ svg, label, wide }: DrawingProps): JSX.Element {
   const place = useRef<HTMLDivElement>(null);
   useEffect(() => {
-    const read = new DOMParser().parseFromString(svg, "image/svg+xml").documentElement;
-    for (const node of [...read.querySelectorAll("script, foreignObject")]) node.remove();
-    place.current?.replaceChildren(document.adoptNode(read));
+    const read = new DOMParser().parseFromString(svg, "text/html").querySelector("svg");
+    if (read) place.current?.replaceChildren(tamed(document.adoptNode(read)));
   }, [svg]);
-  return <div class="drawing" role="img" aria-label={label} ref={place} />;
+  return <div class={wide ? "drawing wide" : "drawing"} role="img" aria-label={label} ref={place} />;
+}
+
+/** A piece of a report: paragraphs, tables and drawings that Python has written. */
+export function Piece({ html }: { html: string }): JSX.Element {
+  const place = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    const read = new DOMParser().parseFromString(html, "text/html").body;
+    place.current?.replaceChildren(...tamed(document.adoptNode(read)).childNodes);
+  }, [html]);
+  return <div class="piece" ref={place} />;
 }

@@ -1,4 +1,5 @@
 // Chinese by English template; a test asks for every template of the pages. One file a page.
+import { ZH_DOCTOR } from "./zh-doctor";
 import { ZH_SHELL } from "./zh-shell";
 
-export const ZH: Record<string, string> = { ...ZH_SHELL };
+export const ZH: Record<string, string> = { ...ZH_SHELL, ...ZH_DOCTOR };

@@ -1,5 +1,12 @@
 """Routes of the pages, one module a page: requests to plain values, nothing computed here."""
 
-from chymist.studio.pages import runs
+from chymist.studio.pages import doctor, explain, frame, playground, predictions, runs
 
-ROUTES = (*runs.ROUTES,)
+ROUTES = (
+    *runs.ROUTES,
+    *frame.ROUTES,
+    *playground.ROUTES,
+    *predictions.ROUTES,
+    *explain.ROUTES,
+    *doctor.ROUTES,
+)

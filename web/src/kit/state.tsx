@@ -1,0 +1,17 @@
+// How a run stands, as a badge: a word, and a colour that repeats it.
+import type { JSX } from "preact";
+import { t } from "./words";
+
+const STATES: Record<string, readonly [word: string, tone: string]> = {
+  running: ["Running", "info run"],
+  paused: ["Paused", "warn"],
+  finished: ["Finished", "ok"],
+  diverged: ["Diverged", "bad"],
+  interrupted: ["Interrupted", "warn"],
+  crashed: ["Crashed, can be resumed", "warn"],
+};
+
+export function State({ state }: { state: string }): JSX.Element {
+  const [word, tone] = STATES[state] ?? [state, ""];
+  return <span class={`badge ${tone}`}>{t(word)}</span>;
+}
