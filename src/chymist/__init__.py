@@ -27,7 +27,7 @@ _PUBLIC = {
     "recall_task": "chymist.data.recall", "gradient_reach": "chymist.verbs",
     "sample": "chymist.verbs",
     "Graph": "chymist.values", "graph_of": "chymist.data.graphs",
-    "bag": "chymist.verbs",
+    "bag": "chymist.verbs", "branch": "chymist.verbs",
     "fit": "chymist.verbs", "forecast_comparison": "chymist.verbs",
     "fit_population": "chymist.verbs", "evolve": "chymist.verbs",
     "resume": "chymist.verbs", "evaluate": "chymist.verbs",
@@ -118,6 +118,7 @@ if TYPE_CHECKING:
     from chymist.verbs import apply as apply
     from chymist.verbs import bag as bag
     from chymist.verbs import bias_variance as bias_variance
+    from chymist.verbs import branch as branch
     from chymist.verbs import capacity as capacity
     from chymist.verbs import coefficients as coefficients
     from chymist.verbs import compare as compare

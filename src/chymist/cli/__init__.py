@@ -93,11 +93,13 @@ def run(words: Sequence[str]) -> int:
     from chymist.cli.networks import NETWORKS
     from chymist.cli.racing import RACING
     from chymist.cli.reaching import REACHING
+    from chymist.cli.steering import STEERING
 
     known = {
         **COMMANDS, **COMPARING, **CURVING, **DIAGNOSING, **FORECASTING, **NETWORKS, **RACING,
         **REACHING, **CLASSICAL, **IMAGES, **EXPLAINING, **LOGS,
         **REACHING, **CLASSICAL, **IMAGES, **EXPLAINING, **LOGS, **STUDIO, **LAYERS,
+        **REACHING, **CLASSICAL, **IMAGES, **EXPLAINING, **LOGS, **STEERING,
     }  # fmt: skip
     return known[options.verb](options)
 

@@ -283,6 +283,7 @@ def runs(options: argparse.Namespace) -> int:
 
 def show_run(options: argparse.Namespace) -> int:
     """`chymist show`."""
+    from chymist.cli.courses import plain_course, print_course
     from chymist.cli.describing import draw_graph, draw_weights
     from chymist.cli.summaries import plain_findings, print_saved
 
@@ -304,10 +305,12 @@ def show_run(options: argparse.Namespace) -> int:
                 "data": saved.schema.name,
                 **saved.result,
                 "findings": plain_findings(saved),
+                **plain_course(saved.path, options.checkpoints),
             }
         )
     else:
         print_saved(screen_of(options), saved, language_of(options.lang))
+        print_course(screen_of(options), saved.path, options.history, options.checkpoints)
         for name, path in drawn.items():
             screen_of(options).line(name.capitalize(), path, result=True)
     return 0

@@ -86,6 +86,10 @@ def show(verb: argparse.ArgumentParser) -> None:
         help="of a network for images: where to draw the weights of its first layer",
     )  # fmt: skip
     verb.add_argument("--graph", metavar="FILE.svg", help="where to draw what flows through it")
+    verb.add_argument(
+        "--checkpoints", action="store_true", help="list the checkpoints, each read and verified"
+    )
+    verb.add_argument("--history", action="store_true", help="list what happened, and who asked")
     language(verb)
 
 

@@ -8,6 +8,7 @@ from chymist.values import Run as Run
 from chymist.verbs.applying import apply as apply
 from chymist.verbs.applying import prove as prove
 from chymist.verbs.bagging import bag as bag
+from chymist.verbs.branching import branch as branch
 from chymist.verbs.clustering import Clusters as Clusters
 from chymist.verbs.clustering import kmeans as kmeans
 from chymist.verbs.columns import PartialDependence as PartialDependence
