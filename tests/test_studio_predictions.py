@@ -65,10 +65,8 @@ def test_numbers_are_those_of_report_json_and_terminal(
         return
     assert found["title"] in seen
     for rate in found["rates"]:
-        line = (
-            f"{rate['name']} {rate['rows']:,} {rate['recall']} {rate['low']} to {rate['high']} % "
-        )
-        assert line + rate["precision"] in seen
+        line = f"{rate['name']} {rate['rows']:,} {rate['recall']} {rate['low']} to {rate['high']} %"
+        assert f"{line} {rate['precision']}" in seen
     matrix = seen[seen.index("true \\ said") : seen.index("Down: the true class")]
     lines = [
         "·" if (cell := cells.get((t, p))) is None else f"{cell[0]:,} {cell[1]}"

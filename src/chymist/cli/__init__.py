@@ -97,9 +97,7 @@ def run(words: Sequence[str]) -> int:
 
     known = {
         **COMMANDS, **COMPARING, **CURVING, **DIAGNOSING, **FORECASTING, **NETWORKS, **RACING,
-        **REACHING, **CLASSICAL, **IMAGES, **EXPLAINING, **LOGS,
-        **REACHING, **CLASSICAL, **IMAGES, **EXPLAINING, **LOGS, **STUDIO, **LAYERS,
-        **REACHING, **CLASSICAL, **IMAGES, **EXPLAINING, **LOGS, **STEERING,
+        **REACHING, **CLASSICAL, **IMAGES, **EXPLAINING, **LOGS, **LAYERS, **STEERING,
     }  # fmt: skip
     return known[options.verb](options)
 

@@ -1,28 +1,27 @@
 """Routes of the pages, one module a page: requests to plain values, nothing computed here."""
 
 from chymist.studio.pages import (
+    architecture,
     compare,
     curves,
-    architecture,
     doctor,
     explain,
     frame,
+    layers,
     playground,
     predictions,
     runs,
 )
 
 ROUTES = (
-    *curves.ROUTES,
-    *runs.ROUTES,
-    *compare.ROUTES,
-    *frame.ROUTES,
-    *doctor.ROUTES,
     *architecture.ROUTES,
+    *compare.ROUTES,
+    *curves.ROUTES,
+    *doctor.ROUTES,
+    *explain.ROUTES,
+    *frame.ROUTES,
+    *layers.ROUTES,
     *playground.ROUTES,
     *predictions.ROUTES,
-    *explain.ROUTES,
-    *doctor.ROUTES,
-from chymist.studio.pages import layers, runs
-    *layers.ROUTES,
+    *runs.ROUTES,
 )

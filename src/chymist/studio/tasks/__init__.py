@@ -41,8 +41,5 @@ TASKS: Mapping[str, Callable[..., Iterator[Any]]] = {
     "unit": unit_arithmetic,
     "filters": filters,
     "maximize": maximize,
-    "play": play,
-    "diagnosis": diagnosis,
-    "why": codes,
     "study": study,
 }
