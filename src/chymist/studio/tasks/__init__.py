@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from chymist.studio.tasks.again import again
 from chymist.studio.tasks.diagnosing import codes, diagnosis
 from chymist.studio.tasks.examples import examples
 from chymist.studio.tasks.explaining import explain_row, explainable
@@ -24,6 +25,7 @@ from chymist.studio.tasks.units import (
 
 TASKS: Mapping[str, Callable[..., Iterator[Any]]] = {
     "echo": echo,
+    "again": again,
     "predictions": predictions,
     "examples": examples,
     "slices": slice_rows,
