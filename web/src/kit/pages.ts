@@ -11,5 +11,6 @@ export const PAGES: Record<string, () => Promise<Page>> = {
 
 /** By the part after the name of a run; "" is the overview. */
 export const RUN_PAGES: Record<string, () => Promise<Page>> = {
+  population: () => import("../pages/population"),
   layers: () => import("../pages/layers"),
 };

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from chymist.studio.tasks.populations import population_script
 from chymist.studio.tasks.trial import echo
 
 TASKS: Mapping[str, Callable[..., Iterator[Any]]] = {
     "echo": echo,
+    "population_script": population_script,
 }
