@@ -41,5 +41,6 @@ export const RUN_PAGES: Record<string, () => Promise<Page>> = {
   doctor: () => import("../pages/doctor"),
   curves: () => import("../pages/curves"),
   comparison: () => import("../pages/study"),
+  population: () => import("../pages/population"),
   layers: () => import("../pages/layers"),
 };
