@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 import torch
@@ -18,6 +18,7 @@ ROWS = (
     256  # of a probe: enough that a unit which fires for 1 % of the rows is seen in 92 % of looks
 )
 SUMMED = 200_000  # values of a layer whose mean, deviation and zeros are taken
+Guard = Callable[[], AbstractContextManager[object]]
 RECTIFIERS = (nn.ReLU, nn.ReLU6, nn.Threshold, nn.Hardtanh)
 
 
@@ -34,6 +35,7 @@ class Layer:
         saturated: share of its units that are at the rails of a sigmoid or tanh on 90 % of rows.
         units: their number.
         rate: of a dropout that is called as a function.
+        some: of its values a copy, if they were asked for.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Layer:
     saturated: float
     units: int
     rate: float = 0.0
+    some: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -178,11 +181,19 @@ def first_tensor(said: object) -> Tensor:
 
 
 @contextmanager
-def listening(model: nn.Module, layers: list[Layer]) -> Iterator[None]:
+def listening(
+    model: nn.Module, layers: list[Layer], keep: int = 0, guard: Guard = nullcontext
+) -> Iterator[None]:
     """Note what comes out of leaf modules and activation functions while this is open.
 
     If a function was the last that was heard and the model's output is another tensor, that output
     is noted too: the function is not the model's head.
+
+    Args:
+        model: is called inside.
+        layers: get what was heard.
+        keep: how many values of a layer are kept, evenly spread.
+        guard: surrounds the taking of each note.
 
     Example:
         >>> model, layers = nn.Sequential(nn.Linear(2, 4), nn.ReLU()), []
@@ -197,12 +208,15 @@ def listening(model: nn.Module, layers: list[Layer]) -> Iterator[None]:
         values = output.detach()
         if values.is_floating_point() and values.ndim >= 1:
             rows = values if values.ndim > 1 else values.unsqueeze(1)
-            layers.append(_described(name, kind, rows, units.last, rate))
+            with guard():
+                layers.append(_described(name, kind, rows, units.last, rate, keep))
 
     with hearing_functions(model, tell) as functions:
         handles = [
             # before the hooks that open the mode again: numbers are taken while it is off
-            module.register_forward_hook(_noting(name, layers, units, functions), prepend=True)
+            module.register_forward_hook(
+                _noting(name, layers, units, functions, keep, guard), prepend=True
+            )
             for name, module in model.named_modules()
             if module is model or not list(module.children())
         ]
@@ -214,9 +228,13 @@ def listening(model: nn.Module, layers: list[Layer]) -> Iterator[None]:
 
 
 def _noting(
-    name: str, layers: list[Layer], units: _Units, functions: Functions
+    name: str, layers: list[Layer], units: _Units, functions: Functions, keep: int, guard: Guard
 ) -> Callable[..., None]:
     def note(module: nn.Module, inputs: object, output: object) -> None:
+        with guard():
+            noted(module, output)
+
+    def noted(module: nn.Module, output: object) -> None:
         whole = bool(list(module.children()))
         if whole and functions.last is None:
             return
@@ -234,7 +252,8 @@ def _noting(
         if values.is_floating_point() and values.ndim >= 2:
             kind = type(module).__name__
             axis = units.axis(module, values)
-            layers.append(_described(kind if whole else name, kind, values.detach(), axis))
+            called = kind if whole else name
+            layers.append(_described(called, kind, values.detach(), axis, keep=keep))
 
     return note
 
@@ -260,7 +279,9 @@ _FIRST = (nn.modules.conv._ConvNd, nn.modules.batchnorm._BatchNorm, nn.GroupNorm
 _RAILS = {"Sigmoid": (0.01, 0.99), "Tanh": (-0.99, 0.99)}
 
 
-def _described(name: str, kind: str, values: Tensor, axis: int, rate: float = 0.0) -> Layer:
+def _described(
+    name: str, kind: str, values: Tensor, axis: int, rate: float = 0.0, keep: int = 0
+) -> Layer:
     """Numbers about the output (rows, ..., units) or (rows, units, ...) of a layer."""
     values = values.float()
     others = [d for d in range(values.ndim) if d != axis % values.ndim]
@@ -274,5 +295,11 @@ def _described(name: str, kind: str, values: Tensor, axis: int, rate: float = 0.
     return Layer(
         name, kind, float(some.mean()), float(some.std(unbiased=False)),
         float(silent.float().mean()), float((some == 0).float().mean()),
-        railed, len(silent), rate,
+        railed, len(silent), rate, _few(values, keep) if keep else None,
     )  # fmt: skip
+
+
+def _few(values: Tensor, most: int) -> Tensor:
+    """A copy of so many values, evenly spread."""
+    flat = values.reshape(-1)
+    return flat[:: -(-len(flat) // most)].clone() if len(flat) else flat

@@ -68,6 +68,16 @@ def trained_parameters(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
     return [(n, p) for n, p in named if p.requires_grad and not is_lazy(p) and is_dense(p)]
 
 
+def share_of_each(parameters: int) -> int:
+    """How many values of each of so many parameters are taken.
+
+    Example:
+        >>> share_of_each(2), share_of_each(200), share_of_each(100_000)
+        (2000, 500, 16)
+    """
+    return min(2000, max(16, SAMPLED // max(1, parameters)))
+
+
 class Sampler:
     """Takes some values of each parameter, always the same ones, in one row.
 
@@ -85,11 +95,13 @@ class Sampler:
         Args:
             parameters: by name.
         """
-        if not parameters:
-            return torch.zeros(0)
-        most = min(2000, max(16, SAMPLED // len(parameters)))
-        parts = [self._part(p, most) for _, p in parameters]
-        return torch.cat([part.to(parts[0].device) for part in parts])
+        parts = self.parts(parameters)
+        return torch.cat([part.to(parts[0].device) for part in parts]) if parts else torch.zeros(0)
+
+    def parts(self, parameters: list[tuple[str, nn.Parameter]]) -> list[Tensor]:
+        """Views of the values, one a parameter: they change with it."""
+        most = share_of_each(len(parameters))
+        return [self._part(p, most) for _, p in parameters]
 
     def _part(self, parameter: nn.Parameter, most: int) -> Tensor:
         """A view that is made once: making it costs ten times what reading it does."""

@@ -46,6 +46,7 @@ from chymist.schedules import monitored
 from chymist.values import Data, Floor, Predictions, Recipe, Run, Score, Split, whole_number
 from chymist.verbs.diagnosing import read_findings, signals_of, write_findings
 from chymist.verbs.flooring import floors_beside
+from chymist.verbs.layer_watching import LayerWatcher
 from chymist.verbs.reporting import write_report
 from chymist.verbs.scoring import metrics_of
 from chymist.verbs.sources import as_split, with_model
@@ -65,37 +66,47 @@ class Heard:
         interrupted: asked after every event, or None.
         watcher: the doctor; comes last, so that nobody's time counts as waiting for rows.
         board: writes event files, if any are wanted.
+        layers: looks at layers now and then.
     """
 
     observer: Observer | None
     interrupted: Interrupt | None
     watcher: RunWatcher
     board: Board
+    layers: LayerWatcher
 
     def __call__(self, event: Event) -> None:
         if self.observer:
             self.observer(event)
         self.board(event)
+        self.layers(event)
         self.watcher(event)
 
     def catch_up(self, history: Mapping[str, np.ndarray]) -> None:
         """Take note of what was recorded before a run was resumed."""
         self.watcher.catch_up(history)
         self.board.catch_up(history)
+        self.layers.catch_up()
+
+    @property
+    def notes(self) -> list[str]:
+        """What those who write beside the run could not do."""
+        return [*self.board.notes, *self.layers.notes]
 
 
 @contextmanager
 def _heard(
     assembly: Assembly, folder: Path, whose: tuple[Observer | None, Interrupt | None],
-    doctor: Doctor, tensorboard: str | Path | None, name: str,
+    doctor: Doctor, layers: bool, tensorboard: str | Path | None, name: str,
 ) -> Iterator[Heard]:  # fmt: skip
     """Be alone in the folder of a run, with those who hear its events."""
     with (
         alone_in(folder),
         closing(board_of(tensorboard, assembly, name)) as board,
         closing(RunWatcher(assembly, doctor)) as watcher,
+        closing(LayerWatcher(watcher.assembly, folder, layers)) as looks,
     ):
-        yield Heard(*whose, watcher, board)
+        yield Heard(*whose, watcher, board, looks)
 
 
 def fit(
@@ -111,6 +122,7 @@ def fit(
     interrupted: Interrupt | None = None,
     started: Started | None = None,
     doctor: Doctor = True,
+    layers: bool = True,
     tensorboard: str | Path | None = None,
 ) -> Run:
     """Train one model and score it on the validation rows; the test rows are not touched.
@@ -132,6 +144,8 @@ def fit(
         started: called once with the assembled run and its folder, before the first step.
         doctor: whether the doctor looks on, which changes no bit of the result; or a function that
             is called with each finding when it arises, once.
+        layers: whether what the layers do is recorded now and then, see `layer_history`; changes
+            no bit of the result.
         tensorboard: folder that gets a folder of event files for this run; changes no bit of the
             result. None writes none.
 
@@ -153,9 +167,7 @@ def fit(
     began = perf_counter()
     seed = whole_number(seed, "seed", 0)
     split = as_split(split, seed)
-    check_split(split)
-    _check_places(out, tensorboard)
-    place = Place(choose_device(device), check_workers(workers))
+    place = _checked(split, out, tensorboard, device, workers)
     with foreign_randomness(seed):
         recipe = with_rate(complete(recipe, split), split, seed)
     with keeping_memory(), foreign_randomness(seed), ExitStack() as failing:
@@ -167,7 +179,8 @@ def fit(
             if started:
                 started(assembly, folder)
             name = split.data.name if out is None else folder.name
-            with _heard(assembly, folder, (observer, interrupted), doctor, tensorboard, name) as by:
+            who = observer, interrupted
+            with _heard(assembly, folder, who, doctor, layers, tensorboard, name) as by:
                 run = _train(recipe, split, seed, assembly, folder, by, began)
         failing.pop_all()
     if out is None:
@@ -177,11 +190,16 @@ def fit(
     return run
 
 
-def _check_places(out: str | Path | None, tensorboard: str | Path | None) -> None:
-    """Refuse places that cannot be written to, before any work is done."""
+def _checked(
+    split: Split, out: str | Path | None, tensorboard: str | Path | None, device: str | None,
+    workers: int | None,
+) -> Place:  # fmt: skip
+    """Where a run is computed; rows and places that will not do are refused before any work."""
+    check_split(split)
     if out is not None:
         check_place(Path(out))
     check_board(tensorboard)
+    return Place(choose_device(device), check_workers(workers))
 
 
 def _folder_for(
@@ -204,6 +222,7 @@ def resume(
     interrupted: Interrupt | None = None,
     started: Started | None = None,
     doctor: Doctor = True,
+    layers: bool = True,
     tensorboard: str | Path | None = None,
 ) -> tuple[Run, int, list[str]]:
     """Continue a run from its newest good checkpoint, to the same result.
@@ -213,8 +232,8 @@ def resume(
         model: the user's own module or factory, if the run was made with one.
         data: the rows, if they came from arrays in memory.
         workers: as in `fit`; None takes what the run was started with.
-        observer, interrupted, started, doctor, tensorboard: as in `fit`; event files begin with
-            what was recorded before.
+        observer, interrupted, started, doctor, layers, tensorboard: as in `fit`; event files begin
+            with what was recorded before.
 
     Returns:
         The finished run, the step it was resumed from (its last one if it had ended already), and
@@ -242,7 +261,7 @@ def resume(
     with keeping_memory(), foreign_randomness(seed), using_threads(threads):
         assembly = assemble(recipe, split, seed, place)
         who, name = (observer, interrupted), saved.path.name
-        with _heard(assembly, saved.path, who, doctor, tensorboard, name) as heard:
+        with _heard(assembly, saved.path, who, doctor, layers, tensorboard, name) as heard:
             with Recorder(check_record(saved.path / "records.sqlite")) as recorder:
                 step, problems = continue_from(saved.path, assembly, recorder)
                 heard.catch_up(recorder.series())
@@ -262,10 +281,10 @@ def _train(
     before = perf_counter() - began
     with (
         Recorder(folder / "records.sqlite") as recorder,
-        closing(Steering(folder, watcher.assembly, interrupted)) as steering,
+        closing(Steering(folder, heard.layers.assembly, interrupted)) as steering,
     ):
         try:
-            parts = recipe, watcher.assembly, recorder, folder / "checkpoints"
+            parts = recipe, heard.layers.assembly, recorder, folder / "checkpoints"
             seconds = execute(*parts, heard, interrupted, steering)
         except Diverged as error:
             steering.note("diverge")
@@ -290,7 +309,7 @@ def _train(
                "spent": {name: round(part, 3) for name, part in spent.items()}},
     )  # fmt: skip
     heard.board.end(run)
-    run = replace(run, facts={**run.facts, "notes": [*run.facts["notes"], *heard.board.notes]})
+    run = replace(run, facts={**run.facts, "notes": [*run.facts["notes"], *heard.notes]})
     Patience(folder, interrupted).write(partial(write_run, run))
     return run
 

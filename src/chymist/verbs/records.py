@@ -34,7 +34,7 @@ from chymist.errors import ChymistError, InputError
 from chymist.losses import FORMS, Form
 from chymist.models import build_model
 from chymist.models.graphs import GRAPH_MODELS
-from chymist.values import Data, Floor, Predictions, Run, Score
+from chymist.values import Data, Floor, Predictions, Run, Score, Split
 from chymist.verbs.diagnosing import read_findings, signals_of
 from chymist.verbs.reporting import write_report
 from chymist.verbs.sources import with_model
@@ -96,13 +96,7 @@ def load_run(folder: str | Path, *, model: Any = None, data: Data | None = None)
     saved = open_folder(folder)
     result = finished(saved)
     split = saved.split_of(data if data is not None else reload(saved.source))
-    predictions = read_predictions(saved.path / "valid.npz")
-    rows = predictions.rows  # the steps of a row are its group
-    predictions = replace(
-        predictions,
-        groups=rows if split.data.task in STEPWISE else split.groups_of(rows),
-        estimated=FORMS[saved.recipe.loss.name].estimated,
-    )
+    predictions = scored_rows(saved, split)
     floors = tuple(Floor(f["name"], Score.from_dict(f["score"])) for f in result["floors"])
     stored = read_findings(saved.path)
     history = {**read_series(saved.path / "records.sqlite"), **signals_of(stored)}
@@ -113,6 +107,25 @@ def load_run(folder: str | Path, *, model: Any = None, data: Data | None = None)
         predictions, history, result["facts"],
         tuple(stored.findings) if stored else (), stored.experiments if stored else None,
     )  # fmt: skip
+
+
+def scored_rows(saved: Saved, split: Split) -> Predictions:
+    """Per-example results of a run, with what is known of its rows.
+
+    Args:
+        saved: the run folder.
+        split: the rows of the run.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
+    predictions = read_predictions(saved.path / "valid.npz")
+    rows = predictions.rows  # the steps of a row are its group
+    return replace(
+        predictions,
+        groups=rows if split.data.task in STEPWISE else split.groups_of(rows),
+        estimated=FORMS[saved.recipe.loss.name].estimated,
+    )
 
 
 def read_predictions(path: Path) -> Predictions:

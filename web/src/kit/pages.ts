@@ -34,4 +34,7 @@ export const PAGES: Record<string, () => Promise<Page>> = {
 /** By the part after the name of a run; "" is the overview. */
 export const RUN_PAGES: Record<string, () => Promise<Page>> = {
   comparison: () => import("../pages/study"),
+  predictions: () => import("../pages/predictions"),
+  explain: () => import("../pages/explain"),
+  doctor: () => import("../pages/doctor"),
 };

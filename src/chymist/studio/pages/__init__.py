@@ -1,9 +1,13 @@
 """Routes of the pages, one module a page: requests to plain values, nothing computed here."""
 
-from chymist.studio.pages import compare, frame, runs
+from chymist.studio.pages import compare, doctor, explain, frame, playground, predictions, runs
 
 ROUTES = (
     *runs.ROUTES,
     *compare.ROUTES,
     *frame.ROUTES,
+    *playground.ROUTES,
+    *predictions.ROUTES,
+    *explain.ROUTES,
+    *doctor.ROUTES,
 )

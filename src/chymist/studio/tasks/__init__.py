@@ -9,10 +9,35 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from chymist.studio.tasks.comparing import compare, study
+from chymist.studio.tasks.diagnosing import codes, diagnosis
+from chymist.studio.tasks.examples import examples
+from chymist.studio.tasks.explaining import explain_row, explainable
+from chymist.studio.tasks.playing import play
+from chymist.studio.tasks.predictions import predictions, slice_rows
 from chymist.studio.tasks.trial import echo
+from chymist.studio.tasks.units import (
+    filters,
+    layer_maps,
+    maximize,
+    network,
+    unit_arithmetic,
+)
 
 TASKS: Mapping[str, Callable[..., Iterator[Any]]] = {
     "compare": compare,
     "echo": echo,
     "study": study,
+    "predictions": predictions,
+    "examples": examples,
+    "slices": slice_rows,
+    "explainable": explainable,
+    "explain-row": explain_row,
+    "network": network,
+    "layer-maps": layer_maps,
+    "unit": unit_arithmetic,
+    "filters": filters,
+    "maximize": maximize,
+    "play": play,
+    "diagnosis": diagnosis,
+    "why": codes,
 }
