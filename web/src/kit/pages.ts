@@ -37,4 +37,5 @@ export const RUN_PAGES: Record<string, () => Promise<Page>> = {
   predictions: () => import("../pages/predictions"),
   explain: () => import("../pages/explain"),
   doctor: () => import("../pages/doctor"),
+  curves: () => import("../pages/curves"),
 };
