@@ -36,6 +36,7 @@ export const PAGES: Record<string, () => Promise<Page>> = {
 export const RUN_PAGES: Record<string, () => Promise<Page>> = {
   architecture: () => import("../pages/architecture"),
   "": () => import("../pages/overview"),
+  comparison: () => import("../pages/study"),
   predictions: () => import("../pages/predictions"),
   explain: () => import("../pages/explain"),
   doctor: () => import("../pages/doctor"),

@@ -34,6 +34,7 @@ TASKS: Mapping[str, Callable[..., Iterator[Any]]] = {
     "picture": picture,
     "play": play,
     "again": again,
+    "study": study,
     "predictions": predictions,
     "examples": examples,
     "slices": slice_rows,
@@ -44,6 +45,5 @@ TASKS: Mapping[str, Callable[..., Iterator[Any]]] = {
     "unit": unit_arithmetic,
     "filters": filters,
     "maximize": maximize,
-    "study": study,
     "population_script": population_script,
 }
