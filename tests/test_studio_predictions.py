@@ -66,10 +66,8 @@ def test_numbers_are_those_of_report_json_and_terminal(
         return
     assert found["title"] in seen
     for rate in found["rates"]:
-        line = (
-            f"{rate['name']} {rate['rows']:,} {rate['recall']} {rate['low']} to {rate['high']} % "
-        )
-        assert line + rate["precision"] in seen
+        line = f"{rate['name']} {rate['rows']:,} {rate['recall']} {rate['low']} to {rate['high']} %"
+        assert f"{line} {rate['precision']}" in seen
     matrix = seen[seen.index("true \\ said") : seen.index("Down: the true class")]
     for t, class_ in enumerate(found["classes"]):
         assert f" {class_} {' '.join(texts_of_line(found, t))} " in matrix
