@@ -185,7 +185,7 @@ function Maximized({ run, layer, classes }: { run: string; layer: Layer; classes
         begin(kind === "class" ? { unit: name } : { unit: name, layer: layer.name });
       }}>
         <label>{t("Unit")} <select name="unit">
-          <optgroup label={t("classes")}>{classes.map((name) => <option value={`class:${name}`}>{name}</option>)}</optgroup>
+          <optgroup label={t("Classes")}>{classes.map((name) => <option value={`class:${name}`}>{name}</option>)}</optgroup>
           <optgroup label={t("layer {layer}", { layer: layer.name })}>{Array.from({ length: Math.min(layer.units, 256) }, (_, k) => <option value={`unit:${k}`}>{t("unit {n}", { n: k })}</option>)}</optgroup>
         </select></label>
         <button type="submit" disabled={state.seconds !== undefined}>{t("Make images by gradient ascent")}</button>
