@@ -2,20 +2,26 @@
 
 from chymist.studio.pages import (
     architecture,
+    compare,
+    curves,
     doctor,
     explain,
     frame,
+    layers,
     playground,
     predictions,
     runs,
 )
 
 ROUTES = (
-    *runs.ROUTES,
-    *frame.ROUTES,
-    *doctor.ROUTES,
     *architecture.ROUTES,
+    *compare.ROUTES,
+    *curves.ROUTES,
+    *doctor.ROUTES,
+    *explain.ROUTES,
+    *frame.ROUTES,
+    *layers.ROUTES,
     *playground.ROUTES,
     *predictions.ROUTES,
-    *explain.ROUTES,
+    *runs.ROUTES,
 )

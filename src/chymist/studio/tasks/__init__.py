@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from chymist.studio.tasks.comparing import compare, study
 from chymist.studio.tasks.diagnosing import codes, diagnosis
 from chymist.studio.tasks.examples import examples
 from chymist.studio.tasks.explaining import explain_row, explainable
@@ -24,6 +25,7 @@ from chymist.studio.tasks.units import (
 )
 
 TASKS: Mapping[str, Callable[..., Iterator[Any]]] = {
+    "compare": compare,
     "echo": echo,
     "diagnosis": diagnosis,
     "why": codes,
@@ -39,4 +41,5 @@ TASKS: Mapping[str, Callable[..., Iterator[Any]]] = {
     "unit": unit_arithmetic,
     "filters": filters,
     "maximize": maximize,
+    "study": study,
 }
