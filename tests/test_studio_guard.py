@@ -44,7 +44,7 @@ def site() -> Site:
 def wrong(site: Site, method: str, path: str) -> Iterator[tuple[str, Asked]]:
     """The same request with one thing wrong, and what it is."""
     fine = good(site, method, path)
-    host, old = f"127.0.0.1:{site.port}", Site((), site.port)
+    host = f"127.0.0.1:{site.port}"
     for name in ("evil.example", f"evil.example:{site.port}", "127.0.0.1", "127.0.0.1:80", "",
                  f"127.0.0.1:{site.port}.evil.example", f"[::1]:{site.port}", f"0.0.0.0:{site.port}",
                  f"127.0.0.1.:{site.port}", f"LOCALHOST.evil:{site.port}", f"127.1:{site.port}",
@@ -64,12 +64,13 @@ def wrong(site: Site, method: str, path: str) -> Iterator[tuple[str, Asked]]:
         "nonsense",
     ):
         yield "site", fine.having("sec-fetch-site", name)
-    yield "session", fine.without("cookie")
-    for value in ("", f"{site.cookie}=", f"{site.cookie}={old.session}", f"{site.cookie}=é",
-                  f"other={site.session}", f"chymist-{site.port + 1}={site.session}",
-                  f"{site.cookie}={site.session[:-1]}", f"{site.cookie}={site.session}x",
-                  f"{site.cookie}={site.nonce}", f"{site.cookie.upper()}={site.session}"):  # fmt: skip
-        yield "session", fine.having("cookie", value)
+    yield from wrong_forms(site, fine)
+    yield from wrong_secrets(site, fine)
+
+
+def wrong_forms(site: Site, fine: Asked) -> Iterator[tuple[str, Asked]]:
+    """Of a good request: other protocols, doubled headers, odd paths, odd lengths."""
+    path, host = fine.path, f"127.0.0.1:{site.port}"
     for version in ("1.0", "0.9", "2", "2.0", "3"):
         yield "version", replace(fine, version=version)
     for word in ("websocket", "h2c", "TLS/1.0", ""):
@@ -78,15 +79,28 @@ def wrong(site: Site, method: str, path: str) -> Iterator[tuple[str, Asked]]:
     for name, value in fine.headers:
         yield "twice", fine.twice(name, value)
     yield "twice", fine.having("origin", f"http://{host}").twice("origin", "http://evil.example")
+    yield "large", fine.having("x-large", "a" * 40_000)
+    yield "large", replace(fine, headers=(*fine.headers, *((f"x-{n}", "1") for n in range(100))))
     for raw in disguised(path):
         yield "path", replace(fine, raw=raw, path=decoded(raw))
     yield "path", replace(fine, query="a" * 9_000)
     for length in ("1000001", "9" * 15, "9" * 30, "-1", "1e3", "", "²", "0x10"):
         yield "length", fine.having("content-length", length)
-    if method in ("GET", "HEAD"):
+    if fine.method in ("GET", "HEAD"):
         yield "length", fine.having("content-length", "5")
         yield "length", fine.having("transfer-encoding", "chunked")
-    else:
+
+
+def wrong_secrets(site: Site, fine: Asked) -> Iterator[tuple[str, Asked]]:
+    """Of a good request: no session or another one, no nonce or another one."""
+    old = Site((), site.port)
+    yield "session", fine.without("cookie")
+    for value in ("", f"{site.cookie}=", f"{site.cookie}={old.session}", f"{site.cookie}=é",
+                  f"other={site.session}", f"chymist-{site.port + 1}={site.session}",
+                  f"{site.cookie}={site.session[:-1]}", f"{site.cookie}={site.session}x",
+                  f"{site.cookie}={site.nonce}", f"{site.cookie.upper()}={site.session}"):  # fmt: skip
+        yield "session", fine.having("cookie", value)
+    if fine.method not in ("GET", "HEAD"):
         yield "nonce", fine.without("x-chymist-nonce")
         for value in (
             "",
@@ -157,6 +171,7 @@ def test_every_route_refuses_everything_wrong_before_a_handler(site: Site) -> No
         "path",
         "length",
         "nonce",
+        "large",
         "method",
     }
     assert set(reached) == kinds
@@ -169,6 +184,7 @@ def test_the_matrix_fails_without_any_one_of_the_checks(dropped: Check) -> None:
         "known_host": "host", "same_origin": "origin", "same_site": "site", "plain_path": "path",
         "known_session": "session", "known_version": "version", "single_headers": "twice",
         "small_body": "length", "known_nonce": "nonce", "known_method": "method",
+        "small_headers": "large",
     }  # fmt: skip
     reached = escaped(Site((), PORT), [check for check in CHECKS if check is not dropped])
     assert reached[owner[dropped.__name__]] > 0, reached

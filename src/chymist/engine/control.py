@@ -84,6 +84,7 @@ def ask(folder: Path, action: str, by: str, alive: Callable[[], bool], seconds: 
             lives = alive()  # before the history is read: the last answer comes before the end
             for entry in reversed(read_history(folder)):
                 if entry.request == request.id:
+                    put = False  # its trainer has taken it
                     return entry
             if not lives:
                 raise InputError("the run has ended before it could answer", where=str(folder),
@@ -123,9 +124,10 @@ def waiting(folder: Path) -> Request | None:
     try:
         check_ordinary(path)
         with path.open("rb") as stream:
-            return msgspec.json.decode(stream.read(LARGEST), type=Request)
+            found = msgspec.json.decode(stream.read(LARGEST), type=Request)
     except (OSError, msgspec.DecodeError):
         return None
+    return found if found.action in ACTIONS else None
 
 
 def discard(folder: Path) -> None:

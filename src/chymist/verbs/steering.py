@@ -68,7 +68,7 @@ def check_steerable(folder: Path) -> None:
                          received="a folder" if folder.is_dir() else "nothing there",
                          do="see chymist runs")  # fmt: skip
     found = status_of(folder)
-    if found.alive:
+    if found.state in ("starting", "running", "paused"):
         return
     do = f"chymist resume {folder}" if found.resumable else f"chymist show {folder}"
     raise InputError("nobody trains this run", where=str(folder),
