@@ -71,7 +71,7 @@ def moons(*, rows: Rows = 200, noise: NonNegative = 0.1, seed: Seed = 0) -> Poin
 
     Example:
         >>> points, kinds = moons(rows=50)
-        >>> points.shape, kinds.sum()
+        >>> points.shape, int(kinds.sum())
         ((50, 2), 25)
 
     Source: scikit-learn, make_moons.
