@@ -38,6 +38,7 @@ PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").g
         "docs/studio.md",
         "docs/tensorboard.md",
         "docs/tools.md",
+        "docs/studio.md",
     ],
 )
 def test_the_python_of_a_page_runs(
