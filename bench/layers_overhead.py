@@ -83,7 +83,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--only", default=",".join(LOADS))
     options = parser.parse_args(argv)
     print(
-        "| run | steps | looks | without | more | of pairs | <= 3 % |\n|---|---|---|---|---|---|---|"
+        "| run | steps | looks | without | more | of pairs | <= 3 % |\n"
+        "|---|---|---|---|---|---|---|"
     )
     for name in options.only.split(","):
         print(measured(name, options.pairs), flush=True)
