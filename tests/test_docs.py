@@ -35,9 +35,9 @@ PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").g
         "docs/explaining.md",
         "docs/neurons.md",
         "docs/reports.md",
-        "docs/studio.md",
         "docs/tensorboard.md",
         "docs/tools.md",
+        "docs/studio.md",
     ],
 )
 def test_the_python_of_a_page_runs(
