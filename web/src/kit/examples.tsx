@@ -8,8 +8,11 @@ export interface RowShown {
   words?: string[]; at?: number | null; before?: number; lines?: (number | string)[][]; steps?: number;
 }
 export interface Example {
-  row: number; step?: number; true: string; said: string; right: boolean; sure: string; loss: string; shown: RowShown;
+  row: number; step?: number; true?: string; said?: string; right: boolean; sure: string; loss: string; shown: RowShown;
 }
+
+/** A name that can be seen: one of blanks, as of characters, in quotes. */
+export const visible = (name: string): string => (name.trim() ? name : JSON.stringify(name));
 
 /** Number of the word that was answered, from 0; nothing where rows have one answer. */
 export const wordOf = ({ shown }: Example): number | undefined =>
@@ -59,8 +62,11 @@ function Series({ lines, label }: { lines: (number | string)[][]; label: string 
 export function Answer({ one }: { one: Example }): JSX.Element {
   return (
     <>
-      {one.true && <span>{t("true {name}", { name: one.true })}</span>}
-      {one.said && <span class={one.right ? "" : "wrong"}>{one.right ? "" : "✗ "}{t("said {name}", { name: one.said })}{one.sure && `, ${one.sure}`}</span>}
+      {one.true !== undefined && <span>{t("true {name}", { name: visible(one.true) })}</span>}
+      <span class={one.right ? "" : "wrong"}>
+        {one.right ? "" : "✗ "}
+        {one.said === undefined ? t("{p} for the right one", { p: one.sure }) : <>{t("said {name}", { name: visible(one.said) })}{one.sure && `, ${one.sure}`}</>}
+      </span>
       <span class="note">{one.sure ? t("loss {n}", { n: one.loss }) : t("error {n}", { n: one.loss })}</span>
     </>
   );

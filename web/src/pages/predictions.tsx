@@ -1,7 +1,7 @@
 import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { get, num, ofRun } from "../kit/api";
-import { Answer, type Example, ExampleList, ShownRow, wordOf } from "../kit/examples";
+import { Answer, type Example, ExampleList, ShownRow, visible, wordOf } from "../kit/examples";
 import { Figure, Table } from "../kit/figure";
 import { Loaded, useLoaded } from "../kit/load";
 import type { PageProps } from "../kit/pages";
@@ -60,7 +60,7 @@ function Shown({ run, made }: { run: string; made: Predicted }): JSX.Element {
 }
 
 function Classes({ run, made }: { run: string; made: Predicted }): JSX.Element {
-  const names = made.classes ?? [];
+  const names = (made.classes ?? []).map(visible);
   const cell = (place.value.query.get("cell") ?? "").split(",").map(Number);
   const open = cell.length === 2 && cell.every((n) => Number.isInteger(n) && n >= 0 && n < names.length) ? cell as [number, number] : null;
   const show = (t_: number, p: number): void => setQuery({ cell: `${t_},${p}` });
@@ -76,7 +76,7 @@ function Classes({ run, made }: { run: string; made: Predicted }): JSX.Element {
         note={t("Recall: share of the class that was found, with Wilson's 95 % interval. Precision: share of right ones among those said to be of the class.")}>
         <Table name="classes" numbers={{
           head: [t("class"), t("rows"), t("recall"), t("95 % interval"), t("precision")],
-          rows: (made.rates ?? []).map((one) => [one.name, one.rows, one.recall, one.rows ? t("{low} to {high} %", { low: one.low, high: one.high }) : "–", one.precision]),
+          rows: (made.rates ?? []).map((one) => [visible(one.name), one.rows, one.recall, one.rows ? t("{low} to {high} %", { low: one.low, high: one.high }) : "–", one.precision]),
         }} />
       </Figure>
     </>
@@ -149,7 +149,7 @@ function Matrix({ cells, names, title, open, show }: MatrixProps): JSX.Element {
 }
 
 function Pairs({ made, show }: { made: Predicted; show: (a: number, b: number) => void }): JSX.Element {
-  const names = made.classes ?? [], pairs = made.pairs ?? [];
+  const names = (made.classes ?? []).map(visible), pairs = made.pairs ?? [];
   return (
     <Figure title={made.title ?? ""} name="confused" note={t("The {n} most confused of {all} pairs of classes.", { n: pairs.length, all: made.confused ?? 0 })}>
       <div class="scroll" tabIndex={0} role="region" aria-label={t("Pairs of classes")}>

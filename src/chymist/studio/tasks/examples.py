@@ -88,8 +88,8 @@ def plain(run: Opened, place: int) -> dict[str, Any]:
                  "sure": f"{100 * found.outputs[place, said]:.1f} %"}  # fmt: skip
     elif classes:  # of very many classes the first chance is that of the right one
         right = bool(found.outputs[place, 0] >= found.outputs[place, 1:].max())
-        made |= {"true": "", "said": "", "right": right,
-                 "sure": f"{100 * found.outputs[place, 0]:.1f} %"}  # fmt: skip
+        sure = f"{100 * found.outputs[place, 0]:.1f} %"
+        made |= {"right": right, "sure": sure}
     else:
         made |= {"true": _values(found.targets[place]), "said": _values(found.outputs[place]),
                  "right": True, "sure": ""}  # fmt: skip
