@@ -88,6 +88,7 @@ def run(words: Sequence[str]) -> int:
     from chymist.cli.explaining import EXPLAINING
     from chymist.cli.forecasting import FORECASTING
     from chymist.cli.images import IMAGES
+    from chymist.cli.layers import LAYERS
     from chymist.cli.logs import LOGS
     from chymist.cli.networks import NETWORKS
     from chymist.cli.racing import RACING
@@ -96,7 +97,7 @@ def run(words: Sequence[str]) -> int:
 
     known = {
         **COMMANDS, **COMPARING, **CURVING, **DIAGNOSING, **FORECASTING, **NETWORKS, **RACING,
-        **REACHING, **CLASSICAL, **IMAGES, **EXPLAINING, **LOGS, **STEERING,
+        **REACHING, **CLASSICAL, **IMAGES, **EXPLAINING, **LOGS, **LAYERS, **STEERING,
     }  # fmt: skip
     return known[options.verb](options)
 

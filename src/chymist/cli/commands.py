@@ -64,6 +64,7 @@ def fit(options: argparse.Namespace) -> int:
                         begin(screen, assembly, split)
                     ),
                     doctor=teller(screen, progress, language), tensorboard=options.tensorboard,
+                    layers=not options.no_layers,
                 )  # fmt: skip
             finally:
                 for bar in progress:
@@ -246,14 +247,17 @@ def runs(options: argparse.Namespace) -> int:
     """`chymist runs`."""
     from chymist.reports.text import table
 
-    rows = cy.list_runs(options.folder)
+    rows = cy.list_runs(options.folder, options.filter)
     screen = screen_of(options)
     if options.json:
         emit({"runs": rows})
         return 0
     if not rows:
         screen.line(
-            "Runs", f"none in {options.folder}; start with: chymist fit digits", result=True
+            "Runs",
+            f"none in {options.folder}"
+            + (" that the filter keeps" if options.filter else "; start with: chymist fit digits"),
+            result=True,
         )
         return 0
     cells = []

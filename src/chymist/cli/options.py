@@ -58,6 +58,7 @@ EXAMPLES = {
     "tree": "chymist tree runs/iris-0001 --stability --out tree.svg",
     "support": "chymist support runs/wine-0001 --out vectors.csv",
     "reach": "chymist reach runs/recall-0001 runs/recall-0002 --out reach.svg",
+    "layers": "chymist layers runs/digits-0001 --quantity update_ratio --out layers.svg",
     "part": "chymist part gelu --out gelu.svg",
     "shapes": "chymist shapes cnn --input 1x28x28 --outputs 10",
     "graph": "chymist graph 'sigmoid(w*x + b)' --at w=2,x=0.5,b=-1 --expand --out graph.svg",
@@ -103,6 +104,7 @@ VERBS = {
     "tree": "show the tree of a run, and how sure its cuts are",
     "support": "list the support vectors of a run, and its margins",
     "reach": "measure how far back runs of sequences look, by the gradient at each distance",
+    "layers": "show what the layers of a run did: gradients, updates, activations by step",
     "part": "explain a part of a recipe (a model, loss, optimiser, ...)",
     "shapes": "show a model layer by layer, before training",
     "graph": "show a formula as a graph, with values forward and gradients backward",
@@ -261,6 +263,7 @@ def _fit(verb: argparse.ArgumentParser) -> None:
     shared.workers(run)
     of_runs.language(run)
     logs.board(run)
+    logs.without_layers(run)
     run.add_argument("--out", metavar="DIR", help="the run folder (runs/<data>-NNNN)")
     run.add_argument(
         "--print-recipe", action="store_true", help="print the complete recipe and end"
@@ -434,6 +437,7 @@ _ADD = {
     "pca": classical.pca, "kmeans": classical.kmeans, "crossing": classical.crossing,
     "mistake-bound": classical.mistake_bound, "bag": classical.bag,
     "tree": of_runs.tree, "support": of_runs.support, "reach": of_runs.reach,
+    "layers": of_runs.layers,
     "steer": steering.steer, "branch": steering.branch,
     "studio": studio.studio, "tensorboard": logs.tensorboard, "import-log": logs.import_log,
     "explain": explaining.explain, "diagnose": of_runs.diagnose, "why": of_runs.why,

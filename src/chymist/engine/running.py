@@ -28,7 +28,7 @@ Observer = Callable[[Event], object]
 
 CHECKPOINT_SECONDS = 20.0  # when to save affects no number, so the clock may decide
 CHECKPOINT_SHARE = 0.05  # of the time that saving may take
-FLUSH_SECONDS = 1.0
+FLUSH_SECONDS = 0.1  # no point waits longer, as far as one can tell when the next event comes
 
 
 def execute(
@@ -62,8 +62,8 @@ def execute(
     state = assembly.state
     solved, program = is_solved(recipe), assembly.program
     events = solve(program, state, recipe) if solved else train(program, state)
-    patient = Patience(checkpoints, interrupted)
-    began = saved = flushed = perf_counter()
+    patient, pace = Patience(checkpoints, interrupted), _Pace(program.steps_per_epoch)
+    began = saved = perf_counter()
     pause = CHECKPOINT_SECONDS
     save = partial(_save, checkpoints, state, recorder, patient) if checkpoints else None
     with closing(events):  # with the workers that prepare their batches
@@ -74,13 +74,14 @@ def execute(
             if steering and save and isinstance(event, Step):
                 steering.heed(save, partial(patient.write, recorder.flush))
             stop, now = bool(interrupted and interrupted()), perf_counter()
+            due = pace.is_due(event, now)
             if save and (stop or now - saved > pause):
                 save()
-                saved = flushed = perf_counter()
+                saved = pace.written = perf_counter()
                 pause = max(CHECKPOINT_SECONDS, (saved - now) / CHECKPOINT_SHARE)
-            elif now - flushed > FLUSH_SECONDS:
+            elif due:
                 patient.write(recorder.flush)
-                flushed = now
+                pace.written = now
             if stop:
                 raise _interrupted(state, steering)
     check_finite(state)
@@ -95,6 +96,29 @@ def _interrupted(state: State, steering: Steering | None) -> Interrupted:
     if steering:
         steering.note("interrupt", "signal")
     return Interrupted("interrupted", where=f"step {state.step}")
+
+
+class _Pace:
+    """When points must be written, lest they are older than `FLUSH_SECONDS` at the next event.
+
+    Args:
+        steps_per_epoch: after the last of which an evaluation may take its time.
+    """
+
+    def __init__(self, steps_per_epoch: int) -> None:
+        self.written = self._last = perf_counter()
+        self._every, self._ends = steps_per_epoch, False
+        self._gaps = {
+            False: 0.0,
+            True: FLUSH_SECONDS,
+        }  # seconds after a step; after an epoch's last
+
+    def is_due(self, event: Event, now: float) -> bool:
+        """Whether to write now; asked once an event."""
+        self._gaps[self._ends] = now - self._last
+        self._last = now
+        self._ends = isinstance(event, Step) and event.step % self._every == 0
+        return now + self._gaps[self._ends] - self.written > FLUSH_SECONDS
 
 
 def settle(state: State) -> None:

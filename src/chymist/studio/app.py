@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Lifespan
 
 from chymist.errors import ChymistError, InputError
 from chymist.studio.built import page, static_file
 from chymist.studio.folders import Folders
 from chymist.studio.guard import Guard
+from chymist.studio.index import Index
 from chymist.studio.pages import ROUTES
 from chymist.studio.plays import Plays
 from chymist.studio.replies import error_reply, reply
@@ -40,6 +42,8 @@ def unguarded(site: Site) -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         app.state.site, app.state.folders = site, Folders(site.folders)
+        app.state.index = Index(app.state.folders)
+        app.state.index.rows(patience=0)  # begins to read them
         app.state.workshops = {name: Workshop() for name in WORKSHOPS}
         app.state.plays = Plays()
         try:
@@ -56,10 +60,27 @@ def unguarded(site: Site) -> Starlette:
         Route("/api/link", another_link, methods=["POST"]),
         *ROUTES,
     ]
-    handlers = {ChymistError: _failed, HTTPException: _unknown}
-    app = Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers)
-    app.router.redirect_slashes = False
-    return app
+    return Application(routes, lifespan)
+
+
+class Application(Starlette):
+    """Routes, and the errors that are answers; what nobody foresaw is left to the guard.
+
+    Args:
+        routes: of all pages.
+        lifespan: what is there while it is served.
+    """
+
+    def __init__(
+        self, routes: Sequence[Route], lifespan: Lifespan[Starlette] | None = None
+    ) -> None:
+        handlers = {ChymistError: _failed, HTTPException: _unknown}
+        super().__init__(routes=routes, lifespan=lifespan, exception_handlers=handlers)
+        self.router.redirect_slashes = False
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """The routes behind the answers of known errors, nothing else."""
+        return ExceptionMiddleware(self.router, handlers=self.exception_handlers)
 
 
 async def session(request: Request) -> Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from chymist.engine.status import is_trained, status_of
+from chymist.engine.status import status_of
 
 KINDS = {  # a file that only one kind of folder has, and what pages call the kind
     "cv.json": "cv",
@@ -28,13 +28,5 @@ def kind_of(folder: Path) -> str:
 
 
 def state_of(folder: Path) -> str:
-    """How a run stands, see `engine.status`.
-
-    Studies appear when they are complete, so they are finished.
-    """
+    """How a run stands, in a word of `engine.status`; studies appear when they are complete."""
     return status_of(folder).state if kind_of(folder) == "run" else "finished"
-
-
-def is_written(folder: Path) -> bool:
-    """Whether a process trains this run now: it holds the lock of the folder."""
-    return is_trained(folder)

@@ -28,12 +28,18 @@ export const TABS: readonly { part: string; label: string; kinds: readonly Kind[
 /** By the first part of the address. */
 export const PAGES: Record<string, () => Promise<Page>> = {
   "": () => import("../pages/runs"),
+  compare: () => import("../pages/compare"),
+  playground: () => import("../pages/playground"),
 };
 
 /** By the part after the name of a run; "" is the overview. */
 export const RUN_PAGES: Record<string, () => Promise<Page>> = {
   "": () => import("../pages/overview"),
+  architecture: () => import("../pages/architecture"),
   predictions: () => import("../pages/predictions"),
   explain: () => import("../pages/explain"),
   doctor: () => import("../pages/doctor"),
+  curves: () => import("../pages/curves"),
+  comparison: () => import("../pages/study"),
+  layers: () => import("../pages/layers"),
 };

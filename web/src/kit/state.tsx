@@ -7,11 +7,11 @@ const STATES: Record<string, readonly [word: string, tone: string]> = {
   running: ["Running", "info run"],
   paused: ["Paused", "warn"],
   finished: ["Finished", "ok"],
-  stopped: ["Stopped by its user", "ok"],
-  damaged: ["Damaged", "bad"],
+  stopped: ["Stopped", "ok"],
   diverged: ["Diverged", "bad"],
   interrupted: ["Interrupted", "warn"],
-  crashed: ["Crashed, can be resumed", "warn"],
+  crashed: ["Crashed, can be resumed", "bad"],
+  damaged: ["Damaged", "bad"],
 };
 
 export function State({ state }: { state: string }): JSX.Element {

@@ -120,7 +120,7 @@ function Matrix({ cells, names, title, open, show }: MatrixProps): JSX.Element {
       </p>
       <div class="scroll">
         <table class="matrix" ref={table} onKeyDown={move}>
-          <thead><tr><th scope="col">{t("true \\ said")}</th>{order.map((k) => <th scope="col" key={k}><bdi>{names[k]}</bdi></th>)}</tr></thead>
+          <thead><tr><th scope="col">{t("true / said")}</th>{order.map((k) => <th scope="col" key={k}><bdi>{names[k]}</bdi></th>)}</tr></thead>
           <tbody>{order.map((a, i) => (
             <tr key={a}>
               <th scope="row"><bdi>{names[a]}</bdi></th>
@@ -277,7 +277,7 @@ function Threshold({ made }: { made: NonNullable<Predicted["thresholds"]> }): JS
       </p>
       <div class="beside">
         <table class="counts">
-          <thead><tr><th scope="col">{t("true \\ said")}</th><th scope="col">{t("not {name}", { name: made.positive })}</th><th scope="col">{made.positive}</th></tr></thead>
+          <thead><tr><th scope="col">{t("true / said")}</th><th scope="col">{t("not {name}", { name: made.positive })}</th><th scope="col">{made.positive}</th></tr></thead>
           <tbody>
             <tr><th scope="row">{t("not {name}", { name: made.positive })}</th><td>{made.negatives - alarms}</td><td>{alarms} <small>{alarmRate}</small></td></tr>
             <tr><th scope="row">{made.positive}</th><td>{made.positives - hits}</td><td>{hits} <small>{recall}</small></td></tr>

@@ -1,13 +1,29 @@
 """Routes of the pages, one module a page: requests to plain values, nothing computed here."""
 
-from chymist.studio.pages import doctor, explain, frame, overview, playground, predictions, runs
+from chymist.studio.pages import (
+    architecture,
+    compare,
+    curves,
+    doctor,
+    explain,
+    frame,
+    layers,
+    overview,
+    playground,
+    predictions,
+    runs,
+)
 
 ROUTES = (
-    *runs.ROUTES,
+    *architecture.ROUTES,
+    *compare.ROUTES,
+    *curves.ROUTES,
+    *doctor.ROUTES,
+    *explain.ROUTES,
     *frame.ROUTES,
+    *layers.ROUTES,
     *overview.ROUTES,
     *playground.ROUTES,
     *predictions.ROUTES,
-    *explain.ROUTES,
-    *doctor.ROUTES,
+    *runs.ROUTES,
 )

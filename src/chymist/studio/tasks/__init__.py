@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from chymist.studio.tasks.again import again
+from chymist.studio.tasks.comparing import compare, study
 from chymist.studio.tasks.diagnosing import codes, diagnosis
 from chymist.studio.tasks.examples import examples
 from chymist.studio.tasks.explaining import explain_row, explainable
+from chymist.studio.tasks.picturing import picture
 from chymist.studio.tasks.playing import play
 from chymist.studio.tasks.predictions import predictions, slice_rows
 from chymist.studio.tasks.trial import echo
@@ -24,8 +26,13 @@ from chymist.studio.tasks.units import (
 )
 
 TASKS: Mapping[str, Callable[..., Iterator[Any]]] = {
+    "compare": compare,
     "echo": echo,
     "again": again,
+    "diagnosis": diagnosis,
+    "why": codes,
+    "picture": picture,
+    "play": play,
     "predictions": predictions,
     "examples": examples,
     "slices": slice_rows,
@@ -36,7 +43,5 @@ TASKS: Mapping[str, Callable[..., Iterator[Any]]] = {
     "unit": unit_arithmetic,
     "filters": filters,
     "maximize": maximize,
-    "play": play,
-    "diagnosis": diagnosis,
-    "why": codes,
+    "study": study,
 }
