@@ -10,6 +10,7 @@ from chymist.studio.pages import (
     layers,
     overview,
     playground,
+    population,
     predictions,
     runs,
 )
@@ -24,6 +25,7 @@ ROUTES = (
     *layers.ROUTES,
     *overview.ROUTES,
     *playground.ROUTES,
+    *population.ROUTES,
     *predictions.ROUTES,
     *runs.ROUTES,
 )

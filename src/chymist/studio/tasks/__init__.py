@@ -15,6 +15,7 @@ from chymist.studio.tasks.examples import examples
 from chymist.studio.tasks.explaining import explain_row, explainable
 from chymist.studio.tasks.picturing import picture
 from chymist.studio.tasks.playing import play
+from chymist.studio.tasks.populations import population_script
 from chymist.studio.tasks.predictions import predictions, slice_rows
 from chymist.studio.tasks.trial import echo
 from chymist.studio.tasks.units import (
@@ -28,11 +29,12 @@ from chymist.studio.tasks.units import (
 TASKS: Mapping[str, Callable[..., Iterator[Any]]] = {
     "compare": compare,
     "echo": echo,
-    "again": again,
     "diagnosis": diagnosis,
     "why": codes,
     "picture": picture,
     "play": play,
+    "again": again,
+    "study": study,
     "predictions": predictions,
     "examples": examples,
     "slices": slice_rows,
@@ -43,5 +45,5 @@ TASKS: Mapping[str, Callable[..., Iterator[Any]]] = {
     "unit": unit_arithmetic,
     "filters": filters,
     "maximize": maximize,
-    "study": study,
+    "population_script": population_script,
 }
