@@ -1,4 +1,5 @@
 export const ZH_OVERVIEW: Record<string, string> = {
+  "Stopped by its user": "由用户停止",
   "Overview": "概览",
   "This run is about to train": "这次训练即将开始",
   "This run trains": "正在训练",
