@@ -61,9 +61,14 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
             >>> Entry(0.0, 1200, "pause", "studio").effect
             'paused after step 1,200; memory is kept'
         """
-        given = {name: f"{v:,}" if isinstance(v, int) else v for name, v in self.facts.items()}
-        known = {"n": f"{self.step:,}", "ends": f"{self.step:,}", "parent": "?", "why": ""}
-        return EFFECTS.get(self.action, self.action).format(**known | given)
+        return EFFECTS.get(self.action, self.action).format(**self.fields)
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """What stands in the sentence of its effect."""
+        step = f"{self.step:,}"
+        told = {name: f"{v:,}" if isinstance(v, int) else str(v) for name, v in self.facts.items()}
+        return {"n": step, "ends": step, "parent": "?", "why": "", **told}
 
     def to_dict(self) -> dict[str, Any]:
         """The entry and its effect, as plain values."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from chymist.engine.control import ACTIONS
-from chymist.engine.history import EFFECTS, read_history
+from chymist.engine.history import EFFECTS, Entry, read_history
 from chymist.engine.manifest import kept_checkpoints
 from chymist.engine.status import status_of
 from chymist.errors import InputError
@@ -56,16 +56,22 @@ def branches_of(folder: Path, others: Mapping[str, Path]) -> list[dict[str, Any]
     return found
 
 
+def entry_said(entry: Entry, say: Say) -> dict[str, Any]:
+    """An entry of a history, with its effect in a language."""
+    fields = {**entry.fields, "why": say.word(entry.fields["why"])}
+    effect = say(EFFECTS.get(entry.action, entry.action), **fields)
+    return {"at": entry.at, "step": entry.step, "action": entry.action, "by": entry.by,
+            "effect": effect}  # fmt: skip
+
+
 def _run(folder: Path, say: Say) -> dict[str, Any]:
     """A run of `fit`, finished or not."""
     status, result = status_of(folder), _json(folder / "result.json")
     facts = result.get("facts", {})
     try:
-        history = [{**e.to_dict(), "template": EFFECTS.get(e.action, e.action)}
-                   for e in read_history(folder)]  # fmt: skip
+        history = [entry_said(entry, say) for entry in read_history(folder)]
     except InputError as error:
-        history = [{"at": 0.0, "step": 0, "action": "damaged", "by": "", "effect": error.line(),
-                    "facts": {}, "template": error.line()}]  # fmt: skip
+        history = [{"at": 0.0, "step": 0, "action": "damaged", "by": "", "effect": error.line()}]
     return {
         "status": status.to_dict(),
         "age": None if status.updated is None else max(0.0, time.time() - status.updated),
@@ -83,7 +89,7 @@ def _run(folder: Path, say: Say) -> dict[str, Any]:
         "data": _json(folder / "data.json").get("schema", {}).get("name", ""),
         "environment": _environment(folder),
         "history": history,
-        "actions": ACTIONS,
+        "actions": {name: say(effect) for name, effect in ACTIONS.items()},
     }
 
 

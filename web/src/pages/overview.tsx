@@ -15,7 +15,7 @@ interface Status {
   updated: number | null; pace: number | null; left: [number, number, number] | null; rows_per_second: number | null; resumable: boolean;
 }
 interface Score { metric: string; text: string; rows: string; interval: string; part: string; cautions: string[] }
-interface Entry { at: number; step: number; action: string; by: string; effect: string; template: string; facts: Record<string, unknown> }
+interface Entry { at: number; step: number; action: string; by: string; effect: string }
 interface Kept { step: number; at: number; size: number; damage: string }
 interface Overview {
   kind: string; folder: string; now: number; verdict: string; score: Score | null; data: string;
@@ -31,17 +31,17 @@ const LIVE = ["starting", "running", "paused"];
 const EVERY = 1000, EVERY_AT_REST = 5000; // milliseconds
 const STALE = 10; // seconds
 const TONES: Record<string, string> = { certain: "bad", confirmed: "bad", finding: "warn", observation: "" };
-const NAMES: Record<string, string> = {
-  pause: "Pause", resume: "Go on", checkpoint: "Save now", "finish-epoch": "Finish the epoch", stop: "Stop and score", "stop-now": "Stop, resume later",
+const NAMES: Record<string, () => string> = {
+  pause: () => t("Pause"), resume: () => t("Go on"), checkpoint: () => t("Save now"), "finish-epoch": () => t("Finish the epoch"), stop: () => t("Stop and score"), "stop-now": () => t("Stop, resume later"),
 };
 const ENDS = ["finish-epoch", "stop", "stop-now"]; // asked twice
-const FIELDS: [string, string][] = [
-  ["optimizer.lr", "Learning rate"], ["optimizer.weight_decay", "Weight decay"], ["augment", "Augmentation"], ["length", "Length"],
+const FIELDS: [string, () => string][] = [
+  ["optimizer.lr", () => t("Learning rate")], ["optimizer.weight_decay", () => t("Weight decay")], ["augment", () => t("Augmentation")], ["length", () => t("Length")],
 ];
-const HEADINGS: Record<string, string> = {
-  starting: "This run is about to train", running: "This run trains", paused: "This run is paused", diverged: "This run has diverged",
-  interrupted: "This run was interrupted, and can be resumed", crashed: "The process of this run is gone; it can be resumed",
-  damaged: "The files of this run cannot be read",
+const HEADINGS: Record<string, () => string> = {
+  starting: () => t("This run is about to train"), running: () => t("This run trains"), paused: () => t("This run is paused"), diverged: () => t("This run has diverged"),
+  interrupted: () => t("This run was interrupted, and can be resumed"), crashed: () => t("The process of this run is gone; it can be resumed"),
+  damaged: () => t("The files of this run cannot be read"),
 };
 
 export default function Page({ run }: PageProps): JSX.Element {
@@ -87,7 +87,7 @@ function Run({ run, told, status, at, again }: { run: string; told: Overview; st
   const ended = !LIVE.includes(status.state);
   return (
     <>
-      <h1 class={told.verdict ? "verdict" : ""}>{told.verdict || t(HEADINGS[status.state] ?? "Overview")}</h1>
+      <h1 class={told.verdict ? "verdict" : ""}>{told.verdict || (HEADINGS[status.state]?.() ?? t("Overview"))}</h1>
       {told.error && <p class="error">{told.error}</p>}
       {told.notes.map((note) => <p class="caution">{note}</p>)}
       <div class="head">
@@ -161,7 +161,7 @@ function Steering({ run, told, status, again }: { run: string; told: Overview; s
   const done = (text: string, bad = false): void => { setBusy(""); setSaid({ text, bad }); announce(text); again(); };
   const ask = (action: string): void => {
     setSure(""); setBusy(action); setSaid(undefined);
-    post<Entry>(ofRun(run, "steer"), { action }).then((entry) => done(effect(entry)), (error: Error) => done(error.message, true));
+    post<Entry>(ofRun(run, "steer", { lang: lang.value }), { action }).then((entry) => done(entry.effect), (error: Error) => done(error.message, true));
   };
   const goOn = (): void => {
     setBusy("go on"); setSaid(undefined);
@@ -174,8 +174,8 @@ function Steering({ run, told, status, again }: { run: string; told: Overview; s
         {shown.map((action) => (
           <li>
             <button type="button" disabled={busy !== ""} class={action === "stop" ? "danger" : ""} aria-describedby={`does-${action}`}
-              onClick={() => (ENDS.includes(action) ? setSure(action) : ask(action))}>{t(NAMES[action] ?? action)}</button>
-            <span class="note" id={`does-${action}`}>{t(told.actions[action] ?? "")}</span>
+              onClick={() => (ENDS.includes(action) ? setSure(action) : ask(action))}>{NAMES[action]?.()}</button>
+            <span class="note" id={`does-${action}`}>{told.actions[action]}</span>
           </li>
         ))}
         {status.resumable && (
@@ -195,9 +195,9 @@ function Steering({ run, told, status, again }: { run: string; told: Overview; s
       {said && <p class={said.bad ? "error" : "caution"} role={said.bad ? "alert" : "status"}>{said.text}</p>}
       {form && <BranchForm run={run} told={told} />}
       {sure && (
-        <Dialog title={t(NAMES[sure] ?? sure)} onClose={() => setSure("")}
-          actions={<button type="button" class="danger" onClick={() => ask(sure)}>{t("Yes: {action}", { action: t(NAMES[sure] ?? sure) })}</button>}>
-          <p>{t("The run {effect}.", { effect: t(told.actions[sure] ?? "") })}</p>
+        <Dialog title={NAMES[sure]?.() ?? sure} onClose={() => setSure("")}
+          actions={<button type="button" class="danger" onClick={() => ask(sure)}>{t("Yes: {action}", { action: NAMES[sure]?.() ?? sure })}</button>}>
+          <p>{t("The run {effect}.", { effect: told.actions[sure] ?? "" })}</p>
         </Dialog>
       )}
     </section>
@@ -228,7 +228,7 @@ function BranchForm({ run, told }: { run: string; told: Overview }): JSX.Element
           </select>
         </label>
         {fields.map(([name, label]) => (
-          <label>{t(label)} <small>{name}</small>
+          <label>{label()} <small>{name}</small>
             <input type="text" maxLength={200} value={values[name] ?? told.recipe[name] ?? ""} onInput={(event) => setValues({ ...values, [name]: event.currentTarget.value })} />
           </label>
         ))}
@@ -257,12 +257,7 @@ function Findings({ run, told, ended }: { run: string; told: Overview; ended: bo
   );
 }
 
-const effect = (entry: Entry): string => {
-  const facts = Object.fromEntries(Object.entries(entry.facts).map(([name, value]) => [name, typeof value === "number" ? count(value) : String(value)]));
-  return t(entry.template ?? entry.effect, { n: count(entry.step), ends: count(entry.step), parent: "?", why: "", ...facts, ...(facts.why ? { why: t(facts.why) } : {}) });
-};
-
-const WHO: Record<string, string> = { command: "the command line", studio: "the studio", python: "Python", signal: "a signal" };
+const WHO: Record<string, () => string> = { command: () => t("the command line"), studio: () => t("the studio"), python: () => t("Python"), signal: () => t("a signal") };
 
 function History({ told }: { told: Overview }): JSX.Element | null {
   if (!told.history.length) return null;
@@ -272,7 +267,7 @@ function History({ told }: { told: Overview }): JSX.Element | null {
       <ol class="history">{told.history.map((entry) => (
         <li>
           <time dateTime={new Date(1000 * entry.at).toISOString()}>{when(entry.at)}</time>
-          {effect(entry)}{WHO[entry.by] && <span class="note"> ({t("asked by {who}", { who: t(WHO[entry.by]!) })})</span>}
+          {entry.effect}{WHO[entry.by] && <span class="note"> ({t("asked by {who}", { who: WHO[entry.by]!() })})</span>}
         </li>
       ))}</ol>
     </section>

@@ -20,6 +20,7 @@ from chymist.reports.chinese import (
     model,
     names,
     searches,
+    steering,
     stored,
     studies,
     training,
@@ -29,7 +30,7 @@ from chymist.reports.chinese import (
 WORDS: Mapping[str, str] = MappingProxyType({
     **architecture.WORDS, **layers.WORDS, **names.WORDS, **kit.WORDS, **data.WORDS, **model.WORDS,
     **training.WORDS, **errors.WORDS, **whole.WORDS, **logs.WORDS,
-    **studies.WORDS, **searches.WORDS,
+    **studies.WORDS, **searches.WORDS, **steering.WORDS,
 })  # fmt: skip
 STORED: Mapping[str, str] = MappingProxyType(
     {**stored.WORDS, **claims.WORDS, **studies.STORED, **searches.STORED}

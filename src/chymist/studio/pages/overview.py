@@ -14,9 +14,10 @@ from starlette.routing import Route
 from chymist.engine.control import request as ask_trainer
 from chymist.engine.status import is_trained, status_of
 from chymist.errors import InputError, UsageError, nearest
+from chymist.reports.saying import saying
 from chymist.studio.asking import ask_quick, language_of
 from chymist.studio.launching import Launcher, free_name
-from chymist.studio.overviews import branches_of, overview_of
+from chymist.studio.overviews import branches_of, entry_said, overview_of
 from chymist.studio.replies import body_of, reply
 
 WAIT_SECONDS = 20.0  # for the answer of a trainer
@@ -63,11 +64,11 @@ async def again(request: Request) -> Response:
 
 
 async def steer(request: Request) -> Response:
-    """`POST /api/runs/{run}/steer`: ask its trainer, and wait for the answer."""
+    """`POST /api/runs/{run}/steer?lang=`: ask its trainer, and wait for the answer."""
     wanted = await body_of(request, Steer)
     folder = request.app.state.folders.find(request.path_params["run"])
     asked = partial(ask_trainer, folder, wanted.action, "studio", WAIT_SECONDS)
-    return reply((await run_in_threadpool(asked)).to_dict())
+    return reply(entry_said(await run_in_threadpool(asked), saying(language_of(request))))
 
 
 async def resume(request: Request) -> Response:
