@@ -160,11 +160,11 @@ def finished(saved: Saved) -> dict[str, Any]:
     )
 
 
-def load_model(saved: Saved, model: Any = None, data: Data | None = None) -> tuple[nn.Module, Form]:
-    """The trained module of a run, in evaluation mode, and how its outputs are read.
+def untrained_model(saved: Saved, model: Any = None, data: Data | None = None) -> nn.Module:
+    """The module of a run with initial weights, of a run that has not ended too.
 
     Raises:
-        InputError: the weights are missing or damaged, or a user's own module is needed.
+        InputError: a user's own module is needed.
     """
     recipe = with_model(saved.recipe, model)
     dtype = torch.float64 if recipe.precision == "float64" else torch.float32
@@ -176,7 +176,17 @@ def load_model(saved: Saved, model: Any = None, data: Data | None = None) -> tup
         scale = recipe.data.options.get("scale", "auto")
         tensors = None if known is None else graph_inputs(known, scale, steps)
         shapes = shapes._replace(graph=tensors)
-    module = build_model(recipe.model, shapes, 0).to(dtype).eval()
+    return build_model(recipe.model, shapes, 0).to(dtype).eval()
+
+
+def load_model(saved: Saved, model: Any = None, data: Data | None = None) -> tuple[nn.Module, Form]:
+    """The trained module of a run, in evaluation mode, and how its outputs are read.
+
+    Raises:
+        InputError: the weights are missing or damaged, or a user's own module is needed.
+    """
+    recipe = with_model(saved.recipe, model)
+    module = untrained_model(saved, model, data)
     path = saved.path / "model.safetensors"
     try:
         module.load_state_dict(load_file(path))

@@ -33,6 +33,21 @@ async function read<T>(path: string, signal: AbortSignal, said: (line: Line<T>) 
     if (done) return;
     const parts = (rest + value).split("\n");
     rest = parts.pop() ?? "";
-    for (const part of parts) if (part) said(JSON.parse(part) as Line<T>);
+    for (const part of parts) {
+      const line = part ? JSON.parse(part) as { answer?: Line<T>; error?: Failure } : {};
+      if (line.error) said({ error: line.error });
+      else if (line.answer) said(line.answer);
+    }
   }
+}
+
+const LARGEST = 900_000, SIDE = 1024; // bytes that the server takes, and pixels that are enough for every model here
+
+/** A large photo, made smaller by the browser before it is sent. */
+export async function fitting(file: Blob): Promise<Blob> {
+  if (file.size <= LARGEST) return file;
+  const picture = await createImageBitmap(file), share = Math.min(1, SIDE / Math.max(picture.width, picture.height));
+  const canvas = Object.assign(document.createElement("canvas"), { width: Math.round(picture.width * share), height: Math.round(picture.height * share) });
+  canvas.getContext("2d")!.drawImage(picture, 0, 0, canvas.width, canvas.height);
+  return new Promise((done, failed) => canvas.toBlob((made) => (made ? done(made) : failed(new Error("no image"))), "image/jpeg", 0.92));
 }

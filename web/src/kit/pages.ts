@@ -29,13 +29,18 @@ export const TABS: readonly { part: string; label: string; kinds: readonly Kind[
 export const PAGES: Record<string, () => Promise<Page>> = {
   "": () => import("../pages/runs"),
   compare: () => import("../pages/compare"),
+  playground: () => import("../pages/playground"),
 };
 
 /** By the part after the name of a run; "" is the overview. */
 export const RUN_PAGES: Record<string, () => Promise<Page>> = {
-  comparison: () => import("../pages/study"),
+  "": () => import("../pages/overview"),
+  curves: () => import("../pages/curves"),
+  layers: () => import("../pages/layers"),
   predictions: () => import("../pages/predictions"),
   explain: () => import("../pages/explain"),
+  architecture: () => import("../pages/architecture"),
   doctor: () => import("../pages/doctor"),
-  curves: () => import("../pages/curves"),
+  population: () => import("../pages/population"),
+  comparison: () => import("../pages/study"),
 };

@@ -3,7 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 import { get, ofRun } from "../kit/api";
 import { Answer, type Example, ExampleList, ShownRow, wordOf } from "../kit/examples";
 import { Figure, Table } from "../kit/figure";
-import { asked } from "../kit/lines";
+import { asked, fitting } from "../kit/lines";
 import { Loaded, useLoaded } from "../kit/load";
 import type { PageProps } from "../kit/pages";
 import { link, place, setQuery } from "../kit/route";
@@ -77,7 +77,7 @@ function Chooser({ run, made, row, choose, own }: ChooserProps): JSX.Element {
   const found = useLoaded((signal) => get<{ rows: Example[]; total: number }>(ofRun(run, "predictions/examples", { ...order, count: 12 }), signal), [run, which]);
   const first = found.value?.rows[0];
   useEffect(() => { if (first && !place.value.query.get("row")) choose(first); }, [first]);
-  const take = (file: File | undefined | null): void => { if (file) own(file); };
+  const take = (file: File | undefined | null): void => { if (file) fitting(file).then(own, () => own(file)); };
   const rows = made.classes.length ? [["worst", t("answered worst")], ["wrong", t("wrong ones")], ["right", t("right ones")], ["sure", t("surest right ones")]] : [["worst", t("answered worst")]];
   return (
     <section class="rows" aria-label={t("Rows")}>

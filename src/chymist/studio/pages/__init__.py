@@ -1,23 +1,31 @@
 """Routes of the pages, one module a page: requests to plain values, nothing computed here."""
 
 from chymist.studio.pages import (
+    architecture,
     compare,
     curves,
     doctor,
     explain,
     frame,
+    layers,
+    overview,
     playground,
+    population,
     predictions,
     runs,
 )
 
 ROUTES = (
-    *curves.ROUTES,
-    *runs.ROUTES,
+    *architecture.ROUTES,
     *compare.ROUTES,
-    *frame.ROUTES,
-    *playground.ROUTES,
-    *predictions.ROUTES,
-    *explain.ROUTES,
+    *curves.ROUTES,
     *doctor.ROUTES,
+    *explain.ROUTES,
+    *frame.ROUTES,
+    *layers.ROUTES,
+    *overview.ROUTES,
+    *playground.ROUTES,
+    *population.ROUTES,
+    *predictions.ROUTES,
+    *runs.ROUTES,
 )

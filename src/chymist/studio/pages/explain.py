@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import base64
-import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import Route
 
-from chymist.errors import ChymistError, UsageError
-from chymist.studio.pages.predictions import asked, language_of, number_of
-from chymist.studio.replies import tagged
+from chymist.errors import UsageError
+from chymist.studio.asking import language_of
+from chymist.studio.pages.predictions import asked, number_of
+from chymist.studio.replies import lines
 
-LARGEST = 20_000_000  # bytes of an image that is dropped on the page
 LONGEST = 20_000  # characters of a text
 
 
@@ -27,7 +25,7 @@ async def show_methods(request: Request) -> Response:
 async def show_row(request: Request) -> Response:
     """`GET /api/runs/{run}/explain/row?method=NAME&row=N`: lines of JSON, the answer last."""
     query = request.query_params
-    return lines(
+    return _told(
         request, "explain-row", method=query.get("method", ""), row=_row(request),
         target=query.get("target") or None, position=number_of(request, "position"),
         column=query.get("column") or None, lang=language_of(request),
@@ -36,11 +34,7 @@ async def show_row(request: Request) -> Response:
 
 async def explain_own(request: Request) -> Response:
     """`POST /api/runs/{run}/explain/own?method=NAME`: the body is an image file, or a text."""
-    content = bytearray()
-    async for part in request.stream():
-        content += part
-        if len(content) > LARGEST:
-            raise UsageError("the file is too large", received=f"over {LARGEST:,} bytes")
+    content = b"".join([part async for part in request.stream()])
     query = request.query_params
     given: dict[str, Any] = {"method": query.get("method", ""), "lang": language_of(request),
                              "target": query.get("target") or None}  # fmt: skip
@@ -51,7 +45,7 @@ async def explain_own(request: Request) -> Response:
             raise UsageError("the text is no UTF-8", where="text") from None
     else:
         given["image"] = base64.b64encode(content).decode()
-    return lines(request, "explain-row", **given)
+    return _told(request, "explain-row", **given)
 
 
 async def show_network(request: Request) -> Response:
@@ -79,29 +73,16 @@ async def show_filters(request: Request) -> Response:
 async def show_maximized(request: Request) -> Response:
     """`GET /api/runs/{run}/explain/maximize?unit=U&layer=NAME`: lines of JSON, the answer last."""
     query = request.query_params
-    return lines(request, "maximize", unit=query.get("unit", ""), layer=query.get("layer") or None,
+    return _told(request, "maximize", unit=query.get("unit", ""), layer=query.get("layer") or None,
                  steps=number_of(request, "steps"))  # fmt: skip
 
 
-def lines(request: Request, task: str, **options: Any) -> Response:
+def _told(request: Request, task: str, **options: Any) -> Response:
     """What a task says, line by line; when the reader leaves, the task is ended."""
     folder = request.app.state.folders.find(request.path_params["run"])
-    workshop = request.app.state.workshops["explain"]
     given = {name: value for name, value in options.items() if value is not None}
-
-    async def said() -> AsyncIterator[bytes]:
-        try:
-            async for answer in workshop.listen(task, {"folder": str(folder), **given}):
-                yield _line(answer)
-        except ChymistError as error:
-            yield _line({"error": error.to_dict()})
-
-    headers = {"cache-control": "no-store"}
-    return StreamingResponse(said(), media_type="application/x-ndjson", headers=headers)
-
-
-def _line(value: Any) -> bytes:
-    return json.dumps(tagged(value), allow_nan=False).encode() + b"\n"
+    workshop = request.app.state.workshops["explain"]
+    return lines(workshop.listen(task, {"folder": str(folder), **given}))
 
 
 def _row(request: Request) -> int | None:

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from chymist.errors import UsageError
+from chymist.studio.asking import language_of
 from chymist.studio.replies import reply
 from chymist.values import whole_number
 
@@ -27,11 +28,6 @@ def number_of(request: Request, name: str) -> int | None:
     if not text.isdecimal() or len(text) > 12:
         raise UsageError("not a whole number", where=name, received=text[:40])
     return whole_number(int(text), name, 0, MOST)
-
-
-def language_of(request: Request) -> str:
-    """The language of the query: "en" or "zh"."""
-    return "zh" if request.query_params.get("lang") == "zh" else "en"
 
 
 async def asked(request: Request, task: str, **options: Any) -> Response:

@@ -13,13 +13,13 @@ from chymist.doctor.reading_curves import CURVE_RULES, findings_of_curves
 from chymist.doctor.remedies import options_of, words_of
 from chymist.doctor.texts import CODES, HEADS, why
 from chymist.engine.imported import is_imported, read_imported
+from chymist.engine.status import is_trained
 from chymist.engine.store import read_series
 from chymist.engine.stored import read_json
 from chymist.reports.about_diagnosis import Patient, fix_section, verdict_section
 from chymist.reports.charts import line_chart
 from chymist.reports.findings import Course, as_text, course_of, experiments_card
 from chymist.reports.saying import Say
-from chymist.studio.standing import is_written
 from chymist.values import Run
 from chymist.verbs.diagnosing import FILE, TRIED, Checked, Diagnosis, diagnose
 from chymist.verbs.diagnosis_pages import patient_of, words_in
@@ -80,7 +80,7 @@ def _patient(path: Path) -> tuple[str, Patient]:
     if not result.is_file():
         found = Diagnosis(str(path), tuple(findings_of_curves(series)),
                           Checked(rules=len(CURVE_RULES), curves=True))  # fmt: skip
-        state = "training" if is_written(path) else "interrupted"
+        state = "training" if is_trained(path) else "interrupted"
         return state, _of_curves(found, series, path.name)
     facts = read_json(result).get("facts", {})
     return "unwatched", Patient(str(path), path.name, (), None, {}, series, facts)

@@ -38,7 +38,7 @@ COLUMNS = ("permutation", "partial-dependence")
 PASSES = {"grad-cam": 2, "cam": 1, "saliency": 3, "smooth-grad": 75, "input-x-gradient": 3,
           "integrated-gradients": 150, "occlusion": 170}  # fmt: skip
 CHECKED, STEPS = 9, 80
-LARGEST_IMAGE = 20_000_000  # bytes of an image of the user
+LARGEST_IMAGE = 1_000_000  # bytes of an image of the user
 
 
 def explainable(folder: str) -> Iterator[dict[str, Any]]:
