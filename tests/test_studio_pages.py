@@ -134,9 +134,14 @@ class Reader:
     def faults(self, place: Place) -> list[str]:
         """What is wrong with a page; nothing if all is well."""
         from axe_playwright_python.sync_playwright import Axe
+        from playwright.sync_api import TimeoutError
 
-        self.open(place)
-        found = [*self.said]
+        found = []
+        try:
+            self.open(place)
+        except TimeoutError as error:
+            found.append(f"it does not come: {str(error).splitlines()[0]}")
+        found += self.said
         self.said.clear()
         rules = Axe().run(self.page).response["violations"]
         found += [f"axe {r['id']}: {r['nodes'][0]['html'][:160]}" for r in rules]

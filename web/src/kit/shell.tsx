@@ -11,6 +11,7 @@ import { link, place } from "./route";
 import { useSetting } from "./setting";
 import { useLoaded } from "./load";
 import { State } from "./state";
+import { states } from "./stream";
 import { lang, setLang, t } from "./words";
 
 type Theme = "system" | "light" | "dark";
@@ -133,7 +134,7 @@ function RunFrame({ run, tab }: { run: string; tab: string }): JSX.Element {
   ], [run, tab, tabs.length, lang.value]);
   return (
     <section class="place" aria-label={t("Run {name}", { name: run })}>
-      <p class="who"><strong>{run}</strong>{value && <State state={value.state} />}</p>
+      <p class="who"><strong>{run}</strong>{value && <State state={states.value[run]?.state ?? value.state} />}</p>
       <nav class="tabs" aria-label={t("Pages of this run")}>
         {tabs.map(({ part, label }) => (
           <a href={link(["runs", run, part].filter(Boolean))} aria-current={part === tab ? "page" : undefined}>{t(label)}</a>

@@ -28,10 +28,10 @@ export function Virtual(props: VirtualProps): JSX.Element {
   const [at, setAt] = useState(0);
   const wanted = useRef(-1);
   useEffect(() => {
-    const measure = (): void => { if (box.current) setSeen(Math.ceil(box.current.clientHeight / height) + 1); };
-    measure();
-    addEventListener("resize", measure);
-    return () => removeEventListener("resize", measure);
+    const room = box.current!;
+    const watch = new ResizeObserver(() => setSeen(Math.max(4, Math.ceil(room.clientHeight / height) + 1)));
+    watch.observe(room);
+    return () => watch.disconnect();
   }, [height]);
   const start = Math.max(0, Math.min(first, Math.max(0, total - seen)) - AROUND);
   const stop = Math.min(total, start + seen + 2 * AROUND);

@@ -19,7 +19,7 @@ export const ZH_LAYERS: Record<string, string> = {
   "Gradients": "梯度",
   "Outputs": "输出",
   "No histogram was kept.": "没有保存直方图。",
-  "not finite": "非有限值",
+  "not finite": "非有限",
   "{what} at step {a} (outlined) and at step {b} (filled)": "{what}：第 {a} 步（轮廓）与第 {b} 步（填充）",
   "{what} at step {a}": "{what}：第 {a} 步",
   "64 fixed bins, a third of a decade each: negative values left, positive right, below 1e-8 in the middle, at the right end what is not finite. {n} values.":

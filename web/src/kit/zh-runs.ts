@@ -35,7 +35,7 @@ export const ZH_RUNS: Record<string, string> = {
   "When": "时间",
   "Recipe": "配方",
   "starting": "启动中",
-  "running": "运行中",
+  "running": "训练中",
   "paused": "已暂停",
   "finished": "已完成",
   "stopped": "已停止",
