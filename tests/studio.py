@@ -21,11 +21,16 @@ BUILT = Path(__file__).parents[1] / "src/chymist/studio/static/main.js"
 class Studio:
     """A studio that runs: `ask` for an answer, `process` to kill it."""
 
-    address: str
+    first: str
     port: int
     process: subprocess.Popen[str]
     cookie: str = ""
     nonce: str = ""
+
+    @property
+    def address(self) -> str:
+        """An address that opens it in one more browser; each is good for once."""
+        return str(self.post("/api/link", None)["address"])
 
     def ask(
         self, path: str, method: str = "GET", body: Any = None,
@@ -58,10 +63,15 @@ class Studio:
 
     def enter(self) -> None:
         """Become the browser that opened the address."""
-        status, headers, _ = self.ask("/" + self.address.split("/", 3)[3])
+        status, headers, _ = self.ask("/" + self.first.split("/", 3)[3])
         assert status == 303
         self.cookie = headers["set-cookie"].split(";")[0]
         self.nonce = self.get("/api/session")["nonce"]
+
+    def server(self) -> int:
+        """The process that serves, a child of the command; killed, it is replaced."""
+        number = self.process.pid
+        return int(Path(f"/proc/{number}/task/{number}/children").read_text().split()[0])
 
     def stop(self) -> int:
         """End it as Ctrl-C does; its exit code."""

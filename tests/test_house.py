@@ -155,7 +155,7 @@ def test_the_check_lets_ordinary_code_pass() -> None:
     assert not any(forbidden(node) for node in ast.walk(ast.parse(text)))
 
 
-def test_one_catch_all_in_the_command_line() -> None:
+def test_one_catch_all_in_each_process() -> None:
     broad = {"Exception", "BaseException"}
     found = []
     for name, path in TREES.items():
@@ -166,7 +166,10 @@ def test_one_catch_all_in_the_command_line() -> None:
                     isinstance(k, ast.Name) and k.id in broad for k in kinds
                 ):
                     found.append(name)
-    assert [name.split("/")[0] for name in found] == ["cli"]
+    # The command line, the studio's server, its worker and the thread that plays: each of them
+    # hands on what nobody foresaw as one line.
+    studio = ["studio/guard.py", "studio/tasks/play_trainer.py", "studio/worker.py"]
+    assert sorted(found) == ["cli/__init__.py", *studio]
 
 
 def test_nothing_is_left_to_do() -> None:

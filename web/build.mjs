@@ -6,7 +6,7 @@ const out = process.argv[2] ?? "../src/chymist/studio/static";
 rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
 await build({
-  entryPoints: ["src/main.tsx", "src/style.css"],
+  entryPoints: ["src/first.ts", "src/main.tsx", "src/style.css"],
   bundle: true, splitting: true, format: "esm", minify: true, target: "es2022",
   jsx: "automatic", jsxImportSource: "preact", legalComments: "none",
   entryNames: "[name]", chunkNames: "[name]-[hash]", outdir: out, logLevel: "warning",

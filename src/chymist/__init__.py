@@ -27,7 +27,7 @@ _PUBLIC = {
     "recall_task": "chymist.data.recall", "gradient_reach": "chymist.verbs",
     "sample": "chymist.verbs",
     "Graph": "chymist.values", "graph_of": "chymist.data.graphs",
-    "bag": "chymist.verbs",
+    "bag": "chymist.verbs", "branch": "chymist.verbs",
     "fit": "chymist.verbs", "forecast_comparison": "chymist.verbs",
     "fit_population": "chymist.verbs", "evolve": "chymist.verbs",
     "resume": "chymist.verbs", "evaluate": "chymist.verbs",
@@ -59,6 +59,7 @@ _PUBLIC = {
     "race": "chymist.verbs", "loading_throughput": "chymist.verbs",
     "architecture": "chymist.verbs.architecture",
     "receptive_fields": "chymist.verbs.receptive_fields", "shapes": "chymist.verbs.sizing",
+    "steer": "chymist.verbs",
     "Remedy": "chymist.doctor",
     "watch": "chymist.doctor", "watch_experiments": "chymist.doctor", "Finding": "chymist.doctor",
     "activations": "", "augment": "", "clip": "", "gradient_noise": "", "gradients": "",
@@ -117,6 +118,7 @@ if TYPE_CHECKING:
     from chymist.verbs import apply as apply
     from chymist.verbs import bag as bag
     from chymist.verbs import bias_variance as bias_variance
+    from chymist.verbs import branch as branch
     from chymist.verbs import capacity as capacity
     from chymist.verbs import coefficients as coefficients
     from chymist.verbs import compare as compare
@@ -168,6 +170,7 @@ if TYPE_CHECKING:
     from chymist.verbs import search as search
     from chymist.verbs import show_batch as show_batch
     from chymist.verbs import show_weights as show_weights
+    from chymist.verbs import steer as steer
     from chymist.verbs import suitability as suitability
     from chymist.verbs import support_vectors as support_vectors
     from chymist.verbs import to_tensorboard as to_tensorboard

@@ -47,6 +47,7 @@ PALETTE = {
     "stop": "chymist.stop",
     "augment": "chymist.augment",
     "protocol": "chymist.protocols",
+    "toy": "chymist.data.toys",
 }
 
 

@@ -75,6 +75,11 @@ def run(words: Sequence[str]) -> int:
         return 0
     if options.verb is None:
         raise UsageError("no verb", do="known: " + ", ".join(VERBS))
+    options.words = words
+    if options.verb == "studio":  # it needs no torch, and is there at once
+        from chymist.cli.studio import studio
+
+        return studio(options)
     from chymist.cli.classical import CLASSICAL
     from chymist.cli.commands import COMMANDS
     from chymist.cli.comparing import COMPARING
@@ -88,12 +93,11 @@ def run(words: Sequence[str]) -> int:
     from chymist.cli.networks import NETWORKS
     from chymist.cli.racing import RACING
     from chymist.cli.reaching import REACHING
-    from chymist.cli.studio import STUDIO
+    from chymist.cli.steering import STEERING
 
-    options.words = words
     known = {
         **COMMANDS, **COMPARING, **CURVING, **DIAGNOSING, **FORECASTING, **NETWORKS, **RACING,
-        **REACHING, **CLASSICAL, **IMAGES, **EXPLAINING, **LOGS, **STUDIO, **LAYERS,
+        **REACHING, **CLASSICAL, **IMAGES, **EXPLAINING, **LOGS, **LAYERS, **STEERING,
     }  # fmt: skip
     return known[options.verb](options)
 

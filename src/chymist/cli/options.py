@@ -13,6 +13,7 @@ from chymist.cli import log_options as logs
 from chymist.cli import network_options as networks
 from chymist.cli import run_options as of_runs
 from chymist.cli import shared_options as shared
+from chymist.cli import steering_options as steering
 from chymist.cli import studio_options as studio
 from chymist.cli.shared_options import RECIPE_OPTIONS
 from chymist.errors import UsageError, nearest
@@ -20,6 +21,8 @@ from chymist.errors import UsageError, nearest
 EXAMPLES = {
     "fit": "chymist fit table.csv --target price --model mlp --model.hidden 128,64",
     "resume": "chymist resume runs/digits-0001",
+    "steer": "chymist steer runs/digits-0001 pause",
+    "branch": "chymist branch runs/digits-0001 --optimizer.lr 1e-4 --length '40 epochs'",
     "evaluate": "chymist evaluate runs/digits-0001 --split test",
     "predict": "chymist predict runs/table-0001 new.csv --out predictions.csv",
     "sample": "chymist sample runs/tinyshakespeare-0001 'ROMEO:' --length 500",
@@ -65,6 +68,8 @@ EXAMPLES = {
 VERBS = {
     "fit": "train a model on a data source and score it",
     "resume": "continue a run from its last checkpoint",
+    "steer": "pause a run that trains, let it go on, save it, or end it with a score",
+    "branch": "train on from a checkpoint of a run, with a change of its recipe",
     "evaluate": "score a run on validation or (counted) test rows",
     "predict": "predict new rows with a run",
     "sample": "let a model of the next token go on with a text",
@@ -107,8 +112,8 @@ VERBS = {
 }
 
 DOTTED = (
-    "fit", "cv", "compare", "search", "curve", "capacity", "race", "bag", "crossing", "shapes",
-    "pca", "kmeans", "mistake-bound", "batch", "networks",
+    "fit", "branch", "cv", "compare", "search", "curve", "capacity", "race", "bag", "crossing",
+    "shapes", "pca", "kmeans", "mistake-bound", "batch", "networks",
 )  # fmt: skip
 
 
@@ -433,6 +438,7 @@ _ADD = {
     "mistake-bound": classical.mistake_bound, "bag": classical.bag,
     "tree": of_runs.tree, "support": of_runs.support, "reach": of_runs.reach,
     "layers": of_runs.layers,
+    "steer": steering.steer, "branch": steering.branch,
     "studio": studio.studio, "tensorboard": logs.tensorboard, "import-log": logs.import_log,
     "explain": explaining.explain, "diagnose": of_runs.diagnose, "why": of_runs.why,
 }  # fmt: skip

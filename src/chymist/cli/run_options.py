@@ -86,6 +86,10 @@ def show(verb: argparse.ArgumentParser) -> None:
         help="of a network for images: where to draw the weights of its first layer",
     )  # fmt: skip
     verb.add_argument("--graph", metavar="FILE.svg", help="where to draw what flows through it")
+    verb.add_argument(
+        "--checkpoints", action="store_true", help="list the checkpoints, each read and verified"
+    )
+    verb.add_argument("--history", action="store_true", help="list what happened, and who asked")
     language(verb)
 
 
@@ -144,6 +148,10 @@ def runs(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "folder", nargs="?", default="runs", metavar="FOLDER", help="where runs are (runs)"
     )
+    verb.add_argument(
+        "--filter", default="", metavar="TEXT",
+        help="which of them: model:mlp accuracy>0.9 optimizer.lr<=1e-3 -state:damaged",
+    )  # fmt: skip
 
 
 def part(verb: argparse.ArgumentParser) -> None:

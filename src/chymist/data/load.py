@@ -32,7 +32,9 @@ from chymist.data.tabular import (
 from chymist.data.targets import Targets, check_task
 from chymist.data.text_files import language_file, text_column
 from chymist.data.torch_sets import opened
+from chymist.data.toys import is_toy, toy_data
 from chymist.errors import InputError, UsageError, nearest
+from chymist.parts import registered
 from chymist.values import Data, Graph
 
 OPTIONS = (
@@ -62,7 +64,8 @@ def load(
     """Read data from a named set, a file, a folder, or arrays.
 
     Args:
-        source: name of a set (see `named_sets`); path of a CSV or TSV file (also gzipped), of a
+        source: name of a set (see `named_sets`), or of a toy set with its options
+            ("spirals(rows=300, noise=0.1)"); path of a CSV or TSV file (also gzipped), of a
             Parquet, NPZ or NPY file, of a folder of images with one sub-folder per class, or of a
             zip of such a folder; a frame of pandas or polars; a `Dataset` of torch with (input,
             target) items, which are read once; or (inputs, targets) as arrays, tensors, or a frame
@@ -113,7 +116,7 @@ def load(
         return _beside(_from_memory(source, wanted, missing, kind), graph)
     _check_place(source)
     known = ALIASES.get(str(source), str(source))
-    if known in named_sets():
+    if known in named_sets() or is_toy(known):
         _refuse("named sets", **{**given, "name": None}, test=test, graph=graph)
         return _from_name(known, wanted, kind, {**cut, "task": task, "name": name})
     path, second = existing(source), None if test is None else existing(test)
@@ -251,7 +254,7 @@ def existing(source: str | Path) -> Path:
             return path.resolve()
         beside = path.parent.iterdir() if path.parent.is_dir() else ()
         near = [entry.name for entry in beside if not entry.name.startswith(".")][:1000]
-        names = [*named_sets(), *ALIASES] if path.parent == Path() else []
+        names = [*named_sets(), *ALIASES, *registered("toy")] if path.parent == Path() else []
         close = nearest(path.name, [*near, *names]) if shown else ""
         advice = close if close.startswith("did") else advice
     except (OSError, ValueError, RuntimeError) as error:
@@ -265,8 +268,13 @@ def existing(source: str | Path) -> Path:
 
 
 def _from_name(known: str, wanted: Wanted, kind: str | None, given: dict[str, Any]) -> Data:
-    """A named set, or windows of a named table."""
+    """A named set, a toy set, or windows of a named table."""
     name = given["name"]
+    if is_toy(known):
+        _refuse("toy sets", target=wanted.target, columns=wanted.columns, kind=kind, **{
+            option: value for option, value in given.items() if option != "name"
+        })  # fmt: skip
+        return toy_data(known, name)
     named = replace(wanted, name=name or known)
     if kind == "sequence" and known in SETS and SETS[known].task:
         _refuse("windows", tokens=given["tokens"], task=given["task"], columns=wanted.columns)

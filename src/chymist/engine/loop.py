@@ -111,6 +111,7 @@ class State:
         streams: where the global generators stood when the run was paused beside others.
         waited: seconds spent on getting batches, since the start or the resume.
         notes: what a solver has to say of its solution, in sentences.
+        ends: the step after which its user wants the run to end; None for the end of the program.
     """
 
     model: nn.Module
@@ -129,6 +130,7 @@ class State:
     skipped: int = field(default=0, init=False)
     streams: Any = field(default=None, init=False)
     notes: list[str] = field(default_factory=list, init=False)
+    ends: int | None = field(default=None, init=False)
     noise: list[tuple[str, Keyed]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -152,9 +154,9 @@ def train(program: Program, state: State) -> Generator[Event]:
     model, optimizer, scaler = state.model, state.optimizer, state.scaler
     rows, per_epoch = len(program.rows), program.steps_per_epoch
     size = program.batch_size * program.accumulate
-    while not state.stopped and (state.step < program.total_steps or state.loss_rows):
+    while not state.stopped and (state.step < end_of(program, state) or state.loss_rows):
         epoch, start = divmod(state.step, per_epoch)
-        stop = min(per_epoch, start + program.total_steps - state.step)
+        stop = min(per_epoch, start + end_of(program, state) - state.step)
         if state.loss_rows and start == 0:
             stop = 0  # resumed between the last step of an epoch and its evaluation
         visits = program.visits(epoch)
@@ -206,14 +208,21 @@ def train(program: Program, state: State) -> Generator[Event]:
             state.loss_sum += value * seen
             state.loss_rows += seen
             yield Step(state.step, value, rate)
+            if state.step == state.ends:
+                break
 
-        if state.step % per_epoch == 0 or state.step == program.total_steps:
+        if state.step % per_epoch == 0 or state.step == end_of(program, state):
             model.eval()
             values = {"train_loss": state.loss_sum / state.loss_rows, **program.evaluate(model)}
             state.loss_sum, state.loss_rows = 0.0, 0
             best = remember(program, state, values)
-            last = state.stopped or state.step == program.total_steps
+            last = state.stopped or state.step == end_of(program, state)
             yield Epoch(math.ceil(state.step / per_epoch), state.step, values, best, last)
+
+
+def end_of(program: Program, state: State) -> int:
+    """The step at which a run ends: that of the program, or an earlier one that its user wants."""
+    return program.total_steps if state.ends is None else min(state.ends, program.total_steps)
 
 
 def add_noise(noise: Callable[[int, str, Tensor], Tensor], model: nn.Module, step: int) -> None:

@@ -17,6 +17,7 @@ from chymist.engine.events import Event, Step
 from chymist.engine.loop import State, train
 from chymist.engine.solving import separable_note, solve
 from chymist.engine.space import Patience
+from chymist.engine.steering import Steering
 from chymist.engine.store import Recorder
 from chymist.errors import Interrupted
 from chymist.models.counting import count_fitted
@@ -27,7 +28,7 @@ Observer = Callable[[Event], object]
 
 CHECKPOINT_SECONDS = 20.0  # when to save affects no number, so the clock may decide
 CHECKPOINT_SHARE = 0.05  # of the time that saving may take
-FLUSH_SECONDS = 1.0
+FLUSH_SECONDS = 0.1  # no point waits longer, as far as one can tell when the next event comes
 
 
 def execute(
@@ -37,6 +38,7 @@ def execute(
     checkpoints: Path | None,
     observer: Observer | None = None,
     interrupted: Callable[[], bool] | None = None,
+    steering: Steering | None = None,
 ) -> float:
     """Run an assembly to its end.
 
@@ -47,44 +49,76 @@ def execute(
         checkpoints: folder for checkpoints, or None for none.
         observer: sees every event, cannot change the run.
         interrupted: asked after every event; True saves and ends the run.
+        steering: answers the user of the run after every step, or None.
 
     Returns:
-        Seconds of training.
+        Seconds of training, without those that the run was paused.
 
     Raises:
         Diverged: a loss or weight is not finite.
         DiskFull: the disk is full, and the wait for space was interrupted.
-        Interrupted: `interrupted` said so; the run can be resumed.
+        Interrupted: `interrupted` or its user said so; the run can be resumed.
     """
     state = assembly.state
-    if is_solved(recipe):
-        events = solve(assembly.program, state, recipe)
-    else:
-        events = train(assembly.program, state)
-    patient = Patience(checkpoints, interrupted)
-    began = saved = flushed = perf_counter()
+    solved, program = is_solved(recipe), assembly.program
+    events = solve(program, state, recipe) if solved else train(program, state)
+    patient, pace = Patience(checkpoints, interrupted), _Pace(program.steps_per_epoch)
+    began = saved = perf_counter()
     pause = CHECKPOINT_SECONDS
+    save = partial(_save, checkpoints, state, recorder, patient) if checkpoints else None
     with closing(events):  # with the workers that prepare their batches
         for event in events:
-            now = perf_counter()
             _record(recorder, event)
             if observer:
                 observer(event)
-            stop = bool(interrupted and interrupted())
-            if checkpoints and (stop or now - saved > pause):
-                _save(checkpoints, state, recorder, patient)
-                saved = flushed = perf_counter()
+            if steering and save and isinstance(event, Step):
+                steering.heed(save, partial(patient.write, recorder.flush))
+            stop, now = bool(interrupted and interrupted()), perf_counter()
+            due = pace.is_due(event, now)
+            if save and (stop or now - saved > pause):
+                save()
+                saved = pace.written = perf_counter()
                 pause = max(CHECKPOINT_SECONDS, (saved - now) / CHECKPOINT_SHARE)
-            elif now - flushed > FLUSH_SECONDS:
+            elif due:
                 patient.write(recorder.flush)
-                flushed = now
+                pace.written = now
             if stop:
-                raise Interrupted("interrupted", where=f"step {state.step}")
+                raise _interrupted(state, steering)
     check_finite(state)
-    if checkpoints:
-        _save(checkpoints, state, recorder, patient)
+    if save:
+        save()
     settle(state)
-    return perf_counter() - began
+    return perf_counter() - began - (steering.waited if steering else 0.0)
+
+
+def _interrupted(state: State, steering: Steering | None) -> Interrupted:
+    """What ends a run that was told to end by a signal, and is saved."""
+    if steering:
+        steering.note("interrupt", "signal")
+    return Interrupted("interrupted", where=f"step {state.step}")
+
+
+class _Pace:
+    """When points must be written, lest they are older than `FLUSH_SECONDS` at the next event.
+
+    Args:
+        steps_per_epoch: after the last of which an evaluation may take its time.
+    """
+
+    def __init__(self, steps_per_epoch: int) -> None:
+        self.written = self._last = perf_counter()
+        self._every, self._ends = steps_per_epoch, False
+        self._gaps = {
+            False: 0.0,
+            True: FLUSH_SECONDS,
+        }  # seconds after a step; after an epoch's last
+
+    def is_due(self, event: Event, now: float) -> bool:
+        """Whether to write now; asked once an event."""
+        self._gaps[self._ends] = now - self._last
+        self._last = now
+        self._ends = isinstance(event, Step) and event.step % self._every == 0
+        return now + self._gaps[self._ends] - self.written > FLUSH_SECONDS
 
 
 def settle(state: State) -> None:

@@ -115,7 +115,8 @@ def solve(program: Program, state: State, recipe: Recipe) -> Generator[Event]:
         values = {"train_loss": before, **program.evaluate(model)}
         best = remember(program, state, values)
         state.stopped = state.stopped or done
-        last = state.stopped or (state.step == program.total_steps and not endless)
+        told = state.ends is not None and state.step >= state.ends
+        last = state.stopped or told or (state.step == program.total_steps and not endless)
         yield Epoch(state.step, state.step, values, best, last)
         if last:
             return

@@ -1,8 +1,10 @@
 """The record of a run: series of numbers in SQLite, written in blocks, readable while it runs.
 
-A series is a list of blocks of at most 500 points. Each block keeps its first, smallest, largest
-and last value beside the exact points, and 500 blocks are summed up in one block of the level
-above, so that a million points can be drawn at once without hiding a spike.
+A series is a list of blocks of 500 points. Each block keeps its first, smallest, largest and last
+value beside the exact points, and how many of them are not finite; 500 blocks are summed up in one
+block of the level above, so that a million points can be drawn at once without hiding a spike.
+Points are written a few at a time: the last block of a series grows in its place until it is full,
+so that a record that is written ten times a second has no more blocks than any other.
 """
 
 from __future__ import annotations
@@ -10,9 +12,11 @@ from __future__ import annotations
 import errno
 import math
 import sqlite3
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,12 +30,35 @@ _TABLE = """
 CREATE TABLE IF NOT EXISTS blocks (
     id INTEGER PRIMARY KEY, series TEXT NOT NULL, level INTEGER NOT NULL,
     first_step INTEGER NOT NULL, last_step INTEGER NOT NULL, points INTEGER NOT NULL,
-    first REAL, min REAL, max REAL, last REAL, steps BLOB, data BLOB)
+    first REAL, min REAL, max REAL, last REAL, steps BLOB, data BLOB, odd INTEGER)
 """
+_SUMMED = "first_step, last_step, points, first, min, max, last, odd"  # of a block, without points
+_INDEX = f"CREATE INDEX IF NOT EXISTS summaries ON blocks (series, level, {_SUMMED})"
 _INSERT = (
-    "INSERT INTO blocks (series, level, first_step, last_step, points, first, min, max, last,"
-    " steps, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    f"INSERT OR REPLACE INTO blocks (id, series, level, {_SUMMED}, steps, data)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
+
+
+class Points(NamedTuple):
+    """Points of a series: their steps and values, of equal length."""
+
+    steps: array[int]
+    values: array[float]
+
+
+def _points(steps: Iterable[int] = (), values: Iterable[float] = ()) -> Points:
+    return Points(array("q", steps), array("d", values))
+
+
+class _Tail(NamedTuple):
+    """The last block of a series while it is not full: its row, and its points."""
+
+    row: int | None
+    points: Points
+
+
+NO_TAIL = _Tail(None, _points())
 
 
 class Recorder:
@@ -55,13 +82,19 @@ class Recorder:
             self._base.execute("PRAGMA journal_mode=WAL")
             self._base.execute("PRAGMA synchronous=NORMAL")
             self._base.execute(_TABLE)
+            if not _has_odd(self._base):  # the record of an older version
+                self._base.execute("ALTER TABLE blocks ADD COLUMN odd INTEGER")
+            self._base.execute(_INDEX)
             self._base.commit()
         self._path = path
-        self._waiting: dict[str, list[tuple[int, float]]] = {}
+        self._waiting: dict[str, Points] = {}
+        self._tails: dict[str, _Tail] = {}
 
     def add(self, series: str, step: int, value: float) -> None:
         """Append one point; it goes to the file with the next `flush`."""
-        self._waiting.setdefault(series, []).append((step, value))
+        waiting = self._waiting.get(series) or self._waiting.setdefault(series, _points())
+        waiting.steps.append(step)
+        waiting.values.append(value)
 
     def flush(self) -> None:
         """Write all waiting points, or none of them.
@@ -70,8 +103,8 @@ class Recorder:
             OSError: the disk is full; the points go on waiting.
         """
         with _readable(self._path), self._base:
-            for series, points in self._waiting.items():
-                self._write_all(series, points)
+            tails = {name: self._append(name, points) for name, points in self._waiting.items()}
+        self._tails |= tails
         self._waiting = {}
 
     def sync(self) -> None:
@@ -104,7 +137,10 @@ class Recorder:
                 continue
             with _readable(self._path), self._base:  # all of the series, or nothing
                 self._base.execute("DELETE FROM blocks WHERE series = ?", (series,))
-                self._write_all(series, [(int(s), float(v)) for s, v in kept])
+                tail = self._append(
+                    series, _points(kept[:, 0].astype(np.int64), kept[:, 1]), NO_TAIL
+                )
+            self._tails[series] = tail
 
     def close(self) -> None:
         """Write all waiting points and close the file, which is then one plain file."""
@@ -125,35 +161,59 @@ class Recorder:
             if kind is None:  # else what went wrong first is to be said
                 raise
 
-    def _write_all(self, series: str, points: list[tuple[int, float]]) -> None:
-        for start in range(0, len(points), BLOCK):
-            self._write(series, points[start : start + BLOCK])
+    def _append(self, series: str, points: Points, tail: _Tail | None = None) -> _Tail:
+        """Write points behind those of a series; what its last block then is."""
+        row, before = tail or self._tails.get(series) or self._unfinished(series)
+        steps, values = before.steps + points.steps, before.values + points.values
+        for start in range(0, len(steps), BLOCK):
+            block = Points(steps[start : start + BLOCK], values[start : start + BLOCK])
+            row = self._write(row, series, block)
+            if len(block.steps) < BLOCK:
+                return _Tail(row, block)
+            row = None
+            self._sum_up(series, 0)
+        return NO_TAIL
 
-    def _write(self, series: str, points: list[tuple[int, float]]) -> None:
-        steps = np.array([s for s, _ in points], np.int64)
-        values = np.array([v for _, v in points], np.float64)
-        row = (*_summary(values), steps.tobytes(), values.tobytes())
-        self._base.execute(_INSERT, (series, 0, int(steps[0]), int(steps[-1]), len(steps), *row))
-        self._sum_up(series, 0)
+    def _unfinished(self, series: str) -> _Tail:
+        """The last block in the file, if there is room in it."""
+        found = self._base.execute(
+            "SELECT id, points, steps, data FROM blocks WHERE series = ? AND level = 0"
+            " ORDER BY id DESC LIMIT 1", (series,),
+        ).fetchone()  # fmt: skip
+        if found is None or found[1] >= BLOCK or found[0] < self._newest(series, 1):
+            return NO_TAIL  # older versions summed up blocks that were not full
+        points = _points()
+        points.steps.frombytes(found[2])
+        points.values.frombytes(found[3])
+        return _Tail(found[0], points)
+
+    def _write(self, row: int | None, series: str, points: Points) -> int | None:
+        steps, values = points
+        content = (*_summary(np.frombuffer(values)), steps.tobytes(), values.tobytes())
+        ends = steps[0], steps[-1], len(steps)
+        return self._base.execute(_INSERT, (row, series, 0, *ends, *content)).lastrowid
+
+    def _newest(self, series: str, level: int) -> int:
+        """Row of the newest block of a level; all rows before it that it can cover are covered."""
+        where = "WHERE series = ? AND level = ?"
+        found = self._base.execute(f"SELECT max(id) FROM blocks {where}", (series, level))
+        return int(found.fetchone()[0] or 0)
 
     def _sum_up(self, series: str, level: int) -> None:
         """Add a block one level up when 500 new blocks are complete below it."""
-        where = (series, level)
-        count = self._base.execute(
-            "SELECT count(*) FROM blocks WHERE series = ? AND level = ?", where
-        ).fetchone()[0]
-        if count % BLOCK:
-            return
         below = self._base.execute(
-            "SELECT first_step, last_step, points, first, min, max, last FROM blocks"
-            " WHERE series = ? AND level = ? ORDER BY id DESC LIMIT ?", (*where, BLOCK),
-        ).fetchall()[::-1]  # fmt: skip
+            f"SELECT {_SUMMED} FROM blocks NOT INDEXED WHERE id > ? AND series = ? AND level = ?"
+            " ORDER BY id", (self._newest(series, level + 1), series, level),
+        ).fetchall()  # fmt: skip
+        if len(below) < BLOCK:
+            return
         lows = [row[4] for row in below if row[4] is not None]
         highs = [row[5] for row in below if row[5] is not None]
+        known = None not in [row[7] for row in below]
         self._base.execute(_INSERT, (
-            series, level + 1, below[0][0], below[-1][1], sum(row[2] for row in below),
+            None, series, level + 1, below[0][0], below[-1][1], sum(row[2] for row in below),
             below[0][3], min(lows, default=None), max(highs, default=None), below[-1][6],
-            None, None,
+            sum(row[7] for row in below) if known else None, None, None,
         ))  # fmt: skip
         self._sum_up(series, level + 1)
 
@@ -206,6 +266,11 @@ def check_record(path: Path) -> Path:
     return path
 
 
+def _has_odd(base: sqlite3.Connection) -> bool:
+    """Whether blocks say how many of their values are not finite."""
+    return any(row[1] == "odd" for row in base.execute("PRAGMA table_info(blocks)"))
+
+
 def read_series_of(base: sqlite3.Connection) -> dict[str, np.ndarray]:
     """All series of an open record, exact points."""
     found: dict[str, list[np.ndarray]] = {}
@@ -217,8 +282,13 @@ def read_series_of(base: sqlite3.Connection) -> dict[str, np.ndarray]:
 
 
 def _summary(values: np.ndarray) -> tuple[float | None, ...]:
-    """First, smallest, largest and last value; NaN becomes NULL, as SQLite has no NaN."""
-    finite = values[~np.isnan(values)]
-    low, high = (finite.min(), finite.max()) if len(finite) else (math.nan, math.nan)
+    """First, smallest, largest and last value, and how many are not finite.
+
+    NaN becomes NULL, as SQLite has no NaN.
+    """
+    low, high, odd = values.min(), values.max(), 0
+    if not (math.isfinite(low) and math.isfinite(high)):
+        odd, known = int((~np.isfinite(values)).sum()), values[~np.isnan(values)]
+        low, high = (known.min(), known.max()) if len(known) else (math.nan, math.nan)
     ends = (values[0], low, high, values[-1])
-    return tuple(None if math.isnan(v) else float(v) for v in ends)
+    return *(None if math.isnan(v) else float(v) for v in ends), odd

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 
-from chymist.evidence.intervals import wilson
+from chymist.evidence.class_rates import class_rates
 from chymist.metrics import METRICS, confusion_matrix
 from chymist.reports.charts import binned, fit, histogram, scatter
 from chymist.reports.markup import Markup, data_name, figure, join, table, tag
 from chymist.reports.numbers import metric_name, number, rows_of, share
 from chymist.reports.saying import ENGLISH, Say
-from chymist.values import Run, show
+from chymist.values import Predictions, Run, show
 
 MATRIX = 20  # classes of a full confusion matrix
 PAIRS = 30  # most confused pairs
@@ -81,24 +84,50 @@ def thinned(errors: np.ndarray, most: int = POINTS) -> np.ndarray:
     return np.unique(np.concatenate([largest, rest]))
 
 
-def _classification(run: Run, say: Say) -> Markup:
-    classes, found = run.data.classes, run.predictions
-    matrix = confusion_matrix(found.targets, found.labels, len(classes))
+def errors_title(matrix: np.ndarray, classes: Sequence[str], say: Say = ENGLISH) -> str:
+    """How many errors there are, and which is the most frequent.
+
+    Args:
+        matrix: counts, true classes down, said ones across.
+        classes: their names.
+        say: the language.
+
+    Example:
+        >>> errors_title(np.array([[5, 1], [2, 4]]), ["no", "yes"])
+        '3 errors on 12 rows; most often yes is taken for no (2 rows).'
+    """
     errors = int(matrix.sum() - np.trace(matrix))
-    ranked = confused_pairs(matrix)
     most = ""
-    if ranked:
-        true, predicted, rows = ranked[0]
+    if errors:
+        true, predicted, rows = confused_pairs(matrix)[0]
         most = say(
             "; most often {true} is taken for {said} ({rows})",
             true=fit(classes[true], 30), said=fit(classes[predicted], 30),
             rows=say.counted(rows, "{n} row", "{n} rows"),
         )  # fmt: skip
-    title = say(
+    return say(
         "{errors} on {rows}{most}.", most=most,
         errors=say.counted(errors, "{n} error", "{n} errors"),
         rows=say.counted(int(matrix.sum()), "{n} row", "{n} rows"),
     )  # fmt: skip
+
+
+def percent_of(rows: int, total: int) -> str:
+    """The share of a cell of the matrix in percent: whole ones, small ones with a digit.
+
+    Example:
+        >>> percent_of(1, 3), percent_of(1, 40), percent_of(0, 0)
+        ('33', '2.5', '0.0')
+    """
+    part = rows / max(total, 1)
+    return f"{100 * part:.0f}" if part >= 0.0995 else f"{100 * part:.1f}"
+
+
+def _classification(run: Run, say: Say) -> Markup:
+    classes, found = run.data.classes, run.predictions
+    matrix = confusion_matrix(found.targets, found.labels, len(classes))
+    ranked = confused_pairs(matrix)
+    title = errors_title(matrix, classes, say)
     if len(classes) <= MATRIX:
         caption = say(
             "Down: the true class; across: what the model said. Counts, and below them the share "
@@ -130,7 +159,7 @@ def _matrix(matrix: np.ndarray, classes: tuple[str, ...], say: Say) -> Markup:
                 continue
             strength = 0.55 * part if row == column else 0.12 + 0.42 * part**0.5
             kind, style = "h" if row == column else "m", f"--a:{strength:.2f}"
-            percent = f"{100 * part:.0f}" if part >= 0.0995 else f"{100 * part:.1f}"
+            percent = percent_of(rows, int(totals[row]))
             cells.append(tag("td", f"{rows:,}", tag("small", percent), class_=kind, style=style))
         lines.append(tag("tr", tag("th", data_name(name, 14), scope="row"), *cells))
     corner = tag("th", say("true \\ said"), scope="col")
@@ -155,9 +184,8 @@ def _pairs_table(
 def _recalls(matrix: np.ndarray, classes: tuple[str, ...], say: Say) -> Markup:
     """Recall of each class with its interval, and precision; the worst first."""
     rows = []
-    for i, name in enumerate(classes):
-        right, true, said = int(matrix[i, i]), int(matrix[i].sum()), int(matrix[:, i].sum())
-        low, high = wilson(right, true) if true else (0.0, 1.0)
+    for name, rate in zip(classes, class_rates(matrix), strict=True):
+        right, true, said, low, high = rate
         ends = say("{low} to {high} %", low=f"{100 * low:.0f}", high=f"{100 * high:.0f}")
         interval = ends if true else "–"
         recall = right / true if true else 2.0  # classes without rows come last
@@ -184,19 +212,53 @@ def _recalls(matrix: np.ndarray, classes: tuple[str, ...], say: Say) -> Markup:
     return join(tag("h3", heading), made, tag("p", note, class_="note"))
 
 
-def _regression(run: Run, say: Say) -> Markup:
-    n = len(run.predictions.rows)
-    targets = np.asarray(run.predictions.targets, np.float64).reshape(n, -1)
-    outputs = np.asarray(run.predictions.outputs, np.float64).reshape(n, -1)
-    figures = []
+class Drawn(NamedTuple):
+    """A figure in its parts.
+
+    Args:
+        title: a sentence.
+        picture: an SVG element.
+        caption: what it assumes.
+        heads: names of the columns of its numbers.
+        rows: its numbers, as texts.
+    """
+
+    title: str
+    picture: Markup
+    caption: str
+    heads: list[str]
+    rows: list[list[str]]
+
+
+def drawn_errors(found: Predictions, target: str, say: Say = ENGLISH) -> list[Drawn]:
+    """Truth beside prediction, and the residuals, of the first outputs of a regression.
+
+    Args:
+        found: predictions.
+        target: name of the target.
+        say: the language.
+    """
+    n = len(found.rows)
+    targets = np.asarray(found.targets, np.float64).reshape(n, -1)
+    outputs = np.asarray(found.outputs, np.float64).reshape(n, -1)
+    drawn = []
     for i in range(min(OUTPUTS, targets.shape[1])):
-        name = run.data.target if targets.shape[1] == 1 else f"{run.data.target} {i + 1}"
-        figures += [_truth_figure(targets[:, i], outputs[:, i], name, say),
-                    _residual_figure(outputs[:, i] - targets[:, i], name, say)]  # fmt: skip
+        name = target if targets.shape[1] == 1 else f"{target} {i + 1}"
+        drawn += [_truth_figure(targets[:, i], outputs[:, i], name, say),
+                  _residual_figure(outputs[:, i] - targets[:, i], name, say)]  # fmt: skip
+    return drawn
+
+
+def _regression(run: Run, say: Say) -> Markup:
+    figures = [
+        figure(one.title, one.picture, one.caption,
+               table(one.heads, one.rows, {*range(len(one.heads))}, say=say), say)
+        for one in drawn_errors(run.predictions, run.data.target, say)
+    ]  # fmt: skip
     return tag("div", *figures, class_="grid")
 
 
-def _truth_figure(truth: np.ndarray, said: np.ndarray, name: str, say: Say) -> Markup:
+def _truth_figure(truth: np.ndarray, said: np.ndarray, name: str, say: Say) -> Drawn:
     finite = np.isfinite(truth) & np.isfinite(said)
     truth, said = truth[finite], said[finite]
     errors = np.abs(said - truth)
@@ -208,22 +270,18 @@ def _truth_figure(truth: np.ndarray, said: np.ndarray, name: str, say: Say) -> M
         "{n} drawn: the largest errors and an even sample of the others", n=f"{len(chosen):,}"
     )  # fmt: skip
     worst = np.argsort(-errors, kind="stable")[:60]
-    twin = table(
-        [say("truth"), say("prediction"), say("error")],
-        [[number(truth[i]), number(said[i]), number(said[i] - truth[i])] for i in worst],
-        {0, 1, 2},
-        say=say,
-    )
+    heads = [say("truth"), say("prediction"), say("error")]
+    rows = [[number(truth[i]), number(said[i]), number(said[i] - truth[i])] for i in worst]
     axes = say("true {name}", name=name), say("predicted {name}", name=name)
     picture = scatter(title, truth[chosen], said[chosen], *axes, say=say)
     caption = say(
         "{rows}, {drawn}. The table has the {n} largest errors.", drawn=drawn, n=len(worst),
         rows=say.counted(len(truth), "{n} row", "{n} rows"),
     )  # fmt: skip
-    return figure(title, picture, caption, twin, say)
+    return Drawn(title, picture, caption, heads, rows)
 
 
-def _residual_figure(residuals: np.ndarray, name: str, say: Say) -> Markup:
+def _residual_figure(residuals: np.ndarray, name: str, say: Say) -> Drawn:
     finite = residuals[np.isfinite(residuals)]
     mean, spread = (float(finite.mean()), float(finite.std())) if len(finite) else (0.0, 0.0)
     way = say("too high") if mean > 0 else say("too low")
@@ -237,5 +295,4 @@ def _residual_figure(residuals: np.ndarray, name: str, say: Say) -> Markup:
     picture = histogram(title, finite, axis, zero=True, y_title=say("rows"))
     caption = say("{rows}; spread is the standard deviation.",
                   rows=say.counted(len(finite), "{n} row", "{n} rows"))  # fmt: skip
-    twin = table([say("from"), say("to"), say("rows")], rows, {0, 1, 2}, say=say)
-    return figure(title, picture, caption, twin, say)
+    return Drawn(title, picture, caption, [say("from"), say("to"), say("rows")], rows)

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from importlib import resources
-from pathlib import Path
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Lifespan
 
 from chymist.errors import ChymistError, InputError
+from chymist.studio.built import page, static_file
 from chymist.studio.folders import Folders
 from chymist.studio.guard import Guard
+from chymist.studio.index import Index
 from chymist.studio.pages import ROUTES
+from chymist.studio.plays import Plays
 from chymist.studio.replies import error_reply, reply
 from chymist.studio.site import Site
-from chymist.studio.workshop import Workshop
+from chymist.studio.workshop import Busy, Workshop
 
-TYPES = {
-    ".html": "text/html",
-    ".js": "text/javascript",
-    ".css": "text/css",
-    ".svg": "image/svg+xml",
-}
-WORKSHOPS = ("explain", "play")  # what is slow must not stop what is live
+WORKSHOPS = ("explain",)  # what is slow must not stop what is live
 
 
 def make_app(site: Site) -> ASGIApp:
@@ -36,43 +33,80 @@ def make_app(site: Site) -> ASGIApp:
     Args:
         site: what is shown, and who may see it.
     """
+    return Guard(unguarded(site), site)
+
+
+def unguarded(site: Site) -> Starlette:
+    """All routes, for the guard and for tests; nothing may serve them without it."""
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         app.state.site, app.state.folders = site, Folders(site.folders)
+        app.state.index = Index(app.state.folders)
+        app.state.index.rows(patience=0)  # begins to read them
         app.state.workshops = {name: Workshop() for name in WORKSHOPS}
-        yield
-        for workshop in app.state.workshops.values():
-            await workshop.close()
+        app.state.plays = Plays()
+        try:
+            yield
+        finally:
+            await app.state.plays.close()
+            for workshop in app.state.workshops.values():
+                await workshop.close()
 
     routes = [
-        Route("/", static_file),
+        Route("/", page),
         Route("/static/{name}", static_file),
         Route("/api/session", session),
+        Route("/api/link", another_link, methods=["POST"]),
         *ROUTES,
     ]
-    handlers = {ChymistError: _failed}
-    return Guard(Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers), site)
+    return Application(routes, lifespan)
 
 
-async def static_file(request: Request) -> Response:
-    """A file of the built pages, by its name in the folder."""
-    name = request.path_params.get("name", "index.html")
-    files = {path.name: path for path in Path(str(resources.files(__package__))).glob("static/*")}
-    if name not in files:
-        raise InputError("no such file", received=name[:60])
-    kind = TYPES.get(files[name].suffix, "application/octet-stream")
-    return Response(files[name].read_bytes(), media_type=kind,
-                    headers={"cache-control": "no-cache"})  # fmt: skip
+class Application(Starlette):
+    """Routes, and the errors that are answers; what nobody foresaw is left to the guard.
+
+    Args:
+        routes: of all pages.
+        lifespan: what is there while it is served.
+    """
+
+    def __init__(
+        self, routes: Sequence[Route], lifespan: Lifespan[Starlette] | None = None
+    ) -> None:
+        handlers = {ChymistError: _failed, HTTPException: _unknown}
+        super().__init__(routes=routes, lifespan=lifespan, exception_handlers=handlers)
+        self.router.redirect_slashes = False
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """The routes behind the answers of known errors, nothing else."""
+        return ExceptionMiddleware(self.router, handlers=self.exception_handlers)
 
 
 async def session(request: Request) -> Response:
-    """What a page has to know before it can ask for changes."""
+    """`GET /api/session`: what a page has to know before it can ask for changes."""
     from chymist import __version__
 
     return reply({"nonce": request.app.state.site.nonce, "version": __version__})
 
 
+async def another_link(request: Request) -> Response:
+    """`POST /api/link`: an address that opens the studio once, for another browser."""
+    return reply({"address": request.app.state.site.another()})
+
+
 async def _failed(request: Request, error: Exception) -> Response:
     assert isinstance(error, ChymistError)
-    return error_reply(error)
+    if isinstance(error, Busy):
+        answer = error_reply(error, 503)
+        answer.headers["retry-after"] = "5"
+        return answer
+    return error_reply(error, 404 if error.code == "no-such-address" else None)
+
+
+async def _unknown(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    failed = InputError(error.detail.lower(), code=error.detail.lower().replace(" ", "-"))
+    answer = error_reply(failed, error.status_code)
+    answer.headers.update(error.headers or {})
+    return answer

@@ -1,18 +1,23 @@
-"""Who may ask: host, origin and session are checked before anything is routed."""
+"""Who may ask: every request is checked before anything is routed, every answer is sealed."""
 
 from __future__ import annotations
 
-import hmac
-from http.cookies import CookieError, SimpleCookie
-from urllib.parse import parse_qs
+import sys
+import traceback
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
 
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from chymist.studio.site import HOST, Site
+from chymist.errors import InputError, printable
+from chymist.studio.attending import attended
+from chymist.studio.checks import CHECKS, Check, Refusal, key_of, known_session
+from chymist.studio.replies import error_reply
+from chymist.studio.site import Site
 
-NONCE = "x-chymist-nonce"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
     "connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; "
@@ -26,6 +31,7 @@ HEADERS = (
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
+LAST = {"connection": "close", "cache-control": "no-store"}
 
 
 class Guard:
@@ -33,69 +39,70 @@ class Guard:
 
     Args:
         app: what answers.
-        site: whose key, session and nonce count.
+        site: whose keys, session and nonce count.
+        checks: all of them must be passed.
     """
 
-    def __init__(self, app: ASGIApp, site: Site) -> None:
-        self.app, self.site = app, site
+    def __init__(self, app: ASGIApp, site: Site, checks: Iterable[Check] = CHECKS) -> None:
+        self.app, self.site, self.checks = app, site, tuple(checks)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             return await self.app(scope, receive, send)
         if scope["type"] != "http":  # no WebSocket
             return await send({"type": "websocket.close", "code": 1008})
+        begun = False
 
-        async def guarded(message: Message) -> None:
+        async def sealed(message: Message) -> None:
+            nonlocal begun
             if message["type"] == "http.response.start":
+                begun = True
                 message["headers"] = [*message.get("headers", ()), *HEADERS]
             await send(message)
 
-        answer = self.refusal(scope) or self.entrance(scope)
-        await (answer or self.app)(scope, receive, guarded)
+        answer = self.answer(scope)
+        if answer:
+            return await answer(scope, receive, sealed)
+        try:
+            await attended(self.app, scope, receive, sealed)
+        except Exception as error:  # the one catch-all of the server
+            failed = unforeseen(error)
+            if begun:  # half an answer must not look like a whole one
+                raise
+            await error_reply(failed, 500)(scope, receive, sealed)
 
-    def refusal(self, scope: Scope) -> Response | None:
-        """Why a request is not answered; None if it may be."""
+    def answer(self, scope: Scope) -> Response | None:
+        """A refusal, or the cookie for who came with a key; None where a page is to answer."""
         headers = Headers(scope=scope)
-        hosts, origins = headers.getlist("host"), headers.getlist("origin")
-        if hosts not in ([f"{HOST}:{self.site.port}"], [f"localhost:{self.site.port}"]):
-            return PlainTextResponse("wrong host", 403)
-        if origins not in ([], [f"http://{hosts[0]}"]):
-            return PlainTextResponse("wrong origin", 403)
-        if headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
-            return PlainTextResponse("cross-site request", 403)
-        if self._key(scope):
-            return None
-        if not _same(self._session(headers), self.site.session):
-            return PlainTextResponse("open the address that chymist studio printed", 401)
-        changes = scope["method"] not in ("GET", "HEAD")
-        if changes and not _same(headers.get(NONCE, ""), self.site.nonce):
-            return PlainTextResponse("a change needs the header of the page", 403)
-        return None
+        key = key_of(scope)
+        for check in self.checks:
+            refused = check(self.site, scope, headers)
+            if refused and check is known_session and key and self.site.use(key):
+                return self.entrance()
+            if refused:
+                return refusal(refused)
+        return RedirectResponse("/", 303, {"cache-control": "no-store"}) if key else None
 
-    def entrance(self, scope: Scope) -> Response | None:
-        """The cookie, for who came with the key."""
-        if not self._key(scope):
-            return None
-        answer = RedirectResponse("/", 303)
+    def entrance(self) -> Response:
+        """The cookie, and the way to an address without a key."""
+        answer = RedirectResponse("/", 303, {"cache-control": "no-store"})
         answer.set_cookie(
             self.site.cookie, self.site.session, httponly=True, samesite="strict", path="/"
         )
         return answer
 
-    def _key(self, scope: Scope) -> bool:
-        if scope["method"] != "GET" or scope["path"] != "/":
-            return False
-        given = parse_qs(scope["query_string"].decode("latin-1")).get("key", [""])
-        return _same(given[0], self.site.key)
 
-    def _session(self, headers: Headers) -> str:
-        try:
-            cookies = SimpleCookie(headers.get("cookie", ""))
-        except CookieError:
-            return ""
-        return cookies[self.site.cookie].value if self.site.cookie in cookies else ""
+def refusal(refused: Refusal) -> Response:
+    """A refusal as an answer, after which the connection ends."""
+    return PlainTextResponse(refused[1], refused[0], LAST)
 
 
-def _same(given: str, wanted: str) -> bool:
-    """Whether two texts are equal, in a time that does not tell where they differ."""
-    return hmac.compare_digest(given.encode(), wanted.encode())
+def unforeseen(error: Exception) -> InputError:
+    """An error that nobody has thought of, as one line; the terminal is told where it arose."""
+    last = traceback.extract_tb(error.__traceback__)[-1:]
+    place = ", ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in last)
+    said = printable(f"{type(error).__name__}: {error}"[:160])
+    with suppress(OSError, ValueError):  # the terminal may be closed
+        print(f"chymist: in the studio, {place}: {said}", file=sys.stderr, flush=True)
+    return InputError("something unforeseen went wrong", where=place, received=said,
+                      do="please report it", code="unforeseen")  # fmt: skip

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Any, TypeVar
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from chymist.errors import ChymistError, UsageError
 
 T = TypeVar("T")
-
-LARGEST_BODY = 1_000_000  # bytes of a request
 
 
 def reply(value: Any, status: int = 200) -> Response:
@@ -25,8 +23,7 @@ def reply(value: Any, status: int = 200) -> Response:
         >>> reply({"loss": float("nan")}).body
         b'{"loss": "NaN"}'
     """
-    text = json.dumps(tagged(value), allow_nan=False)
-    return Response(text, status, media_type="application/json",
+    return Response(_text(value), status, media_type="application/json",
                     headers={"cache-control": "no-store"})  # fmt: skip
 
 
@@ -47,26 +44,66 @@ def tagged(value: Any) -> Any:
 
 
 async def body_of(request: Request, form: type[T]) -> T:
-    """The body of a request.
+    """The body of a request; its size and its time are limited before.
 
     Args:
         request: with a JSON body.
         form: a msgspec struct; unknown fields and wrong types are refused.
 
     Raises:
-        UsageError: it is too large, or has another form.
+        UsageError: it has another form.
     """
-    content = bytearray()
-    async for part in request.stream():
-        content += part
-        if len(content) > LARGEST_BODY:
-            raise UsageError("the request is too large", received=f"over {LARGEST_BODY:,} bytes")
+    content = b"".join([part async for part in request.stream()])
     try:
-        return msgspec.json.decode(bytes(content), type=form)
-    except msgspec.MsgspecError as error:
+        return msgspec.json.decode(content, type=form)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise UsageError("the request has another form", received=str(error)[:120]) from None
 
 
-def error_reply(error: ChymistError) -> Response:
+def query_of(request: Request, form: type[T]) -> T:
+    """The query of an address.
+
+    Args:
+        request: with texts such as `?from=10&to=20`.
+        form: a msgspec struct; numbers are read from their texts, unknown names are refused.
+
+    Raises:
+        UsageError: it has another form.
+    """
+    try:
+        return msgspec.convert(dict(request.query_params), form, strict=False)
+    except (msgspec.MsgspecError, UnicodeError, OverflowError) as error:
+        raise UsageError("the query has another form", received=str(error)[:120]) from None
+
+
+def lines(answers: AsyncIterator[Any]) -> Response:
+    """An answer that grows: a line of JSON for each value; the last has `end` or `error`.
+
+    Args:
+        answers: as of `Workshop.listen`; closed when the client goes.
+    """
+
+    async def told() -> AsyncIterator[bytes]:
+        try:
+            async for answer in answers:
+                yield _text({"answer": answer}).encode() + b"\n"
+            yield b'{"end": true}\n'
+        except ChymistError as error:
+            yield _text({"error": error.to_dict()}).encode() + b"\n"
+        finally:
+            if isinstance(answers, AsyncGenerator):
+                await answers.aclose()
+
+    return StreamingResponse(told(), headers={"cache-control": "no-store"},
+                             media_type="application/x-ndjson")  # fmt: skip
+
+
+def error_reply(error: ChymistError, status: int | None = None) -> Response:
     """An error as an answer: the same fields as of the command line."""
-    return reply({"error": error.to_dict()}, 400 if error.exit_code != 1 else 422)
+    known = 413 if error.code == "too-large" else 408 if error.code == "too-slow" else 0
+    usual = known or (400 if error.exit_code != 1 else 422)
+    return reply({"error": error.to_dict()}, status or usual)
+
+
+def _text(value: Any) -> str:
+    return json.dumps(tagged(value), allow_nan=False)

@@ -8,6 +8,7 @@ from chymist.values import Run as Run
 from chymist.verbs.applying import apply as apply
 from chymist.verbs.applying import prove as prove
 from chymist.verbs.bagging import bag as bag
+from chymist.verbs.branching import branch as branch
 from chymist.verbs.clustering import Clusters as Clusters
 from chymist.verbs.clustering import kmeans as kmeans
 from chymist.verbs.columns import PartialDependence as PartialDependence
@@ -78,6 +79,7 @@ from chymist.verbs.sensing import effects as effects
 from chymist.verbs.separating import mistake_bound as mistake_bound
 from chymist.verbs.showing import show_batch as show_batch
 from chymist.verbs.showing_weights import show_weights as show_weights
+from chymist.verbs.steering import steer as steer
 from chymist.verbs.study_reports import report as report
 from chymist.verbs.suiting import suitability as suitability
 from chymist.verbs.trees import tree_of as tree_of

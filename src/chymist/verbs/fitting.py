@@ -37,6 +37,7 @@ from chymist.engine.randomness import foreign_randomness
 from chymist.engine.rates import find_rate
 from chymist.engine.running import Observer, continue_from, execute, facts_of
 from chymist.engine.space import Patience, check_space
+from chymist.engine.steering import Steering
 from chymist.engine.store import Recorder, check_record
 from chymist.engine.threads import Threads, choose_threads, using_threads
 from chymist.errors import Diverged
@@ -278,24 +279,29 @@ def _train(
     """Run the loop and write what came out."""
     first, watcher, interrupted = assembly.state.step, heard.watcher, heard.interrupted
     before = perf_counter() - began
-    with Recorder(folder / "records.sqlite") as recorder:
+    with (
+        Recorder(folder / "records.sqlite") as recorder,
+        closing(Steering(folder, heard.layers.assembly, interrupted)) as steering,
+    ):
         try:
-            seconds = execute(
-                recipe, heard.layers.assembly, recorder, folder / "checkpoints", heard, interrupted
-            )
+            parts = recipe, heard.layers.assembly, recorder, folder / "checkpoints"
+            seconds = execute(*parts, heard, interrupted, steering)
         except Diverged as error:
+            steering.note("diverge")
             watcher.diverged(error)
             _examine(folder, watcher)
             write_result(folder, {"status": "diverged", "error": error.to_dict()})
             raise
         history = recorder.series()
+        Patience(folder, interrupted).write(partial(steering.note, "end"))
     facts = facts_of(assembly, seconds, assembly.state.step - first)
+    facts["notes"] += steering.notes
     watcher.waited = facts["waiting_for_data"], seconds
     Patience(folder, interrupted).write(partial(_examine, folder, watcher))
     stored = read_findings(folder)
-    history = {**history, **signals_of(stored)}
+    history |= signals_of(stored)
     run = conclude(recipe, split, seed, assembly, folder, history, facts)
-    whole = perf_counter() - began
+    whole = perf_counter() - began - steering.waited
     spent = {"before": before, "training": seconds, "after": whole - before - seconds}
     run = replace(
         run, findings=tuple(stored.findings) if stored else (),

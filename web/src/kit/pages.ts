@@ -4,13 +4,42 @@ import type { JSX } from "preact";
 export interface PageProps { run: string; parts: string[] }
 type Page = { default: (props: PageProps) => JSX.Element };
 
+/** What the navigation calls them, in its order; one that is not registered is left out. */
+export const NAVIGATION: readonly (readonly [part: string, label: string])[] = [
+  ["", "Runs"], ["compare", "Compare"], ["playground", "Playground"],
+];
+
+export type Kind = "run" | "log" | "cv" | "comparison" | "search" | "race" | "population";
+const STUDIES: readonly Kind[] = ["cv", "comparison", "search", "race"];
+
+/** Tabs of a run in their order, and the kinds of folders that they make sense for. */
+export const TABS: readonly { part: string; label: string; kinds: readonly Kind[] }[] = [
+  { part: "", label: "Overview", kinds: ["run", "log", "population", ...STUDIES] },
+  { part: "curves", label: "Curves", kinds: ["run", "log", "population"] },
+  { part: "layers", label: "Layers", kinds: ["run"] },
+  { part: "predictions", label: "Predictions", kinds: ["run"] },
+  { part: "explain", label: "Explain", kinds: ["run"] },
+  { part: "architecture", label: "Architecture", kinds: ["run", "population"] },
+  { part: "doctor", label: "Doctor", kinds: ["run", "log"] },
+  { part: "population", label: "Population", kinds: ["population"] },
+  { part: "comparison", label: "Comparison", kinds: STUDIES },
+];
+
 /** By the first part of the address. */
 export const PAGES: Record<string, () => Promise<Page>> = {
   "": () => import("../pages/runs"),
+  compare: () => import("../pages/compare"),
+  playground: () => import("../pages/playground"),
 };
 
 /** By the part after the name of a run; "" is the overview. */
 export const RUN_PAGES: Record<string, () => Promise<Page>> = {
+  architecture: () => import("../pages/architecture"),
+  predictions: () => import("../pages/predictions"),
+  explain: () => import("../pages/explain"),
+  doctor: () => import("../pages/doctor"),
+  curves: () => import("../pages/curves"),
+  comparison: () => import("../pages/study"),
   population: () => import("../pages/population"),
   layers: () => import("../pages/layers"),
 };

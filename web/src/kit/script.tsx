@@ -1,6 +1,7 @@
 // "The script that does this": Python, and the command where there is one.
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
+import { announce } from "./announce";
 import { t } from "./words";
 
 export function Script({ python, command }: { python: string; command?: string }): JSX.Element {
@@ -13,12 +14,12 @@ export function Script({ python, command }: { python: string; command?: string }
   );
 }
 
-function Code({ text, label }: { text: string; label: string }): JSX.Element {
+export function Code({ text, label }: { text: string; label: string }): JSX.Element {
   const [done, setDone] = useState(false);
-  const copy = (): void => { void navigator.clipboard.writeText(text).then(() => setDone(true)); };
+  const copy = (): void => { void navigator.clipboard.writeText(text).then(() => { setDone(true); announce(t("Copied")); }); };
   return (
     <div class="code">
-      <pre tabIndex={0} aria-label={label}>{text}</pre>
+      <pre tabIndex={0} role="region" aria-label={label}>{text}</pre>
       <button type="button" onClick={copy}>{done ? t("Copied") : t("Copy")}</button>
     </div>
   );

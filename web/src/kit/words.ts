@@ -3,7 +3,7 @@ import { signal } from "@preact/signals";
 import { ZH } from "./zh";
 
 export type Lang = "en" | "zh";
-const kept = (localStorage.getItem("lang") ?? navigator.language).slice(0, 2);
+const kept = (new URLSearchParams(location.hash.split("?")[1]).get("lang") ?? localStorage.getItem("lang") ?? navigator.language).slice(0, 2);
 export const lang = signal<Lang>(kept === "zh" ? "zh" : "en");
 
 export function t(template: string, values: Record<string, string | number> = {}): string {
@@ -13,6 +13,5 @@ export function t(template: string, values: Record<string, string | number> = {}
 
 export function setLang(to: Lang): void {
   localStorage.setItem("lang", to);
-  document.documentElement.lang = to;
   lang.value = to;
 }

@@ -15,7 +15,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from chymist.engine.member_record import DIVERGED, FILE, MemberSeries, is_trained, read_members
+from chymist.engine.member_record import DIVERGED, FILE, MemberSeries, read_members
+from chymist.engine.status import is_trained
 from chymist.errors import InputError, UsageError, nearest
 from chymist.evidence.bands import band_of
 from chymist.evidence.studies import PopulationRecord, differing
