@@ -4,6 +4,7 @@ import { ZH_CURVES } from "./zh-curves";
 import { ZH_DOCTOR } from "./zh-doctor";
 import { ZH_EXPLAIN } from "./zh-explain";
 import { ZH_LAYERS } from "./zh-layers";
+import { ZH_OVERVIEW } from "./zh-overview";
 import { ZH_PLAYGROUND } from "./zh-playground";
 import { ZH_POPULATION } from "./zh-population";
 import { ZH_PREDICTIONS } from "./zh-predictions";
@@ -16,6 +17,7 @@ export const ZH: Record<string, string> = {
   ...ZH_DOCTOR,
   ...ZH_EXPLAIN,
   ...ZH_LAYERS,
+  ...ZH_OVERVIEW,
   ...ZH_PLAYGROUND,
   ...ZH_POPULATION,
   ...ZH_PREDICTIONS,

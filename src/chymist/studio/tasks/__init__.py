@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from chymist.studio.tasks.again import again
 from chymist.studio.tasks.comparing import compare, study
 from chymist.studio.tasks.diagnosing import codes, diagnosis
 from chymist.studio.tasks.examples import examples
@@ -32,6 +33,8 @@ TASKS: Mapping[str, Callable[..., Iterator[Any]]] = {
     "why": codes,
     "picture": picture,
     "play": play,
+    "again": again,
+    "study": study,
     "predictions": predictions,
     "examples": examples,
     "slices": slice_rows,
@@ -42,6 +45,5 @@ TASKS: Mapping[str, Callable[..., Iterator[Any]]] = {
     "unit": unit_arithmetic,
     "filters": filters,
     "maximize": maximize,
-    "study": study,
     "population_script": population_script,
 }
