@@ -82,10 +82,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--only", default=",".join(LOADS))
     options = parser.parse_args(argv)
-    print(
-        "| run | steps | looks | without | more | of pairs | <= 3 % |\n"
-        "|---|---|---|---|---|---|---|"
-    )
+    print("| run | steps | looks | without | more | of pairs | <= 3 % |")
+    print("|---|---|---|---|---|---|---|")
     for name in options.only.split(","):
         print(measured(name, options.pairs), flush=True)
 

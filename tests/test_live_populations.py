@@ -20,10 +20,10 @@ import chymist as cy
 from chymist.engine.member_record import (
     FILE,
     MemberRecorder,
-    is_trained,
     read_members,
     write_members,
 )
+from chymist.engine.status import is_trained
 from chymist.verbs.histories import curves_of, read_curves, write_curves
 
 RECIPE = cy.Recipe(model=cy.models.mlp(hidden=(4,)), length="4 epochs", stop="none")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -159,23 +158,6 @@ def write_members(
             for name, points in history.items():
                 for step, value in points:
                     record.add(name, member, step, value)
-
-
-def is_trained(folder: Path) -> bool:
-    """Whether a process has a folder to itself, see `engine.folder.alone_in`."""
-    try:
-        import fcntl
-
-        handle = os.open(folder, os.O_RDONLY)
-    except (ImportError, OSError):
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(handle)
-    return False
 
 
 @contextmanager

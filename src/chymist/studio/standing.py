@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from chymist.engine.status import status_of
+import msgspec
+
+from chymist.engine.status import is_trained, status_of
 
 KINDS = {  # a file that only one kind of folder has, and what pages call the kind
     "cv.json": "cv",
@@ -28,5 +30,24 @@ def kind_of(folder: Path) -> str:
 
 
 def state_of(folder: Path) -> str:
-    """How a run stands, in a word of `engine.status`; studies appear when they are complete."""
-    return status_of(folder).state if kind_of(folder) == "run" else "finished"
+    """How a run stands, in a word of `engine.status`; most studies appear complete."""
+    kind = kind_of(folder)
+    if kind == "population":
+        return population_state(folder)
+    return status_of(folder).state if kind == "run" else "finished"
+
+
+class _Population(msgspec.Struct):
+    state: str = ""
+
+
+def population_state(folder: Path) -> str:
+    """ "running", "interrupted" or "finished", by what a population's folder says."""
+    try:
+        content = (folder / "population.json").read_bytes()
+        told = msgspec.json.decode(content, type=_Population).state
+    except (OSError, msgspec.MsgspecError):
+        return "finished"
+    if not told:
+        return "finished"
+    return "running" if told == "running" and is_trained(folder) else "interrupted"

@@ -11,10 +11,10 @@ import math
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from time import perf_counter, thread_time
+from time import thread_time
 
 import numpy as np
 import torch
@@ -68,7 +68,7 @@ class LayerWatcher:
         self._record: LayerRecorder | None = None
         self._due, self._counted, self._took = 1, 0, 0.0
         self._on = on and not is_solved(assembly.recipe) and not _is_compiled(self.state.model)
-        self._since = perf_counter()
+        self._since = thread_time()
         if self._on:
             self.assembly = replace(assembly, program=replace(program, apply=self._apply))
 
@@ -104,7 +104,10 @@ class LayerWatcher:
     def _apply(self, model: nn.Module, inputs: Tensor) -> Tensor:
         """What the model gives; at some steps its layers are heard."""
         step = self.state.step + 1
-        if not self._on or step < self._due or self._look is not None or not self._affordable():
+        if not self._on or step < self._due or self._look is not None:
+            return self._inner(model, inputs)
+        if not self._affordable():
+            self._due = step + max(1, step // DENSE)
             return self._inner(model, inputs)
         began = thread_time()
         look = None
@@ -113,9 +116,13 @@ class LayerWatcher:
         if look is None:
             return self._inner(model, inputs)
         keep = KEPT if self._counts(step) else 0
-        look.seconds = thread_time() - began
-        with listening(model, look.layers, keep, self._noting):
-            return self._inner(model, inputs)
+        with ExitStack() as opened:
+            opened.enter_context(listening(model, look.layers, keep, self._noting))
+            look.seconds = thread_time() - began
+            outputs = self._inner(model, inputs)
+            began = thread_time()
+        look.seconds += thread_time() - began
+        return outputs
 
     def _begin(self, step: int) -> _Look | None:
         """What is there before a step, and when to look next."""
@@ -135,7 +142,8 @@ class LayerWatcher:
 
     def _expected(self) -> float:
         """Seconds that the whole run will take, as far as it can be told."""
-        return self._elapsed() / max(1, self.state.step) * self._total
+        spent = self._record.spent if self._record else 0.0
+        return max(0.0, self._elapsed() - spent) / max(1, self.state.step) * self._total
 
     def _gap(self, step: int) -> int:
         """Steps to the next look: a tenth of those taken, or more where fewer can be paid for."""
@@ -145,7 +153,7 @@ class LayerWatcher:
         return max(1, min(step // DENSE, self._total // EVEN), int(wide))
 
     def _elapsed(self) -> float:
-        return perf_counter() - self._since
+        return thread_time() - self._since  # as looks are counted: other processes are not told
 
     def _counts(self, step: int) -> bool:
         """Whether a look holds histograms: the first, and whenever the steps have grown a half."""

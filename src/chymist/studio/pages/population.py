@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from chymist.engine.member_record import DIVERGED, FILE, MemberSeries, is_trained, read_members
+from chymist.engine.member_record import DIVERGED, FILE, MemberSeries, read_members
 from chymist.errors import InputError, UsageError, nearest
 from chymist.evidence.bands import band_of
 from chymist.evidence.studies import PopulationRecord, differing
@@ -24,6 +24,7 @@ from chymist.reports.about_folds import population_intervals, population_sentenc
 from chymist.reports.numbers import metric_name
 from chymist.reports.saying import LANGUAGES, Say, saying
 from chymist.studio.replies import reply
+from chymist.studio.standing import population_state
 from chymist.values import show
 
 STATEMENT = "population.json"
@@ -36,7 +37,7 @@ def population(request: Request) -> Response:
     folder = request.app.state.folders.find(request.path_params["run"])
     say, found = saying(_lang(request)), record_of(folder)
     series = _series(folder)
-    state = state_of(folder, found)
+    state = population_state(folder)
     points = sum(len(values) for _, _, values in series.series.values())
     mark = f"{state} {points} {len(series.ends)}"
     if request.query_params.get("mark") == mark:
@@ -105,13 +106,6 @@ def record_of(folder: Path) -> PopulationRecord:
     except (OSError, ValueError, msgspec.ValidationError) as error:
         raise InputError("the table of the population cannot be read", where=folder.name,
                          received=str(error)[:80]) from None  # fmt: skip
-
-
-def state_of(folder: Path, found: PopulationRecord) -> str:
-    """ "running", "interrupted" or "finished"."""
-    if not found.state:
-        return "finished"
-    return "running" if found.state == "running" and is_trained(folder) else "interrupted"
 
 
 def _series(folder: Path) -> MemberSeries:
