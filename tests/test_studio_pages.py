@@ -218,6 +218,23 @@ class TestKeyboard:
             page.get_by_role("complementary").get_by_role("heading", name="Conv2d").wait_for()
             assert reader.said == []
 
+    @pytest.mark.hard
+    def test_a_run_and_a_cell_of_its_matrix_are_opened(
+        self, shown: browser.Browser, studio: Studio
+    ) -> None:
+        with shown.visit(studio.address) as (page, asked):
+            reader = Reader(page, studio, asked)
+            reader.open(("", ""))
+            page.get_by_role("link", name="digits-cnn", exact=True).press("Enter")
+            page.wait_for_url("**/runs/digits-cnn*")
+            page.get_by_role("link", name="Predictions").press("Enter")
+            cell = page.locator(".matrix button[tabindex='0']").first
+            cell.wait_for(timeout=40_000)
+            cell.focus()
+            page.keyboard.press("Enter")
+            page.locator("section.rows li").first.wait_for(timeout=40_000)
+            assert reader.said == []
+
     def test_the_skip_link_and_the_switches(self, shown: browser.Browser, studio: Studio) -> None:
         with shown.visit(studio.address) as (page, asked):
             reader = Reader(page, studio, asked)

@@ -41,7 +41,10 @@ function Shown(): JSX.Element {
   const load = first === "runs" && run ? RUN_PAGES[tab] : PAGES[first];
   const [page, setPage] = useState<{ of: unknown; Page?: Page; error?: Error }>();
   useEffect(() => {
-    load?.().then((found) => setPage({ of: load, Page: found.default }), (error: Error) => setPage({ of: load, error }));
+    let left = false; // a page that comes after the reader went on to another is not shown
+    const show = (found: { Page?: Page; error?: Error }): void => { if (!left) setPage({ of: load, ...found }); };
+    load?.().then((found) => show({ Page: found.default }), (error: Error) => show({ error }));
+    return () => { left = true; };
   }, [load]);
   if (!load) return <><h1>{t("No such page")}</h1><p><a href="#/">{t("Runs")}</a></p></>;
   if (page?.of !== load) return <p class="note" aria-busy="true">{t("Loading")} …</p>;

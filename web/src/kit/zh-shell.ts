@@ -52,7 +52,7 @@ export const ZH_SHELL: Record<string, string> = {
   "Copy": "复制",
   "Copied": "已复制",
   "Running": "训练中",
-  "Starting": "启动中",
+  "Starting": "正在启动",
   "Stopped": "已停止",
   "Damaged": "已损坏",
   "No answer from the studio": "工作室没有应答",
