@@ -366,3 +366,66 @@ def test_xor_in_a_browser(studio: Studio, tmp_path: Path) -> None:
             assert all(url.startswith(f"http://127.0.0.1:{studio.port}/") for url in asked)
     finally:
         shown.close()
+
+
+@pytest.mark.hard
+@needs_browser
+def test_points_drawn_and_kept_by_keyboard_alone(tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    shown = browser.Browser(tmp_path)
+    try:
+        with studio_of(tmp_path / "runs") as studio, shown.visit(studio.address) as (page, _):
+            page.goto(studio.address.split("?")[0] + "#/playground?data=points&epochs=20&speed=0")
+            plane = page.get_by_role("application")
+            plane.focus()
+            for _ in range(8):  # two columns of points, a class each
+                for key in ("1", "Shift+ArrowRight", "2", "Shift+ArrowLeft", "ArrowUp"):
+                    page.keyboard.press(key)
+            page.get_by_text("16 points; ten").wait_for()
+            page.keyboard.press("u")
+            page.keyboard.press("ArrowDown")
+            page.keyboard.press("Delete")
+            page.get_by_text("14 points; ten").wait_for()
+            assert page.url.count("_") == 13  # they are in the address
+            page.locator('[data-status="paused"]').wait_for(timeout=60_000)
+            page.get_by_role("button", name="One epoch").press("Enter")
+            page.get_by_text("step 1 of 20").wait_for()
+            plane.focus()
+            page.keyboard.press("p")
+            page.locator('[data-status="ended"]').wait_for(timeout=60_000)
+            page.get_by_role("button", name="Hidden layer 1, unit 2").focus()
+            page.get_by_text("What one unit says: Hidden layer 1, unit 2").wait_for()
+            page.get_by_role("button", name="Save as run").press("Enter")
+            page.wait_for_url("**/#/runs/play-points-0001", timeout=60_000)
+            score = json.loads((tmp_path / "runs/play-points-0001/result.json").read_text())
+            assert score["score"]["n"] == 5
+    finally:
+        shown.close()
+
+
+@pytest.mark.hard
+@needs_browser
+def test_a_table_of_ones_own_and_a_worker_that_is_killed(studio: Studio, tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    lines = [f"{a:.2f},{b:.2f},{c:.2f},{'no' if a + b < 0 else 'yes'}"
+             for a, b, c in rng.normal(0, 1, (200, 3))]  # fmt: skip
+    table = tmp_path / "my table.csv"
+    table.write_text("\n".join(["width,depth,age,grown", *lines]))
+    shown = browser.Browser(tmp_path)
+    try:
+        with shown.visit(studio.address) as (page, _):
+            page.goto(studio.address.split("?")[0] + "#/playground?data=csv&speed=0")
+            page.get_by_text("Draw points, or choose a table").wait_for(timeout=60_000)
+            page.get_by_label("Table (CSV, with a header)").set_input_files(table)
+            page.get_by_label("up", exact=True).select_option("age", timeout=60_000)
+            page.get_by_role("button", name="Play").click()
+            page.locator("[data-verdict]").wait_for(timeout=60_000)
+            assert "my-table" in page.locator(".verdict").inner_text()
+            page.get_by_label("up", exact=True).select_option("depth")
+            page.get_by_role("button", name="Play").click()
+            page.locator('[data-verdict="better"]').wait_for(timeout=60_000)
+            for pid in workers_of(studio.process.pid):
+                os.kill(pid, signal.SIGKILL)
+            page.get_by_text("The worker has gone").wait_for(timeout=60_000)
+    finally:
+        shown.close()

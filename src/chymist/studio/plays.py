@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from asyncio import Queue, Task
+from asyncio import FIRST_COMPLETED, Queue, Task
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -45,12 +45,14 @@ class Plays:
         self.spare: Workshop | None = None
         self._leaving: set[Task[None]] = set()
 
-    def enter(self) -> str:
+    async def enter(self) -> str:
         """Open one more; its name.
 
         Raises:
             InputError: there are as many as there may be.
         """
+        if self.spare is None and self._leaving:  # whose warm worker is about to be free
+            await asyncio.wait(self._leaving, timeout=PATIENCE, return_when=FIRST_COMPLETED)
         if len(self.open) >= MOST:
             raise InputError("too many playgrounds are open", received=str(MOST),
                              do="close the tab of one")  # fmt: skip

@@ -41,7 +41,7 @@ export default function Playground(): JSX.Element {
   const [shown, setShown] = useState<UnitPlace>();
   const [pinned, setPinned] = useState<UnitPlace>();
   const [, redraw] = useState(0);
-  const heard = useRef<Heard>(nothing(0)), name = useRef(""), waiting = useRef(0), playing = useRef(false);
+  const heard = useRef<Heard>(nothing(0)), name = useRef(""), waiting = useRef(0), playing = useRef(false), ready = useRef(false);
   const latest = useRef({ choice, points, upload });
   latest.current = { choice, points, upload };
   const theme = setting("theme", "system").value;
@@ -58,15 +58,16 @@ export default function Playground(): JSX.Element {
     setPinned(undefined);
     playing.current = play;
     const missing = to.data === "points" ? drawn.length < FEWEST || new Set(drawn.map(([, , of]) => of)).size < 2 : to.data === "csv" && !table;
-    if (missing) { playing.current = false; setStatus("ready"); if (name.current) told({ do: "pause" }); draw(); return; }
+    if (!ready.current) { draw(); return; } // what was chosen last is started then
+    if (missing) { playing.current = false; setStatus("ready"); told({ do: "pause" }); draw(); return; }
     setStatus(play ? "playing" : "paused");
-    if (name.current) told(wishOf(to, drawn, table, heard.current.n, !play));
+    told(wishOf(to, drawn, table, heard.current.n, !play));
   };
   const onMessage = (message: Message): void => {
     const now = heard.current;
     if ("n" in message && message.n !== undefined && message.n !== now.n) return; // of a run that is no longer wanted
     if (message.kind === "open") name.current = message.name;
-    else if (message.kind === "ready") { setChoices(message.choices); start(latest.current.choice, latest.current.points, latest.current.upload, false); }
+    else if (message.kind === "ready") { ready.current = true; setChoices(message.choices); start(latest.current.choice, latest.current.points, latest.current.upload, false); }
     else if (message.kind === "about") now.about = message;
     else if (message.kind === "frame") {
       now.frame = message;
@@ -111,7 +112,7 @@ export default function Playground(): JSX.Element {
     { key: "s", says: t("One step"), does: () => { if (status === "paused") told({ do: "step" }); } },
     { key: "1 – 4", says: t("On the plane: a point of that class") }, { key: "Del", says: t("On the plane: erase the nearest point") },
   ], [status, choice, points]);
-  const speed = (value: number): void => { const next = { ...choice, speed: value }; setChoice(next); setQuery(toQuery(next, points)); if (name.current) told({ do: "speed", speed: value }); };
+  const speed = (value: number): void => { const next = { ...choice, speed: value }; setChoice(next); setQuery(toQuery(next, points)); if (ready.current) told({ do: "speed", speed: value }); };
 
   const { about, frame, end, overlay, findings, history } = heard.current;
   const seen = pinned ?? shown, map = seen && frame?.units[seen.layer]?.[seen.unit];

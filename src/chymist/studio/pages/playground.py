@@ -86,7 +86,7 @@ Word = Start | Pause | Resume | Step | Epoch | Speed | Seeds | Save
 async def enter(request: Request) -> Response:
     """`POST /api/play`: open a playground; lines of JSON until the page is closed."""
     plays: Plays = request.app.state.plays
-    name = plays.enter()
+    name = await plays.enter()
 
     async def lines() -> AsyncIterator[bytes]:
         async for said in plays.hear(name):
