@@ -44,7 +44,7 @@ name = "prepare"
 CLASSES = ("setosa", "versicolor", "virginica")
 COLUMNS = ("sepal length", "sepal width", "petal length", "petal width")
 DISTINCT = 10  # records; the others are copies of them
-MODELS = ("softmax", "mlp", "resnet", "cnn")
+MODELS = ("softmax", "mlp", "resnet50", "cnn")
 
 
 def make_runs(

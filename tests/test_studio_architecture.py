@@ -74,6 +74,15 @@ class TestGraph:
         assert "个参数" in page["total"]
         assert f"{page['parameters']:,}" in page["total"]
 
+    def test_of_a_population_the_first_member_is_drawn(self, tmp_path: Path) -> None:
+        recipe = cy.Recipe(model="mlp", length="1 epoch")
+        cy.fit_population(recipe, cy.load("iris"), seeds=2, out=tmp_path / "two")
+        page = told(tmp_path / "two")
+        (member, _) = sorted((tmp_path / "two/members").iterdir())
+        run = cy.load_run(member)
+        assert page["parameters"] == sum(p.numel() for p in run.model.parameters())
+        assert str(member) in page["script"]["command"]
+
     def test_reports_carry_no_marks(self) -> None:
         graph = without_identities(cy.architecture("lenet5", (1, 28, 28)).graph())
         plain, marked = (flow_picture(graph, "", marked=on) for on in (False, True))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import signal
 import statistics
 import threading
 import time
@@ -334,29 +336,23 @@ def test_u7_ten_tabs_load(shown: browser.Browser, studio: Studio, runs: Path) ->
 
 
 @pytest.mark.hard
-def test_u8_a_page_goes_on_after_the_server_was_killed(shown: browser.Browser, runs: Path) -> None:
+def test_u8_a_page_goes_on_after_the_server_was_killed(
+    shown: browser.Browser, studio: Studio, runs: Path
+) -> None:
     folder = make_run(runs / "killed")
-    writing = feed(folder / "records.sqlite", 3000, 100, lambda step: float(step))
-    with studio_of(runs) as first, opened(shown, first, "runs/killed/curves") as page:
+    writing = feed(folder / "records.sqlite", 1500, 100, float)
+    backs = []
+    with opened(shown, studio, "runs/killed/curves") as page:
         line(page, "loss")
-        first.process.kill()
-        first.process.wait()
-        until(page, "document.querySelector('.age').classList.contains('bad')")
-        known = line(page, "loss")["step"]
-        with studio_of(runs, port=first.port) as again:
-            other = page.context.new_page()  # the address that the studio prints, in another tab
-            name, value = again.cookie.split("=", 1)
-            other.context.add_cookies(
-                [{"name": name, "value": value, "domain": "127.0.0.1", "path": "/"}]
-            )
-            began = time.perf_counter()
-            until(page, f"({LINES.format('loss')})[0].step > {known}")
-            back = time.perf_counter() - began
-            until(page, f"({LINES.format('loss')})[0].stored == 3000", 60)
-            drawn = line(page, "loss")
-            other.close()
+        for _ in range(3):
+            os.kill(studio.server(), signal.SIGKILL)
+            began, known = time.perf_counter(), line(page, "loss")["step"]
+            until(page, f"({LINES.format('loss')})[0].step > {known + 30}")
+            backs.append(time.perf_counter() - began)
+        until(page, f"({LINES.format('loss')})[0].stored == 1500", 60)
+        drawn = line(page, "loss")
     writing.join()
-    assert drawn["stored"] == drawn["step"] == 3000
-    assert drawn["max"][-1] == 3000.0
-    keep_figures("studio_killed", {"seconds until the page goes on": back})
-    assert back <= 3
+    assert drawn["stored"] == drawn["step"] == 1500
+    assert drawn["max"][-1] == 1500.0
+    keep_figures("studio_killed", {"seconds until the page goes on": max(backs)})
+    assert max(backs) <= 3

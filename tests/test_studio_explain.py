@@ -229,6 +229,9 @@ def test_the_page_shows_where_the_network_looked_and_what_a_unit_adds_up(
         with shown.visit(studio.address) as (page, asked):
             failures: list[str] = []
             page.on("pageerror", lambda error: failures.append(str(error)))
+            page.on(
+                "console", lambda said: failures.append(said.text) if said.type == "error" else 0
+            )
             page.goto(f"{studio.address.split('?')[0]}#/runs/digits/explain?layer=0")
             page.get_by_role("heading", name="Can it be believed?").wait_for()
             assert page.locator(".maps img").count() == 3
@@ -245,6 +248,8 @@ def test_the_page_shows_where_the_network_looked_and_what_a_unit_adds_up(
             page.locator("input[type=file]").set_input_files(str(image))
             page.locator(".maps").wait_for()
             page.get_by_text("said ").last.wait_for()
+            page.goto(f"{studio.address.split('?')[0]}#/runs/cancer/explain")
+            page.locator(".drawing svg").wait_for()
             assert failures == []
             assert all(url.startswith((f"http://127.0.0.1:{studio.port}/", "data:"))
                        for url in asked)  # fmt: skip

@@ -174,7 +174,7 @@ def test_every_page_once(shown: browser.Browser, studio: Studio, runs: Path) -> 
     some = ((LOOKS[0], 0), (LOOKS[-1], 1))  # English, light, wide; Chinese, dark, narrow
     found = [fault for look, n in some
              for fault in read(shown, studio, look, list(once.values())[n::2])]  # fmt: skip
-    assert found == []
+    assert not found, "\n".join(found)
 
 
 @pytest.mark.hard
@@ -182,7 +182,8 @@ def test_every_page_once(shown: browser.Browser, studio: Studio, runs: Path) -> 
 def test_every_page_of_every_run_in_every_look(
     shown: browser.Browser, studio: Studio, runs: Path, look: tuple[str, bool, int]
 ) -> None:
-    assert read(shown, studio, look, places(runs)) == []
+    found = read(shown, studio, look, places(runs))
+    assert not found, "\n".join(found)
 
 
 def test_the_registry_is_read() -> None:

@@ -8,6 +8,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -68,15 +69,14 @@ def test_numbers_are_those_of_report_json_and_terminal(
         line = f"{rate['name']} {rate['rows']:,} {rate['recall']} {rate['low']} to {rate['high']} %"
         assert f"{line} {rate['precision']}" in seen
     matrix = seen[seen.index("true \\ said") : seen.index("Down: the true class")]
-    lines = [
-        "·" if (cell := cells.get((t, p))) is None else f"{cell[0]:,} {cell[1]}"
-        for cells in [{(t, p): (n, row) for t, p, n, row, _ in found["cells"]}]
-        for t in range(len(found["classes"]))
-        for p in range(len(found["classes"]))
-    ]
-    size = len(found["classes"])
     for t, class_ in enumerate(found["classes"]):
-        assert f" {class_} {' '.join(lines[t * size : (t + 1) * size])} " in matrix
+        assert f" {class_} {' '.join(texts_of_line(found, t))} " in matrix
+
+
+def texts_of_line(found: dict[str, Any], true: int) -> list[str]:
+    """Cells of a line of the matrix as a report writes them."""
+    cells = {said: f"{n:,} {row}" for t, said, n, row, _ in found["cells"] if t == true}
+    return [cells.get(said, "·") for said in range(len(found["classes"]))]
 
 
 def test_a_cell_opens_its_rows_and_no_test_row_is_among_any(runs: Path) -> None:

@@ -101,37 +101,45 @@ class Listener:
                 self.got += steps
 
 
-def killed_and_started(runs: Path, kills: int) -> None:
-    """A client hears a run while the server is killed at any time and started on the same port."""
+def killed(runs: Path, kills: int) -> None:
+    """A client hears a run while the server is killed again and again, and another takes over."""
     rows = 300 * (kills + 2)
     folder = make_run(runs / "one")
-    with writer(folder, rows, 500), studio_of(runs) as studio:
+    with studio_of(runs) as studio, writer(folder, rows, 500):
         listener = Listener(studio, "one")
-        listener.hear(300)
+        listener.hear(200)
         for number in range(kills):
-            killer = threading.Timer(0.1 * number, listener.studio.process.kill)
+            killer = threading.Timer(0.05 * number, os.kill, (studio.server(), signal.SIGKILL))
             killer.start()
-            listener.hear(rows + 1)
+            listener.hear(rows + 1, 5.0)  # until it breaks off
             killer.join()
-            listener.studio.process.wait()
-            listener.hear(rows + 1)  # refused: nobody is there
-            with studio_of(runs, port=studio.port) as again:
-                listener.studio = again
-                began = time.perf_counter()
-                listener.hear(len(listener.got) + 200)
-                assert time.perf_counter() - began < 3
-                if number == kills - 1:
-                    listener.hear(rows)
+            began, goal = time.perf_counter(), len(listener.got) + 100
+            while len(listener.got) < goal:
+                listener.hear(goal)
+            assert time.perf_counter() - began < 3
+        listener.hear(rows)
     assert listener.got == list(range(1, rows + 1))
 
 
 def test_every_row_comes_once_though_the_server_is_killed(tmp_path: Path) -> None:
-    killed_and_started(tmp_path / "runs", 1)
+    killed(tmp_path / "runs", 1)
+
+
+def test_every_row_comes_once_from_another_studio(tmp_path: Path) -> None:
+    folder, rows = make_run(tmp_path / "one"), 1000
+    with writer(folder, rows, 500):
+        with studio_of(tmp_path) as first:
+            listener = Listener(first, "one")
+            listener.hear(100)
+        with studio_of(tmp_path, port=first.port) as other:
+            listener.studio = other
+            listener.hear(rows)
+    assert listener.got == list(range(1, rows + 1))
 
 
 @pytest.mark.hard
-def test_every_row_comes_once_though_the_server_is_killed_ten_times(tmp_path: Path) -> None:
-    killed_and_started(tmp_path / "runs", 10)
+def test_every_row_comes_once_though_the_server_is_killed_five_times(tmp_path: Path) -> None:
+    killed(tmp_path / "runs", 5)
 
 
 def test_a_folder_that_took_the_place_of_another_is_told(tmp_path: Path) -> None:
@@ -248,12 +256,12 @@ def test_streams_end_with_their_clients_and_slow_ones_cost_nothing(tmp_path: Pat
             link = http.client.HTTPConnection("127.0.0.1", studio.port, timeout=20)
             link.request("GET", f"/api/stream?{query}", headers={"cookie": studio.cookie})
             links.append((link, link.getresponse()))
-        before = memory(studio.process.pid)
+        before = memory(studio.server())
         status, _, said = studio.ask(f"/api/stream?{query}")
-        assert status in (400, 422, 429, 503)
+        assert status == 422
         assert b"too many pages" in said
         time.sleep(1.0)
-        assert memory(studio.process.pid) - before < 40e6
+        assert memory(studio.server()) - before < 40e6
         for link, answer in links:
             answer.close()
             link.close()

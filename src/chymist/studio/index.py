@@ -25,7 +25,7 @@ from chymist.evidence.intervals import mean_t
 from chymist.studio.folders import Folders
 from chymist.values import show
 
-PATIENCE = 0.15  # seconds that an answer waits for folders that are being read
+PATIENCE = 0.03  # seconds that an answer waits for folders that are being looked at
 FRESH = 0.5  # seconds before folders are looked at again
 ENDED = ("finished", "stopped", "diverged")  # states that only a file can change
 MOST_LINES = 500  # of an answer
@@ -91,6 +91,11 @@ class Index:
             ):
                 self._some.wait(0.02)
             return list(self._rows.values())
+
+    @property
+    def busy(self) -> bool:
+        """Whether folders are being looked at: an answer may be a moment old."""
+        return self._busy
 
     def refresh(self) -> None:
         """Read everything that has changed, now."""

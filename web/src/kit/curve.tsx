@@ -2,6 +2,7 @@
 // uPlot gives axes, scales and the pointer; the curves are drawn here, so that each has its own x and no extreme is lost.
 import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
+import { announce } from "./announce";
 import uPlot from "uplot";
 import { MINUS, NAN, PLUS, type Curve } from "./series";
 import { t } from "./words";
@@ -72,12 +73,13 @@ export function Curves(props: CurvesProps): JSX.Element {
     if (said === undefined) return;
     event.preventDefault();
     setSpoken(said);
+    announce(said);
   };
   return (
     <div class="curves">
       <div class="plot" ref={box} tabIndex={0} role="application" aria-roledescription={t("chart")} onKeyDown={keys} style={{ minHeight: `${props.height ?? 240}px` }}
         aria-label={`${props.label}. ${t("Left and right arrow keys read values, plus and minus zoom, Escape shows everything.")}`} />
-      <p class="note spoken" role="status" aria-live="polite">{spoken || "\u00a0"}</p>
+      <p class="note spoken">{spoken || "\u00a0"}</p>
     </div>
   );
 }

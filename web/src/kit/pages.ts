@@ -34,11 +34,13 @@ export const PAGES: Record<string, () => Promise<Page>> = {
 
 /** By the part after the name of a run; "" is the overview. */
 export const RUN_PAGES: Record<string, () => Promise<Page>> = {
-  architecture: () => import("../pages/architecture"),
+  "": () => import("../pages/overview"),
+  curves: () => import("../pages/curves"),
+  layers: () => import("../pages/layers"),
   predictions: () => import("../pages/predictions"),
   explain: () => import("../pages/explain"),
+  architecture: () => import("../pages/architecture"),
   doctor: () => import("../pages/doctor"),
-  curves: () => import("../pages/curves"),
+  population: () => import("../pages/population"),
   comparison: () => import("../pages/study"),
-  layers: () => import("../pages/layers"),
 };

@@ -7,7 +7,7 @@ const STATES: Record<string, readonly [word: string, tone: string]> = {
   running: ["Running", "info run"],
   paused: ["Paused", "warn"],
   finished: ["Finished", "ok"],
-  stopped: ["Stopped", "ok"],
+  stopped: ["Stopped by its user", "ok"],
   diverged: ["Diverged", "bad"],
   interrupted: ["Interrupted", "warn"],
   crashed: ["Crashed, can be resumed", "bad"],

@@ -2,6 +2,7 @@
 // a browser has few connections to one server, and every stream would take one for good.
 import { signal } from "@preact/signals";
 import { num } from "./api";
+import { heard, unheard } from "./connection";
 
 export interface RunState { run: string; state: string; written: number }
 export interface Watching {
@@ -151,6 +152,7 @@ function spread(name: string, data: unknown): void {
 
 function receive(name: string, data: unknown): void {
   if (name === "wire") wired.value = data as "live" | "wait";
+  if (wired.value === "live") heard(); else unheard();
   if (name === "points") for (const [run, key, id, steps, values] of (data as { rows: Row[] }).rows) {
     heardAt[run] = Date.now();
     for (const one of watching) if (one.run === run && one.key === key) {

@@ -47,7 +47,6 @@ export const ZH_EXPLAIN: Record<string, string> = {
   "answered worst": "回答最差的",
   "bias": "偏置",
   "channel": "通道",
-  "classes": "类别",
   "column": "列",
   "kernel": "卷积核",
   "layer {layer}": "{layer} 层",

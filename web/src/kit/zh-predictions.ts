@@ -73,7 +73,7 @@ export const ZH_PREDICTIONS: Record<string, string> = {
   "true / said": "真实 / 预测",
   "true {name}": "真实 {name}",
   "true {true}, said {said}: {n} rows, {row} % of the true class, {column} % of what was said": "真实 {true}，预测 {said}：{n} 行，占真实类别的 {row} %，占预测类别的 {column} %",
-  "value": "数值",
+  "value": "值",
   "{low} to {high} %": "{low} 到 {high} %",
   "{n} more columns": "另有 {n} 列",
   "{n} of {all} rows are drawn: the largest errors and an even sample of the others. Click a point to ask why.": "画出 {all} 行中的 {n} 行：误差最大的，以及其余行的均匀样本。点击一个点可询问原因。",

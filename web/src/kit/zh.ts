@@ -4,7 +4,9 @@ import { ZH_CURVES } from "./zh-curves";
 import { ZH_DOCTOR } from "./zh-doctor";
 import { ZH_EXPLAIN } from "./zh-explain";
 import { ZH_LAYERS } from "./zh-layers";
+import { ZH_OVERVIEW } from "./zh-overview";
 import { ZH_PLAYGROUND } from "./zh-playground";
+import { ZH_POPULATION } from "./zh-population";
 import { ZH_PREDICTIONS } from "./zh-predictions";
 import { ZH_RUNS } from "./zh-runs";
 import { ZH_SHELL } from "./zh-shell";
@@ -15,7 +17,9 @@ export const ZH: Record<string, string> = {
   ...ZH_DOCTOR,
   ...ZH_EXPLAIN,
   ...ZH_LAYERS,
+  ...ZH_OVERVIEW,
   ...ZH_PLAYGROUND,
+  ...ZH_POPULATION,
   ...ZH_PREDICTIONS,
   ...ZH_RUNS,
   ...ZH_SHELL,

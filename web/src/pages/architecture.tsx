@@ -160,7 +160,7 @@ function Details({ run, node, all, choose }: { run: string; node: Node; all: Nod
       <dl>{rows.filter(([, value]) => value).map(([says, value]) => <div><dt>{says}</dt><dd>{value}</dd></div>)}</dl>
       {node.inputs.length > 0 && <p>{t("From")}: {node.inputs.map(([at, sizes], n) => <>{n > 0 && ", "}{other(at)} ({shape(sizes)})</>)}</p>}
       {to.length > 0 && <p>{t("To")}: {to.map((one, n) => <>{n > 0 && ", "}{other(one.at)}</>)}</p>}
-      {"layers" in RUN_PAGES && node.parameters > 0 && <p><a href={link(["runs", run, "layers"], { layer: node.name })}>{t("Its gradients and activations over the steps")}</a></p>}
+      {"layers" in RUN_PAGES && node.parameters > 0 && <p><a href={link(["runs", run, "layers"], { quantity: "activation_deviation", layer: node.name })}>{t("Its gradients and activations over the steps")}</a></p>}
     </>
   );
 }

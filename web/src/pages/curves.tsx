@@ -8,18 +8,21 @@ import { Loaded, useLoaded } from "../kit/load";
 import type { PageProps } from "../kit/pages";
 import { place, setQuery } from "../kit/route";
 import { Script } from "../kit/script";
+import { State } from "../kit/state";
 import type { Curve } from "../kit/series";
 import { heardAt, states, wired } from "../kit/stream";
 import { t } from "../kit/words";
 
 interface Listed { key: string; points: number; first: number; last: number; latest: number | string }
 interface Overview {
-  series: Listed[]; id: string; unit: string; steps_per_epoch: number | null; rows_per_epoch: number | null; clock: boolean;
+  series: Listed[]; id: string; unit: string; steps_per_epoch: number | null; clock: boolean;
   state: string; written: number; marks: { step: number; kind: string; says: string }[]; imported: boolean;
 }
 interface Panel { keys: string[]; gap: boolean }
 
 const FIRST = ["loss", "rate"], MOST = 16, ALIVE = ["running", "starting", "paused"];
+// What happened to a run, as it stands beside its mark; codes of findings stand as they are.
+const EVENTS = ["pause", "resume", "continue", "branch", "stop", "stop-now", "finish-epoch", "interrupt", "diverge", "refuse"];
 const HALVES = [0, 5, 20, 50, 200, 1000];
 
 /** Series of training and of validation stand together, and their gap beside them; every other alone. */
@@ -61,8 +64,7 @@ export default function CurvesPage({ run }: PageProps): JSX.Element {
 function Shown({ runs, overviews }: { runs: string[]; overviews: Overview[] }): JSX.Element {
   const { query } = place.value, one = overviews[0]!, asked = query.get("x") ?? "step";
   const epochs = overviews.every((o) => o.steps_per_epoch), clocks = overviews.every((o) => o.clock);
-  const axis = (asked === "epoch" && epochs) || (asked === "time" && clocks) || (asked === "samples" && samplesOf(one)) ? asked : "step";
-  const x = axis === "samples" ? "step" : axis;
+  const axis = (asked === "epoch" && epochs) || (asked === "time" && clocks) ? asked : "step", x = axis;
   const ends = ["from", "to"].map((name) => Number(query.get(name) ?? NaN));
   const range = ends.every(isFinite) ? (ends as [number, number]) : null;
   const smooth = axis === "time" ? 0 : Number(query.get("smooth") ?? 0) || 0, log = query.get("log") === "1";
@@ -74,7 +76,7 @@ function Shown({ runs, overviews }: { runs: string[]; overviews: Overview[] }): 
   const live = useCurves(parts, { x, smooth, range } as Look);
   const move = (to: [number, number] | null): void => setQuery({ from: to ? String(to[0]) : null, to: to ? String(to[1]) : null });
   const label = axis === "step" ? t(one.unit) : axis === "time" ? t("seconds") : t(axis);
-  const marks = runs.flatMap((_, i) => (axis === "time" ? [] : overviews[i]!.marks.map((m) => ({ x: m.step * scales[i]!, kind: m.kind, says: m.kind === "checkpoint" ? "" : t(m.says) }))));
+  const marks = runs.flatMap((_, i) => (axis === "time" ? [] : overviews[i]!.marks.map((m) => ({ x: m.step * scales[i]!, kind: m.kind, says: EVENTS.includes(m.says) ? t(m.says) : m.says }))));
   return (
     <>
       <Age run={runs[0]!} overview={one} />
@@ -102,8 +104,6 @@ function Shown({ runs, overviews }: { runs: string[]; overviews: Overview[] }): 
     </>
   );
 }
-
-const samplesOf = (one: Overview): number | null => (one.rows_per_epoch && one.steps_per_epoch ? one.rows_per_epoch / one.steps_per_epoch : null);
 
 interface PanelProps {
   panel: Panel; runs: string[]; overviews: Overview[]; live: ReturnType<typeof useCurves>; look: Look; log: boolean; label: string;
@@ -222,7 +222,7 @@ function Age({ run, overview }: { run: string; overview: Overview }): JSX.Elemen
   return (
     <>
       <p class={`age ${kind}`}>
-        <strong>{t(state)}</strong>{" "}
+        <State state={state} />{" "}
         {wired.value === "wait" ? t("The studio does not answer: start it again and open the address that it prints. What is shown stays; nothing is lost.")
           : kind === "bad" ? t("The process of this run is gone; chymist resume goes on with it.")
           : lives ? (age ? t("updated {n} s ago", { n: age }) : t("not updated for a long time")) : ""}

@@ -216,7 +216,7 @@ const WhyButton = ({ code, tell }: { code: string; tell: (code: string) => void 
 
 interface Meaning { title: string; parts: [string, string][] }
 
-function Why({ code, onClose }: { code: string; onClose: () => void }): JSX.Element {
+export function Why({ code, onClose }: { code: string; onClose: () => void }): JSX.Element {
   const found = useLoaded((signal) => get<Meaning>(`/api/why/${encodeURIComponent(code)}?lang=${lang.value}`, signal), [code, lang.value]);
   return (
     <Dialog title={found.value ? `${code}: ${found.value.title}` : code} onClose={onClose}>

@@ -23,15 +23,15 @@ export function Network({ run, row, image, classes }: { run: string; row: number
       <h2>{t("Inside the network")}</h2>
       <Loaded found={found}>{({ layers }) => {
         if (!layers.length) return <p class="note">{t("This model has no layers to look into.")}</p>;
-        const wanted = place.value.query.get("layer"), layer = layers.find((one) => one.name === wanted) ?? layers[0]!;
+        const wanted = place.value.query.get("layer"), layer = layers.find((one) => one.name === wanted) ?? layers.find((one) => one.opens) ?? layers[0]!;
         return (
           <>
             <p class="controls"><label>{t("Layer")} <select value={layer.name} onChange={(event) => setQuery({ layer: event.currentTarget.value, unit: null, at: null })}>
               {layers.map((one) => <option value={one.name}>{`${one.name} · ${one.kind} · ${one.shape.join(" × ")}`}</option>)}
             </select></label></p>
-            <LayerMaps run={run} row={row} layer={layer.name} />
-            {image && <Filters run={run} layer={layer} />}
-            {image && <Maximized run={run} layer={layer} classes={classes} />}
+            <LayerMaps key={`${row} ${layer.name}`} run={run} row={row} layer={layer.name} />
+            {image && <Filters key={`kernels ${layer.name}`} run={run} layer={layer} />}
+            {image && <Maximized key={`made ${layer.name}`} run={run} layer={layer} classes={classes} />}
           </>
         );
       }}</Loaded>
@@ -99,7 +99,7 @@ function Arithmetic({ run, row, layer, map, line, column, move }: ArithmeticProp
           </svg>
         </button>
         <div class="sums" aria-live="polite">
-          <Loaded found={found}>{(sum) => (
+          <Loaded found={found}>{(sum) => (sum.place[0] !== line || sum.place[1] !== column || sum.unit !== map.unit ? <p class="note" aria-busy="true">{t("Loading")} …</p> :
             <>
               <p class="sum"><strong>{`${sum.tables.map((one) => signed(one.sum)).join(" ")}${sum.rest !== 0 || sum.channels > sum.tables.length ? ` ${signed(sum.rest)}` : ""} ${signed(sum.bias)} = ${short(sum.total)}`.replace(/^\+ /, "")}</strong></p>
               <p class="note">{t("{shown} of {all} input channels are shown, those that add most; then the rest, then the bias {bias}. The network itself gives {value}.",
@@ -185,7 +185,7 @@ function Maximized({ run, layer, classes }: { run: string; layer: Layer; classes
         begin(kind === "class" ? { unit: name } : { unit: name, layer: layer.name });
       }}>
         <label>{t("Unit")} <select name="unit">
-          <optgroup label={t("classes")}>{classes.map((name) => <option value={`class:${name}`}>{name}</option>)}</optgroup>
+          <optgroup label={t("Classes")}>{classes.map((name) => <option value={`class:${name}`}>{name}</option>)}</optgroup>
           <optgroup label={t("layer {layer}", { layer: layer.name })}>{Array.from({ length: Math.min(layer.units, 256) }, (_, k) => <option value={`unit:${k}`}>{t("unit {n}", { n: k })}</option>)}</optgroup>
         </select></label>
         <button type="submit" disabled={state.seconds !== undefined}>{t("Make images by gradient ascent")}</button>

@@ -4,6 +4,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { announce } from "../kit/announce";
 import { get } from "../kit/api";
 import { Figure, save } from "../kit/figure";
+import { useKeys } from "../kit/keys";
 import { link, place, setQuery } from "../kit/route";
 import { Script } from "../kit/script";
 import { setting } from "../kit/setting";
@@ -19,6 +20,7 @@ import { listen, tell, type About, type Choices, type End, type Frame, type Mess
 
 const FEWEST = 10; // drawn points that make a set
 const OTHERS = 4; // seeds that are overlaid
+const CALM = matchMedia("(prefers-reduced-motion: reduce)"); // then two pictures a second
 type Status = "waiting" | "ready" | "playing" | "paused" | "ended" | "diverged" | "wrong" | "lost";
 
 /** What has been heard of the run that is shown. */
@@ -44,7 +46,11 @@ export default function Playground(): JSX.Element {
   latest.current = { choice, points, upload };
   const theme = setting("theme", "system").value;
 
-  const draw = (): void => { waiting.current ||= requestAnimationFrame(() => { waiting.current = 0; redraw((n) => n + 1); }); };
+  const draw = (): void => {
+    if (waiting.current) return;
+    const now = (): void => { waiting.current = 0; redraw((n) => n + 1); };
+    waiting.current = CALM.matches ? setTimeout(now, 500) : requestAnimationFrame(now);
+  };
   const told = (word: Record<string, unknown>): void => { void tell(name.current, word).catch((error: Error) => setProblem(error.message)); };
   const start = (to: Choice, drawn: Point[], table: Upload | undefined, play: boolean): void => {
     heard.current = { ...nothing(heard.current.n + 1) };
@@ -100,6 +106,11 @@ export default function Playground(): JSX.Element {
     if (status === "paused") { playing.current = true; setStatus("playing"); told({ do: "resume" }); }
     else start(choice, points, upload, true);
   };
+  useKeys([
+    { key: "p", says: t("Play or pause"), does: () => { if (status === "playing") told({ do: "pause" }); else if (status !== "waiting" && status !== "lost") play(); } },
+    { key: "s", says: t("One step"), does: () => { if (status === "paused") told({ do: "step" }); } },
+    { key: "1 – 4", says: t("On the plane: a point of that class") }, { key: "Del", says: t("On the plane: erase the nearest point") },
+  ], [status, choice, points]);
   const speed = (value: number): void => { const next = { ...choice, speed: value }; setChoice(next); setQuery(toQuery(next, points)); if (name.current) told({ do: "speed", speed: value }); };
 
   const { about, frame, end, overlay, findings, history } = heard.current;
@@ -126,7 +137,7 @@ export default function Playground(): JSX.Element {
         <select id="speed" value={choice.speed} onChange={(event) => speed(Number(event.currentTarget.value))}>
           {[1, 10, 50, 200].map((n) => <option value={n}>{n}</option>)}<option value={0}>{t("as fast as it goes")}</option>
         </select>
-        <span class="state" role="status" data-status={status}>{t(STATUS[status])}{frame && about ? ` · ${t("step {step} of {steps}, epoch {epoch}", { step: frame.step, steps: about.steps, epoch: frame.epoch.toFixed(1) })}` : ""}</span>
+        <span class="state"><span role="status" data-status={status}>{t(STATUS[status])}</span>{frame && about ? ` · ${t("step {step} of {steps}, epoch {epoch}", { step: frame.step, steps: about.steps, epoch: frame.epoch.toFixed(1) })}` : ""}</span>
       </div>
       {problem && <p class="error" role="alert">{problem}</p>}
       <div class="columns">

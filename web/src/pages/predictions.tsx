@@ -301,7 +301,7 @@ function Threshold({ made }: { made: NonNullable<Predicted["thresholds"]> }): JS
   );
 }
 
-interface Sliced { metric: string; slices: { name: string; n: number; value: string; interval: string; number: number | string; low: number | string; high: number | string }[] }
+interface Sliced { column: string; metric: string; slices: { name: string; n: number; value: string; interval: string; number: number | string; low: number | string; high: number | string }[] }
 
 function Slices({ run, columns }: { run: string; columns: string[] }): JSX.Element {
   const asked = place.value.query.get("column") ?? "", column = columns.includes(asked) ? asked : columns[0] ?? "";
@@ -312,7 +312,7 @@ function Slices({ run, columns }: { run: string; columns: string[] }): JSX.Eleme
       <p class="controls"><label>{t("Column")} <select value={column} onChange={(event) => setQuery({ column: event.currentTarget.value })}>
         {columns.map((name) => <option value={name}>{name}</option>)}
       </select></label></p>
-      <Loaded found={found}>{({ metric, slices }) => {
+      <Loaded found={found.value?.column === column ? found : found.error ? found : {}}>{({ metric, slices }) => {
         const ends = slices.flatMap((one) => [num(one.low), num(one.high)]).filter(isFinite);
         const low = Math.min(...ends), span = Math.max(...ends) - low || 1;
         const x = (v: number | string): number => Math.max(0, Math.min(100, 100 * (num(v) - low) / span));

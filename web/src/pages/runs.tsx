@@ -17,12 +17,13 @@ interface Line {
   length: string; seconds: number; when: string; cells: Record<string, string>; sketch: Sketch | null;
 }
 interface Answer {
-  runs: Line[]; start: number; total: number; kept: number; all: number; unread: number;
+  runs: Line[]; start: number; total: number; kept: number; all: number; unread: number; busy: boolean;
   script: { python: string; command: string };
 }
 interface Shown { answer?: Answer; error?: Error; key: string }
 
 const HEIGHT = 44;
+const PART = 20, AT_ONCE = 60; // rows: a new part is asked for, so many at once
 const LIVE = 2000, FILLING = 300, TYPING = 150; // milliseconds
 const HEADS: [string, string][] = [
   ["name", "Run"], ["state", "State"], ["score", "Score"], ["floor", "Floor"], ["", "Curve"], ["findings", "Findings"],
@@ -62,7 +63,7 @@ function useRuns(window: { start: number; count: number }): Shown & { late: bool
   const [late, setLate] = useState(false);
   useEffect(() => {
     const stop = new AbortController();
-    let timer = 0, mark = "", unread = 0;
+    let timer = 0, mark = "", soon = false;
     const ask = async (): Promise<void> => {
       try {
         const sent: RequestInit = { signal: stop.signal, headers: mark ? { "if-none-match": mark } : {} };
@@ -72,15 +73,16 @@ function useRuns(window: { start: number; count: number }): Shown & { late: bool
           if (stop.signal.aborted) return;
           if (!answer.ok) { const e = found.error; setShown((old) => ({ ...old, key, error: new Error([e.what, e.received, e.do].filter(Boolean).join("; ")) })); return; }
           mark = answer.headers.get("etag") ?? "";
-          unread = found.unread;
+          soon = found.unread > 0 || (found.busy && !soon);
           setShown({ answer: found, key });
         }
+        else soon = false;
         setLate(false);
       } catch (error) {
         if (stop.signal.aborted) return;
         setLate(true);
       }
-      timer = setTimeout(() => { void (document.hidden ? wait() : ask()); }, unread ? FILLING : LIVE) as unknown as number;
+      timer = setTimeout(() => { void (document.hidden ? wait() : ask()); }, soon ? FILLING : LIVE) as unknown as number;
     };
     const wait = (): void => { document.addEventListener("visibilitychange", () => void ask(), { once: true, signal: stop.signal }); };
     const begin = setTimeout(ask, shown.answer && shown.key !== key ? TYPING : 0);
@@ -90,8 +92,8 @@ function useRuns(window: { start: number; count: number }): Shown & { late: bool
 }
 
 export default function Runs(): JSX.Element {
-  const [window, setWindow] = useState({ start: 0, count: 40 });
-  const { answer, error, late } = useRuns(window);
+  const [start, setStart] = useState(0);
+  const { answer, error, late } = useRuns({ start, count: AT_ONCE });
   const query = place.value.query;
   const filter = query.get("filter") ?? "";
   const chosen = list("chosen"), open = list("open"), columns = list("columns");
@@ -134,9 +136,9 @@ export default function Runs(): JSX.Element {
         <Help />
         <Columns chosen={columns} />
       </div>
-      {answer && answer.all === 0 && answer.unread === 0 ? <Empty /> : (
+      {answer && answer.all === 0 && !answer.busy ? <Empty /> : (
         <Virtual label={t("Table of runs")} total={counts.current?.total ?? 0} height={HEIGHT} columns={HEADS.length + columns.length + 1}
-          head={<Head columns={columns} />} onNeed={(start, count) => setWindow({ start, count })} onKey={key}
+          head={<Head columns={columns} />} onNeed={(first) => setStart(Math.floor(first / PART) * PART)} onKey={key}
           row={(index) => { const line = lineAt(index); return line && <Cells line={line} columns={columns} chosen={chosen} open={open} toggle={toggle} expand={expand} />; }} />
       )}
       {answer && <Script python={answer.script.python} command={answer.script.command} />}

@@ -31,6 +31,11 @@ WORDS = {
     "This run has no record of its layers: it is older than such records, or was trained "
     "with layers=False.":
         "此运行没有层的记录：它早于这种记录，或训练时使用了 layers=False。",
+    "No member has ended an epoch yet.": "还没有成员完成一轮。",
+    "So far: members train, and all of this may change.":
+        "目前为止：成员仍在训练，以上都可能改变。",
+    "It was interrupted: this is how far its members came, and none was kept.":
+        "训练已中断：这是各成员到达的位置，没有成员被保存。",
     "Usual steps move a tensor by about a thousandth of its size (1e-3): far above a hundredth "
     "training is restless, far below 1e-5 it stands still.":
         "通常每步使张量移动约自身大小的千分之一（1e-3）：远高于百分之一则训练不稳，"

@@ -8,7 +8,9 @@ from chymist.studio.pages import (
     explain,
     frame,
     layers,
+    overview,
     playground,
+    population,
     predictions,
     runs,
 )
@@ -21,7 +23,9 @@ ROUTES = (
     *explain.ROUTES,
     *frame.ROUTES,
     *layers.ROUTES,
+    *overview.ROUTES,
     *playground.ROUTES,
+    *population.ROUTES,
     *predictions.ROUTES,
     *runs.ROUTES,
 )

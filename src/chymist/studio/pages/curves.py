@@ -142,7 +142,7 @@ def overview(folder: Path) -> dict[str, Any]:
     return {
         "series": [one._asdict() for one in found], "id": identity(folder),
         "unit": imported.get("unit", "step"), "steps_per_epoch": per_epoch,
-        "rows_per_epoch": _rows(folder), "clock": (folder / CLOCK).is_file(),
+        "clock": (folder / CLOCK).is_file(),
         "state": state_of(folder), "written": max(written, default=0) / 1e9,
         "marks": marks(folder), "imported": bool(imported),
     }  # fmt: skip
@@ -158,12 +158,6 @@ def steps_per_epoch(folder: Path) -> int | None:
             if one.key in EPOCH_SERIES and one.first > 0:
                 return one.first
     return None
-
-
-def _rows(folder: Path) -> int | None:
-    """Training rows of an epoch."""
-    rows = _read(folder / "split.json").get("train")
-    return len(rows) if isinstance(rows, list) else None
 
 
 def marks(folder: Path) -> list[dict[str, Any]]:

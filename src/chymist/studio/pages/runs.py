@@ -30,7 +30,7 @@ def list_runs(request: Request) -> Response:
     mark = f'"{id(index):x}-{index.version}-{index.unread}-{query}"'
     if request.headers.get("if-none-match") == mark:
         return Response(status_code=304, headers={"etag": mark})
-    answer = reply({**lines_of(rows, asked), "unread": index.unread,
+    answer = reply({**lines_of(rows, asked), "unread": index.unread, "busy": index.busy,
                     "script": script_of(request.app.state.site.folders, asked.filter)})  # fmt: skip
     answer.headers["etag"] = mark
     return answer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from chymist.engine.folder import Saved, open_folder
@@ -21,11 +22,11 @@ def picture(folder: str, depth: int | None = None, lang: str = "en") -> Iterator
     """The graph of a run's model, as `cy.architecture` has it; of a run that trains too.
 
     Args:
-        folder: of the run.
+        folder: of the run, or of a population, whose first member is drawn.
         depth: to which modules are opened; None chooses the deepest that fits on a page.
         lang: "en" or "zh".
     """
-    saved, say = open_folder(folder), saying(lang)
+    saved, say = open_folder(_one_of(Path(folder))), saying(lang)
     name = str(saved.recipe.model)
     module = untrained_model(saved)
     found = architecture_in(module, saved.preparation.input_shape, name, say)
@@ -47,6 +48,11 @@ def picture(folder: str, depth: int | None = None, lang: str = "en") -> Iterator
         "shared": sorted({tie for node in found.nodes for tie in node.ties}),
         "script": _script(saved, depth),
     }
+
+
+def _one_of(folder: Path) -> Path:
+    """The folder of a run: of a population that of its first member."""
+    return next(iter(sorted((folder / "members").glob("*/"))), folder)
 
 
 def _level(found: Architecture, depth: int | None) -> Dataflow:

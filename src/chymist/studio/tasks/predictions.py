@@ -82,7 +82,7 @@ def slice_rows(folder: str, column: str, lang: str = "en") -> Iterator[dict[str,
     else:
         found = slices(run.found, _texts(labels), metric, run.score.split)
     yield {
-        "metric": metric_name(metric, say), "slices": [
+        "column": column, "metric": metric_name(metric, say), "slices": [
             {"name": one.name[:60], "n": one.score.n, "value": show(metric, one.score.value),
              "interval": interval(one.score, say), "number": one.score.value,
              "low": one.score.low, "high": one.score.high}

@@ -22,11 +22,11 @@ export function Losses({ history, total }: { history: History; total: number }):
       <text x={LEFT - 4} y={14} text-anchor="end">{most.toPrecision(2)}</text>
       <text x={LEFT - 4} y={HIGH - BELOW} text-anchor="end">0</text>
       <text x={WIDE - 8} y={HIGH - 5} text-anchor="end">{t("{n} steps", { n: total })}</text>
-      {band && <path d={band} stroke="var(--axis)" stroke-opacity=".35" fill="none" />}
+      {band && <path d={band} class="band" fill="none" />}
       {lines.map(([kind, name, points]) => points.length > 0 && (
         <>
           <polyline class={kind} fill="none" stroke-width="2" stroke-dasharray={kind === "s2" ? "5 3" : undefined} points={points.map(([step, v]) => `${x(step).toFixed(1)},${y(Number(v)).toFixed(1)}`).join(" ")} />
-          <text class={`name ${kind}`} x={Math.min(x(points.at(-1)![0]) + 3, WIDE - 62)} y={y(Number(points.at(-1)![1])) - 4}>{name}</text>
+          <text class={`name ${kind}`} x={WIDE - 10} y={kind === "s1" ? 14 : 29} text-anchor="end">{kind === "s1" ? "── " : "- - "}{name}</text>
         </>
       ))}
     </svg>

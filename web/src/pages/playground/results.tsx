@@ -1,5 +1,7 @@
 // What came out: the same numbers, floors, verdict and findings as everywhere in chymist.
 import type { JSX } from "preact";
+import { useState } from "preact/hooks";
+import { Why } from "../doctor";
 import { lang, t } from "../../kit/words";
 import type { About, End, Frame, Overlay, Told } from "./stream";
 
@@ -58,12 +60,16 @@ export function Verdict({ about, end, overlay }: { about: About; end: End; overl
 
 export function Findings({ findings }: { findings: Told[] }): JSX.Element {
   const zh = lang.value === "zh";
+  const [why, setWhy] = useState(""); // the code that is explained
   if (!findings.length) return <p class="note">{t("The doctor has nothing to say about this run.")}</p>;
   return (
+    <>
     <ul class="findings">{findings.map((one) => (
-      <li><strong>{zh ? one.zh : one.claim}</strong> <span class="badge plain">{t(LEVELS[one.level] ?? one.level)}</span> <code>{one.code}</code>
+      <li><strong>{zh ? one.zh : one.claim}</strong> <span class="badge plain">{t(LEVELS[one.level] ?? one.level)}</span> <button type="button" class="link" onClick={() => setWhy(one.code)}><code>{one.code}</code></button>
         {one.remedy && <p class="note">{t("Remedy: {words}", { words: zh ? one.remedy_zh : one.remedy })}</p>}</li>
     ))}</ul>
+    {why && <Why code={why} onClose={() => setWhy("")} />}
+    </>
   );
 }
 
