@@ -1,7 +1,7 @@
 # `make demo` and `make test` need Python 3.11 or newer (with venv) and nothing else:
 # they install what they need into .venv. Another Python: make demo PYTHON=/path/to/python3.12
 
-.PHONY: help demo test test-hard bench faults lock clean
+.PHONY: help demo test test-hard web bench faults lock clean
 .NOTPARALLEL:
 
 # The order of sets must not decide a result.
@@ -11,6 +11,7 @@ help:
 	@echo "make demo       train a network on real handwritten digits and write a report"
 	@echo "make test       all checks and tests"
 	@echo "make test-hard  the slow, exhaustive tests"
+	@echo "make web        build the pages of the studio (needs Node)"
 	@echo "make bench      measure speed beside other libraries (90 minutes; BENCH=--quick: 15)"
 	@echo "make faults     judge the doctor on faulty, repaired and healthy programs (an hour)"
 	@echo "make lock       resolve the newest allowed packages into constraints.txt"
@@ -26,11 +27,15 @@ test:
 	.venv/bin/python -m mypy
 	.venv/bin/lint-imports --no-logo
 	.venv/bin/python tools/check_sizes.py
+	@sh tools/web.sh check
 	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n 2 --dist loadfile
 
 test-hard:
 	@sh tools/setup.sh test
 	.venv/bin/python -m pytest -m hard
+
+web:
+	@sh tools/web.sh build
 
 bench:
 	@sh bench/setup.sh

@@ -17,11 +17,19 @@ from typing import Any
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = (
-    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run",
-    "--disable-dev-shm-usage", "--disable-component-update", "--disable-default-apps",
-    "--disable-extensions", "--disable-sync", "--metrics-recording-only", "--mute-audio",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-)  # fmt: skip
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--no-first-run",
+    "--disable-dev-shm-usage",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-extensions",
+    "--disable-sync",
+    "--metrics-recording-only",
+    "--mute-audio",
+)
+ALONE = "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"  # names of which the browser knows a machine  # fmt: skip
 NARROW, WIDE = 360, 1280  # pixels: a telephone and a laptop
 
 
@@ -43,14 +51,16 @@ class Browser:
 
     Args:
         home: an empty folder, for whatever the browser writes.
+        rules: which names lead to which machine; none leads out of this one.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, rules: str = ALONE) -> None:
         from playwright.sync_api import sync_playwright
 
         self._playwright = sync_playwright().start()
         self._browser = self._playwright.chromium.launch(
-            executable_path=chromium(), headless=True, args=list(ARGUMENTS), timeout=60_000,
+            executable_path=chromium(), headless=True, timeout=60_000,
+            args=[*ARGUMENTS, f"--host-resolver-rules={rules}"],
             env={"HOME": str(home), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
         )  # fmt: skip
 

@@ -71,7 +71,7 @@ class Answer:
 
 
 async def asked_of(app: Any, request: Asked, most: int = 0) -> Answer:
-    """An answer, without a socket; one that does not end is left after so many bytes or a second."""
+    """An answer, without a socket; one that does not end is left after so many bytes, or soon."""
     found, left = Answer(), [request.body]
     gone = asyncio.Event()
 
@@ -90,7 +90,7 @@ async def asked_of(app: Any, request: Asked, most: int = 0) -> Answer:
                 gone.set()
 
     if most:
-        asyncio.get_running_loop().call_later(1.0, gone.set)
+        asyncio.get_running_loop().call_later(0.3, gone.set)
     await app(request.scope(), receive, send)
     return found
 

@@ -116,7 +116,10 @@ def test_the_usual_folder_may_come_later(tmp_path: Path, monkeypatch: pytest.Mon
         run = tmp_path / "runs/digits-0001"
         run.mkdir(parents=True)
         (run / "environment.json").write_text("{}")
-        assert [row["name"] for row in studio.get("/api/runs")["runs"]] == ["digits-0001"]
+        end = time.monotonic() + 10
+        while [row["name"] for row in studio.get("/api/runs")["runs"]] != ["digits-0001"]:
+            assert time.monotonic() < end
+            time.sleep(0.1)
 
 
 def test_json_is_one_object_and_all_else_is_on_the_other_stream(tmp_path: Path) -> None:
@@ -204,6 +207,7 @@ def test_it_serves_with_every_stream_closed_and_without_a_terminal(tmp_path: Pat
     words = 'exec 0<&- 1>&- 2>&-; exec nohup "$@"'
     with studio_of(tmp_path) as other:
         port = other.port
+        assert other.stop() == 0  # nothing of it answers any more
     process = subprocess.Popen(
         ["sh", "-c", words, "sh", sys.executable, "-m", "chymist", "studio", str(tmp_path),
          "--port", str(port)], start_new_session=True, cwd=tmp_path,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -72,8 +73,10 @@ class Nobody:
     async def close(self) -> None:
         pass
 
-    def enter(self) -> str:
+    def enter(self, *words: Any) -> Any:
         raise InputError("nobody plays here")
+
+    of = start = cancel = enter
 
 
 class Asking:
@@ -86,7 +89,7 @@ class Asking:
         self.life = self.app.router.lifespan_context(self.app)
         self.loop.run_until_complete(self.life.__aenter__())
         self.app.state.workshops = dict.fromkeys(self.app.state.workshops, Nobody())
-        self.app.state.plays = Nobody()
+        self.app.state.plays = self.app.state.jobs = Nobody()
 
     def ask(self, method: str, path: str, query: str, body: bytes) -> Any:
         request = replace(
@@ -116,12 +119,12 @@ def asking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asking]:
 def never_unforeseen(asking: Asking, route: Route, data: st.DataObject) -> None:
     """One odd request; whatever is wrong with it is said in words."""
     method = data.draw(st.sampled_from(sorted((route.methods or {"GET"}) - {"HEAD"})))
-    path = route.path
-    while "{" in path:
-        start, end = path.index("{"), path.index("}")
-        runs = st.sampled_from(["iris-0001", "iris-0001", "broken-0001", "nothing"])
-        value = data.draw((runs if "run" in path[start:end] else TEXTS) | TEXTS)
-        path = path[:start] + value + path[end + 1 :]
+    runs = st.sampled_from(["iris-0001", "iris-0001", "broken-0001", "nothing"])
+
+    def value(found: re.Match[str]) -> str:
+        return data.draw((runs if "run" in found[0] else TEXTS) | TEXTS)
+
+    path = re.sub(r"\{[^}]*\}", value, route.path)
     pairs = data.draw(st.lists(st.tuples(NAMES, TEXTS), max_size=4))
     query = urlencode(pairs, errors="replace") + data.draw(
         st.sampled_from(["", "", "&&=%zz%ff", "&a"])
@@ -140,7 +143,7 @@ CALM = (HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.d
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.path)
-@settings(max_examples=12, deadline=None, suppress_health_check=CALM)
+@settings(max_examples=5, deadline=None, suppress_health_check=CALM)
 @given(data=st.data())
 def test_no_route_meets_what_it_did_not_foresee(
     asking: Asking, route: Route, data: st.DataObject
@@ -150,7 +153,7 @@ def test_no_route_meets_what_it_did_not_foresee(
 
 @pytest.mark.hard
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.path)
-@settings(max_examples=500, deadline=None, suppress_health_check=CALM)
+@settings(max_examples=300, deadline=None, suppress_health_check=CALM)
 @given(data=st.data())
 def test_no_route_meets_what_it_did_not_foresee_in_hundreds(
     asking: Asking, route: Route, data: st.DataObject

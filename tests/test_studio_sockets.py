@@ -17,6 +17,7 @@ import pytest
 
 from chymist.studio import protocol
 from chymist.studio.app import unguarded
+from chymist.studio.checks import CHECKS, Check
 from chymist.studio.guard import HEADERS, Guard
 from chymist.studio.protocol import Server
 from chymist.studio.server import listen
@@ -50,8 +51,11 @@ class Served:
         return ("\r\n".join(lines) + "\r\n").encode("latin-1")
 
 
-def served(app: Any, site: Site, listening: socket.socket) -> Iterator[None]:
-    server = Server(Guard(app, site))
+def served(
+    app: Any, site: Site, listening: socket.socket, checks: Sequence[Check] = CHECKS
+) -> Iterator[None]:
+    """Serve in a thread, from the first `next` to the second."""
+    server = Server(Guard(app, site, checks))
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([listening])))
     thread.start()
     try:

@@ -24,7 +24,7 @@ from chymist.studio.replies import error_reply, reply
 from chymist.studio.site import Site
 from chymist.studio.workshop import Busy, Workshop
 
-WORKSHOPS = ("explain",)  # what is slow must not stop what is live
+WORKSHOPS = ("explain", "quick")  # what is slow must not stop what is live
 
 
 def make_app(site: Site) -> ASGIApp:
