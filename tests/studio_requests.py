@@ -70,8 +70,8 @@ class Answer:
     body: bytes = b""
 
 
-async def asked_of(app: Any, request: Asked) -> Answer:
-    """An answer, without a socket."""
+async def asked_of(app: Any, request: Asked, most: int = 0) -> Answer:
+    """An answer, without a socket; one that does not end is left after so many bytes or a second."""
     found, left = Answer(), [request.body]
     gone = asyncio.Event()
 
@@ -86,9 +86,11 @@ async def asked_of(app: Any, request: Asked) -> Answer:
             found.status, found.headers = message["status"], Headers(raw=list(message["headers"]))
         else:
             found.body += message.get("body", b"")
-            if not message.get("more_body"):
+            if not message.get("more_body") or (most and len(found.body) > most):
                 gone.set()
 
+    if most:
+        asyncio.get_running_loop().call_later(1.0, gone.set)
     await app(request.scope(), receive, send)
     return found
 

@@ -16,15 +16,10 @@ from torch import nn
 
 import chymist as cy
 from chymist.engine import space
-from chymist.engine.checkpoint import (
-    list_checkpoints,
-    load_checkpoint,
-    load_newest,
-    save_checkpoint,
-    set_aside,
-)
+from chymist.engine.checkpoint import load_checkpoint, load_newest, save_checkpoint, set_aside
 from chymist.engine.files import write_file
 from chymist.engine.loop import State
+from chymist.engine.manifest import list_checkpoints
 from chymist.engine.space import Patience, check_space
 from chymist.engine.store import Recorder, read_series
 from chymist.errors import DiskFull, InputError
@@ -95,13 +90,13 @@ def test_a_checkpoint_that_cannot_be_loaded_leaves_the_state_alone(tmp_path: Pat
     """Sound by its manifest, but with a moment of another shape."""
     from safetensors.torch import load_file, save
 
-    from chymist.engine.checkpoint import Manifest, _digest
+    from chymist.engine.manifest import Manifest, digest
 
     path = save_checkpoint(tmp_path, state(6))
     moments = load_file(path / "optimizer.safetensors")
     moments["0.exp_avg"] = torch.zeros(2, 2)
     (path / "optimizer.safetensors").write_bytes(save(moments))
-    files = {p.name: _digest(p) for p in path.iterdir() if p.name != "MANIFEST.json"}
+    files = {p.name: digest(p) for p in path.iterdir() if p.name != "MANIFEST.json"}
     (path / "MANIFEST.json").write_bytes(msgspec.json.encode(Manifest(2, files)))
     here = state()
     before = [p.clone() for p in here.model.parameters()]

@@ -37,6 +37,7 @@ PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").g
         "docs/reports.md",
         "docs/tensorboard.md",
         "docs/tools.md",
+        "docs/studio.md",
     ],
 )
 def test_the_python_of_a_page_runs(

@@ -11,16 +11,11 @@ import torch
 from torch import nn
 
 import chymist as cy
-from chymist.engine.checkpoint import (
-    list_checkpoints,
-    load_checkpoint,
-    load_newest,
-    save_checkpoint,
-    verify,
-)
+from chymist.engine.checkpoint import load_checkpoint, load_newest, save_checkpoint
 from chymist.engine.closed_form import least_squares
 from chymist.engine.events import Epoch, Step
 from chymist.engine.loop import Program, State, steps_per_epoch, train
+from chymist.engine.manifest import list_checkpoints, verify
 from chymist.engine.rows import InMemory
 from chymist.engine.store import BLOCK, Recorder, read_series
 from chymist.errors import Diverged, InputError

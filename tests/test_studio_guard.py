@@ -79,6 +79,8 @@ def wrong_forms(site: Site, fine: Asked) -> Iterator[tuple[str, Asked]]:
     for name, value in fine.headers:
         yield "twice", fine.twice(name, value)
     yield "twice", fine.having("origin", f"http://{host}").twice("origin", "http://evil.example")
+    yield "large", fine.having("x-large", "a" * 40_000)
+    yield "large", replace(fine, headers=(*fine.headers, *((f"x-{n}", "1") for n in range(100))))
     for raw in disguised(path):
         yield "path", replace(fine, raw=raw, path=decoded(raw))
     yield "path", replace(fine, query="a" * 9_000)
@@ -169,6 +171,7 @@ def test_every_route_refuses_everything_wrong_before_a_handler(site: Site) -> No
         "path",
         "length",
         "nonce",
+        "large",
         "method",
     }
     assert set(reached) == kinds
@@ -181,6 +184,7 @@ def test_the_matrix_fails_without_any_one_of_the_checks(dropped: Check) -> None:
         "known_host": "host", "same_origin": "origin", "same_site": "site", "plain_path": "path",
         "known_session": "session", "known_version": "version", "single_headers": "twice",
         "small_body": "length", "known_nonce": "nonce", "known_method": "method",
+        "small_headers": "large",
     }  # fmt: skip
     reached = escaped(Site((), PORT), [check for check in CHECKS if check is not dropped])
     assert reached[owner[dropped.__name__]] > 0, reached

@@ -23,10 +23,11 @@ _PUBLIC = {
     "UsageError": "chymist.errors", "Diverged": "chymist.errors",
     "load": "chymist.data", "split": "chymist.data", "named_sets": "chymist.data",
     "prepare": "chymist.data.preparation", "windows": "chymist.data.series",
+    "layer_history": "chymist.verbs",
     "recall_task": "chymist.data.recall", "gradient_reach": "chymist.verbs",
     "sample": "chymist.verbs",
     "Graph": "chymist.values", "graph_of": "chymist.data.graphs",
-    "bag": "chymist.verbs",
+    "bag": "chymist.verbs", "branch": "chymist.verbs",
     "fit": "chymist.verbs", "forecast_comparison": "chymist.verbs",
     "fit_population": "chymist.verbs", "evolve": "chymist.verbs",
     "resume": "chymist.verbs", "evaluate": "chymist.verbs",
@@ -117,6 +118,7 @@ if TYPE_CHECKING:
     from chymist.verbs import apply as apply
     from chymist.verbs import bag as bag
     from chymist.verbs import bias_variance as bias_variance
+    from chymist.verbs import branch as branch
     from chymist.verbs import capacity as capacity
     from chymist.verbs import coefficients as coefficients
     from chymist.verbs import compare as compare
@@ -145,6 +147,7 @@ if TYPE_CHECKING:
     from chymist.verbs import intervals as intervals
     from chymist.verbs import invariance as invariance
     from chymist.verbs import kmeans as kmeans
+    from chymist.verbs import layer_history as layer_history
     from chymist.verbs import layer_probes as layer_probes
     from chymist.verbs import learning_curve as learning_curve
     from chymist.verbs import leave_one_out as leave_one_out

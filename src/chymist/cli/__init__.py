@@ -88,14 +88,16 @@ def run(words: Sequence[str]) -> int:
     from chymist.cli.explaining import EXPLAINING
     from chymist.cli.forecasting import FORECASTING
     from chymist.cli.images import IMAGES
+    from chymist.cli.layers import LAYERS
     from chymist.cli.logs import LOGS
     from chymist.cli.networks import NETWORKS
     from chymist.cli.racing import RACING
     from chymist.cli.reaching import REACHING
+    from chymist.cli.steering import STEERING
 
     known = {
         **COMMANDS, **COMPARING, **CURVING, **DIAGNOSING, **FORECASTING, **NETWORKS, **RACING,
-        **REACHING, **CLASSICAL, **IMAGES, **EXPLAINING, **LOGS,
+        **REACHING, **CLASSICAL, **IMAGES, **EXPLAINING, **LOGS, **LAYERS, **STEERING,
     }  # fmt: skip
     return known[options.verb](options)
 

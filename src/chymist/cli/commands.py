@@ -64,6 +64,7 @@ def fit(options: argparse.Namespace) -> int:
                         begin(screen, assembly, split)
                     ),
                     doctor=teller(screen, progress, language), tensorboard=options.tensorboard,
+                    layers=not options.no_layers,
                 )  # fmt: skip
             finally:
                 for bar in progress:
@@ -246,14 +247,17 @@ def runs(options: argparse.Namespace) -> int:
     """`chymist runs`."""
     from chymist.reports.text import table
 
-    rows = cy.list_runs(options.folder)
+    rows = cy.list_runs(options.folder, options.filter)
     screen = screen_of(options)
     if options.json:
         emit({"runs": rows})
         return 0
     if not rows:
         screen.line(
-            "Runs", f"none in {options.folder}; start with: chymist fit digits", result=True
+            "Runs",
+            f"none in {options.folder}"
+            + (" that the filter keeps" if options.filter else "; start with: chymist fit digits"),
+            result=True,
         )
         return 0
     cells = []
@@ -279,6 +283,7 @@ def runs(options: argparse.Namespace) -> int:
 
 def show_run(options: argparse.Namespace) -> int:
     """`chymist show`."""
+    from chymist.cli.courses import plain_course, print_course
     from chymist.cli.describing import draw_graph, draw_weights
     from chymist.cli.summaries import plain_findings, print_saved
 
@@ -300,10 +305,12 @@ def show_run(options: argparse.Namespace) -> int:
                 "data": saved.schema.name,
                 **saved.result,
                 "findings": plain_findings(saved),
+                **plain_course(saved.path, options.checkpoints),
             }
         )
     else:
         print_saved(screen_of(options), saved, language_of(options.lang))
+        print_course(screen_of(options), saved.path, options.history, options.checkpoints)
         for name, path in drawn.items():
             screen_of(options).line(name.capitalize(), path, result=True)
     return 0

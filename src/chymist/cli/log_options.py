@@ -14,6 +14,13 @@ def board(verb: Any) -> None:
     )  # fmt: skip
 
 
+def without_layers(verb: Any) -> None:
+    """`--no-layers`."""
+    verb.add_argument(
+        "--no-layers", action="store_true", help="do not record what layers do while it trains"
+    )
+
+
 def tensorboard(verb: argparse.ArgumentParser) -> None:
     """`chymist tensorboard`."""
     verb.add_argument(

@@ -13,6 +13,7 @@ from chymist.cli import log_options as logs
 from chymist.cli import network_options as networks
 from chymist.cli import run_options as of_runs
 from chymist.cli import shared_options as shared
+from chymist.cli import steering_options as steering
 from chymist.cli import studio_options as studio
 from chymist.cli.shared_options import RECIPE_OPTIONS
 from chymist.errors import UsageError, nearest
@@ -20,6 +21,8 @@ from chymist.errors import UsageError, nearest
 EXAMPLES = {
     "fit": "chymist fit table.csv --target price --model mlp --model.hidden 128,64",
     "resume": "chymist resume runs/digits-0001",
+    "steer": "chymist steer runs/digits-0001 pause",
+    "branch": "chymist branch runs/digits-0001 --optimizer.lr 1e-4 --length '40 epochs'",
     "evaluate": "chymist evaluate runs/digits-0001 --split test",
     "predict": "chymist predict runs/table-0001 new.csv --out predictions.csv",
     "sample": "chymist sample runs/tinyshakespeare-0001 'ROMEO:' --length 500",
@@ -55,6 +58,7 @@ EXAMPLES = {
     "tree": "chymist tree runs/iris-0001 --stability --out tree.svg",
     "support": "chymist support runs/wine-0001 --out vectors.csv",
     "reach": "chymist reach runs/recall-0001 runs/recall-0002 --out reach.svg",
+    "layers": "chymist layers runs/digits-0001 --quantity update_ratio --out layers.svg",
     "part": "chymist part gelu --out gelu.svg",
     "shapes": "chymist shapes cnn --input 1x28x28 --outputs 10",
     "graph": "chymist graph 'sigmoid(w*x + b)' --at w=2,x=0.5,b=-1 --expand --out graph.svg",
@@ -64,6 +68,8 @@ EXAMPLES = {
 VERBS = {
     "fit": "train a model on a data source and score it",
     "resume": "continue a run from its last checkpoint",
+    "steer": "pause a run that trains, let it go on, save it, or end it with a score",
+    "branch": "train on from a checkpoint of a run, with a change of its recipe",
     "evaluate": "score a run on validation or (counted) test rows",
     "predict": "predict new rows with a run",
     "sample": "let a model of the next token go on with a text",
@@ -98,6 +104,7 @@ VERBS = {
     "tree": "show the tree of a run, and how sure its cuts are",
     "support": "list the support vectors of a run, and its margins",
     "reach": "measure how far back runs of sequences look, by the gradient at each distance",
+    "layers": "show what the layers of a run did: gradients, updates, activations by step",
     "part": "explain a part of a recipe (a model, loss, optimiser, ...)",
     "shapes": "show a model layer by layer, before training",
     "graph": "show a formula as a graph, with values forward and gradients backward",
@@ -105,8 +112,8 @@ VERBS = {
 }
 
 DOTTED = (
-    "fit", "cv", "compare", "search", "curve", "capacity", "race", "bag", "crossing", "shapes",
-    "pca", "kmeans", "mistake-bound", "batch", "networks",
+    "fit", "branch", "cv", "compare", "search", "curve", "capacity", "race", "bag", "crossing",
+    "shapes", "pca", "kmeans", "mistake-bound", "batch", "networks",
 )  # fmt: skip
 
 
@@ -256,6 +263,7 @@ def _fit(verb: argparse.ArgumentParser) -> None:
     shared.workers(run)
     of_runs.language(run)
     logs.board(run)
+    logs.without_layers(run)
     run.add_argument("--out", metavar="DIR", help="the run folder (runs/<data>-NNNN)")
     run.add_argument(
         "--print-recipe", action="store_true", help="print the complete recipe and end"
@@ -429,6 +437,8 @@ _ADD = {
     "pca": classical.pca, "kmeans": classical.kmeans, "crossing": classical.crossing,
     "mistake-bound": classical.mistake_bound, "bag": classical.bag,
     "tree": of_runs.tree, "support": of_runs.support, "reach": of_runs.reach,
+    "layers": of_runs.layers,
+    "steer": steering.steer, "branch": steering.branch,
     "studio": studio.studio, "tensorboard": logs.tensorboard, "import-log": logs.import_log,
     "explain": explaining.explain, "diagnose": of_runs.diagnose, "why": of_runs.why,
 }  # fmt: skip

@@ -86,6 +86,10 @@ def show(verb: argparse.ArgumentParser) -> None:
         help="of a network for images: where to draw the weights of its first layer",
     )  # fmt: skip
     verb.add_argument("--graph", metavar="FILE.svg", help="where to draw what flows through it")
+    verb.add_argument(
+        "--checkpoints", action="store_true", help="list the checkpoints, each read and verified"
+    )
+    verb.add_argument("--history", action="store_true", help="list what happened, and who asked")
     language(verb)
 
 
@@ -144,6 +148,10 @@ def runs(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "folder", nargs="?", default="runs", metavar="FOLDER", help="where runs are (runs)"
     )
+    verb.add_argument(
+        "--filter", default="", metavar="TEXT",
+        help="which of them: model:mlp accuracy>0.9 optimizer.lr<=1e-3 -state:damaged",
+    )  # fmt: skip
 
 
 def part(verb: argparse.ArgumentParser) -> None:
@@ -182,6 +190,17 @@ def reach(verb: argparse.ArgumentParser) -> None:
         "--split", default="valid", metavar="valid|train", help="which rows (default: valid)"
     )
     verb.add_argument("--out", metavar="FILE.svg", help="where to draw it")
+
+
+def layers(verb: argparse.ArgumentParser) -> None:
+    """`chymist layers`."""
+    run_folder(verb)
+    verb.add_argument(
+        "--quantity", default="update_ratio", metavar="NAME",
+        help="update_ratio, gradient_norm, weight_norm, activation_mean, activation_deviation, "
+        "dead or saturated (update_ratio)",
+    )  # fmt: skip
+    verb.add_argument("--out", metavar="FILE.svg", help="where to draw it, layer by step")
 
 
 def shapes(verb: argparse.ArgumentParser) -> None:

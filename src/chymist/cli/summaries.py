@@ -15,6 +15,7 @@ from chymist.data.cells import short
 from chymist.engine.assembly import Assembly, forward
 from chymist.engine.defaults import TREES
 from chymist.engine.folder import Saved
+from chymist.engine.status import status_of
 from chymist.engine.threads import using_threads
 from chymist.models.counting import count_fitted
 from chymist.optim import AT_ONCE
@@ -180,15 +181,26 @@ def score_text(score: Score) -> str:
     return f"{score.metric} {value} [{low}, {high}]   (95 % interval{how}, {score.n:,} {rows} rows)"
 
 
+def _print_next(screen: Screen, saved: Saved, alive: bool) -> None:
+    """Why a run has no score, or what can be done with it."""
+    if saved.result.get("status") == "diverged":
+        error = saved.result["error"]
+        screen.line("Failed", f"{error['what']}, in {error['where']}; {error['do']}")
+    else:
+        verb, action = ("steer", " pause") if alive else ("resume", "")
+        screen.line("Next", f"chymist {verb} {saved.path}{action}")
+
+
 def print_saved(screen: Screen, saved: Saved, language: str) -> None:
     """A run as its folder tells it; findings in a language."""
     result = saved.result
-    screen.line("Run", f"{saved.path} · {result.get('status', 'not finished')}", result=True)
+    where = status_of(saved.path)
+    far = "" if result or not where.steps else f" · step {where.step:,} of {where.steps:,}"
+    screen.line("Run", f"{saved.path} · {where.state}{far}", result=True)
     recipe, schedule = saved.recipe, saved.recipe.schedule or "no schedule"
     counts = " · ".join(f"{len(saved.split[n]):,} {n}" for n in ("train", "valid", "test"))
-    screen.line(
-        "Data", f"{saved.schema.name} · {counts} · fingerprint {saved.schema.fingerprint[:12]}"
-    )
+    hashed = f"fingerprint {saved.schema.fingerprint[:12]}"
+    screen.line("Data", f"{saved.schema.name} · {counts} · {hashed}")
     screen.line(
         "Recipe",
         f"{recipe.model} · {recipe.loss} · {recipe.optimizer} · {schedule} · "
@@ -214,11 +226,8 @@ def print_saved(screen: Screen, saved: Saved, language: str) -> None:
         )
         print_tree(screen, saved)
         screen.line("Report", str(saved.path / "report.html"))
-    elif result.get("status") == "diverged":
-        error = result["error"]
-        screen.line("Failed", f"{error['what']}, in {error['where']}; {error['do']}")
     else:
-        screen.line("Next", f"chymist resume {saved.path}")
+        _print_next(screen, saved, where.alive)
     stored = read_findings(saved.path)
     print_findings(screen, stored.findings if stored else [], language)
 

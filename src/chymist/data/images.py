@@ -215,6 +215,43 @@ def common_shape(
     return (side, side, channels), notes
 
 
+def image_of(content: bytes, label: str, shape: tuple[int, ...]) -> np.ndarray:
+    """The image of a file, as a batch of one.
+
+    Args:
+        content: bytes of the file.
+        label: what to call it in messages.
+        shape: (height, width, channels) that it is brought to.
+
+    Raises:
+        InputError: no image, a damaged one, or a model of images with other channels.
+
+    Example:
+        >>> from chymist.data.decoding import example_png
+        >>> image_of(example_png(), "a.png", (2, 3, 1)).shape
+        (1, 2, 3, 1)
+    """
+    found: np.ndarray = decode(content, label, _of_files(shape))[None]
+    return found
+
+
+def _of_files(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """The shape of images that files can hold.
+
+    Raises:
+        InputError: they cannot.
+    """
+    height, width, channels = shape
+    if channels not in (1, 3):
+        raise InputError(
+            "image files have 1 or 3 channels",
+            where="the model",
+            received=f"{channels} channels",
+            do="give an array",
+        )
+    return height, width, channels
+
+
 def image_rows(path: Path, shape: tuple[int, ...]) -> tuple[np.ndarray, list[str]]:
     """Images of an unlabelled source: a file, or all images below a folder or zip.
 
@@ -236,18 +273,10 @@ def image_rows(path: Path, shape: tuple[int, ...]) -> tuple[np.ndarray, list[str
         >>> image_rows(path, (2, 3, 1))[1]
         ['a.png']
     """
-    height, width, channels = shape
-    if channels not in (1, 3):
-        raise InputError(
-            "image files have 1 or 3 channels",
-            where="the model",
-            received=f"{channels} channels",
-            do="give an array",
-        )
-    wanted = (height, width, channels)
     if not path.is_dir() and not zipfile.is_zipfile(path):
         content = Listing(path.parent.name, (path.name,), (), lambda _: path.read_bytes())
-        return decode(content.read(path.name), path.name, wanted)[None], [path.name]
+        return image_of(content.read(path.name), path.name, shape), [path.name]
+    wanted = _of_files(shape)
     listing = list_files(path)
     rows = [Picture("", "", n, listing) for n in listing.files if n.lower().endswith(SUFFIXES)]
     if not rows:

@@ -14,7 +14,7 @@ from chymist.data.arrays import as_images, check_finite, is_mapping, is_tensor, 
 from chymist.data.blocks import as_type
 from chymist.data.cells import short, to_date, to_text
 from chymist.data.frames import frame_cells, is_frame, refuse_series
-from chymist.data.images import image_rows
+from chymist.data.images import image_of, image_rows
 from chymist.data.kinds import read_column
 from chymist.data.load import existing
 from chymist.data.named import named_sets
@@ -120,7 +120,7 @@ def read_inputs(rows_source: Any, like: Schema) -> tuple[Table | np.ndarray, lis
 
     Args:
         rows_source: path of a table, an NPY or NPZ file, an image, a folder or zip of images; an
-            array or tensor; a frame, or columns by name.
+            array or tensor; a frame, or columns by name; the bytes of an image file.
         like: what the rows must look like.
 
     Returns:
@@ -139,6 +139,9 @@ def read_inputs(rows_source: Any, like: Schema) -> tuple[Table | np.ndarray, lis
         known = tuple(column.name for column in like.columns)
         raw = stepwise_rows(rows_source, like.kind, known, next(iter(like.shape), 0))
         return raw, _numbered(len(raw))
+    if like.kind == "image" and isinstance(rows_source, bytes):
+        images = image_of(rows_source, "the image", like.shape)
+        return _levelled(images, like.levels), _numbered(1)
     refuse_series(rows_source)
     if isinstance(rows_source, str | Path):
         path = existing(rows_source)

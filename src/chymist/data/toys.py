@@ -31,6 +31,11 @@ def xor(*, rows: Rows = 200, noise: NonNegative = 0.0, seed: Seed = 0) -> Points
     No straight line tells them apart. Points are 0.06 or more from the borders, before noise moves
     them by a normal deviation.
 
+    Example:
+        >>> points, kinds = xor(rows=50)
+        >>> bool(((points.prod(1) > 0) == kinds).all())
+        True
+
     Source: Minsky, Papert 1969, Perceptrons.
     """
     draws, kinds = generator(seed, "xor"), np.arange(rows) % 2
@@ -46,6 +51,11 @@ def circles(*, rows: Rows = 200, noise: NonNegative = 0.0, seed: Seed = 0) -> Po
 
     Noise moves points by a normal deviation.
 
+    Example:
+        >>> points, kinds = circles(rows=50)
+        >>> bool(np.hypot(*points[kinds == 1].T).max() <= 0.5)
+        True
+
     Source: Smilkov et al. 2017, Direct-manipulation visualization of deep networks.
     """
     draws, kinds = generator(seed, "circles"), np.arange(rows) % 2
@@ -58,6 +68,11 @@ def moons(*, rows: Rows = 200, noise: NonNegative = 0.1, seed: Seed = 0) -> Poin
     """Two half circles that reach into each other: (cos a, sin a) and (1 - cos a, 1/2 - sin a).
 
     They are moved so that their middle is 0. Noise moves points by a normal deviation.
+
+    Example:
+        >>> points, kinds = moons(rows=50)
+        >>> points.shape, int(kinds.sum())
+        ((50, 2), 25)
 
     Source: scikit-learn, make_moons.
     """
@@ -77,6 +92,11 @@ def spirals(
     Args:
         turns: of an arm about the middle.
 
+    Example:
+        >>> points, kinds = spirals(rows=50, noise=0)
+        >>> bool(np.hypot(*points.T).max() <= 1)
+        True
+
     Source: Lang, Witbrock 1988, Learning to tell two spirals apart.
     """
     draws, kinds = generator(seed, "spirals"), np.arange(rows) % 2
@@ -94,6 +114,11 @@ def gaussians(
         noise: deviation of a cloud.
         classes: how many.
 
+    Example:
+        >>> points, kinds = gaussians(rows=50, classes=5)
+        >>> np.bincount(kinds).tolist()
+        [10, 10, 10, 10, 10]
+
     Source: Bishop 2006, section 4.2.
     """
     draws, kinds = generator(seed, "gaussians"), np.arange(rows) % classes
@@ -104,6 +129,11 @@ def gaussians(
 @register("toy")
 def plane(*, rows: Rows = 200, noise: NonNegative = 0.05, seed: Seed = 0) -> Points:
     """Values on a plane: y = (x1 + x2) / 2, with a normal error of the deviation `noise`.
+
+    Example:
+        >>> points, values = plane(rows=50, noise=0)
+        >>> bool(np.allclose(values, points.sum(1) / 2))
+        True
 
     Source: Gauss 1809.
     """
@@ -117,6 +147,11 @@ def bumps(*, rows: Rows = 200, noise: NonNegative = 0.05, seed: Seed = 0) -> Poi
     """Values on three hills and three hollows in turn: y = sum_k s_k exp(-|x - c_k|^2 / 0.1).
 
     Their middles c_k are evenly about a circle of radius 0.6, their signs s_k alternate.
+
+    Example:
+        >>> points, values = bumps(rows=50, noise=0)
+        >>> bool(np.abs(values).max() < 1.1)
+        True
 
     Source: Smilkov et al. 2017, Direct-manipulation visualization of deep networks.
     """

@@ -9,8 +9,6 @@ aside. Nothing in it can name or run code.
 
 from __future__ import annotations
 
-import errno
-import hashlib
 import itertools
 import shutil
 from collections.abc import Mapping
@@ -23,19 +21,23 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from chymist.engine.files import check_ordinary, flush_folder, read_file, write_file
+from chymist.engine.files import flush_folder, write_file
 from chymist.engine.loop import State
+from chymist.engine.manifest import (
+    FORMAT,
+    Manifest,
+    damaged,
+    digest,
+    is_passing,
+    list_checkpoints,
+    verify,
+)
 from chymist.engine.randomness import random_states, set_random_states
 from chymist.errors import Diverged, InputError
 from chymist.schedules import Watched
 
 KEEP = 2
-FORMAT = 2
-NEEDED = ("model.safetensors", "optimizer.safetensors", "random.safetensors", "state.json")
-BEST = "best.safetensors"
 MISFIT = "checkpoint-misfit"
-# Errors of the machine, not of the checkpoint: no access, no memory, too many open files.
-PASSING = (errno.EACCES, errno.EPERM, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 
 
 def save_checkpoint(folder: Path, state: State) -> Path | None:
@@ -72,7 +74,7 @@ def save_checkpoint(folder: Path, state: State) -> Path | None:
         write_file(draft / "random.safetensors", tensors_to_bytes(tensors))
         values = Plain(counters_of(state), len(moments), state.scaler.state_dict(), plain, streams)
         write_file(draft / "state.json", msgspec.json.encode(values))
-        manifest = Manifest(FORMAT, {p.name: _digest(p) for p in sorted(draft.iterdir())})
+        manifest = Manifest(FORMAT, {p.name: digest(p) for p in sorted(draft.iterdir())})
         write_file(draft / "MANIFEST.json", msgspec.json.encode(manifest))
         flush_folder(draft)
         verify(draft)
@@ -118,12 +120,13 @@ def _aside(path: Path, number: int) -> Path:
     return path.with_name(f"damaged-{path.name}" + (f"-{number}" if number > 1 else ""))
 
 
-def load_checkpoint(path: Path, state: State) -> None:
+def load_checkpoint(path: Path, state: State, moments: bool = True) -> None:
     """Put a state where a checkpoint stood; if that fails, the state is left as it was.
 
     Args:
         path: folder of the checkpoint.
         state: a freshly built state of the same recipe; changed in place.
+        moments: whether the optimiser is to remember what it did; if not, it starts anew.
 
     Raises:
         InputError: a file is missing or damaged, or does not fit the model or the optimiser.
@@ -133,23 +136,25 @@ def load_checkpoint(path: Path, state: State) -> None:
         plain = msgspec.json.decode((path / "state.json").read_bytes(), type=Plain)
         names = ("model", "optimizer", "best", "random")
         files = {n: path / f"{n}.safetensors" for n in names}
-        weights, moments, best, streams = (load_file(f) if f.exists() else None
+        weights, memory, best, streams = (load_file(f) if f.exists() else None
                                            for f in files.values())  # fmt: skip
-        if weights is None or moments is None or streams is None:
+        if weights is None or memory is None or streams is None:
             raise KeyError("safetensors")
         _check_counters(path, plain.counters, best)
         for tensors in (weights, best):
             if tensors is not None:
                 _check_fit(path, tensors, state)
-        if len(moments) != plain.moments:
-            raise ValueError(f"{len(moments)} of {plain.moments} moments of the optimiser")
-        optimizer = _optimizer_from_files(state.optimizer, moments, plain.optimizer)
+        if len(memory) != plain.moments:
+            raise ValueError(f"{len(memory)} of {plain.moments} moments of the optimiser")
+        optimizer = state.optimizer.state_dict()
+        if moments:
+            optimizer = _optimizer_from_files(state.optimizer, memory, plain.optimizer)
         set_random_states(streams, plain.random)
     except (OSError, msgspec.DecodeError, SafetensorError, LookupError, TypeError, ValueError,
             RuntimeError, OverflowError) as error:  # fmt: skip
         if isinstance(error, InputError) or _is_of_the_machine(error):
             raise
-        raise _damaged(path, error) from None
+        raise damaged(path, error) from None
     state.model.load_state_dict(weights)
     state.optimizer.load_state_dict(optimizer)
     state.best = best
@@ -185,11 +190,6 @@ def _check_counters(path: Path, counters: Counters, best: Mapping[str, Tensor] |
         raise ValueError("the best step and its weights disagree")
 
 
-def list_checkpoints(folder: Path) -> list[Path]:
-    """Finished checkpoints of a run, oldest first."""
-    return sorted(path for path in folder.glob("step-*") if path.is_dir())
-
-
 def load_newest(folder: Path, state: State) -> tuple[Path | None, list[str]]:
     """Load the newest sound checkpoint; damaged newer ones are set aside.
 
@@ -222,7 +222,7 @@ def load_newest(folder: Path, state: State) -> tuple[Path | None, list[str]]:
 
 def _is_of_the_machine(error: Exception) -> bool:
     """Whether a failure says nothing about the checkpoint that was read."""
-    return isinstance(error, torch.OutOfMemoryError) or getattr(error, "errno", None) in PASSING
+    return isinstance(error, torch.OutOfMemoryError) or is_passing(error)
 
 
 def damage_of(path: Path) -> InputError | None:
@@ -232,46 +232,6 @@ def damage_of(path: Path) -> InputError | None:
     except InputError as error:
         return error
     return None
-
-
-def verify(path: Path) -> None:
-    """Check a checkpoint against its manifest.
-
-    Raises:
-        InputError: a file is missing, or its size or content differs.
-    """
-    try:
-        manifest = msgspec.json.decode(read_file(path / "MANIFEST.json"), type=Manifest)
-        if manifest.format != FORMAT:
-            raise ValueError(f"format {manifest.format}")
-        for name in NEEDED:
-            if name not in manifest.files:
-                raise ValueError(f"{name} is not listed")
-        if (path / BEST).exists() and BEST not in manifest.files:
-            raise ValueError(f"{BEST} is not listed")
-        for name, digest in manifest.files.items():
-            if Path(name).name != name or _digest(path / name) != digest:
-                raise ValueError(f"{name} differs")
-    except (OSError, msgspec.DecodeError, ValueError) as error:
-        if _is_of_the_machine(error):
-            raise
-        raise _damaged(path, error) from None
-
-
-def _damaged(path: Path, error: Exception) -> InputError:
-    return InputError(
-        "checkpoint is damaged",
-        where=path.name,
-        received=(str(error).splitlines() or [""])[0].replace(f"{path}/", "")[:90],
-        do="an older one is used if there is one",
-    )
-
-
-class Manifest(msgspec.Struct, forbid_unknown_fields=True):
-    """The files of a checkpoint: size and SHA-256 of each."""
-
-    format: int
-    files: dict[str, tuple[int, str]]
 
 
 class Counters(msgspec.Struct, forbid_unknown_fields=True):
@@ -356,9 +316,3 @@ def _optimizer_from_files(
 def tensors_to_bytes(tensors: Mapping[str, Tensor]) -> bytes:
     """Tensors in the safetensors format; tied ones are written once for each name."""
     return save({n: t.detach().to("cpu", copy=True).contiguous() for n, t in tensors.items()})
-
-
-def _digest(path: Path) -> tuple[int, str]:
-    check_ordinary(path)
-    with path.open("rb") as stream:
-        return path.stat().st_size, hashlib.file_digest(stream, "sha256").hexdigest()

@@ -12,16 +12,21 @@ import secrets
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
 from chymist.engine.files import check_ordinary
 from chymist.engine.history import Entry, read_history
+from chymist.engine.status import is_trained, status_of
 from chymist.errors import InputError, UsageError, nearest
 
 FILE = "control.json"
 LARGEST = 4096  # bytes of a request
+NOW = {  # what a run without a trainer is told
+    "finished": "it has ended", "stopped": "it has ended", "diverged": "it has diverged",
+}  # fmt: skip
 POLL_SECONDS = 0.05  # between two looks for an answer
 
 ACTIONS = {  # what a run can be asked for, and what that does
@@ -59,6 +64,43 @@ def check_action(action: str) -> str:
     return action
 
 
+def request(folder: Path, action: str, by: str, seconds: float) -> Entry:
+    """Ask the trainer of a run for something that it does, and wait until it has answered.
+
+    Args:
+        folder, action, by, seconds: as for `ask`.
+
+    Raises:
+        InputError: nobody trains the run, it does not answer, or the action makes no sense now.
+        UsageError: there is no such action.
+    """
+    check_action(action)
+    check_steerable(folder)
+    entry = ask(folder, action, by, partial(is_trained, folder), seconds)
+    if entry.action == "refuse":
+        raise InputError("the run does not do that", where=str(folder), received=action,
+                         do=str(entry.facts.get("why", "")))  # fmt: skip
+    return entry
+
+
+def check_steerable(folder: Path) -> None:
+    """Refuse a folder that no process trains.
+
+    Raises:
+        InputError: it is none of a run of `fit`, or nobody trains it.
+    """
+    if not (folder / "environment.json").is_file():
+        raise InputError("only runs of fit and branch can be steered", where=str(folder),
+                         received="a folder" if folder.is_dir() else "nothing there",
+                         do="see chymist runs")  # fmt: skip
+    found = status_of(folder)
+    if found.state in ("starting", "running", "paused"):
+        return
+    do = f"chymist resume {folder}" if found.resumable else f"chymist show {folder}"
+    raise InputError("nobody trains this run", where=str(folder),
+                     received=NOW.get(found.state, f"it is {found.state}"), do=do)  # fmt: skip
+
+
 def ask(folder: Path, action: str, by: str, alive: Callable[[], bool], seconds: float) -> Entry:
     """Ask the trainer of a run for something, and wait until it has answered.
 
@@ -84,6 +126,7 @@ def ask(folder: Path, action: str, by: str, alive: Callable[[], bool], seconds: 
             lives = alive()  # before the history is read: the last answer comes before the end
             for entry in reversed(read_history(folder)):
                 if entry.request == request.id:
+                    put = False  # its trainer has taken it
                     return entry
             if not lives:
                 raise InputError("the run has ended before it could answer", where=str(folder),
@@ -123,9 +166,10 @@ def waiting(folder: Path) -> Request | None:
     try:
         check_ordinary(path)
         with path.open("rb") as stream:
-            return msgspec.json.decode(stream.read(LARGEST), type=Request)
+            found = msgspec.json.decode(stream.read(LARGEST), type=Request)
     except (OSError, msgspec.DecodeError):
         return None
+    return found if found.action in ACTIONS else None
 
 
 def discard(folder: Path) -> None:

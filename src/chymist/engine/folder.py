@@ -6,6 +6,9 @@
     environment.json   versions, threads, seed, command
     records.sqlite     the recorded series
     checkpoints/       where the run stands, see `engine.checkpoint`
+    history.json       what happened to it, see `engine.history`
+    live.json          how far it is (while it trains), see `engine.status`
+    control.json       what its user asks for, until it is done, see `engine.control`
     findings.json      what the doctor found, and what it looked at (when the run has ended)
     result.json        score, floors, verdict, facts (when the run has ended)
     model.safetensors  the weights of the result
@@ -38,6 +41,7 @@ import numpy as np
 
 from chymist.data import Schema, schema_of
 from chymist.data.preparation import Preparation
+from chymist.engine.control import discard
 from chymist.engine.files import write_file
 from chymist.engine.place import Place
 from chymist.engine.steps import STEPWISE
@@ -117,7 +121,7 @@ class Saved:
 
 def create_folder(
     out: Path | None, recipe: Recipe, split: Split, preparation: Preparation, shapes: Shapes,
-    seed: int, place: Place,
+    seed: int, place: Place, begin: Callable[[Path], object] | None = None,
 ) -> Path:  # fmt: skip
     """Make the folder of a run; it appears by rename, complete.
 
@@ -129,6 +133,7 @@ def create_folder(
         shapes: of one prepared input, and number of outputs.
         seed: seed of the run.
         place: where it is computed.
+        begin: called with the draft of the folder, for a run that begins where another stood.
 
     Returns:
         The folder.
@@ -154,6 +159,8 @@ def create_folder(
         write_json(draft / "split.json", {**how, **rows})
         write_json(draft / "environment.json", environment(seed, place))
         Recorder(draft / "records.sqlite").close()
+        if begin:
+            begin(draft)
     return out
 
 
@@ -230,6 +237,7 @@ def alone_in(folder: Path) -> Iterator[None]:
                     ) from None
                 sleep(0.05)
                 waited += 0.05
+        discard(folder)  # a request to a process that is gone
         yield
     finally:
         os.close(handle)

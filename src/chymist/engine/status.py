@@ -176,8 +176,8 @@ def remaining(live: Live) -> tuple[float | None, tuple[float, float, float] | No
     deviation s; their mean pace is m +- 2 s sqrt(1/k + 1/k').
 
     Example:
-        >>> remaining(Live(0.0, 50, 100, 10, paces=(0.1, 0.1, 0.1), stretch=10))
-        (0.1, (5.0, 5.0, 5.0))
+        >>> remaining(Live(0.0, 50, 100, 10, paces=(0.5, 0.5, 0.5), stretch=10))
+        (0.5, (25.0, 25.0, 25.0))
     """
     k, left = len(live.paces), live.steps - live.step
     if k == 0:
@@ -187,8 +187,7 @@ def remaining(live: Live) -> tuple[float | None, tuple[float, float, float] | No
         return pace, None
     spread = math.sqrt(math.fsum((p - pace) ** 2 for p in live.paces) / (k - 1))
     half = 2 * spread * math.sqrt(1 / k + max(live.stretch, 1) / left)
-    return pace, (round(left * pace, 6), round(left * max(0.0, pace - half), 6),
-                  round(left * (pace + half), 6))  # fmt: skip
+    return pace, (left * pace, left * max(0.0, pace - half), left * (pace + half))
 
 
 def _state(

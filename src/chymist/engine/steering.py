@@ -55,7 +55,6 @@ class Steering:
         self._begin()
 
     def _begin(self) -> None:
-        discard(self.folder)  # it was for a process that is gone
         ending = ending_of(self._history)
         if ending is not None:
             self.state.ends = ending.facts["ends"]
@@ -130,13 +129,13 @@ class Steering:
     def _answer(self, save: Callable[[], object]) -> None:
         """Do what the request that is there says, and write that down."""
         request = waiting(self.folder)
+        discard(self.folder)  # first: as soon as it is answered there may be another
         if request is not None:
             why = self._refusal(request.action)
             if why:
                 self.note("refuse", request.by, request.id, why=why)
             else:
                 self._do(request, save)
-        discard(self.folder)
 
     def _refusal(self, action: str) -> str:
         """Why an action makes no sense now; nothing if it does."""
@@ -166,14 +165,15 @@ class Steering:
         state.ends = facts.get("ends", state.ends)
         self.paused = action == "pause" or (self.paused and action == "checkpoint")
         if action == "stop-now":
-            discard(self.folder)
             raise Interrupted("stopped by its user", where=f"step {state.step}")
 
     def _tell(self, now: float) -> None:
         """Say how far the run is; not kept over a crash, and never waited for."""
-        self._told = now
+        first, self._told = not self._told, now
         (since, before), step = self._since, self.state.step
-        if step > before and not self.paused:
+        if first:  # a first step takes longer than those after it
+            self._since = (now, step)
+        elif step > before and not self.paused:
             self._paces.append(((now - since) / (step - before), step - before))
             self._since = (now, step)
         paces, lengths = [p for p, _ in self._paces], [n for _, n in self._paces]

@@ -26,8 +26,9 @@ class Slice(NamedTuple):
 
 
 def slices(
-    predictions: Predictions, labels: np.ndarray, metric: str, split: str
-) -> tuple[Slice, ...]:
+    predictions: Predictions, labels: np.ndarray, metric: str, split: str,
+    by: np.ndarray | None = None,
+) -> tuple[Slice, ...]:  # fmt: skip
     """The score of every group of rows by itself, the largest group first.
 
     Intervals are of each slice by itself: of many slices some look worse by chance.
@@ -37,6 +38,7 @@ def slices(
         labels: name of the slice of each, (n,).
         metric: name of the metric.
         split: which rows they are, as in `score`.
+        by: numbers by which slices are put in order, the least first, (n,); NaN comes last.
 
     Returns:
         One `Slice` a label; beyond the 11 largest the rest is one, called "(all others)".
@@ -48,7 +50,8 @@ def slices(
         [('a', 1.0), ('b', 0.5)]
     """
     names, codes, counts = np.unique(labels.astype(str), return_inverse=True, return_counts=True)
-    order = np.argsort(-counts, kind="stable")
+    rank = -counts if by is None else np.bincount(codes, by) / counts
+    order = np.argsort(rank, kind="stable")
     own = order if len(order) <= MOST else order[: MOST - 1]
     chosen = [(str(names[code]), codes == code) for code in own]
     if len(own) < len(order):

@@ -232,7 +232,7 @@ class MeanRecord:
 
 @dataclass(frozen=True)
 class PopulationRecord:
-    """`population.json`; see `fit_population`."""
+    """`population.json`; see `fit_population`. Its state is "running", "interrupted" or ""."""
 
     metric: str
     members: Annotated[list[MemberRecord], msgspec.Meta(min_length=1)]
@@ -243,6 +243,7 @@ class PopulationRecord:
     recipes: list[dict[str, Any]] = field(default_factory=list)
     data: DataRecord = field(default_factory=lambda: DataRecord(""))
     how: How = field(default_factory=How)
+    state: str = ""
 
 
 @dataclass(frozen=True)

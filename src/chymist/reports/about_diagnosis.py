@@ -73,7 +73,7 @@ def diagnosis_html(patient: Patient, say: Say, words: Words = NO_WORDS) -> str:
     """
     run = cast(Run, patient)  # cards read findings, experiments, history and facts, nothing else
     sections = [
-        ("verdict", say("Verdict"), _verdict(patient, say, words)),
+        ("verdict", say("Verdict"), verdict_section(patient, say, words)),
         ("findings", say("Findings"), findings_section(run, words, say)),
         ("remedy", say("Remedy and proof"), _proofs(patient, say)),
         ("course", say("The course of the run"), _course(run, say)),
@@ -86,8 +86,14 @@ def diagnosis_html(patient: Patient, say: Say, words: Words = NO_WORDS) -> str:
     return page(f"{patient.name}: diagnosis", eyebrow, heading, sections, say)
 
 
-def _verdict(patient: Patient, say: Say, words: Words) -> Markup:
-    """What is wrong in one sentence, or that there is not enough evidence to say."""
+def verdict_section(patient: Patient, say: Say, words: Words) -> Markup:
+    """What is wrong in one sentence, or that there is not enough evidence to say.
+
+    Args:
+        patient: what is known.
+        say: the language.
+        words: title and remedy of codes in another language.
+    """
     alarms = patient.alarms
     if patient.undecided:
         parts = [tag("p", say("Not enough evidence to say what is wrong, or that nothing is."),

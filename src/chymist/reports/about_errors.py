@@ -112,6 +112,17 @@ def errors_title(matrix: np.ndarray, classes: Sequence[str], say: Say = ENGLISH)
     )  # fmt: skip
 
 
+def percent_of(rows: int, total: int) -> str:
+    """The share of a cell of the matrix in percent: whole ones, small ones with a digit.
+
+    Example:
+        >>> percent_of(1, 3), percent_of(1, 40), percent_of(0, 0)
+        ('33', '2.5', '0.0')
+    """
+    part = rows / max(total, 1)
+    return f"{100 * part:.0f}" if part >= 0.0995 else f"{100 * part:.1f}"
+
+
 def _classification(run: Run, say: Say) -> Markup:
     classes, found = run.data.classes, run.predictions
     matrix = confusion_matrix(found.targets, found.labels, len(classes))
@@ -148,7 +159,7 @@ def _matrix(matrix: np.ndarray, classes: tuple[str, ...], say: Say) -> Markup:
                 continue
             strength = 0.55 * part if row == column else 0.12 + 0.42 * part**0.5
             kind, style = "h" if row == column else "m", f"--a:{strength:.2f}"
-            percent = f"{100 * part:.0f}" if part >= 0.0995 else f"{100 * part:.1f}"
+            percent = percent_of(rows, int(totals[row]))
             cells.append(tag("td", f"{rows:,}", tag("small", percent), class_=kind, style=style))
         lines.append(tag("tr", tag("th", data_name(name, 14), scope="row"), *cells))
     corner = tag("th", say("true \\ said"), scope="col")

@@ -308,7 +308,7 @@ def _population_verdict(found: PopulationRecord, say: Say) -> Markup:
         tag("p", say("mean {metric} of {n} members, {part} rows", metric=name, n=len(sound),
                      part=part), class_="eyebrow"),
         tag("p", show(metric, float(values.mean())), class_="big"),
-        *(tag("p", text) for text in _intervals_of(found, rows, say)),
+        *(tag("p", text) for text in population_intervals(found, rows, say)),
     ]  # fmt: skip
     if first.selected_on:
         headline.append(tag("p", say("Weights were chosen by {series} on these rows, so the scores "
@@ -317,12 +317,12 @@ def _population_verdict(found: PopulationRecord, say: Say) -> Markup:
     if lost:
         headline.append(tag("p", say("{n} members diverged.", n=lost), class_="caution note"))
     return join(
-        tag("p", _population_sentence(found, values, say), class_="verdict"),
+        tag("p", population_sentence(found, values, say), class_="verdict"),
         tag("div", tag("div", *headline), _members_beside_floors(found, say), class_="head"),
     )
 
 
-def _population_sentence(found: PopulationRecord, values: np.ndarray, say: Say) -> str:
+def population_sentence(found: PopulationRecord, values: np.ndarray, say: Say) -> str:
     """Where the members stand, beside the strongest floor."""
     metric = found.metric
     mean = show(metric, float(values.mean()))
@@ -341,7 +341,7 @@ def _population_sentence(found: PopulationRecord, values: np.ndarray, say: Say) 
     return say("{claim}.", claim=text)
 
 
-def _intervals_of(found: PopulationRecord, rows: str, say: Say) -> list[str]:
+def population_intervals(found: PopulationRecord, rows: str, say: Say) -> list[str]:
     """The interval of the mean over members, and the ensemble."""
     said, metric = [], found.metric
     if found.mean is not None and found.mean.low is not None and found.mean.high is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -124,21 +125,51 @@ def card(run: Run, finding: Any, title: str = "", remedy: str = "", say: Say = E
     return tag("article", head, body)
 
 
-def chart_of(run: Run, code: str, say: Say = ENGLISH) -> Markup:
-    """The series that the evidence of a code is taken from; nothing if there is none."""
+@dataclass(frozen=True, eq=False)
+class Course:
+    """The series that the evidence of a code is taken from.
+
+    Args:
+        title: of its chart.
+        lines: what was recorded.
+        x, y: names of the axes.
+    """
+
+    title: str
+    lines: tuple[Line, ...]
+    x: str
+    y: str
+
+
+def course_of(run: Run, code: str, say: Say = ENGLISH) -> Course | None:
+    """The series behind a code; None if there is none, or it was not recorded.
+
+    Args:
+        run: with the series.
+        code: of a finding.
+        say: the language.
+    """
     name = SHOWN.get(code, "")
     if name == "epochs":
         names = {"train_loss": ("training", "s1"), "val_loss": ("validation", "s2")}
         courses = [(*epochs_of(run, series), *named) for series, named in names.items()]
         lines = [Line(say.word(word), x, y, kind) for x, y, word, kind in courses if len(x) > 1]
         title, epoch = say("Loss by epoch"), say("epoch")
-        return line_chart(title, lines, epoch, say("loss"), say=say) if lines else Markup("")
+        return Course(title, tuple(lines), epoch, say("loss")) if lines else None
     points = np.asarray(run.history.get(name, np.zeros((0, 2))), np.float64).reshape(-1, 2)
     if len(points) < 2 or not np.isfinite(points[:, 1]).any():
-        return Markup("")
+        return None
     line = Line("", points[:, 0], points[:, 1], "s2")
     words = say.word(STEPS[name])
-    return line_chart(say("{series} by step", series=words), [line], say("step"), words, say=say)
+    return Course(say("{series} by step", series=words), (line,), say("step"), words)
+
+
+def chart_of(run: Run, code: str, say: Say = ENGLISH) -> Markup:
+    """The chart of `course_of`; nothing if there is none."""
+    found = course_of(run, code, say)
+    if found is None:
+        return Markup("")
+    return line_chart(found.title, found.lines, found.x, found.y, say=say)
 
 
 def as_text(value: object) -> str:

@@ -35,6 +35,7 @@ class _Box:
     nodes: tuple[Node, ...]
     width: float
     name: str
+    places: str | None = None  # of the nodes in the graph, where they are to be found by a page
 
     @property
     def height(self) -> float:
@@ -42,7 +43,7 @@ class _Box:
 
 
 def flow_picture(
-    graph: Dataflow, title: str, notes: Sequence[str] = (), say: Say = ENGLISH
+    graph: Dataflow, title: str, notes: Sequence[str] = (), say: Say = ENGLISH, marked: bool = False
 ) -> Markup:
     """A model from top to bottom: boxes of layers, lines of what flows, frames of modules.
 
@@ -51,6 +52,7 @@ def flow_picture(
         title: stands above it.
         notes: stand below it.
         say: says its words.
+        marked: whether boxes carry the places of their nodes (after `without_identities`).
 
     Returns:
         An SVG element; its description is read out instead of it.
@@ -61,7 +63,7 @@ def flow_picture(
         >>> flow_picture(Dataflow(nodes, ()), "two").count("sees")
         0
     """
-    graph = _without_identities(graph)
+    graph = without_identities(graph)
     stacks, place = _stacks(graph.nodes)
     drawn_groups = _framed(graph, stacks)
     inside = [_around(graph, some[0], drawn_groups) for some in stacks]
@@ -69,7 +71,8 @@ def flow_picture(
     for some, around in zip(stacks, inside, strict=True):
         nodes = tuple(graph.nodes[n] for n in some)
         name = _below(nodes[0].name, graph.groups[around[-1]].name if around else "")
-        boxes.append(_Box(nodes, _wide(nodes, name, say), name))
+        places = " ".join(map(str, some)) if marked else None
+        boxes.append(_Box(nodes, _wide(nodes, name, say), name, places))
     flows: dict[tuple[int, int], Shape] = {}
     for to, some in enumerate(stacks):
         for at, shape in graph.nodes[some[0]].inputs:
@@ -98,7 +101,7 @@ def boxes_of(graph: Dataflow) -> int:
     Args:
         graph: of the model.
     """
-    return len(_stacks(_without_identities(graph).nodes)[0])
+    return len(_stacks(without_identities(graph).nodes)[0])
 
 
 def shape_text(shape: Shape) -> str:
@@ -130,8 +133,12 @@ def short(number: int) -> str:
     return str(number)
 
 
-def _without_identities(graph: Dataflow) -> Dataflow:
-    """What does nothing is no box: an edge goes through it."""
+def without_identities(graph: Dataflow) -> Dataflow:
+    """What does nothing is no box: an edge goes through it.
+
+    Args:
+        graph: of a model.
+    """
     stands: dict[int, int] = {}
     kept: list[Node] = []
     new: dict[int, int] = {}
@@ -266,7 +273,7 @@ def _box(box: _Box, at: Point, say: Say) -> Markup:
     corner = {"x": px(left), "y": px(at[1]), "width": px(box.width), "height": px(box.height)}
     parts.append(tag("rect", **corner, rx="5", fill="none", class_="axis", stroke=GREY,
                      stroke_opacity="0.6"))  # fmt: skip
-    return tag("g", *parts)
+    return tag("g", *parts, data_nodes=box.places)
 
 
 def _rect(

@@ -17,6 +17,7 @@ from chymist.errors import ChymistError, InputError
 from chymist.studio.built import page, static_file
 from chymist.studio.folders import Folders
 from chymist.studio.guard import Guard
+from chymist.studio.index import Index
 from chymist.studio.pages import ROUTES
 from chymist.studio.plays import Plays
 from chymist.studio.replies import error_reply, reply
@@ -41,6 +42,8 @@ def unguarded(site: Site) -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         app.state.site, app.state.folders = site, Folders(site.folders)
+        app.state.index = Index(app.state.folders)
+        app.state.index.rows(patience=0)  # begins to read them
         app.state.workshops = {name: Workshop() for name in WORKSHOPS}
         app.state.plays = Plays()
         try:

@@ -18,6 +18,7 @@ NONCE = "x-chymist-nonce"
 READS = ("GET", "HEAD")
 METHODS = (*READS, "POST")
 LARGEST_BODY = 1_000_000  # bytes of a request
+MOST_HEADERS, LARGEST = 100, 32_000  # headers, and bytes of all of them
 LONGEST_PATH, LONGEST_QUERY = 2_000, 8_000  # characters
 ONCE = (
     "host", "origin", "cookie", "sec-fetch-site", NONCE, "content-length", "content-type",
@@ -46,6 +47,13 @@ def single_headers(site: Site, scope: Scope, headers: Headers) -> Refusal | None
     """What decides is said once."""
     if any(len(headers.getlist(name)) > 1 for name in ONCE):
         return 400, "a header is there twice"
+    return None
+
+
+def small_headers(site: Site, scope: Scope, headers: Headers) -> Refusal | None:
+    """Headers of a browser, however many cookies others have left on this machine."""
+    if len(headers.raw) > MOST_HEADERS or sum(len(n) + len(v) for n, v in headers.raw) > LARGEST:
+        return 431, "the headers are too large: delete the cookies of this address"
     return None
 
 
@@ -109,8 +117,8 @@ def known_nonce(site: Site, scope: Scope, headers: Headers) -> Refusal | None:
 
 # The browser first, then who it is; the key of an address stands for the session only.
 CHECKS: tuple[Check, ...] = (
-    known_version, known_method, single_headers, known_host, same_origin, same_site, plain_path,
-    small_body, known_session, known_nonce,
+    known_version, known_method, single_headers, small_headers, known_host, same_origin,
+    same_site, plain_path, small_body, known_session, known_nonce,
 )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from chymist.values import Run as Run
 from chymist.verbs.applying import apply as apply
 from chymist.verbs.applying import prove as prove
 from chymist.verbs.bagging import bag as bag
+from chymist.verbs.branching import branch as branch
 from chymist.verbs.clustering import Clusters as Clusters
 from chymist.verbs.clustering import kmeans as kmeans
 from chymist.verbs.columns import PartialDependence as PartialDependence
@@ -45,6 +46,7 @@ from chymist.verbs.importing import ImportedLog as ImportedLog
 from chymist.verbs.importing import import_log as import_log
 from chymist.verbs.invariances import Invariance as Invariance
 from chymist.verbs.invariances import invariance as invariance
+from chymist.verbs.layer_histories import layer_history as layer_history
 from chymist.verbs.leaving_out import leave_one_out as leave_one_out
 from chymist.verbs.loading import loading_throughput as loading_throughput
 from chymist.verbs.maximizing import MaximizedActivation as MaximizedActivation

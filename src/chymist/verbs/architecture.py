@@ -21,7 +21,7 @@ from chymist.reports.flow_text import flow_text
 from chymist.reports.kinds import kind_of
 from chymist.reports.markup import Markup
 from chymist.reports.numbers import count
-from chymist.reports.passes import ENGLISH, passes, passes_on
+from chymist.reports.passes import ENGLISH, Passes, passes, passes_on
 from chymist.reports.saying import Say
 from chymist.values import Recipe, Run, Shapes
 from chymist.verbs.sizing import LATER
@@ -187,9 +187,27 @@ def architecture(
     elif is_keras(model):
         model = KerasModel(model, shape)
     found = passes_on(model, *whole) if whole else passes(model, shape)
-    levels = levels_of(model, found)
-    solved = _is_solved(model)
-    notes = [LATER] if solved else notes_of(found, levels[-1], ENGLISH)
+    return _told(name, model, found, ENGLISH)
+
+
+def architecture_in(model: nn.Module, shape: Sequence[int], name: str, say: Say) -> Architecture:
+    """An architecture with its notes in a language.
+
+    Args:
+        model: any module.
+        shape: of one input.
+        name: of the model.
+        say: the language.
+
+    Raises:
+        InputError: the model fails on inputs of this shape.
+    """
+    return _told(name, model, passes(model, tuple(shape)), say)
+
+
+def _told(name: str, model: nn.Module, found: Passes, say: Say) -> Architecture:
+    levels, solved = levels_of(model, found), _is_solved(model)
+    notes = [say(LATER)] if solved else notes_of(found, levels[-1], say)
     return Architecture(name, levels, tuple(notes), solved)
 
 

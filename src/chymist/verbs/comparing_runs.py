@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -22,6 +22,11 @@ from chymist.verbs.histories import curves_of
 from chymist.verbs.records import finished, read_predictions
 from chymist.verbs.study_origin import about
 from chymist.verbs.study_pages import runs_page
+
+if TYPE_CHECKING:
+    from chymist.verbs.comparing_many import ManyRuns
+
+Folder = Run | str | Path
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,7 @@ class RunComparison:
 
 
 @dataclass(frozen=True, eq=False)
-class _Told:
+class Told:
     """What is read of a run; its data is not needed."""
 
     path: str
@@ -96,15 +101,21 @@ class _Told:
     history: Mapping[str, np.ndarray]
 
 
-def compare_runs(a: Run | str | Path, b: Run | str | Path) -> RunComparison:
-    """Compare two finished runs on the validation rows that they share.
+@overload
+def compare_runs(a: Folder, b: Folder) -> RunComparison: ...
+@overload
+def compare_runs(a: Folder, b: Folder, *more: Folder) -> RunComparison | ManyRuns: ...
+def compare_runs(a: Folder, b: Folder, *more: Folder) -> RunComparison | ManyRuns:
+    """Compare finished runs on the validation rows that they share.
 
     Args:
         a, b: run folders, or runs.
+        more: further ones; runs of one recipe with different seeds are then taken together.
 
     Returns:
         A `RunComparison`: verdict, difference, and what differs between the recipes. The interval
-        is about the rows, for these two trained models: another seed may say otherwise.
+        is about the rows, for these two trained models: another seed may say otherwise. Of more
+        than two runs a `ManyRuns`: all pairs of models on rows, and of recipes over seeds.
 
     Raises:
         InputError: other data, rows or metric; a run that has not ended; no run folder.
@@ -121,8 +132,12 @@ def compare_runs(a: Run | str | Path, b: Run | str | Path) -> RunComparison:
 
     Source: McNemar 1947; DeLong et al. 1988; Efron 1987.
     """
-    first, second = _told(a), _told(b)
-    _check_pair(first, second)
+    if more:
+        from chymist.verbs.comparing_many import compare_many  # it compares pairs as this does
+
+        return compare_many((a, b, *more))
+    first, second = read_told(a), read_told(b)
+    check_pair(first, second)
     metric, split = first.score.metric, first.score.split
     found = compare_paired(first.predictions, second.predictions, metric)
     rows = f"{first.score.n:,} {NAMES.get(split, split)} rows, paired, one training each"
@@ -145,7 +160,7 @@ def _right(a: Predictions, b: Predictions) -> tuple[int, int, int, int] | None:
     return both, only_a, only_b, neither
 
 
-def _curves(a: _Told, b: _Told) -> dict[str, np.ndarray]:
+def _curves(a: Told, b: Told) -> dict[str, np.ndarray]:
     """What both recorded after every epoch, as (2, epochs)."""
     names = [n for n in a.history if n in b.history and n.startswith(("train_loss", "val_"))]
     plain = [{n: [tuple(p) for p in np.asarray(run.history[n]).tolist()] for n in names}
@@ -153,16 +168,21 @@ def _curves(a: _Told, b: _Told) -> dict[str, np.ndarray]:
     return curves_of(plain)
 
 
-def _told(run: Run | str | Path) -> _Told:
+def read_told(run: Folder) -> Told:
+    """What a comparison reads of a run.
+
+    Raises:
+        InputError: no run folder, or one that has not ended.
+    """
     if isinstance(run, Run):
-        return _Told(str(run.path), run.recipe, run.seed, run.split.train, run.score,
+        return Told(str(run.path), run.recipe, run.seed, run.split.train, run.score,
                      run.predictions, about(run.data), run.history)  # fmt: skip
     saved = open_folder(run)
     result = finished(saved)
     predictions, groups = read_predictions(saved.path / "valid.npz"), saved.split.get("groups")
     if groups is not None:
         predictions = replace(predictions, groups=np.array(groups)[predictions.rows])
-    return _Told(
+    return Told(
         str(saved.path), saved.recipe, int(saved.environment["seed"]),
         np.array(saved.split["train"], np.int64), Score.from_dict(result["score"]), predictions,
         {"name": saved.schema.name, "kind": saved.schema.kind,
@@ -171,7 +191,7 @@ def _told(run: Run | str | Path) -> _Told:
     )  # fmt: skip
 
 
-def _check_pair(a: _Told, b: _Told) -> None:
+def check_pair(a: Told, b: Told) -> None:
     """Refuse runs that were not scored on the same rows by the same metric.
 
     Raises:
@@ -208,7 +228,7 @@ def _short_names(a: str, b: str) -> tuple[str, str]:
     return short if short[0] != short[1] else (a, b)
 
 
-def _differences(a: _Told, b: _Told) -> dict[str, tuple[Any, Any]]:
+def _differences(a: Told, b: Told) -> dict[str, tuple[Any, Any]]:
     """What differs between two runs; options of parts by dotted name, absent ones are None."""
     plain = [flat(run.recipe.to_dict()) | {"seed": run.seed} for run in (a, b)]
     names = [*plain[0], *(name for name in plain[1] if name not in plain[0])]
@@ -219,7 +239,7 @@ def _differences(a: _Told, b: _Told) -> dict[str, tuple[Any, Any]]:
     return found
 
 
-def _notes(a: _Told, b: _Told, differs: Mapping[str, Any]) -> tuple[str, ...]:
+def _notes(a: Told, b: Told, differs: Mapping[str, Any]) -> tuple[str, ...]:
     notes = []
     if not differs:
         notes.append("nothing differs between the two: same recipe, seed and training rows")

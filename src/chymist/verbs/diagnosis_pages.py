@@ -16,6 +16,7 @@ from chymist.engine.stored import checked, read_json
 from chymist.errors import ChymistError
 from chymist.evidence.studies import FixRecord
 from chymist.reports.about_diagnosis import Patient, diagnosis_html
+from chymist.reports.findings import Words
 from chymist.reports.markup import block, tag
 from chymist.reports.notebook import glance
 from chymist.verbs.diagnosing import Diagnosis, diagnose, read_findings, signals_of
@@ -37,17 +38,33 @@ def diagnosis_page(found: Diagnosis, lang: str = "en", more: Sequence[FixRecord]
     Raises:
         InputError: the run folder is gone, or damaged.
     """
+    return diagnosis_html(patient_of(found, more), teller(found.experiments, lang), words_in(lang))
+
+
+def patient_of(found: Diagnosis, more: Sequence[FixRecord] = ()) -> Patient:
+    """What is known of the run of a diagnosis, as reports have it.
+
+    Args:
+        found: the diagnosis; its run folder is still there.
+        more: remedies that were just carried out.
+
+    Raises:
+        InputError: the run folder is gone, or damaged.
+    """
     saved = open_folder(found.run)
     stored = read_findings(saved.path)
     history = {**read_series(saved.path / "records.sqlite"), **signals_of(stored)}
     told = [*more, *(one for one in proofs_of(saved.path) if one not in more)][:MOST_PROOFS]
     known: Mapping[str, Any] = msgspec.to_builtins(found.checked)
-    patient = Patient(
+    return Patient(
         found.run, saved.schema.name, found.findings, found.experiments, known, history,
         saved.result.get("facts", {}), tuple(told),
     )  # fmt: skip
-    words = {} if lang == "en" else {c: (t.title, t.remedy) for c, t in LANGUAGES[lang].items()}
-    return diagnosis_html(patient, teller(found.experiments, lang), words)
+
+
+def words_in(lang: str) -> Words:
+    """Title and remedy of every code, where the language is not English."""
+    return {} if lang == "en" else {c: (t.title, t.remedy) for c, t in LANGUAGES[lang].items()}
 
 
 def fixed_page(found: Fixed, lang: str = "en") -> str:

@@ -11,12 +11,14 @@ import numpy as np
 
 from chymist.engine.events import Epoch
 from chymist.engine.files import read_file, write_file
+from chymist.engine.member_record import FILE as MEMBERS
+from chymist.engine.member_record import read_members
 from chymist.errors import InputError
 
 History = dict[str, list[tuple[int, float]]]
 Curves = Mapping[str, np.ndarray]
 
-FILE = "curves.npz"
+FILE = "curves.npz"  # of studies that write their curves when they have ended
 
 
 class Histories:
@@ -78,6 +80,8 @@ def read_curves(folder: Path) -> dict[str, np.ndarray]:
         InputError: the file is damaged.
     """
     path = folder / FILE
+    if (folder / MEMBERS).is_file():
+        return read_members(folder / MEMBERS).curves()
     if not path.exists():
         return {}
     try:

@@ -124,6 +124,7 @@ def train_jobs(
     alone: bool = False,
     watcher: Watcher | None = None,
     plan: Plan | None = None,
+    lost: Callable[[int, Diverged], object] | None = None,
 ) -> Iterator[Trained]:
     """Carry out jobs, as many together as surely fit into memory.
 
@@ -135,6 +136,7 @@ def train_jobs(
         alone: whether to train every run by itself.
         watcher: called with the number of a job and each epoch of its training.
         plan: says which form of a population is fastest; None is the plan of this machine.
+        lost: called with the number of a job that diverges, when it does.
 
     Yields:
         The trained jobs, in their order.
@@ -144,6 +146,8 @@ def train_jobs(
     def watch(member: MemberEvent) -> None:
         if watcher and isinstance(member.event, Epoch):
             watcher(at + member.member, member.event)
+        if lost and isinstance(member.event, Diverged):
+            lost(at + member.member, member.event)
 
     while at < len(jobs):
         with keeping_memory():
@@ -151,10 +155,10 @@ def train_jobs(
                 made = desk.assembled(jobs[at:])
             runs = [run for run, _ in made]
             with using_threads(threads_of(threads, runs[0], desk.joinable)):
-                groups, lost = execute_all(runs, watch, alone, plan=plan)
+                groups, errors = execute_all(runs, watch, alone, plan=plan)
         group_of = {number: group for group in groups for number in group.members}
         for number, (run, held) in enumerate(made):
-            yield Trained(jobs[at + number], run, held, group_of[number], lost.get(number))
+            yield Trained(jobs[at + number], run, held, group_of[number], errors.get(number))
         at += len(made)
 
 

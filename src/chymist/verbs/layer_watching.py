@@ -7,13 +7,14 @@ Nothing is computed twice, and nothing is drawn.
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, thread_time
 
 import numpy as np
 import torch
@@ -105,14 +106,14 @@ class LayerWatcher:
         step = self.state.step + 1
         if not self._on or step < self._due or self._look is not None or not self._affordable():
             return self._inner(model, inputs)
-        began = perf_counter()
+        began = thread_time()
         look = None
         with self._guarded():
             look = self._look = self._begin(step)
         if look is None:
             return self._inner(model, inputs)
         keep = KEPT if self._counts(step) else 0
-        look.seconds = perf_counter() - began
+        look.seconds = thread_time() - began
         with listening(model, look.layers, keep, self._noting):
             return self._inner(model, inputs)
 
@@ -153,11 +154,11 @@ class LayerWatcher:
     @contextmanager
     def _noting(self) -> Iterator[None]:
         """Around what is done for a layer in the forward pass."""
-        began = perf_counter()
+        began = thread_time()
         with self._guarded(), torch.no_grad(), torch._C.DisableTorchFunction():
             yield  # what is done here is no function of the model
         if self._look is not None:
-            self._look.seconds += perf_counter() - began
+            self._look.seconds += thread_time() - began
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:
@@ -170,7 +171,7 @@ class LayerWatcher:
 
     def _finish(self, look: _Look) -> None:
         """Numbers of the tensors after the step, with those of the outputs."""
-        began = perf_counter()
+        began = thread_time()
         gradients = [p.grad for _, p in look.trained]
         pulls = iter(norms([g for g in gradients if g is not None]))
         sizes = norms([p for _, p in look.trained])
@@ -182,8 +183,8 @@ class LayerWatcher:
             numbers = pull, _ratio(look.before[n], now[n]), sizes[n]
             tensors.append(Seen(TENSOR, name, "", parameter.numel(), numbers,
                                 counts[n] if counts else {}))  # fmt: skip
-        self._write(look, [*tensors, *self._outputs(look)], perf_counter() - began)
-        self._due = look.step + self._gap(look.step)
+        self._write(look, [*tensors, *self._outputs(look)], thread_time() - began)
+        self._due = min(look.step + self._gap(look.step), max(self._total, look.step + 1))
 
     def _tensor_counts(
         self, weights: Sequence[np.ndarray], gradients: Sequence[Tensor | None]
@@ -217,13 +218,14 @@ class LayerWatcher:
         return found
 
     def _write(self, look: _Look, seen: Sequence[Seen], more: float) -> None:
-        began, record = perf_counter(), self._opened()
+        began, record = thread_time(), self._opened()
         if seen and seen[0].histograms:
             self._counted = look.step
-        self._took = look.seconds + more
-        record.add(look.step, self._took, self._elapsed(), seen)
-        record.spent += perf_counter() - began
-        self._took += perf_counter() - began
+        took = look.seconds + more
+        record.add(look.step, took, self._elapsed(), seen)
+        written = thread_time() - began
+        record.spent += written
+        self._took = min(took + written, 2 * self._took or math.inf)  # the first is the dearest
 
     def _opened(self) -> LayerRecorder:
         """The record; its time goes on where it stood."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,6 +18,8 @@ from chymist.engine.assembly import HEADLINE, predictions_for
 from chymist.engine.defaults import check_split
 from chymist.engine.events import Epoch
 from chymist.engine.folder import create_folder, whole_folder, write_json
+from chymist.engine.member_record import FILE as MEMBERS
+from chymist.engine.member_record import write_members
 from chymist.engine.place import MEMORY
 from chymist.engine.population import Plan
 from chymist.engine.running import facts_of
@@ -28,8 +31,9 @@ from chymist.evidence.intervals import Estimate, mean_t
 from chymist.reports.notebook import glance
 from chymist.values import Data, Floor, Predictions, Recipe, Run, Score, Split, show, whole_number
 from chymist.verbs.fitting import conclude, floors_of_run, score_of, write_run
-from chymist.verbs.histories import Histories, History, curves_of, write_curves
+from chymist.verbs.histories import Histories, History, curves_of
 from chymist.verbs.jobs import Job, Trained, Watcher, train_jobs
+from chymist.verbs.live_populations import living
 from chymist.verbs.sources import as_split
 from chymist.verbs.study_origin import how_of
 from chymist.verbs.study_pages import population_page, write_page
@@ -131,34 +135,41 @@ class Population:
         """
         folder = Path(folder)
         with whole_folder(folder) as draft:
-            for number in sorted(set(range(len(self))) - set(self.errors)):
-                self._written(number, draft / "members" / f"{number:04d}")
+            self._write_members(draft / "members")
+            write_members(draft / MEMBERS, self.histories)
             write_json(draft / "population.json", self.to_dict())
-            write_curves(draft, self.curves)
             write_page(draft, population_page(self.to_dict(), self.curves))
         return folder
+
+    def finish(self, folder: Path) -> None:
+        """Complete the folder in which the population has trained; its table comes last."""
+        draft = folder / f".tmp-members-{os.getpid()}"
+        try:
+            self._write_members(draft)
+            if draft.is_dir():
+                draft.rename(folder / "members")
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+        write_page(folder, population_page(self.to_dict(), self.curves))
+        write_json(folder / "population.json", self.to_dict())
+
+    def _write_members(self, folder: Path) -> None:
+        """Every member that has a result, as a run folder."""
+        for number in sorted(set(range(len(self))) - set(self.errors)):
+            self._written(number, folder / f"{number:04d}")
 
     def to_dict(self) -> dict[str, Any]:
         """The table of members, mean and ensemble, as plain values."""
         several = len(self) - len(self.errors) > 1  # of one there is neither spread nor ensemble
-        recipes = list({id(job.job.recipe): job.job.recipe for job in self.jobs}.values())
-        places = {id(recipe): number for number, recipe in enumerate(recipes)}
-        seeds = sorted({job.job.seed for job in self.jobs})
-        how = {**how_of(self.split, None, (), seeds[0]), "seeds": len(seeds)}
+        plain = before(self.split, [job.job for job in self.jobs])
+        for row, job, s in zip(plain["members"], self.jobs, self.scores, strict=True):
+            row |= {"epochs": job.epochs, "score": None if s is None else s.to_dict(),
+                    "error": None if job.error is None else job.error.to_dict()}  # fmt: skip
         return {
-            "metric": self.metric, "mean": self.mean._asdict() if several else None,
+            **plain, "mean": self.mean._asdict() if several else None,
             "ensemble": self.ensemble.to_dict() if several else None,
-            "members": [
-                {"member": number, "seed": job.job.seed, "recipe": places[id(job.job.recipe)],
-                 "epochs": job.epochs,
-                 "score": None if s is None else s.to_dict(),
-                 "error": None if job.error is None else job.error.to_dict()}
-                for number, (job, s) in enumerate(zip(self.jobs, self.scores, strict=True))
-            ],
             "facts": dict(self.facts),
             "floors": [{"name": f.name, "score": f.score.to_dict()} for f in self.floors],
-            "recipes": [recipe.to_dict() for recipe in recipes],
-            "data": how.pop("data"), "how": how,
         }  # fmt: skip
 
     def _repr_html_(self) -> str:
@@ -227,7 +238,8 @@ def fit_population(
         recipe: what to train; of several recipes each is trained with every seed.
         split: the rows, or data that is split with the defaults of `cy.split`.
         seeds: their number (0, 1, ...), or the seeds themselves.
-        out: folder for the table of members and each member's run folder; None writes nothing.
+        out: folder for the table of members and each member's run folder; it is there from the
+            start, with the curves of the members while they train. None writes nothing.
         threads: as in `fit`.
         plan: as in `cross_validate`.
         watcher: called with the number of a member and each epoch of its training.
@@ -259,31 +271,65 @@ def fit_population(
     unsealed = replace(split, test=np.array([], np.int64))  # test rows are not even prepared
     jobs = [Job(one, unsealed, seed) for one in recipes for seed in numbers]
     boards = MemberBoards.at(tensorboard, f"{split.data.name}-population")
-    histories = Histories(len(jobs), watched_by(jobs, watcher, boards))
     known = Plan.of(None if plan is None else Path(plan))
-    made = tuple(train_jobs(jobs, threads, watcher=histories, plan=known))
+    place = None if out is None else Path(out)
+    with living(place, len(jobs), lambda: before(split, jobs)) as live:
+        histories = Histories(len(jobs), watched_by(jobs, watcher, boards, live))
+        made = tuple(train_jobs(jobs, threads, watcher=histories, plan=known, lost=live.lost))
+        found = Population(split, made, histories.series, _facts(made, known, began))
+        if place is not None:
+            found.finish(place)
+    return found
+
+
+def _facts(made: Sequence[Trained], known: Plan, began: float) -> dict[str, Any]:
+    """How the members were trained."""
     reasons = sorted({one.reason for one in made} - {""})
-    facts = {
+    return {
         "executor": "loop" if reasons else "population", "reason": "; ".join(reasons),
         "plan": known.to_dict(), "seconds": round(perf_counter() - began, 3),
         "epochs": sum(one.epochs for one in made),
     }  # fmt: skip
-    found = Population(split, made, histories.series, facts)
-    if out is not None:
-        found.save(out)
-    return found
 
 
-def watched_by(jobs: Sequence[Job], watcher: Watcher | None, boards: MemberBoards) -> Watcher:
-    """A watcher that writes the epochs of members as event files, and tells another one.
+def before(split: Split, jobs: Sequence[Job]) -> dict[str, Any]:
+    """What is known of a population before it is trained, as plain values.
+
+    Args:
+        split: the rows.
+        jobs: the members.
+    """
+    recipes = list({id(job.recipe): job.recipe for job in jobs}.values())
+    places = {id(recipe): number for number, recipe in enumerate(recipes)}
+    seeds = sorted({job.seed for job in jobs})
+    how = {**how_of(split, None, (), seeds[0]), "seeds": len(seeds)}
+    return {
+        "metric": HEADLINE[split.data.task],
+        "members": [
+            {"member": number, "seed": job.seed, "recipe": places[id(job.recipe)], "epochs": 0.0,
+             "score": None, "error": None}
+            for number, job in enumerate(jobs)
+        ],
+        "recipes": [recipe.to_dict() for recipe in recipes],
+        "data": how.pop("data"), "how": how,
+    }  # fmt: skip
+
+
+def watched_by(
+    jobs: Sequence[Job], watcher: Watcher | None, boards: MemberBoards, live: Watcher | None = None
+) -> Watcher:
+    """A watcher that writes the epochs of members as event files, and tells others.
 
     Args:
         jobs: the members.
         watcher: sees the epochs as well.
         boards: the event files, if any are wanted.
+        live: sees the epochs first.
     """
 
     def tell(number: int, epoch: Epoch) -> None:
+        if live:
+            live(number, epoch)
         boards.write(f"member-{number:04d}", epoch, jobs[number].recipe)
         if watcher:
             watcher(number, epoch)

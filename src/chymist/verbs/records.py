@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -21,8 +22,11 @@ from torch import nn
 from chymist.data import reload
 from chymist.data.graphs import graph_inputs
 from chymist.engine.files import read_file
-from chymist.engine.folder import IMPORTED, Saved, open_folder, whole_folder
+from chymist.engine.folder import Saved, open_folder, whole_folder
 from chymist.engine.imported import STATEMENT, read_imported
+from chymist.engine.run_filter import check_filter, keeps, parse_filter
+from chymist.engine.run_rows import KINDS as KINDS
+from chymist.engine.run_rows import files_in, kind_of, read_row
 from chymist.engine.status import status_of
 from chymist.engine.steps import STEPWISE
 from chymist.engine.store import read_series
@@ -34,16 +38,6 @@ from chymist.values import Data, Floor, Predictions, Run, Score, Split
 from chymist.verbs.diagnosing import read_findings, signals_of
 from chymist.verbs.reporting import write_report
 from chymist.verbs.sources import with_model
-
-KINDS = {  # a file that only one kind of folder has
-    "environment.json": "fit",
-    "cv.json": "cv",
-    "comparison.json": "compare",
-    "search.json": "search",
-    "race.json": "race",
-    "population.json": "population",
-    IMPORTED: "import",
-}
 
 
 class Named(msgspec.Struct, frozen=True):
@@ -166,11 +160,11 @@ def finished(saved: Saved) -> dict[str, Any]:
     )
 
 
-def load_model(saved: Saved, model: Any = None, data: Data | None = None) -> tuple[nn.Module, Form]:
-    """The trained module of a run, in evaluation mode, and how its outputs are read.
+def untrained_model(saved: Saved, model: Any = None, data: Data | None = None) -> nn.Module:
+    """The module of a run with initial weights, of a run that has not ended too.
 
     Raises:
-        InputError: the weights are missing or damaged, or a user's own module is needed.
+        InputError: a user's own module is needed.
     """
     recipe = with_model(saved.recipe, model)
     dtype = torch.float64 if recipe.precision == "float64" else torch.float32
@@ -182,7 +176,17 @@ def load_model(saved: Saved, model: Any = None, data: Data | None = None) -> tup
         scale = recipe.data.options.get("scale", "auto")
         tensors = None if known is None else graph_inputs(known, scale, steps)
         shapes = shapes._replace(graph=tensors)
-    module = build_model(recipe.model, shapes, 0).to(dtype).eval()
+    return build_model(recipe.model, shapes, 0).to(dtype).eval()
+
+
+def load_model(saved: Saved, model: Any = None, data: Data | None = None) -> tuple[nn.Module, Form]:
+    """The trained module of a run, in evaluation mode, and how its outputs are read.
+
+    Raises:
+        InputError: the weights are missing or damaged, or a user's own module is needed.
+    """
+    recipe = with_model(saved.recipe, model)
+    module = untrained_model(saved, model, data)
     path = saved.path / "model.safetensors"
     try:
         module.load_state_dict(load_file(path))
@@ -196,21 +200,26 @@ def load_model(saved: Saved, model: Any = None, data: Data | None = None) -> tup
     return module, FORMS[recipe.loss.name]
 
 
-def list_runs(parent: str | Path = "runs") -> list[dict[str, Any]]:
+def list_runs(parent: str | Path = "runs", filter: str = "") -> list[dict[str, Any]]:
     """What is in a folder of runs: runs, cross-validations, comparisons and searches, newest last.
 
     Args:
         parent: folder that holds run folders.
+        filter: which of them, "model:mlp accuracy>0.9 -state:damaged"; see the page of the studio.
 
     Returns:
         One mapping each: run (its folder), kind ("fit", "cv", "compare", "search", "race",
         "population", "import"), state (see `engine.status`), when (it was begun, or written),
         data, model, score, seconds, and seed of a run or verdict of the others; a damaged folder
         has the state "damaged" and nothing further.
+
+    Raises:
+        UsageError: a filter that is not understood.
     """
+    folders = kept_folders(Path(parent).glob("*"), filter)
     found = [
         (path.stat().st_mtime, folder.name, kind, path)
-        for folder in Path(parent).glob("*")
+        for folder in folders
         for name, kind in KINDS.items()
         if (path := folder / name).is_file()
     ]
@@ -222,6 +231,20 @@ def list_runs(parent: str | Path = "runs") -> list[dict[str, Any]]:
             row |= ROWS.get(kind, _study_row)(path)
         rows.append(row)
     return rows
+
+
+def kept_folders(folders: Iterable[Path], text: str) -> list[Path]:
+    """Folders of runs that a filter keeps; all if there is none.
+
+    Raises:
+        UsageError: a filter that is not understood.
+    """
+    terms, there = parse_filter(text), list(folders)
+    if not terms:
+        return there
+    rows = {folder: read_row(folder) for folder in there if kind_of(files_in(folder))}
+    check_filter(terms, rows.values())
+    return [folder for folder, row in rows.items() if keeps(terms)(row)]
 
 
 def _run_row(path: Path) -> dict[str, Any]:

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from chymist.engine.control import ask, check_action
-from chymist.engine.status import is_trained, status_of
-from chymist.errors import InputError
+from chymist.engine.control import request
 
 WAIT_SECONDS = 30.0
-NOW = {  # what a run without a trainer is told
-    "finished": "it has ended", "stopped": "it has ended", "diverged": "it has diverged",
-}  # fmt: skip
 
 
 def steer(
@@ -47,29 +41,4 @@ def steer(
         ...     print(error.what, "-", error.received)
         nobody trains this run - it has ended
     """
-    folder = Path(run)
-    check_action(action)
-    check_steerable(folder)
-    entry = ask(folder, action, by, partial(is_trained, folder), seconds)
-    if entry.action == "refuse":
-        raise InputError("the run does not do that", where=str(folder), received=action,
-                         do=str(entry.facts.get("why", "")))  # fmt: skip
-    return entry.to_dict()
-
-
-def check_steerable(folder: Path) -> None:
-    """Refuse a folder that no process trains.
-
-    Raises:
-        InputError: it is none of a run of `fit`, or nobody trains it.
-    """
-    if not (folder / "environment.json").is_file():
-        raise InputError("only runs of fit and branch can be steered", where=str(folder),
-                         received="a folder" if folder.is_dir() else "nothing there",
-                         do="see chymist runs")  # fmt: skip
-    found = status_of(folder)
-    if found.alive:
-        return
-    do = f"chymist resume {folder}" if found.resumable else f"chymist show {folder}"
-    raise InputError("nobody trains this run", where=str(folder),
-                     received=NOW.get(found.state, f"it is {found.state}"), do=do)  # fmt: skip
+    return request(Path(run), action, by, seconds).to_dict()

@@ -10,6 +10,7 @@ import numpy as np
 
 from chymist.engine.files import write_file
 from chymist.engine.stored import checked
+from chymist.errors import InputError
 from chymist.evidence.optimizer_races import Race, Racer
 from chymist.evidence.searches import Influence, Search, Trial
 from chymist.evidence.studies import (
@@ -87,6 +88,11 @@ def population_page(
 ) -> str:  # fmt: skip
     """The report of a population; arguments as for `comparison_page`."""
     found = _told(plain, PopulationRecord, file)
+    if found.state:
+        raise InputError("the population has not ended", where=str(file or ""),
+                         received=found.state,
+                         do="its report is written when it has; the studio shows it before",
+                         )  # fmt: skip
     return population_html(found, curves, population_script(found), lang)
 
 

@@ -116,6 +116,15 @@ def report(
     return ReportPath(place)
 
 
+def page_of_folder(folder: Path, lang: str = "en") -> str:
+    """The report of a folder as one HTML page; nothing is written.
+
+    Raises:
+        InputError: it is no folder of a run or study, or it is damaged.
+    """
+    return _of_folder(folder, lang, None, None)[0]
+
+
 def _of_folder(
     folder: Path, lang: str, model: Any, data: Data | None
 ) -> tuple[str, Path]:  # fmt: skip

@@ -31,6 +31,14 @@ export function Figure(props: FigureProps): JSX.Element {
   const [open, setOpen] = useState<"" | "help" | "numbers">("");
   const [numbers, setNumbers] = useState<Numbers>();
   const wanted = place.value.query.get("figure") === props.name;
+  const [drawable, setDrawable] = useState<"" | "svg" | "canvas">("");
+  useEffect(() => {
+    const look = (): void => setDrawable(box.current?.querySelector("svg") ? "svg" : box.current?.querySelector("canvas") ? "canvas" : "");
+    look();
+    const watch = new MutationObserver(look);
+    if (box.current) watch.observe(box.current, { childList: true, subtree: true });
+    return () => watch.disconnect();
+  }, []);
   useEffect(() => { if (wanted) box.current?.scrollIntoView({ block: "center" }); }, [wanted]);
   const ask = async (): Promise<Numbers | undefined> => {
     const found = await props.numbers?.();
@@ -59,8 +67,8 @@ export function Figure(props: FigureProps): JSX.Element {
         {props.help && panel("help", t("What am I looking at?"))}
         {props.numbers && panel("numbers", t("Numbers"))}
         {props.numbers && button("CSV", async () => { const all = await ask(); if (all) save(`${props.name}.csv`, csv(all), "text/csv"); }, t("Save as CSV"))}
-        {button("SVG", () => file("Svg"), t("Save as SVG"))}
-        {button("PNG", () => file("Png"), t("Save as PNG"))}
+        {drawable === "svg" && button("SVG", () => file("Svg"), t("Save as SVG"))}
+        {drawable && button("PNG", () => file("Png"), t("Save as PNG"))}
         {button(t("Link"), () => copied(props.name), t("Copy a link to this chart"))}
       </div>
       <div id={more} class={open ? "more" : ""}>

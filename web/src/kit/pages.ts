@@ -28,9 +28,19 @@ export const TABS: readonly { part: string; label: string; kinds: readonly Kind[
 /** By the first part of the address. */
 export const PAGES: Record<string, () => Promise<Page>> = {
   "": () => import("../pages/runs"),
+  compare: () => import("../pages/compare"),
+  playground: () => import("../pages/playground"),
 };
 
 /** By the part after the name of a run; "" is the overview. */
 export const RUN_PAGES: Record<string, () => Promise<Page>> = {
+  "": () => import("../pages/overview"),
   curves: () => import("../pages/curves"),
+  layers: () => import("../pages/layers"),
+  predictions: () => import("../pages/predictions"),
+  explain: () => import("../pages/explain"),
+  architecture: () => import("../pages/architecture"),
+  doctor: () => import("../pages/doctor"),
+  population: () => import("../pages/population"),
+  comparison: () => import("../pages/study"),
 };

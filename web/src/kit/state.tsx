@@ -3,12 +3,15 @@ import type { JSX } from "preact";
 import { t } from "./words";
 
 const STATES: Record<string, readonly [word: string, tone: string]> = {
+  starting: ["Starting", "info run"],
   running: ["Running", "info run"],
   paused: ["Paused", "warn"],
   finished: ["Finished", "ok"],
+  stopped: ["Stopped by its user", "ok"],
   diverged: ["Diverged", "bad"],
   interrupted: ["Interrupted", "warn"],
-  crashed: ["Crashed, can be resumed", "warn"],
+  crashed: ["Crashed, can be resumed", "bad"],
+  damaged: ["Damaged", "bad"],
 };
 
 export function State({ state }: { state: string }): JSX.Element {

@@ -4,21 +4,24 @@ import { useEffect, useRef } from "preact/hooks";
 
 const NEVER = "script, foreignObject, iframe, object, embed, link, meta, base, form, style";
 
-/** A parsed piece without anything that acts; styles go by the object model, which the policy allows. */
-function tamed(root: Element): Element {
-  for (const node of [...root.querySelectorAll(NEVER)]) node.remove();
-  for (const node of [root, ...root.querySelectorAll("*")]) {
-    for (const { name, value } of [...node.attributes])
-      if (/^on/i.test(name) || (/^(href|src|xlink:href)$/i.test(name) && !/^(#|data:image\/|blob:)/.test(value))) node.removeAttribute(name);
-    const style = node.getAttribute("style");
-    if (style === null) continue;
-    node.removeAttribute("style");
-    for (const rule of style.split(";")) {
+/**
+ * A written piece as a part of this page, without anything that acts. The policy refuses style attributes, even those
+ * of a parsed text, so they are renamed in it (a "<" or ">" of a text is escaped) and go by the object model.
+ */
+function tamed(markup: string): HTMLElement {
+  const read = new DOMParser().parseFromString(markup.replace(/(<[a-zA-Z][^<>]*?)\sstyle=/g, "$1 data-css="), "text/html").body;
+  for (const node of [...read.querySelectorAll(NEVER)]) node.remove();
+  for (const node of read.querySelectorAll("*")) for (const { name, value } of [...node.attributes])
+    if (/^on|^style$/i.test(name) || (/^(href|src|xlink:href)$/i.test(name) && !/^(#|data:image\/|blob:)/.test(value))) node.removeAttribute(name);
+  document.adoptNode(read);
+  for (const node of read.querySelectorAll<HTMLElement>("[data-css]")) {
+    for (const rule of node.dataset.css!.split(";")) {
       const at = rule.indexOf(":");
-      if (at > 0) (node as HTMLElement).style.setProperty(rule.slice(0, at).trim(), rule.slice(at + 1).trim());
+      if (at > 0) node.style.setProperty(rule.slice(0, at).trim(), rule.slice(at + 1).trim());
     }
+    node.removeAttribute("data-css");
   }
-  return root;
+  return read;
 }
 
 export interface DrawingProps {
@@ -27,23 +30,27 @@ export interface DrawingProps {
   label: string;
   /** In its own size, to be scrolled. */
   wide?: boolean;
+  /** Called with every new drawing, whose parts the page makes controls of: then it is a group, not one picture. */
+  onDrawn?: (svg: SVGSVGElement) => void;
 }
 
-export function Drawing({ svg, label, wide }: DrawingProps): JSX.Element {
+export function Drawing({ svg, label, wide, onDrawn }: DrawingProps): JSX.Element {
   const place = useRef<HTMLDivElement>(null);
   useEffect(() => {
-    const read = new DOMParser().parseFromString(svg, "text/html").querySelector("svg");
-    if (read) place.current?.replaceChildren(tamed(document.adoptNode(read)));
+    const tame = tamed(svg).querySelector("svg");
+    if (!tame) return;
+    if (onDrawn) { tame.setAttribute("role", "group"); tame.setAttribute("aria-label", label); }
+    place.current?.replaceChildren(tame);
+    onDrawn?.(tame);
   }, [svg]);
-  return <div class={wide ? "drawing wide" : "drawing"} role="img" aria-label={label} ref={place} />;
+  return <div class={wide ? "drawing wide" : "drawing"} role={onDrawn ? "group" : "img"} aria-label={label} ref={place} />;
 }
 
 /** A piece of a report: paragraphs, tables and drawings that Python has written. */
 export function Piece({ html }: { html: string }): JSX.Element {
   const place = useRef<HTMLDivElement>(null);
   useEffect(() => {
-    const read = new DOMParser().parseFromString(html, "text/html").body;
-    place.current?.replaceChildren(...tamed(document.adoptNode(read)).childNodes);
+    place.current?.replaceChildren(...tamed(html).childNodes);
   }, [html]);
   return <div class="piece" ref={place} />;
 }

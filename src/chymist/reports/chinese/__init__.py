@@ -15,6 +15,7 @@ from chymist.reports.chinese import (
     data,
     errors,
     kit,
+    layers,
     logs,
     model,
     names,
@@ -26,7 +27,7 @@ from chymist.reports.chinese import (
 )
 
 WORDS: Mapping[str, str] = MappingProxyType({
-    **architecture.WORDS, **names.WORDS, **kit.WORDS, **data.WORDS, **model.WORDS,
+    **architecture.WORDS, **layers.WORDS, **names.WORDS, **kit.WORDS, **data.WORDS, **model.WORDS,
     **training.WORDS, **errors.WORDS, **whole.WORDS, **logs.WORDS,
     **studies.WORDS, **searches.WORDS,
 })  # fmt: skip

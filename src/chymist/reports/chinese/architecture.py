@@ -39,5 +39,8 @@ WORDS: Mapping[str, str] = MappingProxyType({
     "{n} parameters": "{n} 个参数",
     "{n} shared ({names})": "{n} 个共享参数（{names}）",
     "{n} multiply-adds": "{n} 次乘加",
+    "Solved from all rows at once: how many numbers a tree, a vector machine or naive Bayes holds "
+    "is known only then.":
+        "用全部数据一次求解：树、支持向量机或朴素贝叶斯有多少参数，求解后才知道。",
     "the model ({kind})": "模型（{kind}）",
 })  # fmt: skip

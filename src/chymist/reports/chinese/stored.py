@@ -225,4 +225,15 @@ LOOKS = {
     "{n} of {all} maps are constant: {why}": "{all} 张热力图中有 {n} 张是常数：{why}",
 }
 
-WORDS = {**LOOKS, **FLOORS, **VERDICT, **SPLITS, **DATA, **FITTED}
+STEERED = {
+    "stopped by its user at step {n} of {all}": "由用户在第 {n} 步停止（共计划 {all} 步）",
+    "branched from step {n} of {parent}: {changes}": "从 {parent} 的第 {n} 步分出：{changes}",
+    "the moments of the optimizer could not be carried over: they start anew": (
+        "优化器的动量无法沿用：从头开始"
+    ),
+    "what early stopping remembered could not be carried over: it starts anew": (
+        "早停所记的最佳值无法沿用：从头开始"
+    ),
+}
+
+WORDS = {**STEERED, **LOOKS, **FLOORS, **VERDICT, **SPLITS, **DATA, **FITTED}

@@ -96,6 +96,25 @@ VERDICTS = {
     "{value} [{low}, {high}] in {metric}": "{metric} {value}［{low}，{high}］",
     "corrected t": "校正的 t 检验",
     "paired rows": "按样本配对",
+    "paired seeds": "按种子配对",
+    "Recipes over seeds": "各配方在多个种子上",
+    "Trained models on rows": "各模型在样本上",
+    "chymist report of {n} runs": "chymist 关于 {n} 次运行的报告",
+    "Runs on ": "运行：",
+    "Each dot is one training, scored on the same rows.": "每个点是一次训练，在同样的样本上评分。",
+    "Differences are paired on seeds, with Student's interval over them: it speaks for these "
+    "rows and other seeds. Below {n} seeds nothing is decided.": (
+        "差值按种子配对，区间为学生 t 区间：它针对这些样本和其他种子。少于 {n} 个种子时不作判断。"
+    ),
+    "Pairs of trained models are compared on rows: McNemar's exact test, DeLong's, or "
+    "the bootstrap of the difference. Another seed may say otherwise.": (
+        "两个训练好的模型按样本比较：麦克尼马尔精确检验、德朗检验或差值的自助法。"
+        "换一个种子可能有不同结论。"
+    ),
+    "Runs that share rows share their luck: other rows may order the recipes otherwise. "
+    "`chymist compare` draws new folds.": (
+        "共用样本的运行也共享运气：换一批样本，配方的次序可能不同。`chymist compare` 会重新划分。"
+    ),
     "; one seed: another initialisation may turn this, try 3 seeds": (
         "；只有一个种子：换一种初始化可能改变结论，请用 3 个种子"
     ),
@@ -333,6 +352,12 @@ STORED = {
     "cannot tell {a} from {b}: {design}, difference {size}.": (
         "无法区分 {a} 与 {b}：{design}，差 {size}。"
     ),
+    "Cannot tell which recipe is better: {count} in common, {least} are the least.": (
+        "无法判断哪个配方更好：共同的种子为 {count}，至少需要 {least} 个。"
+    ),
+    "These are seeds of one recipe.": "这些是同一配方的不同种子。",
+    "{n} seeds": "{n} 个种子",
+    "{n} seed": "{n} 个种子",
     "{a} is better than {b} by {size} ({n} validation rows, paired, one training each).": (
         "{a} 优于 {b}，相差 {size}（{n} 个验证样本，配对，各训练一次）。"
     ),

@@ -1,0 +1,27 @@
+"""What routes have in common: the language asked for, and the worker for short questions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+
+from chymist.studio.workshop import Workshop
+
+QUICK = "quick"  # answers in well under a second, so that nobody waits for an explanation
+
+
+def language_of(request: Request) -> str:
+    """The language of the query: "en" or "zh"."""
+    return "zh" if request.query_params.get("lang") == "zh" else "en"
+
+
+async def ask_quick(request: Request, task: str, **options: Any) -> Any:
+    """The answer of a short task, by a worker that does nothing else.
+
+    Args:
+        request: of the page.
+        task: its name, see `tasks.TASKS`.
+        options: of the task.
+    """
+    return await request.app.state.workshops.setdefault(QUICK, Workshop()).ask(task, options)
