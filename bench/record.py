@@ -4,8 +4,9 @@
 
 A run of some seconds with its record in a file, written every 0.1 s, and the same run whose record
 stays in memory until its end. The weights must come out bit-identical. Seconds of the processor are
-told, as on a busy machine the wall clock tells of others; beside them, the share of the time that
-is spent in writing, which is measured within the run and so does not vary with the machine.
+told, as on a busy machine the wall clock tells of others; beside them, the share of them that is
+spent in writing. Points are written by the clock: where others use the machine as well, 0.1 s hold
+fewer seconds of this process, and the share grows accordingly. Measure on a quiet machine.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,8 @@ def fill(place: Path, leave: int) -> Path:
     """Fill a disk up to some bytes."""
     filler = place / "filler"
     status = os.statvfs(place)
-    filler.write_bytes(b"0" * max(0, status.f_bavail * status.f_frsize - leave))
+    with suppress(OSError):  # somebody else has filled it in between
+        filler.write_bytes(b"0" * max(0, status.f_bavail * status.f_frsize - leave))
     return filler
 
 

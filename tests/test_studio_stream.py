@@ -103,17 +103,19 @@ class Listener:
 
 def killed(runs: Path, kills: int) -> None:
     """A client hears a run while the server is killed again and again, and another takes over."""
-    rows = 300 * (kills + 2)
+    rows = 600 * (kills + 1)
     folder = make_run(runs / "one")
-    with studio_of(runs) as studio, writer(folder, rows, 500):
+    with studio_of(runs) as studio, writer(folder, rows, 300):
         listener = Listener(studio, "one")
         listener.hear(200)
         for number in range(kills):
-            killer = threading.Timer(0.05 * number, os.kill, (studio.server(), signal.SIGKILL))
+            killer = threading.Timer(
+                0.3 + 0.05 * number, os.kill, (studio.server(), signal.SIGKILL)
+            )
             killer.start()
-            listener.hear(rows + 1, 5.0)  # until it breaks off
+            listener.hear(rows, 5.0)  # until it breaks off
             killer.join()
-            began, goal = time.perf_counter(), len(listener.got) + 100
+            began, goal = time.perf_counter(), min(rows, len(listener.got) + 100)
             while len(listener.got) < goal:
                 listener.hear(goal)
             assert time.perf_counter() - began < 3
