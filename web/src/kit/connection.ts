@@ -1,6 +1,5 @@
-// Whether the studio still answers: asked now and then, and at once when the stream of live data breaks.
-import { effect, signal } from "@preact/signals";
-import { wired } from "./stream";
+// Whether the studio still answers. A stream of live data says so itself with `heard` and `unheard`.
+import { signal } from "@preact/signals";
 
 export type Wire = "live" | "wait" | "gone" | "other";
 /** live: it answers; wait: tried again; gone: nothing answers; other: it was started anew and needs its address. */
@@ -29,4 +28,3 @@ async function look(): Promise<void> {
 setInterval(() => {
   if (!document.hidden && (wire.value !== "live" || Date.now() - last > EVERY)) void look();
 }, EVERY);
-effect(() => { if (wired.value === "wait") void look(); });
