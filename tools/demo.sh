@@ -13,6 +13,7 @@ run=runs/digits-demo-$number
 cat <<END
 
 What next? (in $PWD)
+  .venv/bin/chymist studio                           this run and all that follow, in the browser
   .venv/bin/chymist fit your.csv --target COLUMN     the same for a table of yours
   .venv/bin/chymist show $run         this run again: data, recipe, score
   .venv/bin/chymist cv digits --folds 5              how far the score depends on the split

@@ -11,7 +11,7 @@ stamp=.venv/ready-$level
 wanted="$(cat pyproject.toml constraints.txt | cksum) $PWD"
 
 case $level in
-run) extra="" packages=39 download="0.3 GB" disk="1.3 GB" ;;
+run) extra="[studio]" packages=43 download="0.3 GB" disk="1.3 GB" ;;
 test) extra="[test]" packages=137 download="0.5 GB" disk="2.3 GB" ;;
 *) echo "setup: unknown level '$level'; use run or test" >&2 && exit 2 ;;
 esac
