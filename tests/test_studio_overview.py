@@ -118,7 +118,7 @@ class TestWhatIsShown:
             for content in ("{", "[]", "null", '{"score": 3, "floors": [{}]}', "\udcff"):
                 folder = shutil.copytree(runs / "slow", tmp_path / "x")
                 (folder / name).write_text(content, errors="surrogateescape")
-                assert overview_of(folder, "en")["kind"] == "run"
+                assert overview_of(folder, "en")["kind"] == "fit"
                 shutil.rmtree(folder)
 
     def test_no_torch_in_the_server(self) -> None:

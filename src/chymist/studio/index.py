@@ -17,8 +17,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from chymist.engine.kinds import kind_of
 from chymist.engine.run_filter import FIELDS, check_filter, keeps, parse_filter, value_of
-from chymist.engine.run_rows import RunRow, files_in, kind_of, read_row
+from chymist.engine.run_rows import RunRow, files_in, read_row
 from chymist.engine.sketch import Sketch
 from chymist.errors import UsageError, nearest
 from chymist.evidence.intervals import mean_t
@@ -133,7 +134,7 @@ class Index:
     def _changed(self, name: str, stamp: Stamp) -> bool:
         """Whether a row has to be read again: files changed, or only time tells how a run is."""
         old = self._rows.get(name)
-        live = old is not None and old.kind == "fit" and old.state not in ENDED
+        live = old is not None and old.state not in ENDED
         return old is None or self._stamps.get(name) != stamp or live
 
 

@@ -72,7 +72,7 @@ export default function Page({ run }: PageProps): JSX.Element {
 }
 
 function Study({ run, told }: { run: string; told: Overview }): JSX.Element {
-  const page = told.kind === "population" ? "population" : told.kind === "log" ? "curves" : "comparison";
+  const page = told.kind === "population" ? "population" : told.kind === "import" ? "curves" : "comparison";
   return (
     <>
       <h1 class="verdict">{told.verdict || t("Overview")}</h1>
