@@ -111,6 +111,8 @@ class Plot implements Handle {
   /** When a line was drawn first, in milliseconds. */
   private first = 0;
   private readonly draw = (): void => this.paint();
+  /** Paper shows also what is out of sight. */
+  private readonly print = (): void => { this.visible = true; this.paint(); };
 
   constructor(private readonly place: HTMLElement, private readonly props: () => CurvesProps) {
     this.watcher = new ResizeObserver(() => this.size());
@@ -120,12 +122,14 @@ class Plot implements Handle {
     this.theme = new MutationObserver(() => this.rebuild());
     this.theme.observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme", "lang"] });
     this.dark.addEventListener("change", this.rebuild);
+    addEventListener("beforeprint", this.print);
     this.changed();
   }
 
   end(): void {
     this.watcher.disconnect(); this.seen.disconnect(); this.theme.disconnect();
     this.dark.removeEventListener("change", this.rebuild);
+    removeEventListener("beforeprint", this.print);
     this.hold([]);
     waiting.delete(this.draw);
     this.chart?.destroy();
