@@ -118,7 +118,7 @@ class TestWhatIsShown:
             for content in ("{", "[]", "null", '{"score": 3, "floors": [{}]}', "\udcff"):
                 folder = shutil.copytree(runs / "slow", tmp_path / "x")
                 (folder / name).write_text(content, errors="surrogateescape")
-                assert overview_of(folder, "en")["kind"] == "run"
+                assert overview_of(folder, "en")["kind"] == "fit"
                 shutil.rmtree(folder)
 
     def test_no_torch_in_the_server(self) -> None:
@@ -276,6 +276,7 @@ def test_the_page_pauses_goes_on_and_stops_a_run(tmp_path: Path) -> None:
                 page.get_by_role("button", name="Pause").press("Enter")
                 page.get_by_role("heading", name="This run is paused").wait_for()
                 assert status_of(folder).state == "paused"
+                page.locator(".who .badge", has_text="Paused").wait_for()
                 page.get_by_role("button", name="Go on").press("Enter")
                 page.get_by_role("heading", name="This run trains").wait_for()
                 page.get_by_role("button", name="Save now").press("Enter")
@@ -288,6 +289,7 @@ def test_the_page_pauses_goes_on_and_stops_a_run(tmp_path: Path) -> None:
                 assert page.locator("p.big").inner_text() == told["score"]["text"]
                 assert page.locator("h1").inner_text() == told["verdict"]
                 assert page.get_by_text("stopped by its user at step").count() >= 1
+                page.locator(".who .badge", has_text="Stopped by its user").wait_for()
                 wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
                 assert page.evaluate(wide) <= 0
                 from axe_playwright_python.sync_playwright import Axe

@@ -18,8 +18,8 @@ import pytest
 
 import chymist as cy
 from chymist.engine.folder import alone_in
+from chymist.engine.kinds import kind_in
 from chymist.errors import Diverged
-from chymist.studio.standing import kind_of
 from chymist.verbs.writing_studies import write_comparison
 from tests import browser
 from tests.studio import BUILT, Studio, studio_of
@@ -95,7 +95,7 @@ def places(runs: Path) -> list[Place]:
     """Every page of the studio, and every page of every run that has it."""
     known, found = tabs(), [("", part) for part in registered("PAGES")]
     for folder in sorted(path for path in runs.iterdir() if path.is_dir()):
-        kind = kind_of(folder)
+        kind = kind_in(folder)
         found += [(folder.name, part) for part in registered("RUN_PAGES")
                   if kind in known.get(part, ())]  # fmt: skip
     return found

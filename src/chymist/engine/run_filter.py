@@ -23,7 +23,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from chymist.engine.run_rows import KINDS, RunRow
+from chymist.engine.kinds import KINDS
+from chymist.engine.run_rows import RunRow
 from chymist.engine.status import STATES
 from chymist.errors import UsageError, nearest
 

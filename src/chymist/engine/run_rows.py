@@ -22,19 +22,11 @@ import msgspec
 from chymist.engine.files import read_file
 from chymist.engine.history import FILE as HISTORY
 from chymist.engine.history import ending_of, read_history
+from chymist.engine.kinds import KINDS, kind_of, state_of
 from chymist.engine.sketch import Sketch, sketch_of
 from chymist.engine.status import status_of
 from chymist.errors import ChymistError
 
-KINDS = {  # a file that only one kind of folder has
-    "environment.json": "fit",
-    "cv.json": "cv",
-    "comparison.json": "compare",
-    "search.json": "search",
-    "race.json": "race",
-    "population.json": "population",
-    "imported.json": "import",
-}
 RECORD = "records.sqlite"
 UNREADABLE = (
     ChymistError,
@@ -210,11 +202,6 @@ class RunRow:
     sketch: Sketch | None = None
 
 
-def kind_of(names: Mapping[str, Any]) -> str:
-    """The kind of a folder by the names of its files; "" if it is no folder of runs."""
-    return next((kind for mark, kind in KINDS.items() if mark in names), "")
-
-
 def files_in(folder: Path) -> dict[str, tuple[int, int]]:
     """Time of change (ns) and size of every entry of a folder; a row is read again if they differ.
 
@@ -306,7 +293,7 @@ def _of_study(folder: Path, files: Mapping[str, Any], mark: str) -> dict[str, An
     study = _decoded(folder / mark, Study)
     models = [study.facts.model] if study.facts.model else [row.name for row in study.rows]
     return {
-        "state": "finished", "data": study.data.name, "fingerprint": study.data.fingerprint,
+        "state": state_of(folder), "data": study.data.name, "fingerprint": study.data.fingerprint,
         "model": ", ".join(name for name in models if name) or study.best.model.name,
         "score": _plain(study.score), "seconds": study.facts.seconds or study.seconds,
         "verdict": study.verdict, "beaten": beaten(study.verdict), "seeds": study.how.seeds,

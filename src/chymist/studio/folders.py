@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from chymist.engine.kinds import kind_in
 from chymist.errors import InputError
 
 RECORD = "records.sqlite"
-MARKS = (  # a file that only folders of runs and studies have
-    "environment.json", "cv.json", "comparison.json", "search.json", "race.json",
-    "population.json", "imported.json",
-)  # fmt: skip
 
 
 class Folders:
@@ -55,4 +52,4 @@ class Folders:
 
 def is_run(folder: Path) -> bool:
     """Whether a folder holds a run or a study."""
-    return any((folder / mark).is_file() for mark in MARKS)
+    return kind_in(folder) != ""

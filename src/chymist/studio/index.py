@@ -17,11 +17,12 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from chymist.engine.kinds import kind_of
 from chymist.engine.run_filter import FIELDS, check_filter, keeps, parse_filter, value_of
-from chymist.engine.run_rows import RunRow, files_in, kind_of, read_row
+from chymist.engine.run_rows import RunRow, files_in, read_row
 from chymist.engine.sketch import Sketch
 from chymist.errors import UsageError, nearest
-from chymist.evidence.intervals import mean_t
+from chymist.evidence.bands import band_of
 from chymist.studio.folders import Folders
 from chymist.values import show
 
@@ -133,7 +134,7 @@ class Index:
     def _changed(self, name: str, stamp: Stamp) -> bool:
         """Whether a row has to be read again: files changed, or only time tells how a run is."""
         old = self._rows.get(name)
-        live = old is not None and old.kind == "fit" and old.state not in ENDED
+        live = old is not None and old.state not in ENDED
         return old is None or self._stamps.get(name) != stamp or live
 
 
@@ -294,7 +295,7 @@ def _score(group: Sequence[RunRow]) -> Mapping[str, Any] | None:
         return scores[-1] if scores else None
     value, low, high = over_seeds(tuple(score["value"] for score in scores))
     return {**scores[-1], "value": value, "low": low, "high": high, "n": len(scores),
-            "over": "seeds"}  # fmt: skip
+            "over": "seeds" if len(scores) > 2 else "two"}  # fmt: skip
 
 
 def said(score: Mapping[str, Any] | None) -> dict[str, Any] | None:
@@ -330,16 +331,18 @@ def _text(value: Any) -> str:
 
 @lru_cache(20_000)
 def over_seeds(values: tuple[float, ...]) -> tuple[float, float, float]:
-    """Mean of several seeds with its 95 % interval, by `evidence.intervals.mean_t`.
+    """Mean of seeds with its band, as `evidence.bands`: of two their range, else a 95 % interval.
 
     Example:
         >>> [round(end, 2) for end in over_seeds((1.0, 2.0, 3.0))]
         [2.0, -0.48, 4.48]
+        >>> over_seeds((1.0, 2.0))
+        (1.5, 1.0, 2.0)
     """
     if not all(map(isfinite, values)):
         return nan, nan, nan
-    found = mean_t(np.array(values))
-    return float(found.value), float(found.low), float(found.high)
+    found = band_of(np.array(values)[:, None])
+    return float(found.mean[0]), float(found.low[0]), float(found.high[0])
 
 
 def _check_columns(names: Sequence[str], rows: Sequence[RunRow]) -> None:

@@ -13,13 +13,13 @@ from typing import Any
 
 from chymist.engine.control import ACTIONS
 from chymist.engine.history import EFFECTS, Entry, read_history
+from chymist.engine.kinds import KINDS, kind_in
 from chymist.engine.manifest import kept_checkpoints
 from chymist.engine.status import status_of
 from chymist.errors import InputError
 from chymist.reports.numbers import interval, metric_name, part_name, rows_of, seconds
 from chymist.reports.saying import Say, saying
 from chymist.reports.verdict import cautions
-from chymist.studio.standing import KINDS, kind_of
 from chymist.values import Score, show
 
 MOST_BRANCHES = 200
@@ -32,9 +32,9 @@ def overview_of(folder: Path, lang: str) -> dict[str, Any]:
         folder: of the run.
         lang: "en" or "zh".
     """
-    kind, say = kind_of(folder), saying(lang)
+    kind, say = kind_in(folder), saying(lang)
     found = {"kind": kind, "folder": str(folder), "now": time.time()}
-    return {**found, **(_run(folder, say) if kind == "run" else _study(folder, kind, say))}
+    return {**found, **(_run(folder, say) if kind == "fit" else _study(folder, kind, say))}
 
 
 def branches_of(folder: Path, others: Mapping[str, Path]) -> list[dict[str, Any]]:

@@ -22,12 +22,12 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from chymist.engine.kinds import state_of
 from chymist.errors import ChymistError, InputError, UsageError
 from chymist.studio.folders import Folders
 from chymist.studio.identity import RECORD, Stamp, identity, stamp
 from chymist.studio.replies import tagged
 from chymist.studio.series import Record, reading
-from chymist.studio.states import state_of
 
 FRAME_SECONDS = 0.1  # between two events, at least
 BEAT_SECONDS = 15.0  # without an event, after which a sign of life is sent

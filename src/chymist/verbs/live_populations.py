@@ -91,11 +91,17 @@ def living(
         opened.enter_context(alone_in(out))
         record = opened.enter_context(closing(MemberRecorder(out / FILE, members)))
         live = LivePopulation(out, record)
-        try:
-            yield live
-        except BaseException:
-            if live.heard:
-                write_json(out / STATEMENT, {**plain(), "state": "interrupted"})
-            else:
-                opened.callback(shutil.rmtree, out, ignore_errors=True)
-            raise
+        failed = opened.enter_context(ExitStack())
+        failed.callback(lambda: _leave(live, out, plain, opened))
+        yield live
+        failed.pop_all()  # the population is whole
+
+
+def _leave(
+    live: LivePopulation, out: Path, plain: Callable[[], Mapping[str, Any]], opened: ExitStack
+) -> None:
+    """What stays of a population whose training has failed."""
+    if live.heard:
+        write_json(out / STATEMENT, {**plain(), "state": "interrupted"})
+    else:
+        opened.callback(shutil.rmtree, out, ignore_errors=True)

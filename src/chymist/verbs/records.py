@@ -24,9 +24,9 @@ from chymist.data.graphs import graph_inputs
 from chymist.engine.files import read_file
 from chymist.engine.folder import Saved, open_folder, whole_folder
 from chymist.engine.imported import STATEMENT, read_imported
+from chymist.engine.kinds import KINDS, kind_of, state_of
 from chymist.engine.run_filter import check_filter, keeps, parse_filter
-from chymist.engine.run_rows import KINDS as KINDS
-from chymist.engine.run_rows import files_in, kind_of, read_row
+from chymist.engine.run_rows import files_in, read_row
 from chymist.engine.status import status_of
 from chymist.engine.steps import STEPWISE
 from chymist.engine.store import read_series
@@ -267,7 +267,7 @@ def _study_row(path: Path) -> dict[str, Any]:
     models = [study.facts.model] if study.facts.model else [row.name for row in study.rows]
     score = None if study.score is None else msgspec.to_builtins(study.score)
     return {
-        "state": "finished",
+        "state": state_of(path.parent),
         "data": study.data.name,
         "model": ", ".join(name for name in models if name) or study.best.model.name,
         "score": score,

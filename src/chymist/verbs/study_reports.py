@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from chymist.engine.files import write_file
 from chymist.engine.imported import is_imported
+from chymist.engine.kinds import KINDS
 from chymist.engine.stored import read_json
 from chymist.errors import InputError, UsageError, nearest
 from chymist.evidence.optimizer_races import Race
@@ -24,7 +25,7 @@ from chymist.verbs.fixing import Fixed
 from chymist.verbs.histories import read_curves
 from chymist.verbs.importing import ImportedLog, load_imported, page_of
 from chymist.verbs.populating import Population
-from chymist.verbs.records import KINDS, load_run
+from chymist.verbs.records import load_run
 from chymist.verbs.reporting import report_page
 from chymist.verbs.study_pages import (
     PAGE,

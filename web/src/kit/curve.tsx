@@ -111,6 +111,8 @@ class Plot implements Handle {
   /** When a line was drawn first, in milliseconds. */
   private first = 0;
   private readonly draw = (): void => this.paint();
+  /** Paper shows also what is out of sight. */
+  private readonly print = (): void => { this.visible = true; this.paint(); };
 
   constructor(private readonly place: HTMLElement, private readonly props: () => CurvesProps) {
     this.watcher = new ResizeObserver(() => this.size());
@@ -120,12 +122,14 @@ class Plot implements Handle {
     this.theme = new MutationObserver(() => this.rebuild());
     this.theme.observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme", "lang"] });
     this.dark.addEventListener("change", this.rebuild);
+    addEventListener("beforeprint", this.print);
     this.changed();
   }
 
   end(): void {
     this.watcher.disconnect(); this.seen.disconnect(); this.theme.disconnect();
     this.dark.removeEventListener("change", this.rebuild);
+    removeEventListener("beforeprint", this.print);
     this.hold([]);
     waiting.delete(this.draw);
     this.chart?.destroy();
@@ -322,15 +326,20 @@ class Plot implements Handle {
   private marks(u: uPlot, marks: Marked[]): void {
     const pen = u.ctx, { top, height } = u.bbox, ratio = devicePixelRatio;
     pen.font = `${11 * ratio}px system-ui, sans-serif`;
-    for (const { x, kind, says } of marks) {
-      if (x < this.view.x[0] || x > this.view.x[1]) continue;
+    const seen = marks.filter(({ x }) => x >= this.view.x[0] && x <= this.view.x[1]).sort((a, b) => a.x - b.x);
+    const ends: number[] = []; // where the last word of each row ends: words that stand close are written below one another
+    for (const { x, kind, says } of seen) {
       const at = this.px(u, x), color = style(kind === "finding" ? "--warn" : kind === "checkpoint" ? "--axis" : "--s1") || style("--axis");
       pen.strokeStyle = pen.fillStyle = color;
       pen.lineWidth = ratio;
       pen.setLineDash(kind === "checkpoint" ? [2 * ratio, 4 * ratio] : [6 * ratio, 3 * ratio]);
       pen.beginPath(); pen.moveTo(at, top); pen.lineTo(at, top + height); pen.stroke();
       pen.setLineDash([]);
-      if (says) pen.fillText(says, at + 3 * ratio, top + 12 * ratio);
+      if (says) {
+        const free = ends.findIndex((end) => end < at), row = free < 0 ? ends.length : free;
+        ends[row] = at + 6 * ratio + pen.measureText(says).width;
+        pen.fillText(says, at + 3 * ratio, top + (12 + 13 * row) * ratio);
+      }
       else { pen.beginPath(); pen.moveTo(at - 3 * ratio, top); pen.lineTo(at + 3 * ratio, top); pen.lineTo(at, top + 5 * ratio); pen.fill(); }
     }
   }

@@ -9,18 +9,18 @@ export const NAVIGATION: readonly (readonly [part: string, label: string])[] = [
   ["", "Runs"], ["compare", "Compare"], ["playground", "Playground"],
 ];
 
-export type Kind = "run" | "log" | "cv" | "comparison" | "search" | "race" | "population";
-const STUDIES: readonly Kind[] = ["cv", "comparison", "search", "race"];
+export type Kind = "fit" | "import" | "cv" | "compare" | "search" | "race" | "population";
+const STUDIES: readonly Kind[] = ["cv", "compare", "search", "race"];
 
 /** Tabs of a run in their order, and the kinds of folders that they make sense for. */
 export const TABS: readonly { part: string; label: string; kinds: readonly Kind[] }[] = [
-  { part: "", label: "Overview", kinds: ["run", "log", "population", ...STUDIES] },
-  { part: "curves", label: "Curves", kinds: ["run", "log", "population"] },
-  { part: "layers", label: "Layers", kinds: ["run"] },
-  { part: "predictions", label: "Predictions", kinds: ["run"] },
-  { part: "explain", label: "Explain", kinds: ["run"] },
-  { part: "architecture", label: "Architecture", kinds: ["run", "population"] },
-  { part: "doctor", label: "Doctor", kinds: ["run", "log"] },
+  { part: "", label: "Overview", kinds: ["fit", "import", "population", ...STUDIES] },
+  { part: "curves", label: "Curves", kinds: ["fit", "import", "population"] },
+  { part: "layers", label: "Layers", kinds: ["fit"] },
+  { part: "predictions", label: "Predictions", kinds: ["fit"] },
+  { part: "explain", label: "Explain", kinds: ["fit"] },
+  { part: "architecture", label: "Architecture", kinds: ["fit", "population"] },
+  { part: "doctor", label: "Doctor", kinds: ["fit", "import"] },
   { part: "population", label: "Population", kinds: ["population"] },
   { part: "comparison", label: "Comparison", kinds: STUDIES },
 ];

@@ -10,7 +10,7 @@ import { NAVIGATION, PAGES, RUN_PAGES, TABS, type Kind, type PageProps } from ".
 import { link, place } from "./route";
 import { useSetting } from "./setting";
 import { useLoaded } from "./load";
-import { State } from "./state";
+import { LIVE, State } from "./state";
 import { states } from "./stream";
 import { lang, setLang, t } from "./words";
 
@@ -125,9 +125,16 @@ function Lost(): JSX.Element | null {
 }
 
 interface Frame { kind: Kind; state: string }
+const EVERY = 1000, EVERY_AT_REST = 5000; // milliseconds
 
 function RunFrame({ run, tab }: { run: string; tab: string }): JSX.Element {
-  const { value } = useLoaded((signal) => get<Frame>(ofRun(run, "frame"), signal), [run, tab, wire.value]);
+  const [asked, setAsked] = useState(0);
+  const { value } = useLoaded((signal) => get<Frame>(ofRun(run, "frame"), signal), [run, tab, wire.value, asked, states.value[run]?.state]);
+  const every = LIVE.includes(value?.state ?? "") ? EVERY : EVERY_AT_REST;
+  useEffect(() => {
+    const timer = setInterval(() => { if (!document.hidden) setAsked((n) => n + 1); }, every);
+    return () => clearInterval(timer);
+  }, [every]);
   const tabs = TABS.filter(({ part, kinds }) => part in RUN_PAGES && (!value || kinds.includes(value.kind)));
   const here = tabs.findIndex(({ part }) => part === tab);
   const go = (by: number): void => { const to = tabs[here + by]; if (to) location.hash = link(["runs", run, to.part].filter(Boolean)); };
@@ -137,7 +144,7 @@ function RunFrame({ run, tab }: { run: string; tab: string }): JSX.Element {
   ], [run, tab, tabs.length, lang.value]);
   return (
     <section class="place" aria-label={t("Run {name}", { name: run })}>
-      <p class="who"><strong>{run}</strong>{value && <State state={states.value[run]?.state ?? value.state} />}</p>
+      <p class="who"><strong>{run}</strong>{value && <State state={value.state} />}</p>
       <nav class="tabs" aria-label={t("Pages of this run")}>
         {tabs.map(({ part, label }) => (
           <a href={link(["runs", run, part].filter(Boolean))} aria-current={part === tab ? "page" : undefined}>{t(label)}</a>

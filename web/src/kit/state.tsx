@@ -14,6 +14,9 @@ const STATES: Record<string, readonly [word: string, tone: string]> = {
   damaged: ["Damaged", "bad"],
 };
 
+/** States of a run that has a process. */
+export const LIVE = ["starting", "running", "paused"];
+
 export function State({ state }: { state: string }): JSX.Element {
   const [word, tone] = STATES[state] ?? [state, ""];
   return <span class={`badge ${tone}`}>{t(word)}</span>;

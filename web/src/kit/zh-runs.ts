@@ -17,6 +17,7 @@ export const ZH_RUNS: Record<string, string> = {
   "Choose {name}": "选择 {name}",
   "and {n} more": "及另外 {n} 个",
   "over {n} seeds": "{n} 个种子",
+  "range of two seeds": "两个种子的范围",
   "{n} steps": "{n} 步",
   "{series} from {low} to {high}, {n} points": "{series} 从 {low} 到 {high}，{n} 个点",
   "There is no run here yet. Make the first one in a terminal:": "这里还没有运行。在终端中创建第一个：",

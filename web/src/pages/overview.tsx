@@ -8,6 +8,7 @@ import { ago, count, duration, when } from "../kit/format";
 import type { PageProps } from "../kit/pages";
 import { link } from "../kit/route";
 import { Script } from "../kit/script";
+import { LIVE } from "../kit/state";
 import { lang, t } from "../kit/words";
 
 interface Status {
@@ -27,7 +28,6 @@ interface Overview {
 interface Again { differs: [string, string, string][] | null; python: string; command: string; why: string }
 interface Child { name: string; step: number; changes: string[] }
 
-const LIVE = ["starting", "running", "paused"];
 const EVERY = 1000, EVERY_AT_REST = 5000; // milliseconds
 const STALE = 10; // seconds
 const TONES: Record<string, string> = { certain: "bad", confirmed: "bad", finding: "warn", observation: "" };
@@ -72,7 +72,7 @@ export default function Page({ run }: PageProps): JSX.Element {
 }
 
 function Study({ run, told }: { run: string; told: Overview }): JSX.Element {
-  const page = told.kind === "population" ? "population" : told.kind === "log" ? "curves" : "comparison";
+  const page = told.kind === "population" ? "population" : told.kind === "import" ? "curves" : "comparison";
   return (
     <>
       <h1 class="verdict">{told.verdict || t("Overview")}</h1>

@@ -226,7 +226,7 @@ function Cells({ line, columns, chosen, open, toggle, expand }: CellsProps): JSX
           : <a href={addressOf(line)} title={line.name}><bdi>{line.name}</bdi></a>}
       </th>
       <td>{Object.entries(line.states).map(([state, n]) => <Standing state={state} n={wide ? n : 0} />)}</td>
-      <td title={line.verdict}>{line.score ? <>{line.score.metric} <strong>{line.score.said}</strong> <span class="note">{line.score.span} {line.score.over ? t("over {n} seeds", { n: line.score.n }) : line.score.split}</span></> : <span class="note"><bdi>{line.verdict}</bdi></span>}</td>
+      <td title={line.verdict}>{line.score ? <>{line.score.metric} <strong>{line.score.said}</strong> <span class="note">{line.score.span} {line.score.over === "two" ? t("range of two seeds") : line.score.over ? t("over {n} seeds", { n: line.score.n }) : line.score.split}</span></> : <span class="note"><bdi>{line.verdict}</bdi></span>}</td>
       <td>{line.floor && <span title={line.floor.name}>{line.floor.said} </span>}<span class="note">{line.beaten && word(line.beaten)}</span></td>
       <td>{line.sketch && <Sparkline sketch={line.sketch} />}</td>
       <td>{line.findings.map(([code, level]) => <span class={`badge ${level}`} title={word(level)}>{code}</span>)}</td>

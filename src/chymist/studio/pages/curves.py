@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from chymist.engine.kinds import state_of
 from chymist.errors import ChymistError, InputError, UsageError
 from chymist.evidence.bands import band_of
 from chymist.studio.identity import RECORD, identity, stamp
@@ -28,7 +29,6 @@ from chymist.studio.series import (
     smoothed,
     with_smooth,
 )
-from chymist.studio.states import state_of
 from chymist.studio.stream import stream
 
 CLOCK = "times.sqlite"

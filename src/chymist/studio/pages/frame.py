@@ -6,14 +6,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from chymist.engine.kinds import kind_in, state_of
 from chymist.studio.replies import reply
-from chymist.studio.standing import kind_of, state_of
 
 
 def frame(request: Request) -> Response:
     """`GET /api/runs/{run}/frame`: kind and state of a run."""
     folder = request.app.state.folders.find(request.path_params["run"])
-    return reply({"kind": kind_of(folder), "state": state_of(folder)})
+    return reply({"kind": kind_in(folder), "state": state_of(folder)})
 
 
 ROUTES = (Route("/api/runs/{run}/frame", frame),)

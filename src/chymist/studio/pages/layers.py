@@ -32,7 +32,8 @@ from chymist.reports.about_layers import (
     looks_text,
     standing_out,
 )
-from chymist.reports.saying import LANGUAGES, Say, saying
+from chymist.reports.saying import Say, saying
+from chymist.studio.asking import language_of
 from chymist.studio.replies import reply
 
 
@@ -43,7 +44,7 @@ def layers(request: Request) -> Response:
     if quantity not in QUANTITIES:
         raise UsageError("no such quantity", received=quantity[:60],
                          do=nearest(quantity[:60], QUANTITIES))  # fmt: skip
-    say = saying(_lang(request))
+    say = saying(language_of(request))
     ended = (folder / "result.json").is_file()
     found = read_layers(folder / FILE)
     if found is None or not len(found.steps):
@@ -126,11 +127,6 @@ def histogram(request: Request) -> Response:
         "shown": shown, "edges": np.asarray(bin_edges()).tolist(),
         "histograms": [{"step": at, "counts": found[at].tolist()} for at in some],
     })  # fmt: skip
-
-
-def _lang(request: Request) -> str:
-    given = request.query_params.get("lang", "en")
-    return given if given in LANGUAGES else "en"
 
 
 ROUTES = (

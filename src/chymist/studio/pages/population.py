@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from chymist.engine.kinds import population_state
 from chymist.engine.member_record import DIVERGED, FILE, MemberSeries, read_members
 from chymist.errors import InputError, UsageError, nearest
 from chymist.evidence.bands import band_of
@@ -22,9 +23,9 @@ from chymist.evidence.studies import PopulationRecord, differing
 from chymist.metrics import find
 from chymist.reports.about_folds import population_intervals, population_sentence
 from chymist.reports.numbers import metric_name
-from chymist.reports.saying import LANGUAGES, Say, saying
+from chymist.reports.saying import Say, saying
+from chymist.studio.asking import language_of
 from chymist.studio.replies import reply
-from chymist.studio.standing import population_state
 from chymist.values import show
 
 STATEMENT = "population.json"
@@ -35,7 +36,7 @@ NO_SERIES = MemberSeries(0, {}, {})
 def population(request: Request) -> Response:
     """`GET /api/runs/{run}/population?points=`: nothing new if there are as many points."""
     folder = request.app.state.folders.find(request.path_params["run"])
-    say, found = saying(_lang(request)), record_of(folder)
+    say, found = saying(language_of(request)), record_of(folder)
     series = _series(folder)
     state = population_state(folder)
     points = sum(len(values) for _, _, values in series.series.values())
@@ -224,11 +225,6 @@ async def script(request: Request) -> Response:
     folder = await run_in_threadpool(request.app.state.folders.find, request.path_params["run"])
     workshop = request.app.state.workshops["explain"]
     return reply(await workshop.ask("population_script", {"folder": str(folder)}))
-
-
-def _lang(request: Request) -> str:
-    given = request.query_params.get("lang", "en")
-    return given if given in LANGUAGES else "en"
 
 
 ROUTES = (

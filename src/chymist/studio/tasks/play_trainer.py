@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
-from threading import Condition, Thread
+from threading import Condition
 from time import perf_counter
 from typing import Any
 
@@ -97,30 +98,31 @@ class Trainer:
         self.setup: Setup | None = None
         self.assembly: Assembly | None = None
         self.plane: Plane | None = None
-        self.failure: BaseException | None = None
         self.box: deque[dict[str, Any]] = deque()
         self.losses: list[tuple[int, float]] = []
         self.epochs: list[list[Any]] = []
         self.since, self.last = 0, 0.0
-        self.thread = Thread(target=self._run, daemon=True)
-        self.thread.start()
+        threads = ThreadPoolExecutor(1)
+        self.run = threads.submit(self._run)
+        threads.shutdown(wait=False)  # its thread ends with the run
+        self.run.add_done_callback(lambda _: told())
 
     def stop(self) -> None:
         """End the run after the step under way, and wait for that."""
         self.control.tell({"do": "stop"})
-        self.thread.join()
+        wait([self.run])
 
     def rest(self) -> None:
         """Pause the run, and wait until it does."""
         self.control.tell({"do": "pause"})
         with self.control.changed:
-            while self.thread.is_alive() and not self.control.waiting:
+            while not self.run.done() and not self.control.waiting:
                 self.control.changed.wait(0.05)
 
     def take(self, pictures: int) -> list[dict[str, Any]]:
         """What there is to say, in order; of pictures no more than so many, the newest."""
-        if self.failure:
-            raise self.failure
+        if self.run.done():
+            self.run.result()  # what nobody foresaw is raised here, for the worker to say
         found = []
         with self.control.changed:
             while self.box:
@@ -157,9 +159,6 @@ class Trainer:
             self._say("diverged", error=error.to_dict())
         except ChymistError as error:
             self._say("error", error=error.to_dict())
-        except BaseException as error:
-            self.failure = error
-            self.notify()
         finally:
             with self.control.changed:
                 self.control.changed.notify_all()

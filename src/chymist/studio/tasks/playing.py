@@ -47,23 +47,25 @@ def session(inbox: SimpleQueue[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """
     trainer, unseen = None, 0
     yield {"kind": "ready", "choices": choices()}
-    while (word := inbox.get())["do"] != "end":
-        do = word["do"]
-        if do == "start":
-            if trainer:
-                trainer.stop()
-            trainer, unseen = Trainer(word, lambda: inbox.put(LOOK)), 0
-        elif do == "seen":
-            unseen = max(0, unseen - 1)
-        elif do in ("seeds", "save") and trainer:
-            yield _besides(word, trainer)
-        elif do != "look" and trainer:
-            trainer.control.tell(word)
-        for said in trainer.take(UNSEEN - unseen) if trainer else ():
-            unseen += said["kind"] == "frame"
-            yield said
-    if trainer:
-        trainer.stop()
+    try:
+        while (word := inbox.get())["do"] != "end":
+            do = word["do"]
+            if do == "start":
+                if trainer:
+                    trainer.stop()
+                trainer, unseen = Trainer(word, lambda: inbox.put(LOOK)), 0
+            elif do == "seen":
+                unseen = max(0, unseen - 1)
+            elif do in ("seeds", "save") and trainer:
+                yield _besides(word, trainer)
+            elif do != "look" and trainer:
+                trainer.control.tell(word)
+            for said in trainer.take(UNSEEN - unseen) if trainer else ():
+                unseen += said["kind"] == "frame"
+                yield said
+    finally:
+        if trainer:
+            trainer.stop()
 
 
 def _besides(word: Mapping[str, Any], trainer: Trainer) -> dict[str, Any]:
