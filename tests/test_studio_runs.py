@@ -128,6 +128,21 @@ def test_a_reader_filters_sorts_opens_and_goes_on_by_keyboard(
 
 
 @IN_BROWSER
+def test_the_first_questions_are_asked_once_and_early(
+    studio: Studio, shown: browser.Browser
+) -> None:
+    with shown.visit(studio.address) as (page, asked):
+        page.locator("tbody tr .spark").first.wait_for()
+        places = [url.split("/", 3)[3] for url in asked]
+        assert places.count("api/session") == 1
+        assert page.evaluate("window.__ahead.size") == 0  # each was taken by who needed it
+        begun, parsed = page.evaluate("""() => [
+            performance.getEntriesByType('resource').find((e) => e.name.includes('/api/runs')).startTime,
+            performance.getEntriesByType('navigation')[0].domInteractive]""")
+        assert begun <= parsed  # before any module runs
+
+
+@IN_BROWSER
 def test_a_run_that_is_new_appears_and_one_that_is_gone_goes(
     tmp_path: Path, shown: browser.Browser
 ) -> None:

@@ -53,6 +53,14 @@ def test_the_first_load_is_small() -> None:
 
 
 @built
+def test_the_page_names_all_modules_of_its_first_load() -> None:
+    links = set(re.findall(r"""rel="modulepreload" href="/static/([\w.-]+)\"""",
+                           (FOLDER / "index.html").read_text("utf-8")))  # fmt: skip
+    assert links == {name for name in first() if name.endswith(".js")} - {"first.js"}
+    assert len(links) > 5
+
+
+@built
 def test_all_pages_together_are_small() -> None:
     assert sum(packed(path.name) for path in FOLDER.iterdir()) <= 400_000
 

@@ -168,6 +168,46 @@ def test_a_task_that_nobody_waits_for_stops_and_the_worker_lives_on() -> None:
 
 
 @pytest.mark.usefixtures("odd")
+def test_a_worker_that_begins_outlives_a_question_that_nobody_waits_for() -> None:
+    async def work(shop: Workshop) -> None:
+        asking = asyncio.create_task(shop.ask("hang", {}))
+        while shop._process is None:
+            await asyncio.sleep(0.001)
+        begun = shop._process.pid
+        asking.cancel()  # while it imports
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        assert await number_of(shop) == begun
+
+    within(work)
+
+
+@pytest.mark.usefixtures("odd")
+def test_a_worker_is_there_before_it_is_asked_and_after_it_was_ended() -> None:
+    async def work(shop: Workshop) -> None:
+        shop.warm()
+        shop.warm()
+        while not shop._ready:
+            await asyncio.sleep(0.01)
+        assert shop._process is not None
+        before = shop._process.pid
+        assert await number_of(shop) == before
+        with pytest.raises(InputError, match="it took too long"):
+            await shop.ask("hang", {}, seconds=0.1)
+        assert shop._settling is not None
+        await shop._settling
+        assert not alive(before)
+        while not shop._ready:
+            await asyncio.sleep(0.01)
+        assert alive(shop._process.pid)
+        await shop.close()
+        shop.warm()
+        assert shop._process is None
+
+    within(work)
+
+
+@pytest.mark.usefixtures("odd")
 def test_words_reach_a_task_under_way() -> None:
     async def work(shop: Workshop) -> None:
         await shop.tell({"lost": True})  # there is nobody yet
@@ -221,6 +261,7 @@ def test_a_worker_ends_with_its_server_even_in_the_middle_of_a_task() -> None:
     process.stdin.write(b'{"number": 1, "task": "count", "options": {"most": 1}}\n')
     process.stdin.write(b'{"number": 2, "task": "hang", "options": {}}\n')
     process.stdin.flush()
+    assert json.loads(process.stdout.readline()) == {"number": 0, "ready": True}
     assert json.loads(process.stdout.readline()) == {"number": 1, "answer": 0}
     process.stdin.close()
     assert process.wait(10) == 0

@@ -94,15 +94,19 @@ def step_back() -> None:
 
 def main() -> None:
     """Serve the process that started this one; what tasks print goes to standard error."""
-    from chymist.studio.tasks import TASKS
-
     asked, told = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.dup2(2, 1)
     step_back()
-    worker = Worker(TASKS, told)
+    worker = Worker({}, told)
     threading.Thread(target=worker.listen, args=(asked,), daemon=True).start()
+    from chymist.studio.tasks import (
+        TASKS,
+    )  # takes seconds; the end of the server is heard meanwhile
+
+    worker.tasks = TASKS
+    worker.tell({"number": 0, "ready": True})
     worker.work()
 
 

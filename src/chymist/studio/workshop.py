@@ -8,6 +8,7 @@ import os
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from chymist.errors import ChymistError, InputError, from_dict
@@ -15,6 +16,7 @@ from chymist.studio.worker import LARGEST_LINE
 
 MOST_WAITING = 8  # tasks, beside the one that is done
 GRACE = 1.0  # seconds that a task has to stop after nobody waits for it
+START = 120.0  # seconds that a worker has to import what tasks need
 
 
 class Busy(InputError):
@@ -41,7 +43,20 @@ class Workshop:
         self._waiting = 0
         self._number = 0  # of the task that was asked for last
         self._doing = 0  # number of the task that the worker is at; 0: none
+        self._ready = False  # whether the worker has imported what tasks need
+        self._closed = False
         self._settling: asyncio.Task[None] | None = None
+        self._warming: asyncio.Task[None] | None = None
+
+    def warm(self) -> None:
+        """Start the worker in the background, so that the first question finds it ready."""
+        if not (self._closed or self._process or self._free.locked()):
+            self._warming = asyncio.create_task(self._warm())
+
+    async def _warm(self) -> None:
+        async with self._free:
+            with suppress(ChymistError, OSError):  # whoever asks first is told
+                await self._running("warm")
 
     async def ask(self, task: str, options: Mapping[str, Any], seconds: float = 300) -> Any:
         """The last answer of a task; it is stopped when the one who asks is cancelled.
@@ -98,7 +113,7 @@ class Workshop:
             await self._tell(self._process, {"tell": dict(word)})
 
     async def _begin(self, task: str, options: Mapping[str, Any]) -> None:
-        process = await self._running()
+        process = await self._running(task)
         self._number += 1
         self._doing = self._number
         await self._tell(process, {"number": self._doing, "task": task, "options": dict(options)})
@@ -150,6 +165,7 @@ class Workshop:
         finally:
             self._doing = 0
             self._free.release()
+            self.warm()
 
     async def _tell(self, process: Process, what: Mapping[str, Any]) -> None:
         assert process.stdin is not None
@@ -159,14 +175,27 @@ class Workshop:
         except ConnectionError:  # what it has to say is read, or found missing, after this
             return
 
-    async def _running(self) -> Process:
+    async def _running(self, task: str) -> Process:
+        """A worker that can be asked; whoever leaves earlier does not stop it from becoming one."""
         if self._process is None or self._process.returncode is not None:
+            self._ready = False
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-P", "-m", "chymist.studio.worker", stdin=PIPE, stdout=PIPE,
                 limit=LARGEST_LINE + 1_000, env={**os.environ, "OMP_NUM_THREADS": "1"},
                 start_new_session=True,
             )  # fmt: skip
-        return self._process
+        process = self._process
+        assert process.stdout is not None
+        try:
+            async with asyncio.timeout(START):
+                if not self._ready and not await process.stdout.readline():
+                    raise await self._lost(process, task)
+        except TimeoutError:
+            await self._kill()
+            raise InputError("the process that computes does not start", where=task,
+                             do="try again when the machine has less to do") from None  # fmt: skip
+        self._ready = True
+        return process
 
     async def _kill(self) -> None:
         if self._process is not None and self._process.returncode is None:
@@ -176,6 +205,8 @@ class Workshop:
 
     async def close(self) -> None:
         """End the worker, whatever it does."""
+        self._closed = True
         await self._kill()
-        if self._settling is not None:
-            await asyncio.gather(self._settling, return_exceptions=True)
+        under_way = [task for task in (self._settling, self._warming) if task is not None]
+        await asyncio.gather(*under_way, return_exceptions=True)
+        await self._kill()

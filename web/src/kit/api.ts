@@ -8,6 +8,15 @@ export class Refused extends Error {
   }
 }
 
+declare global { interface Window { __ahead?: Map<string, Promise<Response>> } }
+
+/** An answer that `first.ts` asked for before this module was there, once; else it is asked for now. */
+export function asked(path: string, signal?: AbortSignal): Promise<Response> {
+  const early = window.__ahead?.get(path);
+  window.__ahead?.delete(path);
+  return early ?? fetch(path, { signal: signal ?? null });
+}
+
 export interface Session { nonce: string; version: string }
 let known: Promise<Session> | undefined;
 export const session = (): Promise<Session> => (known ??= get<Session>("/api/session"));
@@ -20,7 +29,7 @@ export const ofRun = (run: string, part = "", query: Record<string, string | num
 };
 
 export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
-  return (await checked(await fetch(path, { signal: signal ?? null }))).json() as Promise<T>;
+  return (await checked(await asked(path, signal))).json() as Promise<T>;
 }
 
 export async function getBytes(path: string, signal?: AbortSignal): Promise<ArrayBuffer> {

@@ -36,9 +36,13 @@ export function App(): JSX.Element {
   );
 }
 
+/** What loads the page of an address. */
+export const pageOf = ([first = "", run = "", tab = ""]: string[]): (() => Promise<{ default: Page }>) | undefined =>
+  first === "runs" && run ? RUN_PAGES[tab] : PAGES[first];
+
 function Shown(): JSX.Element {
   const [first = "", run = "", tab = ""] = place.value.parts;
-  const load = first === "runs" && run ? RUN_PAGES[tab] : PAGES[first];
+  const load = pageOf(place.value.parts);
   const [page, setPage] = useState<{ of: unknown; Page?: Page; error?: Error }>();
   useEffect(() => {
     let left = false; // a page that comes after the reader went on to another is not shown

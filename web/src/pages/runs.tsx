@@ -1,7 +1,7 @@
 // All runs: filtered, sorted and folded by the server; here is what is seen of them.
 import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { get, num } from "../kit/api";
+import { asked as askedAhead, get, num } from "../kit/api";
 import { RUN_PAGES } from "../kit/pages";
 import { link, place, setQuery } from "../kit/route";
 import { Script } from "../kit/script";
@@ -66,8 +66,8 @@ function useRuns(window: { start: number; count: number }): Shown & { late: bool
     let timer = 0, mark = "", soon = false;
     const ask = async (): Promise<void> => {
       try {
-        const sent: RequestInit = { signal: stop.signal, headers: mark ? { "if-none-match": mark } : {} };
-        const answer = await fetch(address, sent);
+        const sent: RequestInit = { signal: stop.signal, headers: { "if-none-match": mark } };
+        const answer = await (mark ? fetch(address, sent) : askedAhead(address, stop.signal));
         if (answer.status !== 304) {
           const found = await answer.json();
           if (stop.signal.aborted) return;
