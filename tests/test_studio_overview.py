@@ -200,6 +200,9 @@ class TestChanges:
         assert "optimizer.lr 1e-05 -> 0.05" in child["changes"]
 
 
+WATCHED = 3000  # epochs: 20 studios start and are killed in their time
+
+
 def u9(place: Path, epochs: int, kills: int, steer: bool) -> dict[str, Any]:
     """A run while a studio watches it and is killed again and again; its fingerprint."""
     folder = place / "runs" / "run"
@@ -241,19 +244,24 @@ def test_training_is_the_same_with_a_studio_that_is_killed(server: Server, swift
     assert differences(fingerprint(swift / "peace"), fingerprint(folder)) == []
 
 
+@pytest.fixture(scope="module")
+def unwatched(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """A run that no studio watched; its fingerprint."""
+    peace = tmp_path_factory.mktemp("unwatched") / "peace"
+    with trainer(*fitting(peace, WATCHED, "--seed", "1")) as process:
+        process.communicate(timeout=300)
+    return fingerprint(peace)
+
+
 @pytest.mark.hard
 @pytest.mark.parametrize("steer", [False, True])
 def test_training_is_the_same_with_a_studio_that_is_killed_20_times(
-    steer: bool, tmp_path: Path
+    steer: bool, unwatched: dict[str, Any], tmp_path: Path
 ) -> None:
     """U9: off, on, killed 20 times, with requests in between."""
-    epochs = 3000
-    peace = tmp_path / "peace"
-    with trainer(*fitting(peace, epochs, "--seed", "1")) as process:
-        process.communicate(timeout=300)
-    found = u9(tmp_path / "killed", epochs, kills=20, steer=steer)
+    found = u9(tmp_path / "killed", WATCHED, kills=20, steer=steer)
     assert found["killed"] == 20
-    assert differences(fingerprint(peace), found) == []
+    assert differences(unwatched, found) == []
 
 
 @pytest.mark.skipif(

@@ -36,11 +36,23 @@ const CELLS = 1200; // of a curve; it is never drawn with more than twice as man
 const FEW = 60; // points that are drawn as dots as well
 const BIG = 1e300; // beyond it differences are not finite
 
-/** Charts that wait for the next picture; several changes of one are drawn once. */
+/** Charts that wait for a picture; several changes of one are drawn once, and no picture takes long: what has no room in it comes with the next. */
 const waiting = new Set<() => void>();
+const ROOM = 20; // milliseconds of a picture
+let coming = false;
 const soon = (draw: () => void): void => {
-  if (!waiting.size) requestAnimationFrame(() => { const now = [...waiting]; waiting.clear(); now.forEach((one) => one()); });
   waiting.add(draw);
+  if (!coming) { coming = true; requestAnimationFrame(pictures); }
+};
+const pictures = (): void => {
+  const end = performance.now() + ROOM;
+  for (const one of waiting) {
+    waiting.delete(one);
+    one();
+    if (performance.now() > end) break;
+  }
+  coming = waiting.size > 0;
+  if (coming) requestAnimationFrame(pictures);
 };
 const redraws = new Map<Curve, Set<() => void>>();
 const heard = new Map<Curve, Set<() => void>>();
@@ -191,7 +203,7 @@ class Plot implements Handle {
   private paint(): void {
     if (!this.chart || !this.visible) return;
     this.look();
-    this.chart.setData([this.view.x, [null, null]] as unknown as uPlot.AlignedData);
+    this.chart.batch((chart: uPlot) => chart.setData([this.view.x, [null, null]] as unknown as uPlot.AlignedData)); // drawn when this returns
   }
 
   /** What is to be seen: the range of x, and of the values within it. */
