@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from chymist.engine.status import is_trained, status_of
+from chymist.errors import InputError
 
 KINDS = {  # a file that only one kind of folder has, and what pages call the kind
     "cv.json": "cv",
@@ -35,6 +36,20 @@ def state_of(folder: Path) -> str:
     if kind == "population":
         return population_state(folder)
     return status_of(folder).state if kind == "run" else "finished"
+
+
+def trained(folder: Path) -> Path:
+    """The folder of a run that was trained by itself, for pages that look into its model or record.
+
+    Raises:
+        InputError: it is a study or a population, whose members are others.
+    """
+    kind = kind_of(folder)
+    if kind not in ("run", "log"):
+        page = "its population page" if kind == "population" else "what it found as a whole"
+        raise InputError("there are several models here, and this page is about one",
+                         do=f"see its overview, and {page}")  # fmt: skip
+    return folder
 
 
 class _Population(msgspec.Struct):

@@ -13,6 +13,7 @@ from chymist.errors import UsageError
 from chymist.studio.asking import language_of
 from chymist.studio.pages.predictions import asked, number_of
 from chymist.studio.replies import lines
+from chymist.studio.standing import trained
 
 LONGEST = 20_000  # characters of a text
 
@@ -79,7 +80,7 @@ async def show_maximized(request: Request) -> Response:
 
 def _told(request: Request, task: str, **options: Any) -> Response:
     """What a task says, line by line; when the reader leaves, the task is ended."""
-    folder = request.app.state.folders.find(request.path_params["run"])
+    folder = trained(request.app.state.folders.find(request.path_params["run"]))
     given = {name: value for name, value in options.items() if value is not None}
     workshop = request.app.state.workshops["explain"]
     return lines(workshop.listen(task, {"folder": str(folder), **given}))

@@ -34,6 +34,7 @@ from chymist.reports.about_layers import (
 )
 from chymist.reports.saying import LANGUAGES, Say, saying
 from chymist.studio.replies import reply
+from chymist.studio.standing import kind_of
 
 
 def layers(request: Request) -> Response:
@@ -83,6 +84,8 @@ def _short(value: float) -> float:
 
 def why_none(folder: Path, ended: bool, say: Say) -> str:
     """Why a run has no record of its layers."""
+    if kind_of(folder) == "log":
+        return say("An imported log has curves, and no layers.")
     if not (folder / "environment.json").is_file():
         return say("This folder holds no single run: its members have layers, it has none.")
     facts: dict[str, Any] = {}
