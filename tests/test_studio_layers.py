@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 import chymist as cy
+from chymist.reports.saying import saying
+from chymist.studio.pages.layers import why_none
 from tests import browser
 from tests.studio import BUILT, Studio, studio_of
 
@@ -70,6 +72,12 @@ def test_runs_without_a_record_say_why(studio: Studio) -> None:
     assert "older" in studio.get("/api/runs/blind/layers")["why"]
     assert "one step" in studio.get("/api/runs/solved/layers")["why"]
     assert "一步" in studio.get("/api/runs/solved/layers?lang=zh")["why"]
+
+
+def test_a_log_has_no_layers(tmp_path: Path) -> None:
+    (tmp_path / "imported.json").write_text("{}")
+    assert "log has curves" in why_none(tmp_path, True, saying("en"))
+    assert "members" in why_none(tmp_path / "nowhere", True, saying("en"))
 
 
 def test_numbers_that_are_not_finite_arrive(studio: Studio) -> None:

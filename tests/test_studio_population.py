@@ -109,6 +109,14 @@ def test_wrong_requests_are_refused(studio: Studio, path: str) -> None:
     assert studio.ask(f"/api/runs/{path}")[0] in (400, 422)
 
 
+@pytest.mark.parametrize("page", ["predictions", "explain", "doctor"])
+def test_pages_about_one_model_say_that_there_are_several(studio: Studio, page: str) -> None:
+    status, _, content = studio.ask(f"/api/runs/six/{page}")
+    assert status == 422
+    assert "several models" in content.decode()
+    assert "damaged" not in content.decode()
+
+
 @settings(max_examples=50, deadline=None)
 @given(arrays.arrays(
     np.float64, st.tuples(st.integers(1, 4), st.integers(1, 1500)),

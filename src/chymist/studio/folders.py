@@ -53,3 +53,17 @@ class Folders:
 def is_run(folder: Path) -> bool:
     """Whether a folder holds a run or a study."""
     return kind_in(folder) != ""
+
+
+def trained(folder: Path) -> Path:
+    """The folder of a run or a log, for pages that look into one model or one record.
+
+    Raises:
+        InputError: it is a study or a population, whose members are others.
+    """
+    kind = kind_in(folder)
+    if kind not in ("fit", "import"):
+        page = "its population page" if kind == "population" else "what it found as a whole"
+        raise InputError("there are several models here, and this page is about one",
+                         do=f"see its overview, and {page}")  # fmt: skip
+    return folder

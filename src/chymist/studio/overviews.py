@@ -4,6 +4,7 @@ report. Imports no torch."""
 from __future__ import annotations
 
 import json
+import shlex
 import time
 import tomllib
 from collections.abc import Mapping
@@ -175,7 +176,7 @@ def _environment(folder: Path) -> dict[str, str]:
     versions = told.get("versions")
     plain |= versions if isinstance(versions, dict) else {}
     if isinstance(command, list) and command:
-        plain["command"] = " ".join([Path(str(command[0])).name, *map(str, command[1:])])
+        plain["command"] = shlex.join([Path(str(command[0])).name, *map(str, command[1:])])
     return {name: str(value) for name, value in plain.items() if value is not None}
 
 

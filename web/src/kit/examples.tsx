@@ -14,6 +14,9 @@ export interface Example {
 /** A name that can be seen: one of blanks, as of characters, in quotes. */
 export const visible = (name: string): string => (name.trim() ? name : JSON.stringify(name));
 
+/** A name between others: one that runs from right to left turns only itself, not the numbers behind it. */
+const inside = (name: string): string => (/[\u0590-\u08ff\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufefc]/.test(name) ? `\u2068${name}\u2069` : visible(name));
+
 /** Number of the word that was answered, from 0; nothing where rows have one answer. */
 export const wordOf = ({ shown }: Example): number | undefined =>
   shown.at === null || shown.at === undefined ? undefined : shown.at + (shown.before ?? 0);
@@ -62,10 +65,10 @@ function Series({ lines, label }: { lines: (number | string)[][]; label: string 
 export function Answer({ one }: { one: Example }): JSX.Element {
   return (
     <>
-      {one.true !== undefined && <span>{t("true {name}", { name: visible(one.true) })}</span>}
+      {one.true !== undefined && <span>{t("true {name}", { name: inside(one.true) })}</span>}
       <span class={one.right ? "" : "wrong"}>
         {one.right ? "" : "✗ "}
-        {one.said === undefined ? t("{p} for the right one", { p: one.sure }) : <>{t("said {name}", { name: visible(one.said) })}{one.sure && `, ${one.sure}`}</>}
+        {one.said === undefined ? t("{p} for the right one", { p: one.sure }) : <>{t("said {name}", { name: inside(one.said) })}{one.sure && `, ${one.sure}`}</>}
       </span>
       <span class="note">{one.sure ? t("loss {n}", { n: one.loss }) : t("error {n}", { n: one.loss })}</span>
     </>

@@ -3,9 +3,11 @@ import { signal } from "@preact/signals";
 
 export interface Place { parts: string[]; query: URLSearchParams }
 
+// An address typed by hand may hold a "%" that begins no character: it is then taken as it stands.
+const plain = (part: string): string => { try { return decodeURIComponent(part); } catch { return part; } };
 const read = (): Place => {
   const [path = "", query = ""] = location.hash.replace(/^#\/?/, "").split("?");
-  return { parts: path.split("/").filter(Boolean).map(decodeURIComponent), query: new URLSearchParams(query) };
+  return { parts: path.split("/").filter(Boolean).map(plain), query: new URLSearchParams(query) };
 };
 export const place = signal<Place>(read());
 addEventListener("hashchange", () => { place.value = read(); });

@@ -12,6 +12,7 @@ export const ZH_CURVES: Record<string, string> = {
   "half-life {n} points": "半衰期 {n} 点",
   "Show everything and follow": "显示全部并跟随",
   "Nothing is recorded yet.": "还没有任何记录。",
+  "This folder has no curves of its own; its overview says what there is.": "此文件夹本身没有曲线；概览中说明了有什么。",
   "Dotted lines with a triangle are checkpoints; dashed lines with a word are what happened to the run or what the doctor found. A cross at the bottom is NaN, a triangle at the edge an infinity.": "带三角的点线是检查点；带文字的虚线是运行中发生的事或诊断的发现。底部的叉是 NaN，边缘的三角是无穷大。",
   "gap of {key}": "{key} 的差距",
   "{key}: validation minus training": "{key}：验证减训练",

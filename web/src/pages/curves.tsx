@@ -94,7 +94,7 @@ function Shown({ runs, overviews }: { runs: string[]; overviews: Overview[] }): 
         {keys.length > MOST && <Keys keys={keys} chosen={picked ?? keys.slice(0, MOST)} />}
         <button type="button" disabled={!range} onClick={() => move(null)}>{t("Show everything and follow")}</button>
       </form>
-      {!keys.length && <p class="note">{t("Nothing is recorded yet.")}</p>}
+      {!keys.length && <p class="note">{ALIVE.includes(one.state) ? t("Nothing is recorded yet.") : t("This folder has no curves of its own; its overview says what there is.")}</p>}
       {live.errors.map((error) => <p class="error" role="alert">{error}</p>)}
       <div class="panels">
         {panels.map((panel) => <OnePanel key={`${panel.keys.join()} ${panel.gap}`} {...{ panel, runs, overviews, live, look: { x, smooth, range }, log, label, marks, move, scales }} />)}

@@ -26,6 +26,7 @@ WORDS = {
         "观察占用 {share} 的时间，共 {seconds} 秒。",
     "This folder holds no single run: its members have layers, it has none.":
         "此文件夹不是单个运行：各成员有自己的层，它本身没有。",
+    "An imported log has curves, and no layers.": "导入的日志只有曲线，没有层。",
     "The model was solved in one step: nothing happened over time.":
         "该模型一步求解：没有随时间的变化。",
     "This run has no record of its layers: it is older than such records, or was trained "

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from chymist.studio.asking import ask_quick, language_of
+from chymist.studio.folders import trained
 from chymist.studio.jobs import Jobs
 from chymist.studio.replies import body_of, reply
 
@@ -34,7 +35,7 @@ class Cancel(msgspec.Struct, forbid_unknown_fields=True):
 
 async def doctor(request: Request) -> Response:
     """`GET /api/runs/{run}/doctor?lang=`: the findings of a run, and what was looked at."""
-    folder = request.app.state.folders.find(request.path_params["run"])
+    folder = trained(request.app.state.folders.find(request.path_params["run"]))
     lang = language_of(request)
     return reply(await ask_quick(request, "diagnosis", folder=str(folder), lang=lang))
 

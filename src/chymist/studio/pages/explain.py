@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from chymist.errors import UsageError
 from chymist.studio.asking import language_of
+from chymist.studio.folders import trained
 from chymist.studio.pages.predictions import asked, number_of
 from chymist.studio.replies import lines
 
@@ -79,7 +80,7 @@ async def show_maximized(request: Request) -> Response:
 
 def _told(request: Request, task: str, **options: Any) -> Response:
     """What a task says, line by line; when the reader leaves, the task is ended."""
-    folder = request.app.state.folders.find(request.path_params["run"])
+    folder = trained(request.app.state.folders.find(request.path_params["run"]))
     given = {name: value for name, value in options.items() if value is not None}
     workshop = request.app.state.workshops["explain"]
     return lines(workshop.listen(task, {"folder": str(folder), **given}))

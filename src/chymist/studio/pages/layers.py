@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from chymist.engine.kinds import kind_in
 from chymist.engine.layer_record import (
     FILE,
     OUTPUT,
@@ -84,6 +85,8 @@ def _short(value: float) -> float:
 
 def why_none(folder: Path, ended: bool, say: Say) -> str:
     """Why a run has no record of its layers."""
+    if kind_in(folder) == "import":
+        return say("An imported log has curves, and no layers.")
     if not (folder / "environment.json").is_file():
         return say("This folder holds no single run: its members have layers, it has none.")
     facts: dict[str, Any] = {}

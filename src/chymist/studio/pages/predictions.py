@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from chymist.errors import UsageError
 from chymist.studio.asking import language_of
+from chymist.studio.folders import trained
 from chymist.studio.replies import reply
 from chymist.values import whole_number
 
@@ -32,7 +33,7 @@ def number_of(request: Request, name: str) -> int | None:
 
 async def asked(request: Request, task: str, **options: Any) -> Response:
     """The answer of a task about the run of a request; options that are None are left out."""
-    folder = request.app.state.folders.find(request.path_params["run"])
+    folder = trained(request.app.state.folders.find(request.path_params["run"]))
     given = {name: value for name, value in options.items() if value is not None}
     workshop = request.app.state.workshops["explain"]
     return reply(await workshop.ask(task, {"folder": str(folder), **given}))
