@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import chymist as cy
@@ -114,6 +114,7 @@ names = st.from_regex(r"[a-z][a-z0-9_.]{0,12}", fullmatch=True)
 values = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), min_size=1, max_size=12)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # the table of characters is made once
 @given(st.lists(st.builds(Term, names, st.sampled_from([":", "=", "!="]), values, st.booleans())
                 | st.builds(Term, st.just(""), st.just(":"), values, st.booleans()), max_size=5))  # fmt: skip
 def test_terms_written_and_read_are_the_same(terms: list[Term]) -> None:
