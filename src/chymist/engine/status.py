@@ -69,7 +69,7 @@ class Status:
         state: one of `STATES`.
         alive: whether a process trains it now.
         step: optimiser steps taken; None if that is not known.
-        steps: that are planned, or were taken if it has ended.
+        steps: that are planned, or were taken if it has ended well.
         per_epoch: steps of an epoch.
         updated: when its trainer wrote last, in seconds since 1970.
         pace: seconds a step.
@@ -128,8 +128,7 @@ def status_of(folder: str | Path) -> Status:
     step = facts.get("steps", live.step if live else None)
     if step is None:
         step = max(taken, _recorded(folder))
-    ended = state in ("finished", "stopped", "diverged")
-    steps = step if ended else live.steps if live else planned
+    steps = step if state in ("finished", "stopped") else live.steps if live else planned
     per_epoch = facts.get("steps_per_epoch") or (live.per_epoch if live else _per_epoch(history))
     pace, left = (None, None) if live is None else remaining(live)
     return Status(

@@ -37,6 +37,7 @@ export const ZH_OVERVIEW: Record<string, string> = {
   "Branch …": "分支……",
   "Branch": "分支",
   "goes on from the newest checkpoint, in a process of its own; the result is the same to the bit": "在独立进程中从最新检查点继续；结果逐位相同",
+  "begins again, as no checkpoint was saved, in a process of its own; the result is the same to the bit": "没有保存过检查点，在独立进程中从头开始；结果逐位相同",
   "a new run from a checkpoint of this one, with a change; this one stays untouched": "从本次训练的检查点出发、带有改动的新训练；本次训练不受影响",
   "Training goes on": "训练继续进行",
   "Waiting for the answer of the run": "等待训练进程的回答",

@@ -181,7 +181,8 @@ function Steering({ run, told, status, again }: { run: string; told: Overview; s
         {status.resumable && (
           <li>
             <button type="button" class="primary" disabled={busy !== ""} aria-describedby="does-go-on" onClick={goOn}>{t("Resume")}</button>
-            <span class="note" id="does-go-on">{t("goes on from the newest checkpoint, in a process of its own; the result is the same to the bit")}</span>
+            <span class="note" id="does-go-on">{sound ? t("goes on from the newest checkpoint, in a process of its own; the result is the same to the bit")
+              : t("begins again, as no checkpoint was saved, in a process of its own; the result is the same to the bit")}</span>
           </li>
         )}
         {sound && (

@@ -1,1 +1,0 @@
-import{a,b}from"./chunk-PKYTBQC4.js";import"./chunk-CWAGPN6U.js";import"./chunk-LFVLLXXB.js";import"./chunk-FHFKKPID.js";import"./chunk-MTFPYTIF.js";import"./chunk-6BXXVP74.js";export{b as Sections,a as default};

@@ -1,1 +1,0 @@
-import{a,b}from"./chunk-KAAWUQAZ.js";import"./chunk-OIVAEO2B.js";import"./chunk-CWAGPN6U.js";import"./chunk-LFVLLXXB.js";import"./chunk-FHFKKPID.js";import"./chunk-MTFPYTIF.js";import"./chunk-BTJZZXVB.js";import"./chunk-MKS7NIKE.js";import"./chunk-6BXXVP74.js";export{b as Why,a as default};

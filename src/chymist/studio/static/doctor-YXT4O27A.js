@@ -1,0 +1,1 @@
+import{a,b}from"./chunk-TGHMLZAG.js";import"./chunk-G4H7KPFR.js";import"./chunk-F7PM3MQF.js";import"./chunk-PLHQD2AQ.js";import"./chunk-OKYJKO4F.js";import"./chunk-MTFPYTIF.js";import"./chunk-HDQ2BZMC.js";import"./chunk-PIOYNGJO.js";import"./chunk-UQ4626OM.js";export{b as Why,a as default};
