@@ -105,7 +105,8 @@ class TestWords:
         found = {t: set(re.findall(r"[a-z_]{3,}", re.sub(r"\{\w+\}|`[^`]*`", "", both[t]).lower()))
                  for t in both}  # fmt: skip
         more = {"equal", "log", "csv", "mean", "batch", "dropout", "sigmoid", "tanh", "rgb",
-                "kneser", "ney", "sha", "image_size", "eval"}  # fmt: skip
+                "kneser", "ney", "sha", "image_size", "eval",
+                "resume", "layers", "false"}  # fmt: skip
         assert {t: words - LATIN - more for t, words in found.items() if words - LATIN - more} == {}
 
     def test_every_word_of_the_dictionaries_is_there_once(self) -> None:

@@ -228,7 +228,7 @@ class TestFolders:
         self, place: Path, name: str, file: str, tmp_path: Path
     ) -> None:
         shutil.copytree(place / name, tmp_path / "old",
-                        ignore=shutil.ignore_patterns("members", "curves.npz"))  # fmt: skip
+                        ignore=shutil.ignore_patterns("members", "curves.*"))  # fmt: skip
         path = tmp_path / "old" / f"{file}.json"
         plain = json.loads(path.read_text())
         for key in ("how", "axes", "recipes", "sealed"):

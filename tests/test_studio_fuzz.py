@@ -70,6 +70,9 @@ class Nobody:
     async def tell(self, *words: Any) -> None:
         raise InputError("nobody listens here")
 
+    def warm(self) -> None:
+        """Nothing has to start."""
+
     async def close(self) -> None:
         pass
 
