@@ -220,7 +220,7 @@ def test_wrong_values_are_refused_in_words(change: Answer, said: str) -> None:
 
 def test_no_more_than_two_pictures_are_on_their_way() -> None:
     inbox: SimpleQueue[Answer] = SimpleQueue()
-    inbox.put(wish(recipe={"length": "40 epochs"}))
+    inbox.put(wish(recipe={"length": "4000 epochs"}))
     talk = session(inbox)
     said = [next(talk) for _ in range(4)]
     assert [one["kind"] for one in said] == ["ready", "about", "frame", "frame"]
