@@ -25,7 +25,7 @@ VALUES = st.lists(st.floats(0.01, 1.0), min_size=6, max_size=6)
 
 
 @given(st.lists(VALUES, min_size=2, max_size=5), st.sampled_from(["accuracy", "rmse", "r2", "auc"]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_a_sentence_never_names_the_wrong_winner(tables: list[list[float]], metric: str) -> None:
     greater = metric != "rmse"
     made = [entry(f"e{n}", np.array(values), metric) for n, values in enumerate(tables)]

@@ -194,7 +194,7 @@ def test_every_page_of_every_run_in_every_look(
 def test_the_registry_is_read() -> None:
     assert "" in registered("PAGES")
     assert {"doctor", "architecture"} <= set(registered("RUN_PAGES")) <= set(tabs())
-    assert tabs()["doctor"] == {"run", "log"}
+    assert tabs()["doctor"] == {"fit", "import"}
 
 
 class TestKeyboard:

@@ -151,7 +151,8 @@ def _serve_here(server: Server, listening: socket.socket, minder: _Minder) -> No
 
     for one in endings():
         signal.signal(one, end)
-    server.should_exit = bool(minder.asked)
+    if minder.asked:  # before these listened
+        end()
     asyncio.run(run())
 
 

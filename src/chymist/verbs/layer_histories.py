@@ -127,7 +127,7 @@ def layer_history(run: Run | str | Path) -> LayerHistory:
         >>> import chymist as cy
         >>> run = cy.fit(cy.Recipe(model="mlp", length="3 epochs"), cy.load("iris"))
         >>> found = cy.layer_history(run)
-        >>> found.steps[0], found.layers()[0], found.values().shape[1] == len(found.steps)
+        >>> int(found.steps[0]), found.layers()[0], found.values().shape[1] == len(found.steps)
         (1, '1.weight', True)
 
     Source: update ratios, Karpathy, CS231n notes, Neural Networks Part 3.
